@@ -1,0 +1,59 @@
+# Each task is a thin call; what it does is in the script it names.
+
+PYTHON ?= python3
+UV ?= uv
+NAME ?= detection
+
+VENV_PYTHON := .venv/bin/python
+COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links \
+	--exclude-newer "7 days" --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test thorough lint format up down bench lock clean
+
+help: ## Show every task and what it does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Put a real, bounded fault on this machine and watch it being fixed
+	@$(PYTHON) scripts/bootstrap.py --for demo
+	@$(VENV_PYTHON) -m sentienguard.cli.main demo
+
+test: ## Run every check, as CI does
+	@$(PYTHON) scripts/bootstrap.py --for test
+	@$(VENV_PYTHON) scripts/check.py
+
+thorough: ## Run every check and the long searches that run at night
+	@$(PYTHON) scripts/bootstrap.py --for test
+	@$(VENV_PYTHON) scripts/check.py --thorough
+
+lint: ## Check format, style, types and imports
+	@$(PYTHON) scripts/bootstrap.py --for test
+	@$(VENV_PYTHON) scripts/check.py --only format,lint,types,imports
+
+format: ## Rewrite the Python files as the formatter wants them
+	@$(PYTHON) scripts/bootstrap.py --for test
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --select I --fix .
+
+up: ## Start the control plane and an agent on this machine
+	@$(PYTHON) scripts/bootstrap.py --for demo
+	@$(VENV_PYTHON) -m sentienguard.cli.main up
+
+down: ## Stop what `make up` started
+	@$(PYTHON) scripts/bootstrap.py --for demo
+	@$(VENV_PYTHON) -m sentienguard.cli.main down
+
+bench: ## Measure one claim: make bench NAME=detection
+	@$(PYTHON) scripts/bootstrap.py --for test
+	@$(VENV_PYTHON) -m benchmarks $(NAME)
+
+lock: ## Lock the dependencies again, leaving out releases younger than seven days (needs uv)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pipx install uv, or make lock UV=path" >&2; exit 1; }
+	$(COMPILE) --group build --output-file requirements/runtime.txt
+	$(COMPILE) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+
+clean: ## Remove what the other tasks made in this checkout
+	rm -rf .venv dist .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf ui/node_modules src/sentienguard/controlplane/ui_dist
+	find scripts src tests -name __pycache__ -type d -prune -exec rm -rf {} +

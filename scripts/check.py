@@ -1,0 +1,258 @@
+"""Run every suite that checks the project and end with a table.
+
+Called by `make test`, `make thorough` and `make lint`, with the Python of .venv; also by hand:
+
+    .venv/bin/python scripts/check.py --only lint,unit
+
+Rules:
+
+1. Every suite runs, whether or not an earlier one failed. A test suite that holds no test fails.
+2. A suite whose directory is not in the tree yet counts for nothing and is shown as "none yet".
+3. A suite that cannot run on this machine is LEFT OUT with the reason. With CI=true in the
+   environment that fails the run: a green CI has run everything.
+4. As root on a system with apt-get, the programs that suites need are installed first.
+5. The last line is `checks: N passed, N failed`, and `, N skipped` where something was left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import enum
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BIN = pathlib.Path(sys.executable).parent
+
+NO_TESTS_COLLECTED = 5  # pytest's exit status
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """Something a suite runs that Python packages do not bring."""
+
+    names: tuple[str, ...]  # any of these on PATH will do
+    debian_package: str | None = None  # None: apt-get has none that is recent enough
+
+
+OPENSSL = Program(("openssl",), "openssl")
+SSH_KEYGEN = Program(("ssh-keygen",), "openssh-client")
+STRACE = Program(("strace",), "strace")
+POSTGRESQL = Program(("initdb", "pg_ctlcluster"), "postgresql")  # Debian keeps initdb off PATH
+CHROMIUM = Program(("chromium", "chromium-browser", "google-chrome"), "chromium")
+NPM = Program(("npm",))
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """One line of the closing table."""
+
+    name: str
+    place: str  # the directory it checks; a suite whose place is not there yet has nothing to do
+    commands: tuple[tuple[str, ...], ...]  # all run; the first status that is not 0 counts
+    needs: tuple[Program, ...] = ()
+    cwd: pathlib.Path = ROOT
+
+
+class Result(enum.StrEnum):
+    """How a suite ended."""
+
+    PASSED = "passed"
+    FAILED = "FAILED"
+    LEFT_OUT = "LEFT OUT"
+    NONE_YET = "none yet"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a suite."""
+
+    suite: str
+    result: Result
+    seconds: float = 0.0
+    reason: str = ""
+
+
+def main() -> int:
+    """Run the suites that were asked for, print the table, return 1 if any failed."""
+    suites = [*always(), *only_when_thorough()]
+    arguments = parse_arguments([suite.name for suite in suites])
+    if arguments.only:
+        chosen = [suite for suite in suites if suite.name in arguments.only]
+    else:
+        chosen = suites if arguments.thorough else always()
+
+    install_programs([suite for suite in chosen if (ROOT / suite.place).exists()])
+    outcomes = [run(suite) for suite in chosen]
+    return report(outcomes, in_ci=os.environ.get("CI") == "true")
+
+
+def always() -> list[Suite]:
+    """List the suites of every run, the quick ones first."""
+    checked = [place for place in ("src", "scripts", "benchmarks") if (ROOT / place).exists()]
+    return [
+        Suite("format", ".", (tool("ruff", "format", "--check", "."),)),
+        Suite("lint", ".", (tool("ruff", "check", "."),)),
+        Suite("types", ".", (tool("mypy", *checked),)),
+        Suite("imports", "src", (tool("lint-imports", "--no-cache"),)),
+        pytest_suite("unit"),
+        pytest_suite("contract"),
+        pytest_suite("playbooks"),
+        pytest_suite("integration", needs=(OPENSSL, POSTGRESQL, SSH_KEYGEN, STRACE)),
+        pytest_suite("stories", needs=(OPENSSL, SSH_KEYGEN)),
+        pytest_suite("docs"),
+        Suite("ui", "ui/package.json", npm_commands(), needs=(NPM,), cwd=ROOT / "ui"),
+        pytest_suite("browser", needs=(CHROMIUM,)),
+    ]
+
+
+def only_when_thorough() -> list[Suite]:
+    """List the suites that take too long for every change."""
+    return [pytest_suite("thorough", needs=(OPENSSL, SSH_KEYGEN, STRACE))]
+
+
+def tool(name: str, *arguments: str) -> tuple[str, ...]:
+    """Name a tool of this environment, not one that happens to be on PATH."""
+    return (str(BIN / name), *arguments)
+
+
+def pytest_suite(name: str, *, needs: tuple[Program, ...] = ()) -> Suite:
+    """Make the suite of one directory below tests/."""
+    return Suite(name, f"tests/{name}", ((sys.executable, "-m", "pytest", f"tests/{name}"),), needs)
+
+
+def npm_commands() -> tuple[tuple[str, ...], ...]:
+    """List those of the dashboard's own checks that its package.json declares."""
+    package = ROOT / "ui" / "package.json"
+    if not package.exists():
+        return ()
+    declared = json.loads(package.read_text()).get("scripts", {})
+    return tuple(("npm", "run", check) for check in ("typecheck", "test") if check in declared)
+
+
+def parse_arguments(names: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; a suite that does not exist is refused by name."""
+    parser = argparse.ArgumentParser(description="Run the checks of this project.")
+
+    def suite_names(text: str) -> list[str]:
+        wanted = [name.strip() for name in text.split(",")]
+        unknown = [name for name in wanted if name not in names]
+        if unknown:
+            raise argparse.ArgumentTypeError(
+                f"no suite is called {', '.join(unknown)}; there are {', '.join(names)}"
+            )
+        return wanted
+
+    parser.add_argument("--only", type=suite_names, metavar="A,B", help="run these suites only")
+    parser.add_argument("--thorough", action="store_true", help="add the suites that take long")
+    return parser.parse_args()
+
+
+def install_programs(suites: Sequence[Suite]) -> None:
+    """Install what is missing, where that is allowed; a suite reports what stays missing."""
+    wanted = {
+        program.debian_package
+        for suite in suites
+        for program in suite.needs
+        if program.debian_package and not is_here(program)
+    }
+    packages = sorted(package for package in wanted if not is_installed(package))
+    if not packages or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    heading(f"installing {', '.join(packages)}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "update", "-q"],
+        ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
+    ):
+        if subprocess.run(command, env=environment, check=False).returncode != 0:
+            print(f"{' '.join(command)} failed; going on with what is here", flush=True)
+
+
+def is_here(program: Program) -> bool:
+    """Tell whether a program can be run."""
+    return any(shutil.which(name) for name in program.names)
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a Debian package is installed; without dpkg-query, none is."""
+    if not shutil.which("dpkg-query"):
+        return False
+    answer = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return answer.returncode == 0 and answer.stdout == "installed"
+
+
+def run(suite: Suite) -> Outcome:
+    """Run one suite, its output going straight to ours."""
+    if not (ROOT / suite.place).exists():
+        return Outcome(suite.name, Result.NONE_YET, reason=f"no {suite.place} in the tree")
+    missing = [program for program in suite.needs if not is_here(program)]
+    if missing:
+        return Outcome(suite.name, Result.LEFT_OUT, reason=why_missing(missing))
+    if not suite.commands:
+        return Outcome(suite.name, Result.FAILED, reason=f"{suite.place} declares no check")
+
+    heading(suite.name)
+    began = time.monotonic()
+    statuses = [
+        subprocess.run(command, cwd=suite.cwd, check=False).returncode for command in suite.commands
+    ]
+    seconds = time.monotonic() - began
+    status = next((status for status in statuses if status != 0), 0)
+    if status == 0:
+        return Outcome(suite.name, Result.PASSED, seconds)
+    collected_none = status == NO_TESTS_COLLECTED and suite.place.startswith("tests/")
+    reason = f"{suite.place} holds no test" if collected_none else f"status {status}"
+    return Outcome(suite.name, Result.FAILED, seconds, reason)
+
+
+def why_missing(programs: Sequence[Program]) -> str:
+    """Say which programs are missing and how to get them."""
+    names = ", ".join(program.names[0] for program in programs)
+    packages = " ".join(program.debian_package for program in programs if program.debian_package)
+    if not packages:
+        return f"{names} is not on PATH"
+    return f"{names} is not on PATH (as root: apt-get install {packages})"
+
+
+def report(outcomes: Sequence[Outcome], *, in_ci: bool) -> int:
+    """Print the closing table and its last line, and return the exit status."""
+    heading("summary")
+    print(f"{'suite':<12} {'result':<9} {'seconds':>8}")
+    for outcome in outcomes:
+        line = f"{outcome.suite:<12} {outcome.result:<9} {outcome.seconds:>8.1f}  {outcome.reason}"
+        print(line.rstrip())
+    passed, failed, left_out = (
+        sum(outcome.result == result for outcome in outcomes)
+        for result in (Result.PASSED, Result.FAILED, Result.LEFT_OUT)
+    )
+    print()
+    if left_out and in_ci:
+        print("CI=true: a suite that was left out fails the run")
+    skipped = f", {left_out} skipped" if left_out else ""
+    print(f"checks: {passed} passed, {failed} failed{skipped}", flush=True)
+    return 1 if failed or (left_out and in_ci) else 0
+
+
+def heading(text: str) -> None:
+    """Separate the output of suites."""
+    print(f"\n=== {text} ===", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
