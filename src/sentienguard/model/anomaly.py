@@ -1,0 +1,70 @@
+"""What is not normal, and how far from it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sentienguard.model.ids import Fingerprint, fingerprint
+from sentienguard.model.telemetry import Series
+
+
+class Severity(StrEnum):
+    """How bad, in rising order of `rank`."""
+
+    INFO = "info"  # >= 2 sigma
+    WARNING = "warning"  # >= 3 sigma
+    CRITICAL = "critical"  # >= 5 sigma, or a physical limit
+
+    @property
+    def rank(self) -> int:
+        """Order severities: 0 is the mildest."""
+        return tuple(Severity).index(self)
+
+
+class Ground(StrEnum):
+    """Why a value counts as anomalous."""
+
+    BASELINE = "baseline"  # far from what this series does at this time
+    LIMIT = "limit"  # past a physical limit, whatever its history
+    TREND = "trend"  # on the way to a limit that it will reach soon
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a series normally does at this time of day, outliers left out."""
+
+    mean: float
+    stddev: float  # with a floor above 0, so that sigma is always finite
+    p50: float
+    p95: float
+    p99: float
+    samples: int  # readings it rests on, after outliers were left out
+    seasonal: bool  # true: from this time of day; false: from the whole window
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Where a series is going."""
+
+    per_hour: float  # units of the metric per hour
+    hours_to_exhaustion: float | None  # None: not on the way to its limit
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One reading that is not normal, with everything that says so."""
+
+    series: Series
+    at: datetime
+    value: float
+    severity: Severity
+    ground: Ground
+    sigma: float | None  # None: no baseline yet
+    baseline: Baseline | None
+    trend: Trend | None
+    reason: str  # one sentence for people
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Name the symptom, so that its repetitions fold into one incident."""
+        return fingerprint(self.series.host, self.series.metric, self.series.subject)

@@ -1,0 +1,66 @@
+"""Keep who the agents are, what they last said, and the tokens that let new ones join.
+
+Called by controlplane (agent api, detection loop). Offered by adapters.sql_store.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sentienguard.model import errors
+from sentienguard.model.ids import AgentId
+
+
+class NoSuchAgent(errors.Rejected):
+    """No agent has this id or key."""
+
+
+class TokenRefused(errors.Rejected):
+    """The join token is unknown, used, late, or for another environment or host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One enrolled agent."""
+
+    id: AgentId
+    host: str
+    environment: str
+    tags: Mapping[str, str]
+    tls_pin: str  # hex SHA-256 of the public key info of its client certificate
+    executor_key: str  # base64 of the 32 raw bytes; signs what the host reports
+    enrolled_at: datetime
+    last_seen: datetime | None = None
+    last_seq: int = 0  # highest sample sequence number accepted
+    events_through: int = 0  # highest event number that is durable in the audit log
+
+
+class AgentStore(Protocol):
+    """Agents by id, by pin and by host."""
+
+    def add(self, agent: Agent) -> None:
+        """Keep a new agent. Raises Rejected where its id or pin is taken."""
+
+    def get(self, agent: AgentId) -> Agent:
+        """Return one. Raises NoSuchAgent."""
+
+    def by_pin(self, tls_pin: str) -> Agent:
+        """Return the one whose client certificate has this key. Raises NoSuchAgent."""
+
+    def list(self) -> Sequence[Agent]:
+        """Return all, by host name."""
+
+    def seen(self, agent: AgentId, *, at: datetime, seq: int | None = None) -> None:
+        """Remember that it spoke, and the highest sample number."""
+
+    def events_through(self, agent: AgentId, through: int) -> None:
+        """Remember how far its events are durable."""
+
+    def add_token(
+        self, token: str, *, environment: str, host: str | None, expires_at: datetime
+    ) -> None:
+        """Keep the hash of a join token."""
+
+    def redeem_token(self, token: str, *, environment: str, host: str, at: datetime) -> None:
+        """Use a join token up. Raises TokenRefused."""

@@ -1,0 +1,44 @@
+"""Keep questions to people and their answers.
+
+Called by controlplane (engine, api). Offered by adapters.sql_store.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from sentienguard.model import errors
+from sentienguard.model.approval import Approval, ApprovalStatus
+from sentienguard.model.ids import ApprovalId, IncidentId
+
+
+class NoSuchApproval(errors.Rejected):
+    """No approval has this id."""
+
+
+class AlreadyDecided(errors.Rejected):
+    """The question was answered, has expired or was withdrawn; see its status."""
+
+
+class ApprovalStore(Protocol):
+    """Approvals by id and by incident."""
+
+    def open(self, approval: Approval) -> None:
+        """Keep a question; the same id again changes nothing."""
+
+    def get(self, approval: ApprovalId) -> Approval:
+        """Return one. Raises NoSuchApproval."""
+
+    def of(self, incident: IncidentId) -> Approval | None:
+        """Return the question of an incident, where one was asked."""
+
+    def decide(
+        self, approval: ApprovalId, status: ApprovalStatus, *, by: str, at: datetime, note: str
+    ) -> Approval:
+        """Answer a pending question, once. Raises NoSuchApproval, AlreadyDecided.
+
+        APPROVED or DENIED after `expires_at` raises AlreadyDecided too.
+        """
+
+    def list(self, status: ApprovalStatus | None) -> Sequence[Approval]:
+        """List newest first, at most 500."""

@@ -1,0 +1,93 @@
+"""Keep incidents, their decisions and their reports.
+
+Called by controlplane (engine, detection loop, api). Offered by adapters.sql_store.
+Every method is one transaction and durable when it returns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sentienguard.model import errors
+from sentienguard.model.decision import Decision
+from sentienguard.model.ids import AgentId, Fingerprint, IncidentId
+from sentienguard.model.incident import Incident, Outcome, Status
+
+
+class NoSuchIncident(errors.Rejected):
+    """No incident has this id."""
+
+
+class WrongTransition(errors.Broken):
+    """The life of an incident does not lead from its present status to the wanted one."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFilter:
+    """Which incidents to list; None means any."""
+
+    status: Status | None = None
+    outcome: Outcome | None = None
+    environment: str | None = None
+    host: str | None = None
+    text: str | None = None  # case-insensitive part of id, host, metric, subject or summary
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of incidents, newest first."""
+
+    incidents: tuple[Incident, ...]
+    next_cursor: str | None  # opaque; None: this was the last page
+
+
+class IncidentStore(Protocol):
+    """Incidents by id and by fingerprint."""
+
+    def open(self, incident: Incident) -> Incident:
+        """Keep a new incident, unless one with its agent and fingerprint is not closed yet.
+
+        Returns the incident that is open for that fingerprint afterwards: the given one, or the
+        one that was there before (then nothing was written).
+        """
+
+    def get(self, incident: IncidentId) -> Incident:
+        """Return one. Raises NoSuchIncident."""
+
+    def move(
+        self,
+        incident: IncidentId,
+        status: Status,
+        *,
+        summary: str,
+        outcome: Outcome | None = None,
+        at: datetime | None = None,
+    ) -> Incident:
+        """Move to `status` (a no-op where it is there already) and return the incident as it is.
+
+        `outcome` and `at` go with CLOSED. Raises NoSuchIncident, WrongTransition (see model.NEXT).
+        """
+
+    def list(self, where: IncidentFilter, *, cursor: str | None, limit: int) -> Page:
+        """List newest first by keyset; raises Rejected on a cursor that we did not give."""
+
+    def unfinished(self) -> Sequence[Incident]:
+        """Return all that are not closed, oldest first."""
+
+    def open_for(self, agent: AgentId, fingerprint: Fingerprint) -> Incident | None:
+        """Return the one that is open for this symptom at this place."""
+
+    def earlier(
+        self, agent: AgentId, fingerprint: Fingerprint, *, since: datetime
+    ) -> Sequence[Incident]:
+        """Return closed ones with this fingerprint opened since then, newest first."""
+
+    def put_decision(self, decision: Decision) -> None:
+        """Keep the decision of an incident; the same incident again replaces nothing."""
+
+    def decision(self, incident: IncidentId) -> Decision | None:
+        """Return the decision of an incident, where one was made."""
+
+    def outcomes(self, playbook: str, environment: str) -> Sequence[tuple[datetime, Outcome]]:
+        """Return how incidents ended in which this playbook was the decision, newest first."""

@@ -1,0 +1,73 @@
+"""Keep orders from release to report. The row is what makes a release happen once.
+
+Called by controlplane (engine, agent api). Offered by adapters.sql_store.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sentienguard.model import errors
+from sentienguard.model.ids import AgentId, OrderId
+from sentienguard.model.order import ExecutionReport, Order, OrderStatus
+
+
+class NoSuchOrder(errors.Rejected):
+    """No order has this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOrder:
+    """An order and where it is in its life."""
+
+    order: Order
+    status: OrderStatus
+    released_at: datetime
+    delivered_at: datetime | None
+    refused_because: str | None
+    report: ExecutionReport | None
+    stop_requested_by: str | None
+
+
+class OrderStore(Protocol):
+    """Orders by id and by agent."""
+
+    def release(self, order: Order, *, at: datetime) -> bool:
+        """Keep an order for delivery; False where it was kept before (nothing is written)."""
+
+    def get(self, order: OrderId) -> KeptOrder:
+        """Return one. Raises NoSuchOrder."""
+
+    def waiting(self, agent: AgentId) -> Sequence[KeptOrder]:
+        """Return what this agent should be given, oldest first: RELEASED or DELIVERED."""
+
+    def under_way(self, agent: AgentId) -> Sequence[KeptOrder]:
+        """Return what this agent was given and has not ended, oldest first."""
+
+    def delivered(self, order: OrderId, *, at: datetime) -> bool:
+        """Mark as handed over; False where it was withdrawn or is past that already."""
+
+    def withdraw(self, order: OrderId) -> bool:
+        """Take back an order that was never delivered; False where it is too late for that."""
+
+    def admitted(self, order: OrderId) -> None:
+        """Mark that the host began."""
+
+    def refused(self, order: OrderId, *, because: str) -> None:
+        """Mark that the host will never run it."""
+
+    def finished(self, report: ExecutionReport) -> None:
+        """Keep the host's report; a second one for the same order changes nothing."""
+
+    def request_stop(self, order: OrderId, *, by: str) -> bool:
+        """Ask for a stop in mid-flight; False where the order has ended already."""
+
+    def next_seq(self, agent: AgentId) -> int:
+        """Return the next sequence number for a message to this agent; never the same twice."""
+
+    def started_on(self, agent: AgentId, *, since: datetime) -> int:
+        """Count orders released to this agent since then, for the budget of its service."""
+
+    def started_since(self, since: datetime, *, environment: str) -> int:
+        """Count orders released in this environment since then, for the blast-radius budget."""
