@@ -1,0 +1,54 @@
+"""Run the control plane of a data directory: `python -m sentienguard.controlplane --data DIR`."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from sentienguard.adapters.sql_store import database
+from sentienguard.controlplane import app, settings
+from sentienguard.model import errors
+from sentienguard.model.access import Role
+
+
+def main() -> int:
+    """Serve, or add the first administrator; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sentienguard.controlplane", description=__doc__
+    )
+    parser.add_argument("--data", type=Path, required=True, help="data directory")
+    parser.add_argument(
+        "--add-administrator",
+        metavar="NAME",
+        help="add a user who is administrator everywhere, password on standard input, and exit",
+    )
+    wanted = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        if wanted.add_administrator:
+            _add_administrator(wanted.data, wanted.add_administrator)
+        else:
+            app.serve(wanted.data)
+    except errors.SentienGuardError as problem:
+        print(f"sentienguard control plane: {problem}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _add_administrator(data: Path, name: str) -> None:
+    directory = data / "controlplane"
+    loaded = settings.load(directory)
+    stores = database.open_database(
+        loaded.database_url or f"sqlite:///{directory / 'sentienguard.db'}"
+    )
+    try:
+        password = sys.stdin.readline().rstrip("\n")
+        stores.users.add(name, password, {"*": Role.ADMINISTRATOR})
+    finally:
+        stores.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,306 @@
+"""The agents' listener: enrol, push samples, pull configuration, poll for orders, report events.
+
+Every route but enrolment needs a client certificate that this centre's authority signed and whose
+key is enrolled; the certificate says who is speaking, whatever the body says.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import uuid
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from sentienguard.controlplane import problems
+from sentienguard.controlplane.centre import Centre
+from sentienguard.controlplane.dispatch import Answer, Dispatch, Poll
+from sentienguard.controlplane.intake import Intake
+from sentienguard.controlplane.problems import ProblemError
+from sentienguard.controlplane.receipts import Event, Receipts
+from sentienguard.model import errors
+from sentienguard.model.ids import AgentId
+from sentienguard.ports.agent_store import Agent, NoSuchAgent, TokenRefused
+from sentienguard.stages.observe import payload, wire
+from sentienguard.trust import certificates, keys, pins
+
+MAX_SAMPLE_BYTES = 256 * 1024
+MAX_JSON_BYTES = 4 * 1024 * 1024  # 64 events with their output blobs
+LONGEST_WAIT_S = 55.0
+T = TypeVar("T")
+
+
+class Enrolment(msgspec.Struct, forbid_unknown_fields=True):
+    """What a host sends to join."""
+
+    token: str
+    host: str
+    environment: str
+    csr_pem: str
+    executor_key: str
+    tags: dict[str, str] = {}
+
+
+class Ticket(msgspec.Struct, forbid_unknown_fields=True):
+    """A nonce that the host issued."""
+
+    nonce: str
+
+
+class Witness(msgspec.Struct, forbid_unknown_fields=True):
+    """The checkpoint that the host co-signed last."""
+
+    checkpoint: str | None = None
+
+
+class AgentStatus(msgspec.Struct, forbid_unknown_fields=True):
+    """What the host is doing."""
+
+    busy: str | None = None
+    frozen: bool = False
+    events_through: int = 0
+
+
+class PollBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A long poll."""
+
+    ticket: Ticket
+    witness: Witness
+    status: AgentStatus
+    tree_size: int
+    wait_s: float
+
+
+class BlobBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Output that belongs to an event."""
+
+    sha256: str
+    type: str
+    data: str
+
+
+class EventBody(msgspec.Struct, forbid_unknown_fields=True):
+    """One event with the host's signature."""
+
+    leaf: str
+    sig: str
+    blobs: list[BlobBody] = []
+
+
+class EventsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Events in their order."""
+
+    events: list[EventBody]
+
+
+def application(centre: Centre, intake: Intake) -> FastAPI:
+    """Return the agents' application."""
+    app = FastAPI(title="SentienGuard agents", docs_url=None, redoc_url=None, openapi_url=None)
+    problems.install(app)
+    dispatch, receipts = Dispatch(centre), Receipts(centre)
+
+    @app.post("/api/v1/enroll", status_code=HTTPStatus.CREATED)
+    async def enroll(request: Request) -> Response:
+        wanted = _decode(await _body(request, MAX_JSON_BYTES), Enrolment, centre)
+        answer = await run_in_threadpool(_enroll, centre, wanted)
+        return Response(msgspec.json.encode(answer), 201, media_type="application/json")
+
+    @app.post("/api/v1/metrics")
+    async def metrics(request: Request) -> Response:
+        frame = await _body(request, MAX_SAMPLE_BYTES)
+        return await run_in_threadpool(_metrics, request, centre, intake, frame)
+
+    @app.get("/api/v1/config")
+    async def config(request: Request) -> Response:
+        await run_in_threadpool(_agent, request, centre)
+        return _config(request, centre)
+
+    @app.post("/api/v1/orders")
+    async def orders(request: Request) -> Response:
+        body = _decode(await _body(request, MAX_JSON_BYTES), PollBody, centre)
+        agent = await run_in_threadpool(_agent, request, centre)
+        poll = Poll(
+            nonce=body.ticket.nonce,
+            busy=body.status.busy,
+            tree_size=body.tree_size,
+            cosigned=body.witness.checkpoint,
+        )
+        answer = await _answer(centre, dispatch, agent, poll, body.wait_s)
+        return Response(
+            msgspec.json.encode(
+                {
+                    "order": answer.order,
+                    "stop": answer.stop,
+                    "checkpoint": answer.checkpoint,
+                    "consistency": answer.consistency,
+                }
+            ),
+            media_type="application/json",
+        )
+
+    @app.post("/api/v1/orders/events")
+    async def events(request: Request) -> Response:
+        body = _decode(await _body(request, MAX_JSON_BYTES), EventsBody, centre)
+        agent = await run_in_threadpool(_agent, request, centre)
+        through = await run_in_threadpool(
+            receipts.take, agent, [_event(one) for one in body.events]
+        )
+        return Response(msgspec.json.encode({"through": through}), media_type="application/json")
+
+    return app
+
+
+async def _answer(
+    centre: Centre, dispatch: Dispatch, agent: Agent, poll: Poll, wait_s: float
+) -> Answer:
+    now = centre.clock.now()
+    await run_in_threadpool(centre.agents.seen, agent.id, at=now)
+    await run_in_threadpool(dispatch.witnessed, poll)
+    answer = await run_in_threadpool(dispatch.answer, agent, poll)
+    if answer.has_work or wait_s <= 0:
+        return answer
+    # A second look after the bell; then the agent gets the newest checkpoint and asks again.
+    await centre.bells.wait(agent.id, min(wait_s, LONGEST_WAIT_S))
+    return await run_in_threadpool(dispatch.answer, agent, poll)
+
+
+def _agent(request: Request, centre: Centre) -> Agent:
+    der = getattr(request.state, "peer_certificate", None)
+    if der is None:
+        raise ProblemError(
+            HTTPStatus.UNAUTHORIZED,
+            "no-certificate",
+            "an enrolled agent's client certificate is needed; run sentienguard-agent enroll",
+        )
+    try:
+        return centre.agents.by_pin(pins.spki_sha256(der))
+    except NoSuchAgent as cause:
+        centre.counters.add("access_denied_total", "unknown_agent")
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "unknown-agent",
+            "the key of this client certificate is not enrolled here; enrol the host again",
+        ) from cause
+
+
+def _metrics(request: Request, centre: Centre, intake: Intake, frame: bytes) -> Response:
+    agent = _agent(request, centre)
+    try:
+        intake.accept(agent, frame)
+    except wire.UnknownBase as error:
+        centre.counters.add("samples_total", "unknown_base")
+        return problems.response(HTTPStatus.CONFLICT, "unknown-base", str(error), request)
+    except wire.Malformed as error:
+        centre.counters.add("samples_total", "refused")
+        return problems.response(HTTPStatus.BAD_REQUEST, "malformed-frame", str(error), request)
+    except (payload.Malformed, errors.Rejected) as error:
+        centre.counters.add("samples_total", "refused")
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return problems.response(status, "sample-refused", str(error), request)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _config(request: Request, centre: Centre) -> Response:
+    trust = centre.trust
+    body = json.dumps(
+        {
+            "root": trust.root_envelope,
+            "catalogue": trust.catalogue_envelope,
+            "playbooks": {
+                digest: base64.b64encode(stored).decode()
+                for digest, stored in trust.playbooks.items()
+            },
+            "interval_s": centre.settings.interval_s,
+        }
+    ).encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+    return Response(body, media_type="application/json", headers={"ETag": tag})
+
+
+def _enroll(centre: Centre, wanted: Enrolment) -> dict[str, Any]:
+    now = centre.clock.now()
+    if wanted.environment not in centre.environments:
+        known = ", ".join(centre.environments)
+        message = f"environment {wanted.environment!r}: expected one of {known}"
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-environment", message)
+    keys.VerifyKey.from_text(wanted.executor_key)
+    name = AgentId(str(uuid.UUID(bytes=centre.entropy.bytes(16), version=4)))
+    certificate = centre.trust.sign_agent(wanted.csr_pem.encode(), name, now)
+    try:
+        centre.agents.redeem_token(
+            wanted.token, environment=wanted.environment, host=wanted.host, at=now
+        )
+    except TokenRefused as cause:
+        centre.counters.add("access_denied_total", "join_token")
+        raise ProblemError(HTTPStatus.FORBIDDEN, "token-refused", str(cause)) from cause
+    agent = Agent(
+        id=name,
+        host=wanted.host,
+        environment=wanted.environment,
+        tags=wanted.tags,
+        tls_pin=certificates.pin_of(certificate),
+        executor_key=wanted.executor_key,
+        enrolled_at=now,
+    )
+    centre.agents.add(agent)
+    centre.audit.append(
+        kind="agent.enrolled",
+        env=agent.environment,
+        actor=agent.id,
+        data={
+            "agent": agent.id,
+            "host": agent.host,
+            "executor_key": agent.executor_key,
+            "tls_pin": agent.tls_pin,
+        },
+    )
+    centre.live.changed("host", agent.id, now)
+    return {
+        "agent_id": agent.id,
+        "certificate_pem": certificate.decode(),
+        "ca_pem": centre.trust.authority.certificate_pem.decode(),
+        "root": centre.trust.root_envelope,
+    }
+
+
+def _event(body: EventBody) -> Event:
+    try:
+        return Event(
+            leaf=body.leaf.encode(),
+            signature=base64.b64decode(body.sig, validate=True),
+            blobs=tuple(
+                (blob.sha256, blob.type, base64.b64decode(blob.data, validate=True))
+                for blob in body.blobs
+            ),
+        )
+    except binascii.Error as cause:
+        message = f"event: expected base64 in sig and blobs, found {cause}"
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed-event", message) from cause
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """Read a body without ever holding more than `limit` bytes of it."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            message = f"expected at most {limit} bytes"
+            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", message)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _decode(body: bytes, kind: type[T], centre: Centre) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+        centre.counters.add("requests_refused_total", kind.__name__)
+        message = f"body: {cause}"
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed", message) from cause

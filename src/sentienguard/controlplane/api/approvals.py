@@ -1,0 +1,86 @@
+"""Approvals: questions to people and their answers."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from sentienguard.controlplane.api import schemas, views
+from sentienguard.controlplane.api.caller import Caller, needs
+from sentienguard.flow import incident as flow
+from sentienguard.model.access import Permission
+from sentienguard.model.approval import ApprovalStatus
+from sentienguard.model.ids import ApprovalId
+
+router = APIRouter(prefix="/api/v1/approvals", tags=["approvals"])
+Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
+# Observers reach the handler, so that the denial is recorded with the environment it was tried in.
+Decider = Annotated[Caller, Depends(needs(Permission.VIEW))]
+
+
+class ApprovalList(BaseModel):
+    """Questions, newest first."""
+
+    items: list[schemas.ApprovalView]
+
+
+@router.get("")
+def list_approvals(caller: Viewer, status: ApprovalStatus | None = None) -> ApprovalList:
+    """List questions of the environments that the caller may see."""
+    return ApprovalList(
+        items=[
+            views.approval(approval)
+            for approval in caller.centre.approvals.list(status)
+            if caller.may(Permission.VIEW, approval.environment)
+        ]
+    )
+
+
+@router.post("/{approval_id}/approve")
+def approve(approval_id: str, answer: schemas.AnswerNote, caller: Decider) -> schemas.ApprovalView:
+    """Say yes: the remedy is released."""
+    return _decide(caller, approval_id, ApprovalStatus.APPROVED, answer.note)
+
+
+@router.post("/{approval_id}/deny")
+def deny(approval_id: str, answer: schemas.AnswerNote, caller: Decider) -> schemas.ApprovalView:
+    """Say no: the incident ends as rejected and goes to people."""
+    return _decide(caller, approval_id, ApprovalStatus.DENIED, answer.note)
+
+
+def _decide(
+    caller: Caller, approval_id: str, status: ApprovalStatus, note: str
+) -> schemas.ApprovalView:
+    centre = caller.centre
+    asked = centre.approvals.get(ApprovalId(approval_id))
+    caller.require(
+        Permission.DECIDE_APPROVAL,
+        asked.environment,
+        f"{status.value} {asked.playbook} for {asked.incident}",
+    )
+    now = centre.clock.now()
+    decided = centre.approvals.decide(asked.id, status, by=caller.user.name, at=now, note=note)
+    role = caller.role_in(asked.environment)
+    centre.audit.append(
+        kind="approval.decided",
+        env=asked.environment,
+        actor=caller.user.name,
+        incident=asked.incident,
+        key=f"{asked.id}/decided",
+        data={
+            "approval_id": asked.id,
+            "decision": status.value,
+            "role": role.value if role else "none",
+            "ip_address": caller.address,
+            "latency_seconds": round((now - asked.opened_at).total_seconds()),
+            "playbook": asked.playbook,
+            "note": note,
+        },
+    )
+    centre.tell(
+        asked.incident,
+        flow.Answered(status is ApprovalStatus.APPROVED, caller.user.name, note),
+        key="answered",
+    )
+    centre.live.changed("approval", asked.id, now)
+    return views.approval(decided)

@@ -1,0 +1,110 @@
+"""The audit log: its checkpoint, its entries, proofs, and a full verification."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from sentienguard.controlplane import reports
+from sentienguard.controlplane.api import schemas, views
+from sentienguard.controlplane.api.caller import Caller, needs
+from sentienguard.model import errors
+from sentienguard.model.access import Permission
+from sentienguard.model.ids import IncidentId
+from sentienguard.ports.audit_log import StoredEntry
+from sentienguard.stages.audit import checkpoint as notes
+
+router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
+Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
+
+
+@router.get("/checkpoint")
+def checkpoint(caller: Viewer) -> schemas.CheckpointView:
+    """Return the newest signed checkpoint and who co-signed how recently."""
+    log = caller.centre.log
+    note = log.checkpoint()
+    parsed = notes.read_text(notes.read_note(note).text)
+    cosigners = reports.cosigners(log.cosigned())
+    newest = max((at for _, at in cosigners), default=None)
+    now = caller.centre.clock.now()
+    return schemas.CheckpointView(
+        origin=parsed.origin,
+        size=parsed.size,
+        root=parsed.root.hex(),
+        signed_at=now,
+        note=note,
+        cosigned_by=sorted({name for name, _ in cosigners}),
+        exposure_s=(now - newest).total_seconds() if newest else None,
+    )
+
+
+@router.get("/entries")
+def entries(
+    caller: Viewer,
+    incident: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Annotated[str | None, Query(max_length=20)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> schemas.AuditPage:
+    """List entries, newest first; only those of environments that the caller may see."""
+    log = caller.centre.log
+    if incident is not None:
+        found = list(log.by_incident(IncidentId(incident)))[::-1]
+        return schemas.AuditPage(items=_visible(caller, found), next_cursor=None)
+    end = log.size() if cursor is None else _index(cursor)
+    start = max(0, end - limit)
+    found = list(log.entries(start, end))[::-1]
+    return schemas.AuditPage(
+        items=_visible(caller, found), next_cursor=str(start) if start else None
+    )
+
+
+@router.get("/proof/{index}")
+def proof(index: int, caller: Viewer) -> schemas.ProofView:
+    """Return what convinces anybody who trusts the checkpoint that an entry is in the log."""
+    log = caller.centre.log
+    stored = log.entry(index)
+    if not _may_see(caller, stored.fields["env"]):
+        message = f"the log has no entry {index} that you may see"
+        raise errors.Rejected(message)
+    proven = log.prove(index)
+    return schemas.ProofView(
+        index=index,
+        leaf=stored.stored.decode(),
+        leaf_hash=proven.leaf_hash.hex(),
+        tree_size=proven.size,
+        path=[node.hex() for node in proven.hashes],
+        checkpoint=proven.checkpoint,
+    )
+
+
+@router.post("/verify")
+def verify(caller: Viewer) -> schemas.VerificationView:
+    """Verify the whole log as it lies on the disk."""
+    began = caller.centre.clock.monotonic()
+    result = caller.centre.verify_log()
+    return schemas.VerificationView(
+        passed=result.passed,
+        entries=result.size,
+        seconds=caller.centre.clock.monotonic() - began,
+        findings=[
+            schemas.Finding(check=one.name, passed=one.passed, detail=one.detail)
+            for one in result.checks
+        ],
+    )
+
+
+def _visible(caller: Caller, found: list[StoredEntry]) -> list[schemas.AuditEntryView]:
+    return [views.audit_entry(entry) for entry in found if _may_see(caller, entry.fields["env"])]
+
+
+def _may_see(caller: Caller, environment: str) -> bool:
+    """Entries of no environment are of the whole system: for those who may see all of it."""
+    if environment == "":
+        return caller.may_everywhere(Permission.VIEW)
+    return caller.may(Permission.VIEW, environment)
+
+
+def _index(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdigit():
+        message = f"cursor: expected the one that came with the page before, found {cursor!r}"
+        raise errors.Rejected(message)
+    return int(cursor)

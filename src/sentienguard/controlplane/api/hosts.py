@@ -1,0 +1,90 @@
+"""Hosts: who is there, what they last said, and their series with the baseline."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
+
+from sentienguard.controlplane.api import schemas, views
+from sentienguard.controlplane.api.caller import Caller, needs
+from sentienguard.controlplane.problems import not_found
+from sentienguard.model.access import Permission
+from sentienguard.model.ids import AgentId
+from sentienguard.model.telemetry import Series
+from sentienguard.ports.agent_store import Agent
+
+router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
+Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
+SILENT_AFTER_INTERVALS = 3
+
+
+class HostList(BaseModel):
+    """Hosts, by name."""
+
+    items: list[schemas.HostView]
+
+
+@router.get("")
+def list_hosts(caller: Viewer) -> HostList:
+    """List the hosts of the environments that the caller may see."""
+    open_by_agent: dict[str, int] = {}
+    for incident in caller.centre.incidents.unfinished():
+        open_by_agent[incident.agent] = open_by_agent.get(incident.agent, 0) + 1
+    return HostList(
+        items=[
+            _view(caller, agent, open_by_agent.get(agent.id, 0))
+            for agent in caller.centre.agents.list()
+            if caller.may(Permission.VIEW, agent.environment)
+        ]
+    )
+
+
+@router.get("/{agent_id}/series")
+def series(
+    agent_id: str,
+    caller: Viewer,
+    metric: Annotated[str, Query(max_length=200)],
+    subject: Annotated[str, Query(max_length=500)] = "",
+    minutes: Annotated[int, Query(ge=1, le=7 * 24 * 60)] = 60,
+) -> schemas.SeriesView:
+    """Return the readings of one series of one host, and its baseline for this time of day."""
+    agent = caller.centre.agents.get(AgentId(agent_id))
+    if not caller.may(Permission.VIEW, agent.environment):
+        raise not_found(f"no host has the agent id {agent_id}")
+    now = caller.centre.clock.now()
+    wanted = Series(agent.host, metric, subject)
+    found = caller.centre.metrics.range(wanted, now - timedelta(minutes=minutes), now)
+    return schemas.SeriesView(
+        metric=metric,
+        subject=subject,
+        points=[
+            (datetime.fromtimestamp(int(at) / 1000, UTC), float(value))
+            for at, value in zip(found.times_ms, found.values, strict=True)
+        ],
+        baseline=views.baseline(caller.centre.baselines.of(wanted, now)),
+    )
+
+
+def is_silent(caller: Caller, agent: Agent) -> bool:
+    """Tell whether a host has not spoken for three sampling intervals."""
+    patience = timedelta(seconds=SILENT_AFTER_INTERVALS * caller.centre.settings.interval_s)
+    return agent.last_seen is None or caller.centre.clock.now() - agent.last_seen > patience
+
+
+def _view(caller: Caller, agent: Agent, open_incidents: int) -> schemas.HostView:
+    latest = caller.centre.metrics.latest(agent.host)
+    return schemas.HostView(
+        agent_id=agent.id,
+        host=agent.host,
+        environment=agent.environment,
+        tags=dict(agent.tags),
+        enrolled_at=agent.enrolled_at,
+        last_seen=agent.last_seen,
+        silent=is_silent(caller, agent),
+        open_incidents=open_incidents,
+        metrics={
+            series.metric + (f"[{series.subject}]" if series.subject else ""): reading
+            for series, (_, reading) in latest.items()
+        },
+    )

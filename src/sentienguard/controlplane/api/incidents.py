@@ -1,0 +1,110 @@
+"""Incidents: list them, tell one as a story, stop what is under way."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from fastapi import status as http
+
+from sentienguard.controlplane import reports
+from sentienguard.controlplane.api import schemas, views
+from sentienguard.controlplane.api.caller import Caller, needs
+from sentienguard.controlplane.problems import not_found
+from sentienguard.model import errors
+from sentienguard.model.access import Permission
+from sentienguard.model.ids import IncidentId, order_id
+from sentienguard.model.incident import Incident, Outcome, Status
+from sentienguard.ports.incident_store import IncidentFilter
+from sentienguard.ports.order_store import KeptOrder, NoSuchOrder
+
+router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
+Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
+Stopper = Annotated[Caller, Depends(needs(Permission.STOP_EXECUTION))]
+
+
+@router.get("")
+def list_incidents(  # noqa: PLR0917  # one argument for each query parameter
+    caller: Viewer,
+    status: Status | None = None,
+    outcome: Outcome | None = None,
+    environment: str | None = None,
+    host: str | None = None,
+    text: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> schemas.IncidentPage:
+    """List incidents of the environments that the caller may see, newest first."""
+    where = IncidentFilter(status, outcome, environment, host, text)
+    page = caller.centre.incidents.list(where, cursor=cursor, limit=limit)
+    return schemas.IncidentPage(
+        items=[
+            views.summary(incident)
+            for incident in page.incidents
+            if caller.may(Permission.VIEW, incident.environment)
+        ],
+        next_cursor=page.next_cursor,
+    )
+
+
+@router.get("/{incident_id}")
+def story(incident_id: str, caller: Viewer) -> schemas.IncidentStory:
+    """Tell one incident: the anomaly, the decision, the question, the order, every fact."""
+    centre = caller.centre
+    incident = _visible(caller, incident_id)
+    kept = _order(caller, incident)
+    approval = centre.approvals.of(incident.id)
+    return schemas.IncidentStory(
+        incident=views.summary(incident),
+        tags=dict(incident.tags),
+        anomaly=views.anomaly(incident.anomaly),
+        decision=views.decision(centre.incidents.decision(incident.id)),
+        approval=views.approval(approval) if approval else None,
+        order=views.order(kept, reports.steps(centre.log, incident.id)) if kept else None,
+        timeline=[views.timeline(entry) for entry in centre.log.by_incident(incident.id)],
+    )
+
+
+@router.get("/{incident_id}/record")
+def record(incident_id: str, caller: Viewer) -> dict[str, Any]:
+    """Return the incident record, rendered from the audit log alone."""
+    incident = _visible(caller, incident_id)
+    return reports.record(caller.centre.log, incident.id)
+
+
+@router.post("/{incident_id}/stop", status_code=http.HTTP_202_ACCEPTED)
+def stop(incident_id: str, answer: schemas.AnswerNote, caller: Stopper) -> schemas.IncidentSummary:
+    """Stop an execution in mid-flight: the host kills the step and undoes what ran."""
+    incident = _visible(caller, incident_id)
+    caller.require(Permission.STOP_EXECUTION, incident.environment, f"stop {incident_id}")
+    kept = _order(caller, incident)
+    if kept is None or not caller.centre.orders.request_stop(kept.order.id, by=caller.user.name):
+        message = f"{incident_id}: nothing is under way that could be stopped"
+        raise errors.Rejected(message)
+    caller.centre.audit.append(
+        kind="order.stop",
+        env=incident.environment,
+        actor=caller.user.name,
+        incident=incident.id,
+        key=f"{kept.order.id}/stop",
+        data={"order_id": kept.order.id, "note": answer.note, "ip_address": caller.address},
+    )
+    caller.centre.bells.ring(incident.agent)
+    return views.summary(incident)
+
+
+def _visible(caller: Caller, incident_id: str) -> Incident:
+    incident = caller.centre.incidents.get(IncidentId(incident_id))
+    if not caller.may(Permission.VIEW, incident.environment):
+        raise not_found(f"no incident has the id {incident_id}")
+    return incident
+
+
+def _order(caller: Caller, incident: Incident) -> KeptOrder | None:
+    made = caller.centre.incidents.decision(incident.id)
+    if made is None or made.digest is None:
+        return None
+    for dry_run in (False, True):
+        try:
+            return caller.centre.orders.get(order_id(incident.id, made.digest, dry_run=dry_run))
+        except NoSuchOrder:
+            continue
+    return None

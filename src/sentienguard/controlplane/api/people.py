@@ -1,0 +1,146 @@
+"""The people's application: routers, the dashboard's files, and the headers that bind a browser.
+
+Deny by default: a route that is not in `PUBLIC` and whose handler depends on no login keeps the
+application from starting.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sentienguard import __version__
+from sentienguard.controlplane import problems
+from sentienguard.controlplane.api import (
+    approvals,
+    audit,
+    auth,
+    hosts,
+    incidents,
+    live,
+    playbooks,
+    status_page,
+    switches,
+    system,
+    users,
+)
+from sentienguard.controlplane.api.caller import authenticated
+from sentienguard.controlplane.centre import Centre
+from sentienguard.model import errors
+
+PUBLIC = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/auth/login"})
+MAX_BODY_BYTES = 1024 * 1024
+UI_DIRECTORY = Path(__file__).parents[1] / "ui_dist"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' "
+    "'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class UnguardedRoute(errors.Broken):
+    """A route names no permission, so nobody may use it and nothing may start."""
+
+
+class BodyTooLarge(errors.Rejected):
+    """The body of a request is larger than anything that the API takes."""
+
+
+def application(centre: Centre, ui: Path = UI_DIRECTORY) -> FastAPI:
+    """Return the people's application."""
+    app = FastAPI(
+        title="SentienGuard",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.centre = centre
+    problems.install(app)
+    for module in (
+        auth, system, incidents, approvals, playbooks, hosts, audit, switches, users, live,
+    ):  # fmt: skip
+        app.include_router(module.router)
+    _require_guards(app.routes)
+    _serve_dashboard(app, ui)
+
+    @app.middleware("http")
+    async def headers(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        response = await call_next(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.url.path.startswith("/api/"):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    app.add_middleware(BodyLimit)
+    return app
+
+
+class BodyLimit:
+    """Refuses bodies above the limit while they arrive."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count the bytes of each request's body."""
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MAX_BODY_BYTES:
+                text = f"body: expected at most {MAX_BODY_BYTES} bytes"
+                raise BodyTooLarge(text)
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def _require_guards(routes: Iterable[Any]) -> None:
+    for route in routes:
+        if isinstance(route, APIRoute) and route.path not in PUBLIC and not _guarded(route):
+            message = f"route {route.path}: expected a handler that depends on caller.needs(...)"
+            raise UnguardedRoute(message)
+
+
+def _guarded(route: APIRoute) -> bool:
+    return _depends_on_login(route.dependant)
+
+
+def _depends_on_login(dependant: Dependant) -> bool:
+    return dependant.call is authenticated or any(
+        _depends_on_login(inner) for inner in dependant.dependencies
+    )
+
+
+def _serve_dashboard(app: FastAPI, ui: Path) -> None:
+    """Serve the built dashboard, or a plain status page where it was not built."""
+    index = ui / "index.html"
+    files = {path.relative_to(ui).as_posix(): path for path in ui.rglob("*") if path.is_file()}
+
+    @app.get("/{path:path}", include_in_schema=False)
+    def page(path: str) -> Response:
+        if path.startswith(("api/", "v1/")):
+            raise problems.not_found(f"no resource has the path /{path}")
+        if path in files and path != "index.html":
+            immutable = "public, max-age=31536000, immutable"
+            cached = {"Cache-Control": immutable} if path.startswith("assets/") else None
+            return FileResponse(files[path], headers=cached)
+        if index.exists():
+            return FileResponse(index, headers={"Cache-Control": "no-cache"})
+        return HTMLResponse(status_page.render())

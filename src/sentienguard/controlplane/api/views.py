@@ -1,0 +1,299 @@
+"""Our nouns as the API shows them. Translation only."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+from sentienguard.controlplane.api import schemas
+from sentienguard.model.anomaly import Anomaly, Baseline
+from sentienguard.model.approval import Approval
+from sentienguard.model.decision import Candidate, Confidence, Decision, Route, ScoreItem
+from sentienguard.model.incident import Incident
+from sentienguard.model.order import ExecutionReport, StepRecord
+from sentienguard.ports.audit_log import StoredEntry
+from sentienguard.ports.order_store import KeptOrder
+from sentienguard.stages.audit import merkle
+
+STAGE_OF_KIND = {
+    "incident.opened": "detect",
+    "evidence.taken": "decide",
+    "decision.made": "decide",
+    "approval.requested": "decide",
+    "approval.decided": "decide",
+    "order.intent": "execute",
+    "order.delivered": "execute",
+    "order.admitted": "execute",
+    "order.refused": "execute",
+    "precheck.done": "execute",
+    "step.done": "execute",
+    "verify.done": "execute",
+    "undo.done": "execute",
+    "order.finished": "execute",
+    "incident.verified": "audit",
+    "incident.closed": "audit",
+}
+
+
+TITLES = {
+    "incident.opened": "{reason}",
+    "evidence.taken": "evidence snapshot: {recent} readings, {log_lines} log lines",
+    "decision.made": "{route}: {playbook}",
+    "approval.requested": "a person is asked about {playbook}",
+    "approval.decided": "{decision}",
+    "order.intent": "about to release {playbook} {version}",
+    "order.delivered": "handed to the host",
+    "order.admitted": "the host checked the order and began",
+    "order.refused": "refused ({rule}): {reason}",
+    "precheck.done": "{name}: {status}",
+    "step.done": "{name}: {status}",
+    "verify.done": "{name}: {status}",
+    "undo.done": "{name}: {status}",
+    "order.finished": "{outcome}: {reason}",
+    "incident.verified": "{detail}",
+    "incident.closed": "{outcome}: {summary}",
+}
+RouteName: TypeAlias = Literal["RUN", "RUN_AND_VERIFY", "ASK", "DRY_RUN", "ESCALATE"]
+ROUTES: Mapping[Route, RouteName] = {
+    Route.RUN: "RUN",
+    Route.RUN_AND_VERIFY: "RUN_AND_VERIFY",
+    Route.ASK: "ASK",
+    Route.DRY_RUN: "DRY_RUN",
+    Route.ESCALATE: "ESCALATE",
+}
+
+
+def summary(incident: Incident) -> schemas.IncidentSummary:
+    """Show one row of the list."""
+    ended = incident.closed_at
+    return schemas.IncidentSummary(
+        id=incident.id,
+        host=incident.host,
+        environment=incident.environment,
+        status=incident.status.value,
+        outcome=incident.outcome.value if incident.outcome else None,
+        severity=incident.anomaly.severity.value,
+        metric=incident.anomaly.series.metric,
+        subject=incident.anomaly.series.subject,
+        value=incident.anomaly.value,
+        summary=incident.summary,
+        opened_at=incident.opened_at,
+        closed_at=ended,
+        duration_s=(ended - incident.opened_at).total_seconds() if ended else None,
+        earlier=list(incident.earlier),
+    )
+
+
+def baseline(found: Baseline | None) -> schemas.Baseline | None:
+    """Show a baseline."""
+    if found is None:
+        return None
+    return schemas.Baseline(
+        mean=found.mean,
+        stddev=found.stddev,
+        p50=found.p50,
+        p95=found.p95,
+        p99=found.p99,
+        samples=found.samples,
+        seasonal=found.seasonal,
+    )
+
+
+def anomaly(found: Anomaly) -> schemas.Anomaly:
+    """Show the reading that opened an incident."""
+    trend = found.trend
+    return schemas.Anomaly(
+        metric=found.series.metric,
+        subject=found.series.subject,
+        at=found.at,
+        value=found.value,
+        severity=found.severity.value,
+        ground=found.ground.value,
+        sigma=found.sigma,
+        baseline=baseline(found.baseline),
+        trend=schemas.Trend(per_hour=trend.per_hour, hours_to_exhaustion=trend.hours_to_exhaustion)
+        if trend
+        else None,
+        reason=found.reason,
+    )
+
+
+def _items(items: tuple[ScoreItem, ...]) -> list[schemas.Score]:
+    return [schemas.Score(name=it.name, value=it.value, because=it.because) for it in items]
+
+
+def _candidate(found: Candidate) -> schemas.CandidateView:
+    return schemas.CandidateView(
+        playbook=found.playbook,
+        version=found.version,
+        digest=found.digest,
+        score=found.score,
+        items=_items(found.items),
+    )
+
+
+def _confidence(found: Confidence | None) -> schemas.ConfidenceView | None:
+    if found is None:
+        return None
+    return schemas.ConfidenceView(
+        value=found.value, low=found.low, high=found.high, items=_items(found.items)
+    )
+
+
+def _evidence(decision: Decision) -> schemas.EvidenceView:
+    seen = decision.evidence
+    return schemas.EvidenceView(
+        taken_at=seen.taken_at,
+        recent=list(seen.recent),
+        related=dict(seen.related),
+        top_processes=[
+            schemas.ProcessView(
+                pid=use.pid,
+                name=use.name,
+                cpu_percent=use.cpu_percent,
+                memory_bytes=use.memory_bytes,
+            )
+            for use in seen.top_processes
+        ],
+        top_paths=[
+            schemas.PathView(
+                path=use.path, bytes=use.bytes, growth_bytes_per_hour=use.growth_bytes_per_hour
+            )
+            for use in seen.top_paths
+        ],
+        log_lines=[
+            schemas.LogView(at=line.at, file=line.file, text=line.text) for line in seen.log_lines
+        ],
+        similar=[
+            schemas.PastView(
+                id=past.id,
+                opened_at=past.opened_at,
+                playbook=past.playbook,
+                outcome=past.outcome,
+            )
+            for past in seen.similar
+        ],
+        text=seen.text,
+    )
+
+
+def decision(made: Decision | None) -> schemas.DecisionView | None:
+    """Show a decision with every reason."""
+    if made is None:
+        return None
+    return schemas.DecisionView(
+        at=made.at,
+        route=ROUTES[made.route],
+        playbook=made.playbook,
+        version=made.version,
+        digest=made.digest,
+        parameters=dict(made.parameters),
+        confidence=_confidence(made.confidence),
+        candidates=[_candidate(found) for found in made.candidates],
+        verdicts=[
+            schemas.VerdictView(
+                rule=verdict.rule,
+                route=ROUTES[verdict.route],
+                reason=verdict.reason,
+                deciding=verdict.route == made.route,
+            )
+            for verdict in made.verdicts
+        ],
+        evidence=_evidence(made),
+    )
+
+
+def approval(asked: Approval) -> schemas.ApprovalView:
+    """Show a question to people."""
+    return schemas.ApprovalView(
+        id=asked.id,
+        incident=asked.incident,
+        environment=asked.environment,
+        playbook=asked.playbook,
+        question=asked.question,
+        reason=asked.reason,
+        opened_at=asked.opened_at,
+        expires_at=asked.expires_at,
+        status=asked.status.value,
+        decided_by=asked.decided_by,
+        decided_at=asked.decided_at,
+        note=asked.note,
+    )
+
+
+def _step(record: StepRecord) -> schemas.StepView:
+    return schemas.StepView(
+        phase=record.phase.value,
+        name=record.name,
+        status=record.status.value,
+        detail=record.detail,
+        started_at=record.started_at,
+        duration_ms=record.duration_ms,
+        exit_code=record.exit_code,
+        stdout=record.stdout,
+        stderr=record.stderr,
+    )
+
+
+def order(kept: KeptOrder, steps: tuple[StepRecord, ...]) -> schemas.OrderView:
+    """Show an order with the steps that the host has reported so far."""
+    report: ExecutionReport | None = kept.report
+    return schemas.OrderView(
+        id=kept.order.id,
+        status=kept.status.value,
+        released_at=kept.released_at,
+        dry_run=kept.order.dry_run,
+        refused_because=kept.refused_because,
+        stop_requested_by=kept.stop_requested_by,
+        outcome=report.outcome.value if report else None,
+        reason=report.reason if report else None,
+        left_behind=list(report.left_behind) if report else [],
+        steps=[_step(record) for record in steps],
+    )
+
+
+def timeline(entry: StoredEntry) -> schemas.TimelineEntry:
+    """Show one leaf as one fact of the story."""
+    leaf = entry.fields
+    data: Mapping[str, Any] = leaf.get("data", {})
+    return schemas.TimelineEntry(
+        index=entry.index,
+        at=_moment(leaf),
+        stage=STAGE_OF_KIND.get(leaf["kind"], "audit"),  # type: ignore[arg-type]  # table values
+        kind=leaf["kind"],
+        source=leaf["src"],
+        actor=leaf["actor"],
+        title=title(leaf["kind"], data),
+        data=dict(data),
+    )
+
+
+def audit_entry(entry: StoredEntry) -> schemas.AuditEntryView:
+    """Show one leaf of the audit log."""
+    leaf = entry.fields
+    return schemas.AuditEntryView(
+        index=entry.index,
+        at=_moment(leaf),
+        kind=leaf["kind"],
+        source=leaf["src"],
+        actor=leaf["actor"],
+        incident=leaf["incident"],
+        leaf_hash=merkle.leaf_hash(entry.stored).hex(),
+        data=dict(leaf.get("data", {})),
+    )
+
+
+def title(kind: str, data: Mapping[str, Any]) -> str:
+    """Say one fact in a short sentence."""
+    pattern = TITLES.get(kind, kind.replace(".", " "))
+    return pattern.format_map(_Said(data))
+
+
+class _Said(dict[str, Any]):
+    """What an entry says; what it does not say shows as nothing."""
+
+    def __missing__(self, _key: str) -> str:
+        return ""
+
+
+def _moment(leaf: Mapping[str, Any]) -> datetime:
+    return datetime.fromtimestamp(leaf["ts_ms"] / 1000, UTC)

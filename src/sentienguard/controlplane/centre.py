@@ -1,0 +1,90 @@
+"""What the control plane consists of, in one typed place. Made by `app.py`, read by the rest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sentienguard.controlplane.ledger import Ledger
+from sentienguard.controlplane.live import Bells, Live
+from sentienguard.controlplane.settings import Settings
+from sentienguard.flow import incident as flow
+from sentienguard.model import errors
+from sentienguard.model.ids import IncidentId
+from sentienguard.ports.agent_store import AgentStore
+from sentienguard.ports.approval_store import ApprovalStore
+from sentienguard.ports.audit_log import AuditLog
+from sentienguard.ports.clock import Clock
+from sentienguard.ports.entropy import Entropy
+from sentienguard.ports.episode_store import EpisodeStore
+from sentienguard.ports.incident_store import IncidentStore
+from sentienguard.ports.metric_store import MetricStore
+from sentienguard.ports.order_store import OrderStore
+from sentienguard.ports.switches import Switches
+from sentienguard.ports.user_store import UserStore
+from sentienguard.stages.audit import verify
+
+if TYPE_CHECKING:
+    from sentienguard.controlplane.baselines import Baselines
+    from sentienguard.controlplane.counters import Counters
+    from sentienguard.controlplane.engine import Engine
+    from sentienguard.controlplane.library import Library
+    from sentienguard.controlplane.trust_store import TrustStore
+
+
+class Messages:
+    """The way to the engine, which is made after the centre that its work needs."""
+
+    def __init__(self) -> None:
+        """Start without an engine."""
+        self._engine: Engine | None = None
+
+    def connect(self, engine: "Engine") -> None:
+        """Name the engine."""
+        self._engine = engine
+
+    def engine(self) -> "Engine":
+        """Return the engine. Raises Unavailable before it was named."""
+        if self._engine is None:
+            message = "the incident engine has not started yet; try again in a moment"
+            raise errors.Unavailable(message)
+        return self._engine
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """The parts that the control plane's own modules share."""
+
+    settings: Settings
+    clock: Clock
+    entropy: Entropy
+    incidents: IncidentStore
+    episodes: EpisodeStore
+    orders: OrderStore
+    approvals: ApprovalStore
+    agents: AgentStore
+    users: UserStore
+    switches: Switches
+    metrics: MetricStore
+    audit: Ledger  # the pen: what the centre itself records
+    log: AuditLog  # everything that was recorded
+    library: "Library"
+    trust: "TrustStore"
+    live: Live
+    bells: Bells
+    counters: "Counters"
+    baselines: "Baselines"
+    messages: "Messages"
+    verify_log: Callable[[], verify.Report]  # the whole log as it lies in storage
+
+    def begin(self, incident: IncidentId) -> None:
+        """Start the life of an incident; the same one again is a no-op."""
+        self.messages.engine().begin(incident)
+
+    def tell(self, incident: IncidentId, event: flow.Event, *, key: str) -> None:
+        """Tell an incident what happened; the same key again is a no-op."""
+        self.messages.engine().tell(incident, event, key=key)
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The environments that exist; any other is denied."""
+        return tuple(name.strip() for name in self.settings.environments.split(",") if name.strip())

@@ -1,0 +1,51 @@
+"""Count what happened, for `/metrics` in the Prometheus text format.
+
+Called by the intake and the API. Counts live from start to stop; what must survive is in the log.
+"""
+
+import threading
+from collections import Counter
+
+HELP = {
+    "samples_total": "Samples from agents by result: accepted, duplicate, refused, unknown_base.",
+    "anomalies_total": "Anomalous readings judged.",
+    "incidents_opened_total": "Incidents opened.",
+    "orders_released_total": "Orders released.",
+    "orders_delivered_total": "Orders handed to agents, repetitions included.",
+    "agent_events_total": "Signed events from agents by result.",
+    "access_denied_total": "Requests denied by role or missing credentials.",
+    "requests_refused_total": "Malformed requests by kind.",
+}
+
+
+class Counters:
+    """Named counters with at most one label value each."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, name: str, label: str = "", amount: int = 1) -> None:
+        """Count; `name` is one of HELP."""
+        with self._lock:
+            self._counts[(name, label)] += amount
+
+    def get(self, name: str, label: str = "") -> int:
+        """Return one count."""
+        with self._lock:
+            return self._counts[(name, label)]
+
+    def exposition(self) -> str:
+        """Return all in the Prometheus text format, version 0.0.4."""
+        with self._lock:
+            counts = dict(self._counts)
+        lines: list[str] = []
+        for name, sentence in HELP.items():
+            full = f"sentienguard_{name}"
+            lines += [f"# HELP {full} {sentence}", f"# TYPE {full} counter"]
+            for (counted, label), value in sorted(counts.items()):
+                if counted == name:
+                    braces = f'{{result="{label}"}}' if label else ""
+                    lines.append(f"{full}{braces} {value}")
+        return "\n".join(lines) + "\n"

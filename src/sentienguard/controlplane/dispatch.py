@@ -1,0 +1,109 @@
+"""What an agent's poll is answered with: an order, a stop, a checkpoint.
+
+Called by the agents' API. Rules:
+
+ 1. An order is signed for one poll: its nonce is the one that the host issued with this poll.
+ 2. An order is given again until the host says what became of it; the host runs it at most once.
+ 3. One order at a time for one host.
+ 4. A frozen system gives nothing but stops.
+"""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from sentienguard.controlplane.centre import Centre
+from sentienguard.model.order import OrderStatus
+from sentienguard.ports.agent_store import Agent
+from sentienguard.ports.order_store import KeptOrder
+from sentienguard.stages.audit import checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What an agent said when it asked."""
+
+    nonce: str
+    busy: str | None  # order id that it is working on
+    tree_size: int  # size of the audit log that its witness saw last
+    cosigned: str | None  # the checkpoint it co-signed last
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What it gets."""
+
+    order: dict[str, Any] | None
+    stop: dict[str, Any] | None
+    checkpoint: str | None
+    consistency: tuple[str, ...]
+
+    @property
+    def has_work(self) -> bool:
+        """Tell whether the poll has to be answered now."""
+        return self.order is not None or self.stop is not None
+
+
+class Dispatch:
+    """Answers polls."""
+
+    def __init__(self, centre: Centre) -> None:
+        """Answer from this centre's stores."""
+        self._centre = centre
+
+    def answer(self, agent: Agent, poll: Poll) -> Answer:
+        """Return what there is for this agent now."""
+        order, stop = self._work(agent, poll)
+        checkpoint, consistency = self._checkpoint(poll)
+        return Answer(order, stop, checkpoint, consistency)
+
+    def witnessed(self, poll: Poll) -> None:
+        """Keep the co-signature that came with a poll."""
+        if poll.cosigned:
+            self._centre.log.add_cosignature(poll.cosigned)
+
+    def _work(
+        self, agent: Agent, poll: Poll
+    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        waiting = self._centre.orders.waiting(agent.id)
+        running = self._running(agent, poll)
+        if running is not None and running.stop_requested_by:
+            seq = self._centre.orders.next_seq(agent.id)
+            by = running.stop_requested_by
+            return None, self._centre.trust.seal_stop(running.order, poll.nonce, seq, by)
+        if poll.busy or self._centre.switches.freeze():  # rules 3 and 4
+            return None, None
+        for kept in waiting:
+            now = self._centre.clock.now()
+            if not self._centre.orders.delivered(kept.order.id, at=now):
+                continue
+            self._record_delivery(kept)
+            seq = self._centre.orders.next_seq(agent.id)
+            self._centre.counters.add("orders_delivered_total")
+            return self._centre.trust.seal_order(kept.order, poll.nonce, seq), None  # rule 1
+        return None, None
+
+    def _running(self, agent: Agent, poll: Poll) -> KeptOrder | None:
+        if not poll.busy:
+            return None
+        running = self._centre.orders.under_way(agent.id)
+        return next((kept for kept in running if kept.order.id == poll.busy), None)
+
+    def _record_delivery(self, kept: KeptOrder) -> None:
+        if kept.status is not OrderStatus.RELEASED:
+            return
+        self._centre.audit.append(
+            kind="order.delivered",
+            env=kept.order.environment,
+            incident=kept.order.incident,
+            key=f"{kept.order.id}/delivered",
+            data={"order_id": kept.order.id, "agent": kept.order.agent},
+        )
+
+    def _checkpoint(self, poll: Poll) -> tuple[str | None, tuple[str, ...]]:
+        note = self._centre.log.checkpoint()
+        size = checkpoint.read_text(checkpoint.read_note(note).text).size
+        if poll.tree_size in {0, size} or poll.tree_size > size:
+            return note, ()
+        proof = self._centre.log.consistency(poll.tree_size, size)
+        return note, tuple(base64.b64encode(node).decode() for node in proof)

@@ -1,0 +1,147 @@
+"""Evaluation trust: make every key on one machine, and sign the bundled playbooks with them.
+
+Called by `sentienguard up` on a fresh directory and after an upgrade. Says so in the interface: as
+long as the offline keys lie on the machine of the control plane, who owns the machine owns both.
+`trust` moves them away. The control plane's own process never opens `offline`.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sentienguard.controlplane.trust_store import playbook_path
+from sentienguard.model.ids import Digest, digest
+from sentienguard.playbook import parse
+from sentienguard.trust import catalogue, certificates, dsse, keys, root
+from sentienguard.trust.root import RoleName
+
+ROOT_LIFETIME = timedelta(days=365)
+CATALOGUE_LIFETIME = timedelta(days=90)
+RESIGN_BEFORE = timedelta(days=30)  # `up` signs again when less than this is left
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """Where the offline keys lie."""
+
+    directory: Path
+
+    def key(self, name: str) -> keys.SigningKey:
+        """Read one."""
+        return keys.SigningKey.from_pem((self.directory / f"{name}.pem").read_bytes())
+
+
+def prepare(centre: Path, offline: Path, bundled: Mapping[str, bytes], *, now: datetime) -> None:
+    """Make what is missing in `centre` and `offline`, and sign the bundled playbooks.
+
+    `bundled` maps a name for messages to the bytes of a playbook. Everything that exists is kept;
+    the catalogue gets a new version when its content changed or is about to expire.
+    """
+    for directory in (offline, centre / "keys", centre / "tls", centre / "trust/proving"):
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (centre / "trust/playbooks").mkdir(exist_ok=True)
+    for name in ("root", "signer"):
+        _make_key(offline / f"{name}.pem")
+    for name in ("dispatch", "log"):
+        _make_key(centre / f"keys/{name}.pem")
+    _make_tls(centre / "tls", now)
+    _make_root(centre, Offline(offline), now)
+    _make_catalogue(centre, Offline(offline), bundled, now)
+    (centre / "trust/evaluation").touch()
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner reads, whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _make_key(path: Path) -> None:
+    if not path.exists():
+        write_private(path, keys.SigningKey.generate().to_pem())
+
+
+def _make_tls(tls: Path, now: datetime) -> None:
+    if (tls / "server.pem").exists():
+        return
+    authority = certificates.make_authority("SentienGuard evaluation", now=now)
+    server = certificates.make_server(authority, ["localhost"], ["127.0.0.1", "::1"], now=now)
+    write_private(tls / "ca.key", authority.key_pem)
+    write_private(tls / "ca.pem", authority.certificate_pem)
+    write_private(tls / "server.key", server.key_pem)
+    write_private(tls / "server.pem", server.certificate_pem)
+
+
+def _make_root(centre: Path, offline: Offline, now: datetime) -> None:
+    path = centre / "trust/root.json"
+    if path.exists():
+        return
+    log_key = keys.SigningKey.from_pem((centre / "keys/log.pem").read_bytes())
+    dispatch = keys.SigningKey.from_pem((centre / "keys/dispatch.pem").read_bytes())
+    payload = root.payload(
+        version=1,
+        expires_at=now + ROOT_LIFETIME,
+        roles={
+            RoleName.ROOT: ([offline.key("root").public], 1),
+            RoleName.SIGNER: ([offline.key("signer").public], 1),
+            RoleName.DISPATCH: ([dispatch.public], 1),
+            RoleName.LOG: ([log_key.public], 1),
+            RoleName.APPROVER: ([], 1),
+        },
+        log_origin=f"sentienguard.local/{log_key.public.id}",
+    )
+    envelope = dsse.seal(root.PAYLOAD_TYPE, payload, [offline.key("root")])
+    write_private(centre / "trust/root.digest", digest(payload).encode())
+    write_private(path, _text(envelope))
+
+
+def _make_catalogue(
+    centre: Path, offline: Offline, bundled: Mapping[str, bytes], now: datetime
+) -> None:
+    path = centre / "trust/catalogue.json"
+    verified = root.first(
+        json.loads((centre / "trust/root.json").read_bytes()),
+        Digest((centre / "trust/root.digest").read_text().strip()),
+        now=now,
+    )
+    wanted: dict[Digest, catalogue.Listed] = {}
+    for origin, stored in bundled.items():
+        playbook = parse.load(stored, origin=origin)
+        wanted[playbook.digest] = catalogue.Listed(playbook.name, playbook.version, playbook.digest)
+        playbook_path(centre, playbook.digest).write_bytes(stored)
+    version = 0
+    if path.exists():
+        standing = catalogue.open_catalogue(
+            json.loads(path.read_bytes()), verified, now=datetime.min.replace(tzinfo=now.tzinfo)
+        )
+        version = standing.version
+        same = {one.digest for one in standing.playbooks} == set(wanted)
+        if same and standing.expires_at - now > RESIGN_BEFORE:
+            return
+    payload = catalogue.payload(
+        version=version + 1,
+        expires_at=now + CATALOGUE_LIFETIME,
+        playbooks=sorted(wanted.values(), key=lambda one: one.name),
+    )
+    write_private(path, _text(dsse.seal(catalogue.PAYLOAD_TYPE, payload, [offline.key("signer")])))
+
+
+def sign_proving(centre: Path, offline: Path, record: catalogue.ProvingRecord) -> None:
+    """Sign what a playbook has proven in drills, so that it may run in the drill environment."""
+    envelope = dsse.seal(
+        catalogue.PROVING_TYPE, catalogue.proving_payload(record), [Offline(offline).key("signer")]
+    )
+    write_private(centre / f"trust/proving/{record.playbook}.json", _text(envelope))
+
+
+def _text(envelope: dict[str, Any]) -> bytes:
+    return json.dumps(envelope, indent=1, sort_keys=True).encode()

@@ -1,0 +1,189 @@
+"""Perform what the flow of an incident asks for. Every method can run twice with one effect.
+
+Called by the engine. Audit entries have keys derived from the incident, rows are unique, moves to a
+status that is there already are no-ops.
+"""
+
+from datetime import datetime
+from typing import assert_never
+
+from sentienguard.controlplane.centre import Centre
+from sentienguard.controlplane.deciding import Deciding
+from sentienguard.controlplane.ledger import SYSTEM
+from sentienguard.flow import incident as flow
+from sentienguard.model.approval import ApprovalStatus
+from sentienguard.model.ids import IncidentId
+from sentienguard.model.incident import Incident, Outcome, Status
+from sentienguard.model.order import Order
+from sentienguard.ports.approval_store import AlreadyDecided
+
+
+class IncidentWork:
+    """The engine's hands."""
+
+    def __init__(self, centre: Centre, deciding: Deciding) -> None:
+        """Work on this centre."""
+        self._centre = centre
+        self._deciding = deciding
+
+    def now(self) -> datetime:
+        """Return the time, UTC."""
+        return self._centre.clock.now()
+
+    def load(self, incident: IncidentId) -> Incident:
+        """Return the incident as it is."""
+        return self._centre.incidents.get(incident)
+
+    def opened(self, incident: Incident) -> None:
+        """Record that it was opened, and on which reading."""
+        anomaly, base = incident.anomaly, incident.anomaly.baseline
+        self._centre.audit.append(
+            kind="incident.opened",
+            env=incident.environment,
+            incident=incident.id,
+            key=f"{incident.id}/opened",
+            data={
+                "host": incident.host,
+                "agent": incident.agent,
+                "tags": dict(incident.tags),
+                "metric": anomaly.series.metric,
+                "subject": anomaly.series.subject,
+                "value": f"{anomaly.value:.6g}",
+                "sigma": "" if anomaly.sigma is None else f"{anomaly.sigma:.2f}",
+                "baseline_mean": "" if base is None else f"{base.mean:.6g}",
+                "baseline_stddev": "" if base is None else f"{base.stddev:.6g}",
+                "severity": anomaly.severity.value,
+                "ground": anomaly.ground.value,
+                "reason": anomaly.reason,
+                "opened_ms": _ms(incident.opened_at),
+                "earlier": list(incident.earlier[:10]),
+            },
+        )
+
+    def perform(self, incident: IncidentId, deed: flow.Deed) -> None:
+        """Do what the flow asks for."""
+        match deed:
+            case flow.Move():
+                self._move(incident, deed)
+            case flow.OpenApproval():
+                self._open_approval(deed)
+            case flow.CloseApproval():
+                self._close_approval(deed)
+            case flow.RecordIntent():
+                self._record_intent(deed.order)
+            case flow.Close():
+                self._close(incident, deed)
+            case never:
+                assert_never(never)
+
+    def decide(self, incident: IncidentId) -> flow.Decided:
+        """Gather evidence and decide; a decision that was made before stands."""
+        return self._deciding.decide(self._centre.incidents.get(incident))
+
+    def release(self, question: flow.Release) -> flow.Released:
+        """Make the order available to its agent, once."""
+        now = self.now()
+        if self._centre.orders.release(question.order, at=now):
+            self._centre.counters.add("orders_released_total")
+        self._centre.bells.ring(question.order.agent)
+        return flow.Released(self._centre.orders.get(question.order.id).released_at)
+
+    def withdraw(self, question: flow.Withdraw) -> flow.Withdrawn:
+        """Take the order back if no agent has it."""
+        taken_back = self._centre.orders.withdraw(question.order)
+        return flow.Withdrawn(self.now(), taken_back)
+
+    def _move(self, incident: IncidentId, deed: flow.Move) -> None:
+        found = self._centre.incidents.get(incident)
+        if found.status is Status.CLOSED:  # recorded before a crash, performed again after it
+            return
+        self._centre.incidents.move(incident, deed.status, summary=deed.summary)
+        self._centre.live.changed("incident", incident, self.now())
+
+    def _open_approval(self, deed: flow.OpenApproval) -> None:
+        asked = deed.approval
+        self._centre.audit.append(
+            kind="approval.requested",
+            env=asked.environment,
+            incident=asked.incident,
+            key=f"{asked.id}/requested",
+            data={
+                "approval_id": asked.id,
+                "playbook": asked.playbook,
+                "digest": asked.digest,
+                "question": asked.question[:1500],
+                "reason": asked.reason[:500],
+                "expires_ms": _ms(asked.expires_at),
+            },
+        )
+        self._centre.approvals.open(asked)
+        self._centre.live.changed("approval", asked.id, self.now())
+
+    def _close_approval(self, deed: flow.CloseApproval) -> None:
+        asked, now = deed.approval, self.now()
+        try:
+            self._centre.approvals.decide(asked.id, deed.status, by=SYSTEM, at=now, note="")
+        except AlreadyDecided:  # performed before a crash, or a person was a moment earlier
+            return
+        if deed.status in {ApprovalStatus.EXPIRED, ApprovalStatus.WITHDRAWN}:
+            self._centre.audit.append(
+                kind="approval.decided",
+                env=asked.environment,
+                incident=asked.incident,
+                key=f"{asked.id}/decided",
+                data={"approval_id": asked.id, "decision": deed.status.value},
+            )
+        self._centre.live.changed("approval", asked.id, now)
+
+    def _record_intent(self, order: Order) -> None:
+        self._centre.audit.append(
+            kind="order.intent",
+            env=order.environment,
+            incident=order.incident,
+            key=f"{order.id}/intent",
+            data={
+                "order_id": order.id,
+                "agent": order.agent,
+                "playbook": order.playbook,
+                "version": order.version,
+                "digest": order.digest,
+                "parameters": dict(order.parameters),
+                "dry_run": order.dry_run,
+            },
+        )
+
+    def _close(self, incident: IncidentId, deed: flow.Close) -> None:
+        found, now = self._centre.incidents.get(incident), self.now()
+        if found.status is Status.VERIFYING:
+            self._centre.audit.append(
+                kind="incident.verified",
+                env=found.environment,
+                incident=incident,
+                key=f"{incident}/verified",
+                data={
+                    "passed": deed.outcome is Outcome.RESOLVED,
+                    "detail": deed.summary[:500],
+                },
+            )
+        self._centre.audit.append(
+            kind="incident.closed",
+            env=found.environment,
+            incident=incident,
+            key=f"{incident}/closed",
+            data={
+                "outcome": deed.outcome.value,
+                "summary": deed.summary[:1000],
+                "escalated": deed.escalate,
+                "closed_ms": _ms(now),
+                "duration_ms": _ms(now) - _ms(found.opened_at),
+            },
+        )
+        self._centre.incidents.move(
+            incident, Status.CLOSED, summary=deed.summary, outcome=deed.outcome, at=now
+        )
+        self._centre.live.changed("incident", incident, now)
+        self._centre.bells.ring(found.agent)  # so that its host co-signs the end soon
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

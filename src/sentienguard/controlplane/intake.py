@@ -1,0 +1,209 @@
+"""Take in one sample of an agent: keep it, judge it, open what it shows, then say thank you.
+
+Called by the agents' API. Rules:
+
+ 1. The answer comes after everything is durable. An agent that hears nothing sends again, and each
+    step here does nothing the second time.
+ 2. What a sample says of who it comes from must be what the client certificate says.
+ 3. A sample from the future is refused: it would hide the present. A late one is kept, not judged.
+ 4. While a symptom stands, one incident is open or was; a second one needs it to clear first.
+ 5. A waiting incident hears of recovery at every sample in which its symptom does not stand, so
+    that no order of events can lose it.
+"""
+
+import json
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sentienguard.controlplane.centre import Centre
+from sentienguard.flow import incident as flow
+from sentienguard.model import errors
+from sentienguard.model.anomaly import Anomaly
+from sentienguard.model.ids import AgentId, Fingerprint, IncidentId, incident_id
+from sentienguard.model.incident import Incident, Status
+from sentienguard.model.telemetry import Sample, Series
+from sentienguard.ports.agent_store import Agent
+from sentienguard.ports.episode_store import Episode
+from sentienguard.stages.detect import correlate
+from sentienguard.stages.detect import detector as detection
+from sentienguard.stages.detect.settings import DetectSettings, Sensitivity
+from sentienguard.stages.observe import payload, wire
+
+FUTURE_TOLERANCE = timedelta(minutes=5)  # a host whose clock is further ahead has to be mended
+KEPT_TEXTS = 8  # last texts of an agent, any of which its next frame may build on
+RECENT_SEQS = 4096  # sample numbers remembered to count repetitions
+RECENT_WINDOW = timedelta(hours=1)  # what the trend looks at
+PATTERN_WINDOW = timedelta(days=30)  # in which an earlier incident counts as the same pattern
+AWAITS_RECOVERY = frozenset({Status.AWAITING_APPROVAL, Status.VERIFYING})
+
+
+class SampleRefused(errors.Rejected):
+    """The sample is not one that this agent may send."""
+
+
+@dataclass
+class _Desk:
+    """What is kept in memory of one agent; everything here can be rebuilt."""
+
+    detector: detection.Detector
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    texts: dict[int, bytes] = field(default_factory=dict)
+    seqs: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT_SEQS))
+    saved: str = ""
+
+
+class Intake:
+    """Samples in, incidents out."""
+
+    def __init__(self, centre: Centre) -> None:
+        """Start with empty desks; detectors go on from their saved states."""
+        self._centre = centre
+        self._settings = DetectSettings(sensitivity=Sensitivity(centre.settings.sensitivity))
+        self._desks_lock = threading.Lock()
+        self._desks: dict[AgentId, _Desk] = {}
+        self._latest: defaultdict[AgentId, deque[Sample]] = defaultdict(lambda: deque(maxlen=20))
+
+    def accept(self, agent: Agent, frame: bytes) -> bool:
+        """Take one frame; False where it was taken before.
+
+        Raises wire.Malformed, wire.UnknownBase, payload.Malformed, SampleRefused, and what the
+        stores raise when they cannot keep it.
+        """
+        desk = self._desk(agent.id)
+        with desk.lock:
+            decoded = wire.decode(frame, desk.texts.get)
+            if decoded.seq in desk.seqs:
+                self._centre.counters.add("samples_total", "duplicate")
+                return False
+            sample = payload.parse(decoded.text)
+            now = self._centre.clock.now()
+            _require_own(agent, sample, decoded.seq, now)
+            values = [
+                (Series(sample.host, metric, subject), value)
+                for (metric, subject), value in sample.values.items()
+            ]
+            self._centre.metrics.append(agent.id, sample.at, values)
+            self._judge(desk, agent, sample, decoded.text)
+            self._centre.agents.seen(agent.id, at=now, seq=sample.seq)
+            self._latest[agent.id].append(sample)
+            desk.seqs.append(decoded.seq)
+            desk.texts[decoded.seq] = decoded.text
+            while len(desk.texts) > KEPT_TEXTS:
+                del desk.texts[next(iter(desk.texts))]
+        self._centre.counters.add("samples_total", "accepted")
+        self._centre.live.changed("host", agent.id, now)
+        return True
+
+    def recent_samples(self, agent: AgentId) -> tuple[Sample, ...]:
+        """Return the last samples of an agent, oldest first; empty after a restart."""
+        return tuple(self._latest[agent])
+
+    def _desk(self, agent: AgentId) -> _Desk:
+        with self._desks_lock:
+            if agent not in self._desks:
+                detector = detection.Detector(self._settings)
+                saved = self._centre.episodes.detector_state(agent)
+                if saved:
+                    detector.restore(json.loads(saved))
+                self._desks[agent] = _Desk(detector, saved=saved or "")
+            return self._desks[agent]
+
+    def _judge(self, desk: _Desk, agent: Agent, sample: Sample, text: bytes) -> None:
+        judgement = desk.detector.judge(
+            sample, self._centre.baselines.lookup(sample.host, sample.at), self._recent(sample)
+        )
+        self._centre.counters.add("anomalies_total", amount=len(judgement.anomalies))
+        standing = {one.fingerprint: one for one in self._centre.episodes.standing(agent.id)}
+        for group in correlate.fold(judgement.anomalies):
+            if not self._stands(group.lead, standing):  # rule 4
+                self._open(agent, sample, group.lead, text.decode())
+        for fingerprint in judgement.cleared:
+            if fingerprint in standing:
+                self._centre.episodes.clear(standing[fingerprint].incident, at=sample.at)
+        self._save(desk, agent.id)
+        self._tell_recovered(agent.id, set(judgement.standing), sample)
+
+    def _recent(self, sample: Sample) -> Callable[[Series], detection.Recent]:
+        def recent(series: Series) -> detection.Recent:
+            found = self._centre.metrics.range(series, sample.at - RECENT_WINDOW, sample.at)
+            return tuple(
+                (payload.moment(int(at)), float(value))
+                for at, value in zip(found.times_ms, found.values, strict=True)
+            )
+
+        return recent
+
+    def _stands(self, anomaly: Anomaly, standing: Mapping[Fingerprint, Episode]) -> bool:
+        if anomaly.fingerprint in standing:
+            return True
+        return any(
+            correlate.same_cause(
+                anomaly.series, self._centre.incidents.get(episode.incident).anomaly.series
+            )
+            for episode in standing.values()
+        )
+
+    def _open(self, agent: Agent, sample: Sample, anomaly: Anomaly, text: str) -> None:
+        now = self._centre.clock.now()
+        earlier = self._centre.incidents.earlier(
+            agent.id, anomaly.fingerprint, since=now - PATTERN_WINDOW
+        )
+        name = incident_id(now, self._centre.entropy.bytes(4))
+        opened = self._centre.incidents.open(
+            Incident(
+                id=name,
+                agent=agent.id,
+                host=agent.host,
+                environment=agent.environment,
+                tags=agent.tags,
+                fingerprint=anomaly.fingerprint,
+                anomaly=anomaly,
+                opened_at=now,
+                summary=anomaly.reason,
+                earlier=tuple(one.id for one in earlier),
+            )
+        )
+        # The episode comes second: without its incident it would keep a new one from opening.
+        self._centre.episodes.start(
+            Episode(opened.id, agent.id, anomaly.fingerprint, sample.at, text)
+        )
+        if opened.id == name:
+            self._centre.counters.add("incidents_opened_total")
+        self._centre.begin(opened.id)
+        self._centre.live.changed("incident", opened.id, now)
+
+    def _save(self, desk: _Desk, agent: AgentId) -> None:
+        state = json.dumps(desk.detector.state()["watches"], sort_keys=True)
+        if state != desk.saved:
+            whole = json.dumps(desk.detector.state(), sort_keys=True)
+            self._centre.episodes.save_detector_state(agent, whole)
+            desk.saved = state
+
+    def _tell_recovered(self, agent: AgentId, standing: set[str], sample: Sample) -> None:
+        for incident in self._centre.incidents.unfinished():
+            waits = incident.agent == agent and incident.status in AWAITS_RECOVERY
+            if waits and incident.fingerprint not in standing:  # rule 5
+                self._recovered(incident.id, incident.status, sample.at)
+
+    def _recovered(self, incident: IncidentId, status: Status, at: datetime) -> None:
+        self._centre.tell(incident, flow.Recovered(at), key=f"recovered/{status.value}")
+
+
+def _require_own(agent: Agent, sample: Sample, seq: int, now: datetime) -> None:
+    said = (sample.agent, sample.host, sample.environment, sample.seq)
+    known = (agent.id, agent.host, agent.environment, seq)
+    if said != known:  # rule 2
+        message = (
+            f"sample of agent {agent.id}: expected agent, host, environment and number {known}, "
+            f"found {said}; enrol again if the host was renamed or moved"
+        )
+        raise SampleRefused(message)
+    if sample.at > now + FUTURE_TOLERANCE:  # rule 3
+        message = (
+            f"sample {seq} of {agent.host} is from {sample.at:%Y-%m-%d %H:%M:%SZ}, which is more "
+            f"than {FUTURE_TOLERANCE} ahead of {now:%Y-%m-%d %H:%M:%SZ}; set the host's clock"
+        )
+        raise SampleRefused(message)

@@ -1,0 +1,56 @@
+"""The control plane's pen for the audit log: its own entries, with defaults.
+
+Called wherever the centre records something. `key` makes a record happen once; without one the
+record stands for itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sentienguard.model.ids import IncidentId
+from sentienguard.ports.audit_log import Appended, AuditLog, BlobRef, NewEntry
+from sentienguard.ports.clock import Clock
+from sentienguard.ports.entropy import Entropy
+
+SOURCE = "cp"
+SYSTEM = "sentienguard"  # the actor of what no person did
+
+
+class Ledger:
+    """Appends entries of the source `cp`."""
+
+    def __init__(self, log: AuditLog, clock: Clock, entropy: Entropy) -> None:
+        """Write to this log."""
+        self._log = log
+        self._clock = clock
+        self._entropy = entropy
+
+    def append(
+        self,
+        *,
+        kind: str,
+        env: str,
+        data: Mapping[str, Any],
+        actor: str = SYSTEM,
+        incident: IncidentId | None = None,
+        key: str = "",
+        blobs: Sequence[BlobRef] = (),
+    ) -> Appended:
+        """Record one fact; durable when this returns. Raises AuditUnavailable, AuditBroken."""
+        return self._log.append(
+            NewEntry(
+                kind=kind,
+                at=self._clock.now(),
+                environment=env,
+                source=SOURCE,
+                actor=actor,
+                key=key or f"{kind}/{self._entropy.bytes(8).hex()}",
+                incident=incident,
+                data=data,
+                blobs=tuple(blobs),
+            )
+        )
+
+    def append_blob(self, plain: bytes, media_type: str) -> BlobRef:
+        """Keep what is too long for an entry. Raises AuditUnavailable, AuditBroken."""
+        return self._log.put_blob(plain, media_type)

@@ -1,0 +1,88 @@
+"""The two listeners: agents over TLS 1.3 with client certificates, people on loopback or TLS.
+
+Called by controlplane.app. They are apart so that nothing an agent may call is reachable for a
+browser and the other way round. uvicorn does not hand the peer's certificate to the application;
+`PeerProtocol` puts it into the request's state under `peer_certificate` (DER bytes or None).
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+KEEP_ALIVE_S = 75  # longer than two sampling intervals, so that agents keep their connection
+CLOSE_PATIENCE_S = 2  # for requests under way when the centre stops; long polls are cut
+
+
+class PeerProtocol(HttpToolsProtocol):
+    """HTTP/1.1 that knows who is on the other side of the TLS connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it too
+        """Remember the certificate of the other side."""
+        super().connection_made(transport)
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        certificate = tls.getpeercert(binary_form=True) if tls else None
+        self.app_state = {**self.app_state, "peer_certificate": certificate}
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Where a listener's key and certificates lie."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None  # None: clients show no certificate
+
+
+def agents_server(app: FastAPI, files: TlsFiles) -> uvicorn.Server:
+    """Return the agents' listener. Enrolment comes without a certificate, the rest needs one."""
+    config = uvicorn.Config(app, http=PeerProtocol, **_common())
+    config.load()
+    config.ssl = _context(files)
+    return _Server(config)
+
+
+def people_server(app: FastAPI, files: TlsFiles | None) -> uvicorn.Server:
+    """Return the people's listener."""
+    config = uvicorn.Config(app, **_common())
+    config.load()
+    if files:
+        config.ssl = _context(files)
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process that runs several of them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _common() -> dict[str, Any]:
+    return {
+        "lifespan": "off",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": KEEP_ALIVE_S,
+        "timeout_graceful_shutdown": CLOSE_PATIENCE_S,
+        "ws": "none",
+    }
+
+
+def _context(files: TlsFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(files.certificate, files.key)
+    if files.client_ca:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(files.client_ca)
+    return context

@@ -1,0 +1,80 @@
+"""Errors as RFC 9457 problem+json, and the one place where ours become HTTP.
+
+Called by controlplane.api. `Rejected` is the caller's to mend, `Unavailable` asks to come again,
+`Broken` says that people have to look.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from sentienguard.model import errors
+
+MEDIA_TYPE = "application/problem+json"
+URN = "urn:sentienguard:problem:"
+
+
+@dataclass
+class ProblemError(Exception):
+    """A refusal with its HTTP status and its type."""
+
+    status: HTTPStatus
+    kind: str  # short name, the end of the problem's type
+    detail: str
+
+
+def not_found(detail: str) -> ProblemError:
+    """Return the refusal for a thing that does not exist."""
+    return ProblemError(HTTPStatus.NOT_FOUND, "not-found", detail)
+
+
+def response(status: HTTPStatus, kind: str, detail: str, request: Request) -> JSONResponse:
+    """Return one problem."""
+    body = {
+        "type": URN + kind,
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "instance": request.url.path,
+    }
+    headers = {"Retry-After": "5"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JSONResponse(body, status.value, headers=headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of this application as a problem."""
+
+    @app.exception_handler(ProblemError)
+    def _problem(request: Request, problem: ProblemError) -> JSONResponse:
+        return response(problem.status, problem.kind, problem.detail, request)
+
+    @app.exception_handler(errors.Rejected)
+    def _rejected(request: Request, error: errors.Rejected) -> JSONResponse:
+        missing = type(error).__name__.startswith("NoSuch")
+        status = HTTPStatus.NOT_FOUND if missing else HTTPStatus.UNPROCESSABLE_ENTITY
+        return response(status, "not-found" if missing else "rejected", str(error), request)
+
+    @app.exception_handler(errors.Unavailable)
+    def _unavailable(request: Request, error: errors.Unavailable) -> JSONResponse:
+        return response(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", str(error), request)
+
+    @app.exception_handler(errors.Broken)
+    def _broken(request: Request, error: errors.Broken) -> JSONResponse:
+        return response(HTTPStatus.SERVICE_UNAVAILABLE, "broken", str(error), request)
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        found = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        return response(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", found, request)
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        return response(status, status.name.lower().replace("_", "-"), str(error.detail), request)

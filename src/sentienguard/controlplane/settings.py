@@ -1,0 +1,117 @@
+"""The control plane's settings: `sentienguard.yaml`, overridden by `SENTIENGUARD_*`.
+
+Read once, here, and passed down as values. Each has a sentence; docs/reference/settings.md is
+checked against this file.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from sentienguard.model import errors
+
+PREFIX = "SENTIENGUARD_"
+FILE_NAME = "sentienguard.yaml"
+
+
+class SettingWrong(errors.Rejected):
+    """A setting is unknown or has a value that it cannot have."""
+
+
+def _setting(sentence: str, default: Any) -> Any:
+    return field(default=default, metadata={"sentence": sentence})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings with their defaults."""
+
+    people_host: str = _setting(
+        "Address of the listener for people; anything but loopback needs people_certificate.",
+        "127.0.0.1",
+    )
+    people_port: int = _setting("Port of the listener for people; 0 takes a free one.", 7443)
+    people_certificate: str = _setting(
+        "PEM file with the certificate chain for people; empty serves plain HTTP on loopback.", ""
+    )
+    people_key: str = _setting("PEM file with the key of people_certificate.", "")
+    agents_host: str = _setting("Address of the listener for agents.", "127.0.0.1")
+    agents_port: int = _setting("Port of the listener for agents; 0 takes a free one.", 7444)
+    database_url: str = _setting(
+        "SQLAlchemy address of the relational store; empty is a SQLite file in the data directory.",
+        "",
+    )
+    environments: str = _setting(
+        "Known environments, separated by commas; nothing runs in any other.",
+        "drill,dev,staging,production",
+    )
+    interval_s: float = _setting("How often agents sample, in seconds.", 30.0)
+    sensitivity: str = _setting(
+        "Sigma at which a deviation counts: low 5, medium 3, high 2.", "medium"
+    )
+    approval_minutes: int = _setting("How long a question to people stays open.", 15)
+    verified_runs_needed: int = _setting(
+        "Verified successes in an environment before a playbook runs there unattended.", 5
+    )
+    service_budget_per_hour: int = _setting(
+        "Orders released for one service in an hour before people are asked.", 3
+    )
+    fleet_budget_per_hour: int = _setting(
+        "Orders released in one environment in an hour before people are asked.", 20
+    )
+    session_hours: int = _setting("Absolute lifetime of a person's session.", 12)
+
+
+def load(directory: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the file in `directory`, where there is one, and the environment over it.
+
+    Raises SettingWrong naming file or variable, what was expected and what was found.
+    """
+    values: dict[str, Any] = {}
+    path = directory / FILE_NAME
+    if path.exists():
+        values.update(_from_file(path))
+    values.update(_from_environment(os.environ if environment is None else environment))
+    return Settings(**values)
+
+
+def sentences() -> dict[str, tuple[str, Any]]:
+    """Return name -> (sentence, default) of each setting, for the documentation and the doctor."""
+    return {item.name: (item.metadata["sentence"], item.default) for item in fields(Settings)}
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text("utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as cause:
+        message = f"{path}: expected YAML, found {cause}"
+        raise SettingWrong(message) from cause
+    if not isinstance(content, dict):
+        message = f"{path}: expected a mapping of settings, found {type(content).__name__}"
+        raise SettingWrong(message)
+    return {str(name): _typed(str(name), value, str(path)) for name, value in content.items()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    known = sentences()
+    return {
+        name: _typed(name, environment[PREFIX + name.upper()], PREFIX + name.upper())
+        for name in known
+        if PREFIX + name.upper() in environment
+    }
+
+
+def _typed(name: str, value: Any, where: str) -> Any:
+    kind = get_type_hints(Settings).get(name)
+    if kind is None:
+        message = f"{where}: no setting is called {name!r}; known: {', '.join(sentences())}"
+        raise SettingWrong(message)
+    try:
+        return kind(value)
+    except (TypeError, ValueError) as cause:
+        message = f"{where}: setting {name}: expected {kind.__name__}, found {value!r}"
+        raise SettingWrong(message) from cause

@@ -1,0 +1,124 @@
+"""The centre's keys and the documents that the offline keys signed, as files of its directory.
+
+    keys/dispatch.pem, keys/log.pem       online keys
+    tls/{ca,server}.{pem,key}             the agents' listener and the authority of its clients
+    trust/root.json, trust/catalogue.json signed documents, handed to agents as they are
+    trust/playbooks/<64 hex>.yaml         playbooks by digest
+    trust/proving/*.json                  signed proving records
+
+Called by app.py and the agents' API. The offline keys (root, signers) are not here and the control
+plane never reads them: `evaluation.py`, run by `up`, keeps them elsewhere.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sentienguard.controlplane.listeners import TlsFiles
+from sentienguard.model import errors
+from sentienguard.model.ids import AgentId, Digest
+from sentienguard.model.order import Order
+from sentienguard.trust import catalogue as catalogues
+from sentienguard.trust import certificates, keys, order
+from sentienguard.trust import root as roots
+
+
+class TrustMissing(errors.Broken):
+    """A key or a signed document is missing or cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustStore:
+    """What the centre may sign with, and what it hands on."""
+
+    root: roots.Root
+    root_envelope: dict[str, Any]
+    catalogue: catalogues.Catalogue
+    catalogue_envelope: dict[str, Any]
+    playbooks: dict[Digest, bytes]  # stored bytes of everything listed
+    proving: tuple[catalogues.ProvingRecord, ...]
+    dispatch: keys.SigningKey
+    log: keys.SigningKey
+    authority: certificates.Issued
+    tls: TlsFiles
+    server_pin: str  # hex SHA-256 of the server's public key info
+    agents_address: str  # https://host:port as agents reach it
+    evaluation: bool  # all keys were made on this machine and the offline ones are still on it
+
+    @property
+    def root_digest(self) -> Digest:
+        """What the install command pins."""
+        return self.root.digest
+
+    def seal_order(self, wanted: Order, nonce: str, seq: int) -> dict[str, Any]:
+        """Sign an order for one poll of its agent."""
+        return order.seal_order(order.SignedOrder(wanted, nonce, seq), self.dispatch)
+
+    def seal_stop(self, wanted: Order, nonce: str, seq: int, by: str) -> dict[str, Any]:
+        """Sign a stop for one poll of its agent."""
+        stop = order.SignedStop(wanted.id, wanted.agent, nonce, seq, by)
+        return order.seal_stop(stop, self.dispatch)
+
+    def sign_agent(self, csr_pem: bytes, agent: AgentId, now: datetime) -> bytes:
+        """Return a client certificate for a new agent."""
+        return certificates.sign_agent(self.authority, csr_pem, agent, now=now)
+
+
+def load(directory: Path, *, agents_address: str, now: datetime) -> TrustStore:
+    """Read and verify everything. Raises TrustMissing naming the file and the way out."""
+    tls = directory / "tls"
+    root_envelope = _json(directory / "trust/root.json")
+    pinned = Digest(_bytes(directory / "trust/root.digest").decode().strip())
+    verified = roots.first(root_envelope, pinned, now=now)
+    catalogue_envelope = _json(directory / "trust/catalogue.json")
+    listed = catalogues.open_catalogue(catalogue_envelope, verified, now=now)
+    server = _bytes(tls / "server.pem")
+    return TrustStore(
+        root=verified,
+        root_envelope=root_envelope,
+        catalogue=listed,
+        catalogue_envelope=catalogue_envelope,
+        playbooks={one.digest: _playbook(directory, one.digest) for one in listed.playbooks},
+        proving=tuple(
+            catalogues.open_proving(_json(path), verified)
+            for path in sorted((directory / "trust/proving").glob("*.json"))
+        ),
+        dispatch=keys.SigningKey.from_pem(_bytes(directory / "keys/dispatch.pem")),
+        log=keys.SigningKey.from_pem(_bytes(directory / "keys/log.pem")),
+        authority=certificates.Issued(_bytes(tls / "ca.pem"), _bytes(tls / "ca.key")),
+        tls=TlsFiles(tls / "server.pem", tls / "server.key", tls / "ca.pem"),
+        server_pin=certificates.pin_of(server),
+        agents_address=agents_address,
+        evaluation=(directory / "trust/evaluation").exists(),
+    )
+
+
+def playbook_path(directory: Path, digest: Digest) -> Path:
+    """Return where a playbook of this digest lies."""
+    return directory / "trust/playbooks" / f"{digest.removeprefix('sha256:')}.yaml"
+
+
+def _playbook(directory: Path, digest: Digest) -> bytes:
+    return _bytes(playbook_path(directory, digest))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as cause:
+        message = f"{path}: {cause.strerror}; run `sentienguard up` to make what is missing"
+        raise TrustMissing(message) from cause
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_bytes(path))
+    except ValueError as cause:
+        message = f"{path}: expected a JSON envelope, found {cause}; restore it from a backup"
+        raise TrustMissing(message) from cause
+    if not isinstance(found, dict):
+        message = f"{path}: expected a JSON object, found {type(found).__name__}"
+        raise TrustMissing(message)
+    return found

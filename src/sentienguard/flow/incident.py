@@ -1,0 +1,331 @@
+"""One incident from opening to close: events in, deeds and one question out.
+
+    life, turn = begin(incident)
+    while turn.then is not None:
+        ... perform turn.deeds in order, then ask turn.then, which yields one event ...
+        life, turn = advance(life, event)
+
+Called by controlplane.engine. Rules, cited below by number:
+
+ 1. Nothing is released without a durable intent: `RecordIntent` stands before `Release`.
+ 2. A playbook is released at most once for an incident: the order id is derived from both, and no
+    path leads from MITIGATING back to a release.
+ 3. A person's no, silence or an incident that ended by itself releases nothing.
+ 4. An incident that a remedy was released for closes as resolved only when the host's own
+    verification passed and, on RUN_AND_VERIFY, the centre saw the symptom gone as well.
+ 5. A failed remedy ends with people: undone or not, it is escalated, never tried again alone.
+ 6. Every wait has an end.
+ 7. An event that does not fit the present question changes nothing and asks the same again.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias, assert_never
+
+from sentienguard.model.approval import Approval, ApprovalStatus
+from sentienguard.model.decision import Route
+from sentienguard.model.ids import IncidentId, OrderId
+from sentienguard.model.incident import Incident, Outcome, Status
+from sentienguard.model.order import ExecutionOutcome, Order
+
+DELIVERY_PATIENCE = timedelta(minutes=3)  # how long an order may wait for the agent's poll
+REPORT_MARGIN = timedelta(minutes=2)  # beyond the order's own deadline, for a slow uplink
+RECOVERY_PATIENCE = timedelta(minutes=3)  # for the centre to see the symptom gone: 6 samples
+
+# ---- events: what happened -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The decide stage answered; a release or a question comes with what it needs."""
+
+    at: datetime
+    route: Route
+    reason: str
+    order: Order | None = None
+    approval: Approval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A person decided."""
+
+    approved: bool
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The order is durable and waits for the agent's poll."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnded:
+    """The host reported the end of the order, or refused it."""
+
+    at: datetime
+    order: OrderId
+    outcome: ExecutionOutcome
+    reason: str
+    left_behind: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The centre saw the symptom gone in samples taken at or before `at`."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The answer to `Withdraw`: whether the order could still be taken back."""
+
+    at: datetime
+    taken_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NothingCame:
+    """The wait is over."""
+
+
+Event: TypeAlias = Decided | Answered | Released | OrderEnded | Recovered | Withdrawn | NothingCame
+
+# ---- deeds: what has to be done, in order, before the question -------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Show the incident in this status."""
+
+    status: Status
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApproval:
+    """Put the question to people."""
+
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class CloseApproval:
+    """Take the question back."""
+
+    approval: Approval
+    status: ApprovalStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIntent:
+    """Write durably that this order is going to be released."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the incident; `escalate` says that people have to look."""
+
+    outcome: Outcome
+    summary: str
+    escalate: bool
+
+
+Deed: TypeAlias = Move | OpenApproval | CloseApproval | RecordIntent | Close
+
+# ---- questions: what yields the next event ---------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Gather evidence and decide: yields Decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Make the order available to the agent, once: yields Released."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take the order back if no agent has it: yields Withdrawn."""
+
+    order: OrderId
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for something from outside: yields what came, or NothingCame at `until`."""
+
+    until: datetime
+
+
+Question: TypeAlias = Decide | Release | Withdraw | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What to do now and what to ask then; nothing to ask means that the incident is closed."""
+
+    deeds: tuple[Deed, ...]
+    then: Question | None
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Where the incident is. Rebuilt from the events; kept nowhere."""
+
+    incident: IncidentId
+    status: Status
+    asked: Question
+    route: Route | None = None
+    order: Order | None = None
+    approval: Approval | None = None
+    delivered: bool = False  # the order can no longer be taken back
+
+
+def begin(incident: Incident) -> tuple[Life, Turn]:
+    """Start the life of an incident that has just been opened."""
+    asked = Decide()
+    life = Life(incident.id, Status.ANALYZING, asked)
+    return life, Turn((Move(Status.ANALYZING, "gathering evidence"),), asked)
+
+
+def advance(life: Life, event: Event) -> tuple[Life, Turn]:
+    """Return the life after this event, what to do about it, and the next question."""
+    match event:
+        case Decided() if isinstance(life.asked, Decide):
+            return _after_decision(life, event)
+        case Released() if isinstance(life.asked, Release):
+            return _ask(life, Wait(event.at + DELIVERY_PATIENCE))
+        case Answered() if life.status is Status.AWAITING_APPROVAL:
+            return _after_answer(life, event)
+        case Recovered() if life.status is Status.AWAITING_APPROVAL:
+            return _self_recovered(life)
+        case Recovered() if life.status is Status.VERIFYING:
+            return _close(life, Outcome.RESOLVED, "the remedy worked: the symptom is gone")
+        case OrderEnded() if life.status is Status.MITIGATING and _is_ours(life, event):
+            return _after_report(life, event)
+        case Withdrawn() if isinstance(life.asked, Withdraw):
+            return _after_withdrawal(life, event)
+        case NothingCame() if isinstance(life.asked, Wait):
+            return _nothing_came(life)
+        case _:  # rule 7
+            return life, Turn((), life.asked)
+
+
+def _ask(life: Life, question: Question, *deeds: Deed) -> tuple[Life, Turn]:
+    return replace(life, asked=question), Turn(deeds, question)
+
+
+def _close(
+    life: Life, outcome: Outcome, summary: str, *before: Deed, escalate: bool = False
+) -> tuple[Life, Turn]:
+    closed = replace(life, status=Status.CLOSED)
+    return closed, Turn((*before, Close(outcome, summary, escalate)), None)
+
+
+def _is_ours(life: Life, event: OrderEnded) -> bool:
+    return life.order is not None and life.order.id == event.order
+
+
+def _after_decision(life: Life, event: Decided) -> tuple[Life, Turn]:
+    life = replace(life, route=event.route, order=event.order, approval=event.approval)
+    match event.route:
+        case Route.RUN | Route.RUN_AND_VERIFY | Route.DRY_RUN if event.order is not None:
+            return _release(life, event.order, event.reason)
+        case Route.ASK if event.order is not None and event.approval is not None:
+            waiting = replace(life, status=Status.AWAITING_APPROVAL)
+            return _ask(
+                waiting,
+                Wait(event.approval.expires_at),
+                OpenApproval(event.approval),
+                Move(Status.AWAITING_APPROVAL, f"waiting for a person: {event.reason}"),
+            )
+        case _:  # ESCALATE, or a route without what it needs, which permits nothing
+            return _close(life, Outcome.ESCALATED, event.reason, escalate=True)
+
+
+def _release(life: Life, order: Order, why: str) -> tuple[Life, Turn]:
+    mitigating = replace(life, status=Status.MITIGATING)
+    return _ask(  # rule 1
+        mitigating,
+        Release(order),
+        RecordIntent(order),
+        Move(Status.MITIGATING, f"{order.playbook} on its way: {why}"),
+    )
+
+
+def _after_answer(life: Life, event: Answered) -> tuple[Life, Turn]:
+    if not event.approved:  # rule 3
+        because = f": {event.note}" if event.note else ""
+        return _close(life, Outcome.REJECTED, f"{event.by} said no{because}", escalate=True)
+    if life.order is None:
+        return _close(life, Outcome.ESCALATED, "approved, but there is nothing to run")
+    return _release(life, life.order, f"approved by {event.by}")
+
+
+def _self_recovered(life: Life) -> tuple[Life, Turn]:
+    before = (CloseApproval(life.approval, ApprovalStatus.WITHDRAWN),) if life.approval else ()
+    return _close(life, Outcome.SELF_RECOVERED, "gone before anybody had to act", *before)
+
+
+def _after_report(life: Life, event: OrderEnded) -> tuple[Life, Turn]:
+    match event.outcome:
+        case ExecutionOutcome.SUCCESS if life.route is Route.RUN:
+            return _close(life, Outcome.RESOLVED, event.reason)
+        case ExecutionOutcome.SUCCESS:  # rule 4
+            verifying = replace(life, status=Status.VERIFYING)
+            return _ask(
+                verifying,
+                Wait(event.at + RECOVERY_PATIENCE),
+                Move(Status.VERIFYING, "the host says it worked; the centre is looking too"),
+            )
+        case ExecutionOutcome.SUCCESS_NO_ACTION:
+            return _close(life, Outcome.NO_ACTION_NEEDED, event.reason)
+        case ExecutionOutcome.DRY_RUN:
+            summary = f"dry run only: {event.reason}"
+            return _close(life, Outcome.ESCALATED, summary, escalate=True)
+        case ExecutionOutcome.ROLLED_BACK:  # rule 5
+            return _close(life, Outcome.ROLLED_BACK, event.reason, escalate=True)
+        case ExecutionOutcome.PARTIALLY_ROLLED_BACK | ExecutionOutcome.UNKNOWN:
+            left = ", ".join(event.left_behind)
+            summary = f"{event.reason}; not undone: {left}" if left else event.reason
+            return _close(life, Outcome.FAILED, summary, escalate=True)
+        case ExecutionOutcome.REFUSED | ExecutionOutcome.ABORTED:
+            return _close(life, Outcome.ESCALATED, event.reason, escalate=True)
+        case never:
+            assert_never(never)
+
+
+def _nothing_came(life: Life) -> tuple[Life, Turn]:
+    match life.status:  # rule 6
+        case Status.AWAITING_APPROVAL:
+            before = (
+                (CloseApproval(life.approval, ApprovalStatus.EXPIRED),) if life.approval else ()
+            )
+            return _close(life, Outcome.EXPIRED, "nobody answered in time", *before, escalate=True)
+        case Status.MITIGATING if life.order is not None and not life.delivered:
+            return _ask(life, Withdraw(life.order.id))
+        case Status.MITIGATING:
+            summary = "the host took the order and never reported: look at it before acting"
+            return _close(life, Outcome.FAILED, summary, escalate=True)
+        case _:
+            summary = "the host says it worked, but the centre still sees the symptom"
+            return _close(life, Outcome.ESCALATED, summary, escalate=True)
+
+
+def _after_withdrawal(life: Life, event: Withdrawn) -> tuple[Life, Turn]:
+    if event.taken_back:
+        summary = "the host did not fetch the order in time; it was taken back"
+        return _close(life, Outcome.ESCALATED, summary, escalate=True)
+    deadline = timedelta(seconds=life.order.deadline_s if life.order else 0)
+    return _ask(replace(life, delivered=True), Wait(event.at + deadline + REPORT_MARGIN))
