@@ -1,0 +1,183 @@
+"""Every remedy in playbooks/ gets these tests by lying there."""
+
+import fnmatch
+import re
+from pathlib import Path
+
+import pytest
+
+from sentienguard.model.playbook import ParamType
+from sentienguard.playbook import conditions, facts, kinds, lint, parse
+from sentienguard.playbook.places import actions, checks, condition_texts
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "playbooks").glob("*/playbook.yaml"))
+everyone = pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
+
+
+def load(file: Path):
+    return parse.load(file.read_bytes(), origin=str(file.relative_to(ROOT)))
+
+
+def test_there_are_at_least_thirteen():
+    assert len(FILES) >= 13
+    assert {file.parent.name for file in FILES} == {
+        entry.name for entry in (ROOT / "playbooks").iterdir() if entry.is_dir()
+    }
+
+
+@everyone
+def test_it_loads_under_the_name_of_its_directory(file):
+    assert load(file).name == file.parent.name
+
+
+@everyone
+def test_it_has_no_finding_at_all(file):
+    draft = parse.load_draft(file.read_bytes(), origin=file.parent.name)
+    assert lint.lint(draft) == ()
+
+
+@everyone
+def test_every_step_has_an_undo_or_says_why_not(file):
+    for step in load(file).steps:
+        assert step.undo.action is not None or len(step.undo.reason) > 15
+
+
+@everyone
+def test_it_uses_only_what_this_release_can_run(file):
+    playbook = load(file)
+    assert all(kinds.STEPS[action.kind].available for _, action in actions(playbook))
+    assert all(kinds.CHECKS[check.kind].available for _, check in checks(playbook))
+
+
+@everyone
+def test_people_who_work_on_the_host_and_other_playbooks_come_first(file):
+    assert {"maintenance", "concurrency_check"} <= {check.kind for check in load(file).pre_checks}
+
+
+@everyone
+def test_its_verification_looks_at_the_symptom_and_at_something_else(file):
+    assert len(load(file).verification) >= 2
+
+
+@everyone
+def test_its_guard_is_measured_and_never_true_together_with_a_healthy_host(file):
+    playbook = load(file)
+    healthy = {
+        **{name: 0.0 for name, fact in facts.KNOWN.items() if fact.type == "number"},
+        "disk_usage": 40.0,
+        "disk_free": 1e12,
+        "service_status": "running",
+        "http_status": 200,
+        "process_alive": True,
+    }
+    condition = conditions.parse(playbook.guard)
+    assert not conditions.names(condition) & facts.FROM_ORDER
+    if file.parent.name == "clock_resync":  # no fact sees the clock: a person approves it instead
+        assert playbook.approval_required
+    else:
+        assert not conditions.evaluate(condition, healthy)
+
+
+@everyone
+def test_what_is_lost_for_good_by_design_is_approved_by_a_person(file):
+    playbook = load(file)
+    losing = {"truncate", "terminate", "kill"}
+    if any(action.fields.get("operation") in losing for _, action in actions(playbook)):
+        assert playbook.approval_required
+
+
+@everyone
+def test_an_order_gives_only_what_the_host_can_check_itself(file):
+    types = {parameter.type for parameter in load(file).parameters}
+    assert types <= {ParamType.MOUNTPOINT, ParamType.SERVICE, ParamType.PID}
+
+
+@everyone
+def test_its_description_is_in_the_words_of_symptoms(file):
+    playbook = load(file)
+    words = set(re.findall(r"[a-z0-9]+", playbook.description.lower()))
+    assert 150 <= len(playbook.description) <= 500
+    assert len(words) >= 30
+    said = playbook.slots.symptom, playbook.slots.resource
+    stems = {word[:4] for word in words}
+    assert any(slot[:4] in stems for slot in said)
+
+
+@everyone
+def test_its_readme_says_what_it_does_what_it_can_break_and_its_undo(file):
+    readme = (file.parent / "README.md").read_text()
+    assert readme.startswith("# ")
+    for heading in (
+        "What it does",
+        "What it leaves alone",
+        "What it can break",
+        "Undo",
+        "Parameters",
+    ):
+        assert f"**{heading}.**" in readme
+    for parameter in load(file).parameters:
+        assert f"`{parameter.name}`" in readme
+    assert load(file).approval_required is ("A person approves first" in readme)
+
+
+@everyone
+def test_percentages_in_its_readme_are_those_it_checks(file):
+    said = set(re.findall(r"(\d+) %", (file.parent / "README.md").read_text()))
+    playbook = load(file)
+    meant = set(re.findall(r"(\d+)%", " ".join(text for _, text in condition_texts(playbook))))
+    assert said <= meant
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked"),
+    [
+        ("disk_cleanup_rotated_logs", "disk full rotated logs no space left on device"),
+        ("disk_cleanup_temp_files", "/tmp temporary files fill the disk"),
+        ("disk_cleanup_package_cache", "apt package cache archives fill the root filesystem"),
+        ("inode_cleanup_sessions", "inodes exhausted df -i 100 percent session files"),
+        ("journal_vacuum", "systemd journal takes gigabytes journalctl"),
+        ("log_flood_truncate", "log flood thousands of lines per second current log file huge"),
+        ("service_restart_hung", "service hung frozen no answer requests time out deadlock"),
+        ("service_start_stopped", "service down connection refused not running crashed"),
+        ("service_safe_mode", "health endpoint HTTP 500 internal server error degraded"),
+        ("memory_leak_service_restart", "memory leak resident memory growing OOM killer"),
+        ("swap_pressure_service_restart", "swap nearly exhausted thrashing paging"),
+        ("zombie_parent_reap", "defunct zombie processes pile up under one parent"),
+        ("runaway_process_renice", "backup compression batch job slows everything high CPU"),
+        ("runaway_process_terminate", "endless busy loop stuck script burns CPU"),
+        ("nginx_config_reload", "nginx 502 bad gateway upstream address changed"),
+        ("nginx_cache_reset", "nginx corrupt cache md5 collision"),
+        ("clock_resync", "clock skew NTP offset chrony unsynchronised"),
+    ],
+)
+def test_plain_word_overlap_finds_it_first(wanted, asked):
+    books = {file.parent.name: load(file).description.lower() for file in FILES}
+    words = {
+        name: set(re.findall(r"[a-z0-9/]+", f"{name.replace('_', ' ')} {text}"))
+        for name, text in books.items()
+    }
+    query = set(re.findall(r"[a-z0-9/]+", asked.lower()))
+    spread = {word: sum(word in found for found in words.values()) for word in query}
+    scores = {
+        name: sum(1 / spread[word] for word in query & found) for name, found in words.items()
+    }
+    assert max(scores, key=scores.__getitem__) == wanted
+
+
+def old_logs(patterns, names):
+    return {name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns)}
+
+
+def test_the_log_cleanup_takes_rotated_logs_and_nothing_else():
+    playbook = load(ROOT / "playbooks/disk_cleanup_rotated_logs/playbook.yaml")
+    patterns = [str(step.action.fields["pattern"]) for step in playbook.steps]
+    rotated = {
+        *("app.log.1", "app.log.12", "web.log.2.gz", "web.log-20260101", "api.log-20260101.gz"),
+        *("nginx.log.3", "acme.log.1"),
+    }
+    kept = {
+        *("app.log", "audit.log.1", "audit.log-20260101", "auth.log.1", "data.1", "base.gz"),
+        *("app.log.old", "dump.sql.gz", "journal.1", "report.log.txt"),
+    }
+    assert old_logs(patterns, rotated | kept) == rotated

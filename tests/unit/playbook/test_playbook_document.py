@@ -1,0 +1,99 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentienguard.playbook import document, parse
+
+
+@pytest.mark.parametrize(
+    ("stored", "line", "expected"),
+    [
+        (b"", 1, "a playbook"),
+        (b"# nothing\n", 1, "a playbook"),
+        (b"name: x\nsteps:\n\t- a\n", 3, "spaces"),
+        (b"name: \xff\n", 1, "UTF-8 text"),
+        (b"a: 1\nb: 2\nname: x\x07\n", 3, "visible text"),
+        ("name: x\n# \u202eevil\n".encode(), 2, "visible text"),
+        (b"name: a\nversion: b\nname: c\n", 3, "each name once"),
+        (b"name: x\nrisk: &a SAFE\n", 2, "a value"),
+        (b"name: &a x\nrisk: *a\n", 1, "a value"),
+        (b"name: x\nrisk: *a\n", 2, "the value itself"),
+        (b"name: !!python/object:os.system x\n", 1, "a value without a tag"),
+        (b"name: !local x\n", 1, "a value without a tag"),
+        (b"name: x\n---\nname: y\n", 2, "YAML"),
+        (b"name: [x\n", 2, "YAML"),
+        (b"name: x\n1: y\n", 2, "a name"),
+        (b"name: x\nidempotent: yes\n", 2, "true, false or quoted text"),
+        (b"max_per_hour: 0o7\nx: 010\n", 2, "a decimal number or quoted text"),
+        (b"max_per_hour: 1_000\n", 1, "a decimal number or quoted text"),
+        (b"max_per_hour: 1:30\n", 1, "a decimal number or quoted text"),
+        (b"max_per_hour: .inf\n", 1, "a decimal number or quoted text"),
+        (b"x: " + b"[" * 40 + b"]" * 40, 1, "at most 16 levels"),
+        (b"#" * (256 * 1024 + 1), 1, "at most 262144 bytes"),
+    ],
+)
+def test_what_two_readers_could_read_differently_is_refused_with_its_line(stored, line, expected):
+    with pytest.raises(parse.BrokenPlaybook) as error:
+        document.read(stored, "it.yaml")
+    (problem,) = error.value.problems[:1]
+    assert (problem.line, problem.expected) == (line, expected)
+    assert str(error.value).startswith(f"it.yaml: line {line}: ")
+
+
+def test_an_alias_bomb_is_refused_at_its_first_anchor():
+    bomb = b"a: &a [x, x]\n" + b"".join(b"b%d: &b%d [*a, *a]\n" % (n, n) for n in range(20))
+    with pytest.raises(parse.BrokenPlaybook, match="anchor &a"):
+        document.read(bomb, "bomb.yaml")
+
+
+def test_all_duplicates_are_told_at_once():
+    with pytest.raises(parse.BrokenPlaybook) as error:
+        document.read(b"a: 1\na: 2\nb: 1\nb: 2\n", "x")
+    assert [problem.line for problem in error.value.problems] == [2, 4]
+
+
+def test_windows_line_ends_are_read():
+    assert isinstance(document.read(b"name: x\r\nrisk: SAFE\r\n", "x"), document.Table)
+
+
+@pytest.mark.property
+@settings(max_examples=300)
+@given(stored=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_any_bytes_load_as_a_draft_or_are_refused(stored):
+    try:
+        parse.load_draft(stored, origin="fuzz")
+    except parse.BrokenPlaybook as error:
+        problems = error.problems
+    else:
+        return
+    assert problems
+
+
+_KEYS = st.sampled_from(
+    [*parse.KEYS, "action", "operation", "path", "param", "type", "command", "rollback", "x"]
+)
+_LEAF = st.sampled_from(["fs", "clean", "1s", "{param: x}", "3", "true", "null", "a b", "*", "''"])
+_TREE = st.recursive(
+    _LEAF,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda items: "[" + ", ".join(items) + "]"),
+        st.dictionaries(_KEYS, inner, max_size=4).map(
+            lambda table: "{" + ", ".join(f"{k}: {v}" for k, v in table.items()) + "}"
+        ),
+    ),
+    max_leaves=20,
+)
+
+
+@pytest.mark.property
+@settings(max_examples=300)
+@given(table=st.dictionaries(_KEYS, _TREE, max_size=6))
+def test_any_shape_under_our_keys_loads_as_a_draft_or_is_refused(table):
+    text = "".join(f"{key}: {value}\n" for key, value in table.items())
+    try:
+        parse.load_draft(text.encode(), origin="fuzz")
+    except parse.BrokenPlaybook as error:
+        problems = error.problems
+    else:
+        return
+    assert problems
