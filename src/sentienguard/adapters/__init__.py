@@ -1,0 +1,11 @@
+"""The world: one package for each outside system, and none knows another.
+
+Called by the composition roots (`controlplane/app.py`, `agent/app.py`, the CLI), which hand
+adapters to whoever asked for the port. What belongs here: everything that reads or writes
+something outside the process, and the translation of its errors into those that the port
+declares. What does not: decisions. An adapter that has to know a rule is given it as an object by
+the composition root.
+
+To add an adapter: a package that says in its charter which port it offers and on what, the port's
+contract suite run against it, one explicit line in an `app.py`.
+"""

@@ -1,0 +1,109 @@
+"""The question to a person: what will happen, to what, for how long, at which risk, why asked."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sentienguard.model import errors, ids
+from sentienguard.model.approval import Approval
+from sentienguard.model.decision import Decision, Route
+from sentienguard.model.playbook import Playbook
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_LONGEST = 200  # characters of a name that a host reported; a person has to read it
+
+
+class NothingToAsk(errors.Rejected):
+    """Only a decision that waits for a person, about this very playbook, can be asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person reads before deciding."""
+
+    incident: str  # where, and what is wrong
+    playbook: str  # which remedy, which version, how confident
+    target: str  # its parameters
+    will: tuple[str, ...]  # its steps, in their order, with what cannot be undone
+    duration: str
+    risk: str
+    because: str  # why a person is asked
+
+    def text(self) -> str:
+        """Render as plain text."""
+        steps = "\n".join(f"  {number}. {step}" for number, step in enumerate(self.will, start=1))
+        return (
+            f"Incident: {self.incident}\nPlaybook: {self.playbook}\nTarget: {self.target}\n"
+            f"This will:\n{steps}\nEstimated duration: {self.duration}\nRisk: {self.risk}\n"
+            f"Asked because: {self.because}"
+        )
+
+
+def question(decision: Decision, playbook: Playbook) -> Question:
+    """Say what approving would do. Raises NothingToAsk."""
+    _check(decision, playbook)
+    confidence = decision.confidence
+    shown = (
+        "unknown"
+        if confidence is None
+        else f"{confidence.value:.2f}, 90 % interval {confidence.low:.2f} to {confidence.high:.2f}"
+    )
+    parameters = ", ".join(
+        f"{name} = {plain(value)}" for name, value in decision.parameters.items()
+    )
+    return Question(
+        incident=f"{plain(decision.evidence.host)}: {plain(decision.evidence.anomaly.reason)}",
+        playbook=f"{playbook.name} {playbook.version} (confidence {shown})",
+        target=parameters or "the host as a whole",
+        will=tuple(_steps(playbook)),
+        duration=f"{playbook.estimated_seconds} seconds",
+        risk=playbook.risk.value,
+        because="; ".join(plain(verdict.reason) for verdict in decision.deciding),
+    )
+
+
+def request(decision: Decision, playbook: Playbook, *, lasts: timedelta) -> Approval:
+    """Return the approval to open for this decision. Raises NothingToAsk."""
+    asked = question(decision, playbook)
+    opened_at: datetime = decision.at
+    return Approval(
+        id=ids.approval_id(decision.incident, playbook.digest),
+        incident=decision.incident,
+        environment=decision.evidence.environment,
+        playbook=playbook.name,
+        digest=playbook.digest,
+        question=asked.text(),
+        reason=asked.because,
+        opened_at=opened_at,
+        expires_at=opened_at + lasts,
+    )
+
+
+def plain(text: str) -> str:
+    """Return host-reported text on one line, without control or direction characters, bounded."""
+    shown = _CONTROL.sub(" ", text).strip()
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+
+
+def _steps(playbook: Playbook) -> list[str]:
+    said = []
+    for step in playbook.steps:
+        line = step.name.replace("_", " ")
+        if step.only_if:
+            line += f", only if {step.only_if}"
+        if step.undo.action is None:
+            line += f" (cannot be undone{f': {step.undo.reason}' if step.undo.reason else ''})"
+        said.append(line)
+    return said
+
+
+def _check(decision: Decision, playbook: Playbook) -> None:
+    if decision.route is not Route.ASK:
+        raise NothingToAsk(
+            f"the decision on {decision.incident} is {decision.route.name}: only ASK is asked about"
+        )
+    if decision.digest != playbook.digest:
+        raise NothingToAsk(
+            f"the decision on {decision.incident} is about {decision.digest}, the playbook at hand "
+            f"is {playbook.digest}: load the one that was decided on"
+        )

@@ -1,0 +1,109 @@
+"""One incident to one decision with its reasons.
+
+Free text never raises what is permitted. It may only choose among playbooks that measured facts
+find equally good, and then the decision permits no more than it would have without that text (the
+`untrusted_text` verdict).
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from sentienguard.model.decision import Candidate, Confidence, Decision, Verdict
+from sentienguard.model.evidence import Evidence
+from sentienguard.model.playbook import Playbook
+from sentienguard.stages.decide import (
+    confidence,
+    matching,
+    meaning,
+    parameters,
+    policy,
+    routing,
+)
+from sentienguard.stages.decide.facts import Circumstances, PolicyFacts, TrackRecord
+from sentienguard.stages.decide.matching import Library
+from sentienguard.stages.decide.parameters import Filled
+from sentienguard.stages.decide.settings import DecideSettings
+
+Records: TypeAlias = Callable[[Playbook], TrackRecord]
+
+
+def decide(
+    evidence: Evidence,
+    library: Library,
+    record: Records,
+    circumstances: Circumstances,
+    settings: DecideSettings,
+) -> Decision:
+    """Decide what may be done about an incident.
+
+    `record` answers for a playbook in the evidence's environment and on its host. The decision
+    carries every rule's verdict; it is made at the time the evidence was taken.
+    """
+    query = meaning.of_evidence(evidence)
+    candidates = library.rank(query)
+    chosen, certainty, filled, verdicts = _judged(
+        evidence,
+        library,
+        candidates,
+        record=record,
+        circumstances=circumstances,
+        settings=settings,
+    )
+    if any(item.name == "hint" for one in candidates for item in one.items):
+        by_facts = library.rank(matching.without_hints(query))
+        _, _, _, plain = _judged(
+            evidence,
+            library,
+            by_facts,
+            record=record,
+            circumstances=circumstances,
+            settings=settings,
+        )
+        verdicts = (*verdicts, _no_more_than(plain))
+    return Decision(
+        incident=evidence.incident,
+        at=evidence.taken_at,
+        route=routing.route(verdicts),
+        playbook=chosen.name if chosen else None,
+        version=chosen.version if chosen else None,
+        digest=chosen.digest if chosen else None,
+        parameters=filled.parameters,
+        confidence=certainty,
+        candidates=candidates,
+        verdicts=verdicts,
+        evidence=evidence,
+    )
+
+
+def _judged(
+    evidence: Evidence,
+    library: Library,
+    candidates: tuple[Candidate, ...],
+    *,
+    record: Records,
+    circumstances: Circumstances,
+    settings: DecideSettings,
+) -> tuple[Playbook | None, Confidence | None, Filled, tuple[Verdict, ...]]:
+    """Judge the first candidate by every rule."""
+    chosen = library.get(candidates[0]) if matching.matches(candidates) else None
+    known = TrackRecord() if chosen is None else record(chosen)
+    certainty = confidence.estimate(candidates, known, evidence.environment, settings)
+    filled = Filled({}, ()) if chosen is None else parameters.fill(chosen, evidence)
+    facts = PolicyFacts(
+        host=evidence.host,
+        environment=evidence.environment,
+        tags=evidence.tags,
+        playbook=chosen,
+        confidence=certainty,
+        missing=filled.missing,
+        record=known,
+        circumstances=circumstances,
+        settings=settings,
+    )
+    return chosen, certainty, filled, policy.judge(facts)
+
+
+def _no_more_than(verdicts: tuple[Verdict, ...]) -> Verdict:
+    route = routing.route(verdicts)
+    reason = f"chosen among equals by text anybody can write: no more than {route.name}"
+    return Verdict("untrusted_text", route, reason)

@@ -1,0 +1,52 @@
+"""What policy looks at besides the playbook itself. The caller gathers it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sentienguard.model.decision import Confidence
+from sentienguard.model.ids import PlaybookName
+from sentienguard.model.playbook import Playbook
+from sentienguard.stages.decide.settings import DecideSettings
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRecord:
+    """What this playbook, by digest, has done in this environment so far."""
+
+    verified: int = 0  # host and centre both saw the symptom gone
+    failed: int = 0  # ran, did not help, and was undone
+    harmful: int = 0  # left something behind, or its effect is unknown
+    dry_runs: int = 0  # showed what it would do
+    proven_runs: int = 0  # runs in its signed proving record; 0: it brings none
+    proven_verified: int = 0  # of those, how many were verified
+    failures_in_row: int = 0  # latest executions in this environment that failed, up to a success
+    failures_on_host: int = 0  # the same on this host
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What holds now, whatever the playbook."""
+
+    known_environments: frozenset[str]
+    frozen: bool = False  # the kill switch is on
+    audit_healthy: bool = False  # what happens now can be recorded durably
+    maintenance: bool = False  # a window is open on this host or service
+    silenced: bool = False  # people asked not to be bothered about this symptom
+    already_ran: frozenset[PlaybookName] = frozenset()  # for this incident, dry runs left out
+    service_starts_last_hour: int = 0  # unattended, on this service, or host where it has none
+    fleet_starts_last_hour: int = 0  # unattended, in this environment
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """All that a rule may look at. Free text is not among it."""
+
+    host: str
+    environment: str
+    tags: Mapping[str, str]
+    playbook: Playbook | None  # None: no playbook matched
+    confidence: Confidence | None
+    missing: tuple[str, ...]  # parameters that could not be filled from measured facts
+    record: TrackRecord
+    circumstances: Circumstances
+    settings: DecideSettings = field(default_factory=DecideSettings)

@@ -1,0 +1,203 @@
+"""Which playbooks are for this; none is an answer.
+
+Rules, cited below by number:
+
+1. What a playbook declares that it is for decides first: its metrics, then its slots (symptom,
+   resource, system) against what the anomalous metric means.
+2. A contradiction caps the score below the line of a match, however alike the words are: another
+   family of systems, other metrics, another resource or symptom. PostgreSQL's remedy is a near miss
+   for MySQL, not an answer.
+3. Words come last. Those of measured facts count for the score; those of text that anybody can
+   write only break ties between playbooks whose scores are within `_TIE` of the best.
+4. Every score is the sum of its items, and each item says which words or slots it rests on.
+5. The order is total: score, then name, then digest. The same input gives the same output.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sentienguard.model.decision import Candidate, ScoreItem
+from sentienguard.model.playbook import Playbook, Slots
+from sentienguard.stages.decide import meaning, words
+from sentienguard.stages.decide.meaning import Query
+
+MATCH_FROM = 0.60  # score from which a playbook counts as being for this
+SHOWN = 5  # candidates that are kept and explained
+_TIE = 0.1  # scores closer than this are alike: they differ in words only
+_NEAR_MISS = 0.45  # the cap of rule 2, under MATCH_FROM
+_WEIGHTS: Mapping[str, float] = {
+    "metric": 0.35, "symptom": 0.20, "resource": 0.20, "system": 0.10, "words": 0.15,
+}  # fmt: skip
+_ANY = 0.6  # what a slot that is left open is worth, of one that fits
+_UNDECLARED = 0.5  # what leaving the metrics open is worth, of naming this one
+_ENOUGH_WORDS = 0.8  # share of the query's weight in words that counts as all of it
+_NAME_COUNTS = 3  # a word of the name is worth this many of the description
+_K1, _B = 1.2, 0.75  # BM25's saturation and length normalisation, the values of its literature
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One playbook, prepared for matching."""
+
+    playbook: Playbook
+    counts: Mapping[str, int]
+    length: int
+
+
+class Library:
+    """The playbooks that may be chosen from, prepared once for many decisions."""
+
+    def __init__(self, playbooks: Sequence[Playbook]) -> None:
+        ordered = sorted(playbooks, key=lambda one: (one.name, one.digest))
+        self.playbooks: tuple[Playbook, ...] = tuple(ordered)
+        self._entries = tuple(_entry(playbook) for playbook in ordered)
+        self._mean_length = sum(one.length for one in self._entries) / max(len(ordered), 1)
+        holding = Counter(term for one in self._entries for term in one.counts)
+        self._rarity = {
+            term: math.log(1 + (len(ordered) - count + 0.5) / (count + 0.5))
+            for term, count in sorted(holding.items())
+        }
+
+    def rank(self, query: Query) -> tuple[Candidate, ...]:
+        """Return the best playbooks, best first, at most `SHOWN`, near misses among them."""
+        scored = [self._candidate(entry, query) for entry in self._entries]
+        scored.sort(key=_order)
+        return self._ties_broken(scored, query)[:SHOWN]
+
+    def get(self, candidate: Candidate) -> Playbook:
+        """Return the playbook that a candidate of this library names."""
+        return next(one for one in self.playbooks if one.digest == candidate.digest)
+
+    def _candidate(self, entry: _Entry, query: Query) -> Candidate:
+        playbook = entry.playbook
+        items = [
+            _metric_item(playbook, query),
+            _slot_item("symptom", playbook.slots.symptom, query.symptoms),
+            _slot_item("resource", playbook.slots.resource, query.resources),
+            _slot_item("system", playbook.slots.system, query.systems),
+            self._words_item(entry, query.terms),
+        ]
+        total = sum(item.value for item in items)
+        against = _contradiction(playbook, query)
+        if against and total > _NEAR_MISS:
+            items.append(ScoreItem("cap", _NEAR_MISS - total, f"near miss: {against}"))
+            total = _NEAR_MISS
+        return Candidate(
+            playbook.name, playbook.version, playbook.digest, round(total, 6), tuple(items)
+        )
+
+    def _words_item(self, entry: _Entry, terms: Sequence[str]) -> ScoreItem:
+        share, matched = self._alike(entry, terms)
+        value = _WEIGHTS["words"] * min(share / _ENOUGH_WORDS, 1.0)
+        because = f"words: {', '.join(matched)}" if matched else "no word in common"
+        return ScoreItem("words", value, because)
+
+    def _alike(self, entry: _Entry, terms: Sequence[str]) -> tuple[float, tuple[str, ...]]:
+        """Return BM25 as a share of what a perfect document would have, and the words."""
+        asked = sorted(set(terms))
+        reachable = sum(self._rarity.get(term, 0.0) for term in asked) * (_K1 + 1)
+        if not reachable:
+            return 0.0, ()
+        length = 1 - _B + _B * entry.length / max(self._mean_length, 1.0)
+        found = {
+            term: self._rarity[term]
+            * entry.counts[term]
+            * (_K1 + 1)
+            / (entry.counts[term] + _K1 * length)
+            for term in asked
+            if term in entry.counts
+        }
+        matched = tuple(sorted(found, key=lambda term: (-found[term], term)))
+        return sum(found.values()) / reachable, matched
+
+    def _ties_broken(self, scored: list[Candidate], query: Query) -> tuple[Candidate, ...]:
+        """Order those that are alike by the words of untrusted text (rule 3)."""
+        alike = [
+            one for one in scored if one.score >= MATCH_FROM and scored[0].score - one.score <= _TIE
+        ]
+        if len(alike) < 2 or not query.hints:  # noqa: PLR2004  it takes two to tie
+            return tuple(scored)
+        entries = {entry.playbook.digest: entry for entry in self._entries}
+        shares = {one.digest: self._alike(entries[one.digest], query.hints) for one in alike}
+        alike.sort(key=lambda one: (-round(shares[one.digest][0], 6), *_order(one)))
+        explained = [_hinted(one, shares[one.digest][1]) for one in alike]
+        return (*explained, *scored[len(alike) :])
+
+
+def matches(candidates: Sequence[Candidate]) -> bool:
+    """Tell whether the first candidate is an answer, or all are near misses."""
+    return bool(candidates) and candidates[0].score >= MATCH_FROM
+
+
+def alike(candidates: Sequence[Candidate]) -> int:
+    """Count the candidates that are as good as the first, itself included."""
+    if not matches(candidates):
+        return 0
+    best = max(one.score for one in candidates)
+    return sum(one.score >= MATCH_FROM and best - one.score <= _TIE for one in candidates)
+
+
+def without_hints(query: Query) -> Query:
+    """Return the query with its measured facts only."""
+    return replace(query, hints=())
+
+
+def _entry(playbook: Playbook) -> _Entry:
+    slots = f"{playbook.slots.system} {playbook.slots.resource} {playbook.slots.symptom}"
+    counts = Counter(words.terms(f"{playbook.description} {slots}"))
+    for term in words.terms(playbook.name.replace("_", " ")):
+        counts[term] += _NAME_COUNTS
+    counts.pop("any", None)
+    return _Entry(playbook, counts, sum(counts.values()))
+
+
+def _metric_item(playbook: Playbook, query: Query) -> ScoreItem:
+    weight = _WEIGHTS["metric"]
+    if not query.metric:
+        return ScoreItem("metric", weight * _UNDECLARED, "no metric is known")
+    if query.metric in playbook.metrics:
+        return ScoreItem("metric", weight, f"declared for {query.metric}")
+    if playbook.metrics:
+        return ScoreItem("metric", 0.0, f"declared for {', '.join(playbook.metrics)}")
+    return ScoreItem("metric", weight * _UNDECLARED, "declares no metric: judged by its slots")
+
+
+def _slot_item(name: str, declared: str, wanted: frozenset[str]) -> ScoreItem:
+    weight = _WEIGHTS[name]
+    if declared in wanted:
+        return ScoreItem(name, weight, f"{name} {declared}")
+    if declared == "any":
+        return ScoreItem(name, weight * _ANY, f"any {name}")
+    if not wanted:
+        return ScoreItem(name, 0.0, f"{name} {declared}, none is known here")
+    return ScoreItem(name, 0.0, f"{name} {declared}, not {' or '.join(sorted(wanted))}")
+
+
+def _contradiction(playbook: Playbook, query: Query) -> str:
+    """Say what speaks against a playbook (rule 2); empty: nothing."""
+    if query.metric and playbook.metrics and query.metric not in playbook.metrics:
+        return f"declared for {', '.join(playbook.metrics)}, not {query.metric}"
+    slots: Slots = playbook.slots
+    if not meaning.same_family(slots.system, query.systems):
+        return f"{slots.system}, not {' or '.join(sorted(query.systems))}"
+    for name, declared, wanted in (
+        ("resource", slots.resource, query.resources),
+        ("symptom", slots.symptom, query.symptoms),
+    ):
+        named = bool(query.metric) and query.metric in playbook.metrics
+        if declared != "any" and declared not in wanted and not named:
+            return f"{name} {declared}, not {' or '.join(sorted(wanted)) or 'known'}"
+    return ""
+
+
+def _hinted(candidate: Candidate, matched: tuple[str, ...]) -> Candidate:
+    if not matched:
+        return candidate
+    because = f"first among equals by words anybody can write: {', '.join(matched)}"
+    return replace(candidate, items=(*candidate.items, ScoreItem("hint", 0.0, because)))
+
+
+def _order(candidate: Candidate) -> tuple[float, str, str]:
+    return (-candidate.score, candidate.playbook, candidate.digest)

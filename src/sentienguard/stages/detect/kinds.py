@@ -1,0 +1,96 @@
+"""What each metric is: which direction is bad, how much it may wander, where it ends.
+
+A low disk is no anomaly, a quiet host is no anomaly, and two metrics that say the same thing make
+one anomaly, not two: those facts about metrics stand in the table below and nowhere else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+_NAMES_REMEMBERED = 4096  # names of metrics come from hosts, so what we remember of them is bounded
+
+
+class Direction(StrEnum):
+    """Which deviation from normal is bad."""
+
+    UP = "up"
+    DOWN = "down"
+    EITHER = "either"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What one metric is."""
+
+    direction: Direction = Direction.EITHER
+    floor: float = 1e-9  # smallest standard deviation believed, in the metric's unit
+    relative_floor: float = 0.05  # the same as a fraction of the mean
+    material: float | None = None  # an upward deviation below this level harms nobody
+    ceiling: float | None = None  # where the resource ends
+    confirm: int = 2  # samples in a row before a deviation from the baseline is believed
+    by_baseline: bool = True  # false: says what another metric says already, or only counts up
+    by_trend: bool = False  # true: filling up slowly is how it usually fails
+
+
+_UNJUDGED = Kind(by_baseline=False)
+_PERCENT = Kind(Direction.UP, floor=2.0, material=50.0, ceiling=100.0)
+_SHARE = Kind(Direction.UP, floor=0.02, material=0.5, ceiling=1.0)
+
+KINDS: Mapping[str, Kind] = {
+    # A processor at 40 % serves everybody: the level is half a two-core host's one busy core.
+    "system.cpu_percent": Kind(Direction.UP, floor=5.0, material=40.0, ceiling=100.0, confirm=3),
+    "system.memory_percent": Kind(
+        Direction.UP, floor=2.0, material=60.0, ceiling=100.0, by_trend=True
+    ),
+    "system.swap_percent": Kind(Direction.UP, floor=5.0, material=30.0, ceiling=100.0),
+    "system.disk_usage_percent": Kind(
+        Direction.UP, floor=2.0, material=60.0, ceiling=100.0, confirm=1, by_trend=True
+    ),
+    "system.inode_usage_percent": Kind(
+        Direction.UP, floor=2.0, material=60.0, ceiling=100.0, confirm=1, by_trend=True
+    ),
+    "system.disk_free_bytes": _UNJUDGED,  # the other side of disk_usage_percent
+    "system.load_average_1m": Kind(
+        Direction.UP, floor=0.5, relative_floor=0.25, material=2.0, confirm=3
+    ),
+    "system.load_average_5m": _UNJUDGED,  # follows the 1-minute load
+    "system.load_average_15m": _UNJUDGED,  # follows the 1-minute load
+    "system.network_rx_bytes_per_s": _UNJUDGED,  # traffic is what hosts are for
+    "system.network_tx_bytes_per_s": _UNJUDGED,  # traffic is what hosts are for
+    "system.network_errors_per_s": Kind(Direction.UP, floor=1.0, material=5.0, confirm=3),
+    "system.processes": Kind(
+        Direction.UP, floor=10.0, relative_floor=0.1, material=200.0, confirm=3
+    ),
+    "system.zombies": Kind(Direction.UP, floor=5.0, material=20.0, confirm=3),
+    "system.zombie_children": _UNJUDGED,  # system.zombies by parent: says whom, not how bad
+    "system.uptime_s": _UNJUDGED,  # always grows
+    "service.up": _UNJUDGED,  # a limit: see limits.LIMITS
+    "service.healthy": _UNJUDGED,  # a limit: see limits.LIMITS
+    "service.http_status": _UNJUDGED,  # says how service.healthy is 0; 0: no answer at all
+    "service.http_ms": Kind(
+        Direction.UP, floor=10.0, relative_floor=0.25, material=100.0, confirm=3
+    ),
+    "database.connections_max": _UNJUDGED,  # a setting
+    "database.cache_hit_ratio": Kind(Direction.DOWN, floor=0.02, ceiling=1.0, confirm=3),
+}
+
+_BY_ENDING: tuple[tuple[str, Kind], ...] = (
+    ("_percent", _PERCENT),
+    ("utilization", _SHARE),
+    ("_ratio", Kind(floor=0.02)),
+    ("_total", _UNJUDGED),  # counters only grow; their rates are what can be abnormal
+)
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
+def kind_of(metric: str) -> Kind:
+    """Return what this metric is; an unknown name is judged by its ending."""
+    known = KINDS.get(metric)
+    if known is not None:
+        return known
+    for ending, kind in _BY_ENDING:
+        if metric.endswith(ending):
+            return kind
+    return Kind()
