@@ -1,0 +1,313 @@
+// The pretend control plane: state and the answers to every request of the public API.
+import type * as api from "../src/api/types.ts";
+import { Log } from "./log.ts";
+import { CACHE, DISK, makeStories, playbookDigest, POOL, readings, RESTART } from "./stories.ts";
+
+export type Answer = { status: number; body?: unknown };
+export type Change = { kind: "incident" | "approval" | "host" | "freeze" | "audit"; id: string };
+
+export class World {
+  readonly log = new Log();
+  readonly stories: api.Story[];
+  readonly older: api.Incident[];
+  freeze: api.Freeze = { frozen: false, by: null, at: null, reason: null };
+  signedIn = true;
+  me: api.Me = {
+    name: "ana@example.com",
+    roles: { "*": "administrator" },
+    permissions: {
+      "*": ["view", "decide_approval", "run_playbook", "stop_execution", "freeze", "manage_users"],
+    },
+    evaluation_trust: true,
+  };
+  onChange: (change: Change) => void = () => undefined;
+  private readonly now: () => Date;
+
+  constructor(now: () => Date = () => new Date()) {
+    this.now = now;
+    const at = now().getTime();
+    this.log.append({
+      at: new Date(at - 30 * 86_400_000).toISOString(), kind: "log.started", source: "cp",
+      actor: "control plane", incident: "", data: { origin: "sentienguard/mock" },
+    });
+    const told = makeStories(at, this.log);
+    this.stories = [told.mitigating, told.awaiting, told.resolved, told.rolledBack];
+    this.older = olderThan(at - 27 * 3_600_000);
+  }
+
+  /** Answer one request; `path` is what follows /api/v1. */
+  answer(method: string, path: string, query: URLSearchParams, body: unknown): Answer {
+    if (path === "/auth/login") return this.login(body as { name: string; password: string });
+    if (!this.signedIn) return problem(401, "Not signed in", "Sign in first.");
+    const [, room = "", id = "", verb = ""] = path.split("/").map(decodeURIComponent);
+    const read = method === "GET";
+    switch (`${method} ${room}`) {
+      case "POST auth":
+        this.signedIn = false;
+        return { status: 204 };
+      case "GET auth":
+        return ok(this.me);
+      case "GET overview":
+        return ok(this.overview());
+      case "GET incidents":
+        if (id === "") return ok(this.incidents(query));
+        return verb === "record" ? ok({ incident_id: id }) : this.story(id);
+      case "POST incidents":
+        return this.stop(id);
+      case "GET approvals":
+        return ok({ items: this.approvals(query.get("status")) });
+      case "POST approvals":
+        return this.decide(id, verb, (body as { note: string }).note);
+      case "GET playbooks":
+        return id === "" ? ok({ items: PLAYBOOKS }) : this.playbook(id);
+      case "GET hosts":
+        return ok(id === "" ? { items: this.hosts() } : this.series(query));
+      case "GET audit":
+      case "POST audit":
+        return this.audit(id, verb, query);
+      case "GET freeze":
+      case "PUT freeze":
+      case "DELETE freeze":
+        if (!read) this.setFreeze(method === "PUT" ? (body as { reason: string }).reason : null);
+        return ok(this.freeze);
+      default:
+        return problem(404, "No such address", `${method} /api/v1${path} is not part of the API.`);
+    }
+  }
+
+  private login({ name, password }: { name: string; password: string }): Answer {
+    if (password === "wrong") return problem(401, "Not signed in", "Name or password is wrong.");
+    this.signedIn = true;
+    this.me = { ...this.me, name };
+    return ok({ token: "mock", expires_at: this.stamp() });
+  }
+
+  private summaries(): api.Incident[] {
+    return [...this.stories.map((story) => story.incident), ...this.older];
+  }
+
+  private incidents(query: URLSearchParams): api.IncidentPage {
+    const text = (query.get("text") ?? "").toLowerCase();
+    const fits = (one: api.Incident) =>
+      (["status", "outcome", "environment", "host"] as const).every(
+        (name) => !query.get(name) || one[name] === query.get(name),
+      ) && `${one.summary} ${one.host} ${one.metric} ${one.id}`.toLowerCase().includes(text);
+    const from = Number(query.get("cursor") ?? 0);
+    const limit = Number(query.get("limit") ?? 50);
+    const found = this.summaries().filter(fits);
+    return {
+      items: found.slice(from, from + limit),
+      next_cursor: from + limit < found.length ? String(from + limit) : null,
+    };
+  }
+
+  private story(id: string): Answer {
+    const told = this.stories.find((story) => story.incident.id === id);
+    if (told) return ok(told);
+    const older = this.older.find((incident) => incident.id === id);
+    const pattern = this.stories[2];
+    return older && pattern
+      ? ok({ ...pattern, incident: older })
+      : problem(404, "No such incident", `There is no incident ${id}.`);
+  }
+
+  private stop(id: string): Answer {
+    const story = this.stories.find((one) => one.incident.id === id);
+    if (!story?.order) return problem(409, "Nothing runs", "This incident has no running order.");
+    story.order.stop_requested_by = this.me.name;
+    this.onChange({ kind: "incident", id });
+    return { status: 202 };
+  }
+
+  private approvals(status: string | null): api.Approval[] {
+    return this.stories
+      .flatMap(({ approval }) => (approval ? [approval] : []))
+      .filter((approval) => !status || approval.status === status);
+  }
+
+  private decide(id: string, verb: string, note: string): Answer {
+    const story = this.stories.find(({ approval }) => approval?.id === id);
+    const approval = story?.approval;
+    if (!story || !approval) return problem(404, "No such approval", `There is no approval ${id}.`);
+    if (approval.status !== "pending") {
+      return problem(409, "Already decided", `${approval.decided_by} has ${approval.status} it.`);
+    }
+    const approved = verb === "approve";
+    story.approval = {
+      ...approval, note, status: approved ? "approved" : "denied",
+      decided_by: this.me.name, decided_at: this.stamp(),
+    };
+    story.incident.status = approved ? "MITIGATING" : "CLOSED";
+    story.incident.outcome = approved ? null : "rejected";
+    this.onChange({ kind: "approval", id });
+    this.onChange({ kind: "incident", id: story.incident.id });
+    return ok(story.approval);
+  }
+
+  private playbook(name: string): Answer {
+    const found = PLAYBOOKS.find((playbook) => playbook.name === name);
+    return found
+      ? ok({ ...found, yaml: yaml(found) })
+      : problem(404, "No such playbook", `The signed catalogue holds no ${name}.`);
+  }
+
+  private hosts(): api.Host[] {
+    const now = this.now().getTime();
+    return HOSTS.map((host, at) => ({
+      ...host,
+      enrolled_at: new Date(now - (40 - at) * 86_400_000).toISOString(),
+      last_seen: new Date(now - (host.silent ? 900_000 : 4000 + at * 700)).toISOString(),
+    }));
+  }
+
+  private series(query: URLSearchParams): api.Series {
+    const mean = query.get("metric") === "system.disk_usage_percent" ? 61.2 : 42.3;
+    return {
+      metric: query.get("metric") ?? "",
+      subject: query.get("subject") ?? "",
+      points: readings(this.now().getTime(), mean, 4, mean + 3, Number(query.get("minutes") ?? 60)),
+      baseline: { mean, stddev: 4.2, p50: mean, p95: mean + 7, p99: mean + 9, samples: 10_080, seasonal: true },
+    };
+  }
+
+  private audit(what: string, index: string, query: URLSearchParams): Answer {
+    if (what === "checkpoint") return ok(this.log.checkpoint(this.stamp(-9000)));
+    if (what === "verify") {
+      return ok({
+        passed: true, entries: this.log.leaves.length, seconds: 0.012,
+        findings: [
+          { check: "tree", passed: true, detail: "every tile hashes to the checkpoint's root" },
+          { check: "sources", passed: true, detail: "no source left out a number" },
+          { check: "signatures", passed: true, detail: "log key and 2 witnesses" },
+        ],
+      } satisfies api.Verification);
+    }
+    if (what === "proof") {
+      return Number(index) < this.log.leaves.length
+        ? ok(this.log.proof(Number(index)))
+        : problem(404, "No such entry", `The log ends before entry ${index}.`);
+    }
+    const incident = query.get("incident");
+    const found = this.log.leaves
+      .map((_, at) => this.log.entry(at))
+      .filter((entry) => !incident || entry.incident === incident)
+      .reverse();
+    const from = Number(query.get("cursor") ?? 0);
+    const limit = Math.min(Number(query.get("limit") ?? 50), 20);
+    return ok({
+      items: found.slice(from, from + limit),
+      next_cursor: from + limit < found.length ? String(from + limit) : null,
+    } satisfies api.AuditPage);
+  }
+
+  private setFreeze(reason: string | null) {
+    this.freeze =
+      reason === null
+        ? { frozen: false, by: null, at: null, reason: null }
+        : { frozen: true, by: this.me.name, at: this.stamp(), reason };
+    this.onChange({ kind: "freeze", id: "" });
+  }
+
+  private overview(): api.Overview {
+    const all = this.summaries();
+    const closed = all.filter((one) => one.status === "CLOSED");
+    return {
+      open: all.length - closed.length,
+      awaiting_approval: this.approvals("pending").length,
+      closed_7d: closed.length,
+      resolved_7d: closed.filter((one) => one.outcome === "resolved").length,
+      unattended_7d: closed.filter((one) => one.outcome === "resolved").length - 3,
+      median_seconds_to_resolve_7d: 107,
+      hosts: HOSTS.length,
+      silent_hosts: HOSTS.filter((host) => host.silent).length,
+      frozen: this.freeze.frozen,
+    };
+  }
+
+  private stamp(offset = 0): string {
+    return new Date(this.now().getTime() + offset).toISOString();
+  }
+}
+
+const ok = (body: unknown): Answer => ({ status: 200, body });
+const problem = (status: number, title: string, detail: string): Answer => ({
+  status,
+  body: { type: "about:blank", title, status, detail, instance: null },
+});
+
+function olderThan(before: number): api.Incident[] {
+  const outcomes = ["resolved", "resolved", "no_action_needed", "escalated", "resolved", "self_recovered", "failed"];
+  return Array.from({ length: 64 }, (_, n): api.Incident => {
+    const opened = before - n * 2.3 * 3_600_000;
+    const stamp = new Date(opened).toISOString().replaceAll(/[-:]/g, "");
+    const took = 40 + ((n * 37) % 200);
+    const cpu = n % 3 === 0;
+    return {
+      id: `inc_${stamp.slice(0, 8)}_${stamp.slice(9, 15)}_${(0xabc000 + n).toString(16).padStart(8, "0")}`,
+      host: HOSTS[n % HOSTS.length]?.host ?? "",
+      environment: HOSTS[n % HOSTS.length]?.environment ?? "",
+      status: "CLOSED",
+      outcome: outcomes[n % outcomes.length] ?? "resolved",
+      severity: n % 4 === 0 ? "critical" : "warning",
+      metric: cpu ? "system.cpu_percent" : "system.disk_usage_percent",
+      subject: cpu ? "" : "/var",
+      value: 86 + (n % 13),
+      summary: cpu ? "CPU is busier than usual" : "Disk /var is filling up",
+      opened_at: new Date(opened).toISOString(),
+      closed_at: new Date(opened + took * 1000).toISOString(),
+      duration_s: took,
+      earlier: [],
+    };
+  });
+}
+
+function host(n: number, name: string, environment: string, more: Partial<api.Host> = {}): api.Host {
+  return {
+    agent_id: `0f5c2b1e-4d7a-4c1b-9a55-${String(n).padStart(12, "0")}`,
+    host: name, environment, tags: { team: n % 2 ? "storage" : "shop" }, enrolled_at: "", last_seen: null,
+    silent: false, open_incidents: 0,
+    metrics: {
+      "system.cpu_percent": 21.4 + n * 6, "system.memory_percent": 55.1 + n * 4, "system.load_average_1m": 1.31,
+      "system.disk_usage_percent[/]": 41, "system.disk_usage_percent[/var]": 72.1, "system.disk_free_bytes[/var]": 3.2e10,
+      "system.network_rx_bytes_per_s[eth0]": 812_004, "system.uptime_s": 1_311_000, "service.healthy[checkout]": 1,
+      "service.http_ms[checkout]": 3.4,
+    },
+    ...more,
+  };
+}
+
+const HOSTS: api.Host[] = [
+  host(1, "prod-db-01.us-east-1", "production", { open_incidents: 1 }),
+  host(2, "prod-db-03.us-east-1", "production"),
+  host(3, "prod-web-01.us-east-1", "production"),
+  host(4, "staging-cache-02", "staging", { open_incidents: 1 }),
+  host(5, "drill-01", "drill", { silent: true, tags: {} }),
+];
+
+function playbook(name: string, version: string, digest: string, description: string, more: Partial<api.Playbook>): api.Playbook {
+  return {
+    name, version, digest, description, risk: "SAFE", system: "linux", resource: "disk", symptom: "disk_full",
+    approval_required: false, steps: [], runs: 0, resolved: 0, yaml: null, ...more,
+  };
+}
+
+const PLAYBOOKS: api.Playbook[] = [
+  playbook("disk_cleanup_prod_db", "1.4.2", DISK, "Free space on a volume without touching data files.", {
+    steps: ["clear_old_temp_files", "rotate_logs", "prune_archives"], runs: 41, resolved: 40,
+  }),
+  playbook("service_restart", "2.1.0", RESTART, "Restart a hung service behind a load balancer.", {
+    risk: "WARNING", resource: "service", symptom: "service_hung", runs: 12, resolved: 10,
+    steps: ["take_out_of_pool", "drop_connections", "restart"],
+  }),
+  playbook("postgres_connection_reset", "1.2.0", POOL, "End idle sessions of one database.", {
+    risk: "CRITICAL", system: "postgresql", resource: "connections", symptom: "pool_exhausted", approval_required: true,
+    steps: ["end_idle_sessions"], runs: 3, resolved: 3,
+  }),
+  playbook("cache_trim", "1.0.3", CACHE, "Evict cold keys of a cache.", { resource: "memory", symptom: "memory_high", steps: ["evict"] }),
+  playbook("log_rotation_force", "1.1.0", playbookDigest("b2"), "Rotate logs now.", { steps: ["rotate_logs"], runs: 7, resolved: 6 }),
+];
+
+function yaml(of: api.Playbook): string {
+  const steps = of.steps.map((step) => `  - name: ${step}\n    timeout: 60s\n`).join("");
+  return `name: ${of.name}\nversion: ${of.version}\ndescription: ${of.description}\nrisk: ${of.risk}\nslots:\n  system: ${of.system}\n  resource: ${of.resource}\n  symptom: ${of.symptom}\nsteps:\n${steps}approval_gate:\n  required: ${of.approval_required}\n`;
+}

@@ -1,0 +1,127 @@
+// Numbers, names and spans of time as people read them.
+
+const METRICS: Record<string, string> = {
+  "system.cpu_percent": "CPU",
+  "system.memory_percent": "Memory",
+  "system.swap_percent": "Swap",
+  "system.load_average_1m": "Load, 1 min",
+  "system.load_average_5m": "Load, 5 min",
+  "system.load_average_15m": "Load, 15 min",
+  "system.disk_usage_percent": "Disk usage",
+  "system.disk_free_bytes": "Disk free",
+  "system.inode_usage_percent": "Inodes used",
+  "system.network_rx_bytes_per_s": "Network in",
+  "system.network_tx_bytes_per_s": "Network out",
+  "system.network_errors_per_s": "Network errors",
+  "system.processes": "Processes",
+  "system.zombies": "Zombie processes",
+  "system.uptime_s": "Uptime",
+  "service.up": "Service process",
+  "service.healthy": "Service health",
+  "service.http_ms": "Service response time",
+};
+
+export function metricName(metric: string, subject = ""): string {
+  const name = METRICS[metric] ?? metric;
+  return subject === "" ? name : `${name} ${subject}`;
+}
+
+/** Split `metric[subject]`. */
+export function metricKey(key: string): { metric: string; subject: string } {
+  const open = key.indexOf("[");
+  return open > 0 && key.endsWith("]")
+    ? { metric: key.slice(0, open), subject: key.slice(open + 1, -1) }
+    : { metric: key, subject: "" };
+}
+
+export function reading(metric: string, value: number): string {
+  if (metric === "service.up") return value >= 0.5 ? "running" : "not running";
+  if (metric === "service.healthy") return value >= 0.5 ? "healthy" : "unhealthy";
+  if (metric.endsWith("_percent")) return `${number(value)} %`;
+  if (metric.endsWith("_bytes_per_s")) return `${bytes(value)}/s`;
+  if (metric.endsWith("_bytes")) return bytes(value);
+  if (metric.endsWith("_per_s")) return `${number(value)}/s`;
+  if (metric.endsWith("_ms")) return `${number(value)} ms`;
+  if (metric.endsWith("_s")) return duration(value);
+  return number(value);
+}
+
+/** What was read, as half a sentence. */
+export function claim(metric: string, subject: string, value: number): string {
+  const verb = metric === "service.up" || metric === "service.healthy" ? "is" : "at";
+  return `${metricName(metric, subject)} ${verb} ${reading(metric, value)}`;
+}
+
+export function number(value: number, digits = 2): string {
+  return value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) >= 100 ? 0 : digits });
+}
+
+export function bytes(value: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  let size = Math.abs(value);
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  return `${value < 0 ? "−" : ""}${number(size, 1)} ${units[unit]}`;
+}
+
+export function duration(seconds: number): string {
+  if (seconds < 0) return `−${duration(-seconds)}`;
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${number(seconds, 1)} s`;
+  if (seconds < 3600) return two(seconds, 60, "min", 1, "s");
+  if (seconds < 86_400) return two(seconds, 3600, "h", 60, "min");
+  return two(seconds, 86_400, "d", 3600, "h");
+}
+
+function two(seconds: number, big: number, bigName: string, small: number, smallName: string) {
+  const units = Math.round(seconds / small); // rounded first, so that 59.9 does not become 60
+  const perBig = big / small;
+  const rest = units % perBig;
+  return `${Math.floor(units / perBig)} ${bigName}${rest === 0 ? "" : ` ${rest} ${smallName}`}`;
+}
+
+export function secondsBetween(from: string, to: string): number {
+  return (Date.parse(to) - Date.parse(from)) / 1000;
+}
+
+export function utc(at: string): string {
+  return `${new Date(at).toISOString().replace("T", " ").replace(/\.000Z$|Z$/, "")} UTC`;
+}
+
+const SAME_DAY = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+});
+const OTHER_DAY = new Intl.DateTimeFormat(undefined, {
+  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  hourCycle: "h23",
+});
+const OTHER_YEAR = new Intl.DateTimeFormat(undefined, {
+  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit",
+  hourCycle: "h23",
+});
+
+/** The viewer's clock; the date only where it is not today's. */
+export function clock(at: string, now = new Date()): string {
+  const time = new Date(at);
+  if (time.toDateString() === now.toDateString()) return SAME_DAY.format(time);
+  return (time.getFullYear() === now.getFullYear() ? OTHER_DAY : OTHER_YEAR).format(time);
+}
+
+export function ago(at: string, now = Date.now()): string {
+  const seconds = (now - Date.parse(at)) / 1000;
+  if (Math.abs(seconds) < 5) return "just now";
+  const [size, unit] =
+    Math.abs(seconds) < 60 ? [1, "s"] as const
+    : Math.abs(seconds) < 3600 ? [60, "min"] as const
+    : Math.abs(seconds) < 172_800 ? [3600, "h"] as const
+    : [86_400, "d"] as const;
+  const count = Math.round(Math.abs(seconds) / size);
+  return seconds >= 0 ? `${count} ${unit} ago` : `in ${count} ${unit}`;
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}

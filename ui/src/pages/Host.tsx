@@ -1,0 +1,157 @@
+import { NativeSelect } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { hosts, series } from "../api/queries";
+import type { Host as OneHost } from "../api/types";
+import { metricKey, metricName, reading } from "../format";
+import { Chart } from "../parts/Chart";
+import { Empty, Loaded } from "../parts/Loaded";
+import { Card, Facts, Page, Table } from "../parts/Page";
+import { Time } from "../parts/Time";
+import { Heard } from "./Hosts";
+
+const route = getRouteApi("/inside/hosts/$agent");
+
+const SPANS = [
+  { value: "60", label: "1 hour" },
+  { value: "360", label: "6 hours" },
+  { value: "1440", label: "1 day" },
+  { value: "10080", label: "7 days" },
+];
+const FIRST = ["system.cpu_percent", "system.memory_percent", "system.disk_usage_percent"];
+
+export default function Host() {
+  const { agent } = route.useParams();
+  const query = useQuery(hosts);
+  const host = query.data?.items.find((one) => one.agent_id === agent);
+  return (
+    <Page title={host?.host ?? "Host"}>
+      <Loaded query={query}>
+        {() =>
+          host === undefined ? (
+            <Empty title="No such host">
+              It may have been removed. <Link to="/hosts">All hosts</Link>
+            </Empty>
+          ) : (
+            <Whole host={host} />
+          )
+        }
+      </Loaded>
+    </Page>
+  );
+}
+
+function Whole({ host }: { host: OneHost }) {
+  const { metric: chosen, minutes = "60" } = route.useSearch();
+  const navigate = route.useNavigate();
+  const keys = Object.keys(host.metrics).sort();
+  const shown =
+    chosen !== undefined && keys.includes(chosen)
+      ? [chosen]
+      : keys.filter((key) => FIRST.includes(metricKey(key).metric));
+  return (
+    <>
+      <Card title="About">
+        <Facts
+          of={[
+            ["Environment", host.environment],
+            ["Heard", <Heard key="heard" host={host} />],
+            ["Enrolled", <Time key="enrolled" at={host.enrolled_at} />],
+            [
+              "Incidents",
+              <Link key="incidents" to="/incidents" search={{ host: host.host }}>
+                {host.open_incidents} open, show all
+              </Link>,
+            ],
+            ["Tags", Object.entries(host.tags).map(([key, tag]) => `${key}=${tag}`).join(", ") || "–"],
+            ["Agent", <code key="agent">{host.agent_id}</code>],
+          ]}
+        />
+      </Card>
+      {keys.length === 0 ? (
+        <Empty title="No reading yet">The first sample comes within one sampling interval.</Empty>
+      ) : (
+        <>
+          <div className="row filters">
+            <NativeSelect
+              label="Metric"
+              value={chosen ?? ""}
+              onChange={(event) => {
+                const value = event.currentTarget.value;
+                void navigate({
+                  search: ({ metric: _, ...old }) =>
+                    value === "" ? old : { ...old, metric: value },
+                  replace: true,
+                });
+              }}
+              data={[
+                { value: "", label: "the usual ones" },
+                ...keys.map((key) => ({ value: key, label: nameOf(key) })),
+              ]}
+            />
+            <NativeSelect
+              label="Span"
+              value={minutes}
+              onChange={(event) => {
+                const value = event.currentTarget.value;
+                void navigate({ search: (old) => ({ ...old, minutes: value }), replace: true });
+              }}
+              data={SPANS}
+            />
+          </div>
+          <div className="columns">
+            {shown.map((key) => (
+              <OneChart key={key} agent={host.agent_id} of={key} minutes={Number(minutes) || 60} />
+            ))}
+          </div>
+          <Card title="Latest readings">
+            <Table label="Readings" head={["Metric", "Value"]}>
+              {keys.map((key) => (
+                <tr key={key}>
+                  <td>
+                    <Link
+                      to="/hosts/$agent"
+                      params={{ agent: host.agent_id }}
+                      search={{ metric: key, minutes }}
+                    >
+                      {nameOf(key)}
+                    </Link>
+                  </td>
+                  <td>{reading(metricKey(key).metric, host.metrics[key] ?? NaN)}</td>
+                </tr>
+              ))}
+            </Table>
+          </Card>
+        </>
+      )}
+    </>
+  );
+}
+
+function OneChart({ agent, of, minutes }: { agent: string; of: string; minutes: number }) {
+  const { metric, subject } = metricKey(of);
+  const query = useQuery(series(agent, metric, subject, minutes));
+  return (
+    <Card title={nameOf(of)}>
+      <Loaded query={query}>
+        {(data) =>
+          data.points.length === 0 ? (
+            <Empty title="Nothing was read in this span" />
+          ) : (
+            <Chart
+              metric={data.metric}
+              subject={data.subject}
+              points={data.points}
+              baseline={data.baseline}
+            />
+          )
+        }
+      </Loaded>
+    </Card>
+  );
+}
+
+function nameOf(key: string): string {
+  const { metric, subject } = metricKey(key);
+  return metricName(metric, subject);
+}

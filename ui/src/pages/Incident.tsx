@@ -1,0 +1,74 @@
+// One incident as a story: five stages, each claim with its evidence.
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { incident } from "../api/queries";
+import type { Story } from "../api/types";
+import { claim, duration } from "../format";
+import { ApprovalBox } from "../parts/ApprovalBox";
+import { Loaded } from "../parts/Loaded";
+import { Facts, Page } from "../parts/Page";
+import { SeverityTag, StateTag } from "../parts/Tag";
+import { Time } from "../parts/Time";
+import { Audit } from "./incident/Audit";
+import { Decide } from "./incident/Decide";
+import { Detect } from "./incident/Detect";
+import { Execute } from "./incident/Execute";
+import { Observe } from "./incident/Observe";
+import { Rail } from "./incident/Rail";
+import { StopButton } from "./incident/StopButton";
+
+const route = getRouteApi("/inside/incidents/$id");
+
+export default function Incident() {
+  const { id } = route.useParams();
+  const query = useQuery(incident(id));
+  return (
+    <Page
+      title={query.data?.incident.summary ?? id}
+      actions={query.data && <StopButton story={query.data} />}
+    >
+      <Loaded query={query}>{(story) => <Whole story={story} />}</Loaded>
+    </Page>
+  );
+}
+
+function Whole({ story }: { story: Story }) {
+  const { incident: summary } = story;
+  return (
+    <>
+      <div className="row">
+        <StateTag incident={summary} />
+        <SeverityTag of={summary.severity} />
+        <span>
+          {claim(summary.metric, summary.subject, summary.value)} on{" "}
+          <Link to="/hosts" search={{ text: summary.host }}>{summary.host}</Link>
+        </span>
+      </div>
+      {story.approval?.status === "pending" && (
+        <ApprovalBox approval={story.approval} linked={false} />
+      )}
+      <Rail story={story} />
+      <Facts
+        of={[
+          ["Environment", summary.environment],
+          ["Opened", <Time key="opened" at={summary.opened_at} />],
+          [
+            "Closed",
+            summary.closed_at === null ? "not yet" : <Time key="closed" at={summary.closed_at} />,
+          ],
+          ["Took", summary.duration_s === null ? "–" : duration(summary.duration_s)],
+          [
+            "Tags",
+            Object.entries(story.tags).map(([key, tag]) => `${key}=${tag}`).join(", ") || "–",
+          ],
+          ["Incident", <code key="id">{summary.id}</code>],
+        ]}
+      />
+      <Observe story={story} />
+      <Detect story={story} />
+      <Decide story={story} />
+      <Execute story={story} />
+      <Audit story={story} />
+    </>
+  );
+}

@@ -1,0 +1,50 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { playbook } from "../api/queries";
+import { Loaded } from "../parts/Loaded";
+import { Card, Facts, Page } from "../parts/Page";
+import { RiskTag } from "../parts/Tag";
+import { Record } from "./Playbooks";
+
+const route = getRouteApi("/inside/playbooks/$name");
+
+export default function Playbook() {
+  const { name } = route.useParams();
+  return (
+    <Page title={name}>
+      <Loaded query={useQuery(playbook(name))}>
+        {(data) => (
+          <>
+            <p>{data.description}</p>
+            <Card title="What it is">
+              <Facts
+                of={[
+                  ["Version", data.version],
+                  ["Risk", <RiskTag key="risk" of={data.risk} />],
+                  ["Approval", data.approval_required ? "always needed" : "the policy decides"],
+                  ["System", data.system],
+                  ["Resource", data.resource],
+                  ["Symptom", data.symptom],
+                  ["Record", <Record key="record" of={data} />],
+                  ["Digest of the signed bytes", <code key="digest">{data.digest}</code>],
+                ]}
+              />
+            </Card>
+            <Card title="Steps">
+              <ol>
+                {data.steps.map((step, at) => (
+                  <li key={at}>{step}</li>
+                ))}
+              </ol>
+            </Card>
+            {data.yaml != null && (
+              <Card title="As signed">
+                <pre className="output" tabIndex={0}>{data.yaml}</pre>
+              </Card>
+            )}
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}

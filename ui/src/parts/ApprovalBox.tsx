@@ -1,0 +1,104 @@
+import { Button, Textarea } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { useMay } from "../api/access";
+import { request } from "../api/client";
+import type { Approval } from "../api/types";
+import { Failure } from "./Loaded";
+import { ApprovalTag } from "./Tag";
+import { Time } from "./Time";
+
+/** One question to people, with the answer or the means to give it. */
+export function ApprovalBox({ approval, linked = true }: { approval: Approval; linked?: boolean }) {
+  const pending = approval.status === "pending";
+  return (
+    <section className="card stack approval" data-pending={pending} aria-label="Approval">
+      <div className="card-head">
+        <h2>{approval.question}</h2>
+        <ApprovalTag of={approval.status} />
+      </div>
+      <p>{approval.reason}</p>
+      <p className="dim">
+        Playbook{" "}
+        <Link to="/playbooks/$name" params={{ name: approval.playbook }}>{approval.playbook}</Link>
+        {" in "}{approval.environment}
+        {linked && (
+          <>
+            {", incident "}
+            <Link to="/incidents/$id" params={{ id: approval.incident }}>{approval.incident}</Link>
+          </>
+        )}
+        {". Asked "}<Time at={approval.opened_at} relative />
+        {pending && <>, expires <Time at={approval.expires_at} relative /></>}.
+      </p>
+      {pending ? <Answer approval={approval} /> : <Answered approval={approval} />}
+    </section>
+  );
+}
+
+function Answered({ approval }: { approval: Approval }) {
+  if (approval.decided_by === null || approval.decided_at === null) {
+    return approval.note === "" ? null : <p>{approval.note}</p>;
+  }
+  return (
+    <p>
+      {approval.status} by <strong>{approval.decided_by}</strong> <Time at={approval.decided_at} />
+      {approval.note !== "" && <>: “{approval.note}”</>}
+    </p>
+  );
+}
+
+function Answer({ approval }: { approval: Approval }) {
+  const allowed = useMay("decide_approval", approval.environment);
+  const [note, setNote] = useState("");
+  const queries = useQueryClient();
+  const answer = useMutation({
+    mutationFn: (verb: "approve" | "deny") =>
+      request<Approval>("POST", `/approvals/${encodeURIComponent(approval.id)}/${verb}`, {
+        note: note.trim(),
+      }),
+    onSettled: () => {
+      for (const kind of ["approval", "incident", "overview"]) {
+        void queries.invalidateQueries({ queryKey: [kind] });
+      }
+    },
+  });
+
+  if (!allowed) {
+    return <p className="dim">Your role in {approval.environment} may look, not answer.</p>;
+  }
+  return (
+    <div className="stack">
+      <Textarea
+        label="Note"
+        description="Goes into the audit log. A denial needs one."
+        autosize={false}
+        rows={2}
+        value={note}
+        maxLength={2000}
+        onChange={(event) => setNote(event.currentTarget.value)}
+      />
+      {answer.error && <Failure error={answer.error} />}
+      <div className="row">
+        <Button
+          loading={answer.isPending && answer.variables === "approve"}
+          disabled={answer.isPending}
+          onClick={() => answer.mutate("approve")}
+        >
+          Approve
+        </Button>
+        <Button
+          color="red"
+          variant="outline"
+          loading={answer.isPending && answer.variables === "deny"}
+          disabled={answer.isPending || note.trim() === ""}
+          title={note.trim() === "" ? "Say why in the note first" : undefined}
+          onClick={() => answer.mutate("deny")}
+        >
+          Deny
+        </Button>
+      </div>
+    </div>
+  );
+}

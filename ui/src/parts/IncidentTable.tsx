@@ -1,0 +1,28 @@
+import { Link } from "@tanstack/react-router";
+import type { Incident } from "../api/types";
+import { claim, duration, plural } from "../format";
+import { Table } from "./Page";
+import { SeverityTag, StateTag } from "./Tag";
+import { Time } from "./Time";
+
+export function IncidentTable({ rows }: { rows: Incident[] }) {
+  return (
+    <Table stacks label="Incidents" head={["State", "What", "Where", "Opened", "Took"]}>
+      {rows.map((row) => (
+        <tr key={row.id}>
+          <td><StateTag incident={row} /></td>
+          <td className="wide">
+            <Link to="/incidents/$id" params={{ id: row.id }} className="strong">{row.summary}</Link>
+            <div className="dim">
+              <SeverityTag of={row.severity} /> {claim(row.metric, row.subject, row.value)}
+              {row.earlier.length > 0 && `, seen ${plural(row.earlier.length, "time")} before`}
+            </div>
+          </td>
+          <td>{row.host}<div className="dim">{row.environment}</div></td>
+          <td><Time at={row.opened_at} /></td>
+          <td data-name="took" className="number">{row.duration_s === null ? "–" : duration(row.duration_s)}</td>
+        </tr>
+      ))}
+    </Table>
+  );
+}

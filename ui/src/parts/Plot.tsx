@@ -1,0 +1,155 @@
+import { useComputedColorScheme } from "@mantine/core";
+import { useEffect, useRef } from "react";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { clock, reading } from "../format";
+import { BAND_SIGMAS, type ChartProps } from "./Chart";
+
+export default function Plot({ metric, points, baseline, anomaly, height = 220 }: ChartProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const scheme = useComputedColorScheme("light");
+
+  useEffect(() => {
+    const box = place.current;
+    if (box === null) return undefined;
+    const colour = (name: string) => getComputedStyle(box).getPropertyValue(`--plot-${name}`).trim();
+    const lower = baseline ? baseline.mean - BAND_SIGMAS * baseline.stddev : null;
+    const upper = baseline ? baseline.mean + BAND_SIGMAS * baseline.stddev : null;
+    const axis: uPlot.Axis = {
+      stroke: colour("axis"),
+      grid: { stroke: colour("grid"), width: 1 },
+      ticks: { stroke: colour("grid"), width: 1 },
+      font: "12px system-ui, sans-serif",
+    };
+
+    const chart = new uPlot(
+      {
+        width: box.clientWidth || 600,
+        height,
+        cursor: { y: false, drag: { x: true, y: false } },
+        scales: { y: { range: (_, low, high) => yRange(metric, low, high, lower, upper, anomaly) } },
+        axes: [
+          { ...axis, values: (_, ticks) => timeTicks(ticks) },
+          {
+            ...axis,
+            size: 76,
+            ...(isState(metric) ? { splits: () => [0, 1] } : {}),
+            values: (_, ticks) => ticks.map((tick) => reading(metric, tick)),
+          },
+        ],
+        series: [
+          {
+            label: "at",
+            value: (_, at) => (at == null ? "–" : clock(new Date(at * 1000).toISOString())),
+          },
+          {
+            label: "value",
+            stroke: colour("line"),
+            width: 2,
+            points: { show: points.length < 40, size: 5 },
+            value: (_, value) => (value == null ? "–" : reading(metric, value)),
+          },
+        ],
+        hooks: {
+          drawClear: [
+            (self) => {
+              if (baseline === null || lower === null || upper === null) return;
+              const { left, width } = self.bbox;
+              const top = self.valToPos(upper, "y", true);
+              const bottom = self.valToPos(lower, "y", true);
+              const mean = self.valToPos(baseline.mean, "y", true);
+              const { ctx } = self;
+              ctx.save();
+              ctx.beginPath();
+              ctx.rect(left, self.bbox.top, width, self.bbox.height);
+              ctx.clip();
+              ctx.fillStyle = colour("band");
+              ctx.fillRect(left, top, width, Math.max(bottom - top, 1));
+              ctx.strokeStyle = colour("mean");
+              ctx.setLineDash([6, 5]);
+              ctx.beginPath();
+              ctx.moveTo(left, mean);
+              ctx.lineTo(left + width, mean);
+              ctx.stroke();
+              ctx.restore();
+            },
+          ],
+          draw: [
+            (self) => {
+              if (anomaly === undefined) return;
+              const x = self.valToPos(Date.parse(anomaly.at) / 1000, "x", true);
+              const y = self.valToPos(anomaly.value, "y", true);
+              const { ctx } = self;
+              ctx.save();
+              ctx.strokeStyle = colour("anomaly");
+              ctx.fillStyle = colour("anomaly");
+              ctx.lineWidth = 2 * devicePixelRatio;
+              ctx.beginPath();
+              ctx.arc(x, y, 4 * devicePixelRatio, 0, 2 * Math.PI);
+              ctx.fill();
+              ctx.beginPath();
+              ctx.arc(x, y, 9 * devicePixelRatio, 0, 2 * Math.PI);
+              ctx.stroke();
+              ctx.restore();
+            },
+          ],
+        },
+      },
+      [points.map(([at]) => Date.parse(at) / 1000), points.map(([, value]) => value)],
+      box,
+    );
+    const resized = new ResizeObserver(() => {
+      if (box.clientWidth > 0) chart.setSize({ width: box.clientWidth, height });
+    });
+    resized.observe(box);
+    return () => {
+      resized.disconnect();
+      chart.destroy();
+    };
+  }, [metric, points, baseline, anomaly, height, scheme]);
+
+  return <div ref={place} className="plot" />;
+}
+
+const HOUR = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+});
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+/** The viewer's clock, and the day below it where a new one begins. */
+function timeTicks(ticks: number[]): string[] {
+  let day = "";
+  return ticks.map((tick) => {
+    const at = new Date(tick * 1000);
+    const changed = DAY.format(at) !== day;
+    day = DAY.format(at);
+    return changed ? `${HOUR.format(at)}\n${day}` : HOUR.format(at);
+  });
+}
+
+/** Readings that are yes or no. */
+function isState(metric: string): boolean {
+  return metric === "service.up" || metric === "service.healthy";
+}
+
+/** Room for the readings, the band and the anomaly; a percentage never leaves 0 to 100. */
+function yRange(
+  metric: string,
+  low: number | null,
+  high: number | null,
+  lower: number | null,
+  upper: number | null,
+  anomaly: { value: number } | undefined,
+): [number, number] {
+  if (isState(metric)) return [-0.15, 1.15];
+  const seen = [low, high, lower, upper, anomaly?.value].filter(
+    (value): value is number => typeof value === "number" && Number.isFinite(value),
+  );
+  if (seen.length === 0) return [0, 1];
+  const least = Math.min(...seen);
+  const most = Math.max(...seen);
+  const margin = (most - least || Math.abs(most) || 1) * 0.12;
+  const floor = least >= 0 ? Math.max(0, least - margin) : least - margin;
+  const roof = metric.endsWith("_percent") && most <= 100 ? Math.min(101, most + margin) : most + margin;
+  return [metric.endsWith("_percent") && least < 0 ? 0 : floor, roof];
+}

@@ -1,0 +1,136 @@
+// The map of the dashboard: every address, the page it shows, and what its query may say.
+import type { QueryClient } from "@tanstack/react-query";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+  type RouterHistory,
+} from "@tanstack/react-router";
+import { Problem } from "./api/client";
+import { me, type IncidentFilter } from "./api/queries";
+import { Empty, Failure } from "./parts/Loaded";
+
+type Search = Record<string, unknown>;
+
+const root = createRootRouteWithContext<{ queries: QueryClient }>()({
+  notFoundComponent: () => (
+    <Empty title="There is no such page">The rooms on the left lead to all there is.</Empty>
+  ),
+  errorComponent: ({ error, reset }) => (
+    <Failure error={error instanceof Error ? error : new Error(String(error))} retry={reset} />
+  ),
+});
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  component: lazyRouteComponent(() => import("./pages/Login")),
+  validateSearch: (search: Search) => words(search, ["to"]),
+});
+
+/** Everything but the login page needs a session. */
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: "inside",
+  component: lazyRouteComponent(() => import("./parts/Shell")),
+  beforeLoad: async ({ context, location }) => {
+    try {
+      await context.queries.ensureQueryData(me);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 401) throw error;
+      throw redirect({ to: "/login", search: { to: location.href } });
+    }
+  },
+});
+
+const page = <Path extends string>(path: Path, load: Parameters<typeof lazyRouteComponent>[0]) =>
+  createRoute({ getParentRoute: () => inside, path, component: lazyRouteComponent(load) });
+
+const overview = page("/", () => import("./pages/Overview"));
+
+const incidents = createRoute({
+  getParentRoute: () => inside,
+  path: "/incidents",
+  component: lazyRouteComponent(() => import("./pages/Incidents")),
+  validateSearch: (search: Search): IncidentFilter =>
+    words(search, ["status", "outcome", "environment", "host", "text"]),
+});
+const incident = page("/incidents/$id", () => import("./pages/Incident"));
+
+const approvals = createRoute({
+  getParentRoute: () => inside,
+  path: "/approvals",
+  component: lazyRouteComponent(() => import("./pages/Approvals")),
+  validateSearch: (search: Search) => words(search, ["status"]),
+});
+
+const hosts = createRoute({
+  getParentRoute: () => inside,
+  path: "/hosts",
+  component: lazyRouteComponent(() => import("./pages/Hosts")),
+  validateSearch: (search: Search) => words(search, ["text"]),
+});
+const host = createRoute({
+  getParentRoute: () => inside,
+  path: "/hosts/$agent",
+  component: lazyRouteComponent(() => import("./pages/Host")),
+  validateSearch: (search: Search) => words(search, ["metric", "minutes"]),
+});
+
+const playbooks = page("/playbooks", () => import("./pages/Playbooks"));
+const playbook = page("/playbooks/$name", () => import("./pages/Playbook"));
+
+const audit = createRoute({
+  getParentRoute: () => inside,
+  path: "/audit",
+  component: lazyRouteComponent(() => import("./pages/Audit")),
+  validateSearch: (search: Search) => words(search, ["incident"]),
+});
+const proof = page("/audit/proof/$index", () => import("./pages/Proof"));
+
+const tree = root.addChildren([
+  login,
+  inside.addChildren([
+    overview,
+    incidents,
+    incident,
+    approvals,
+    hosts,
+    host,
+    playbooks,
+    playbook,
+    audit,
+    proof,
+  ]),
+]);
+
+export function makeRouter(queries: QueryClient, history?: RouterHistory) {
+  return createRouter({
+    routeTree: tree,
+    context: { queries },
+    defaultPreload: "intent",
+    defaultPreloadStaleTime: 0, // TanStack Query decides what is stale
+    scrollRestoration: true,
+    ...(history ? { history } : {}),
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}
+
+/** Keep the named values of an address that say something; numbers come back as text. */
+function words<Name extends string>(search: Search, names: Name[]): { [name in Name]?: string } {
+  const kept: { [name in Name]?: string } = {};
+  for (const name of names) {
+    const value = search[name];
+    if ((typeof value === "string" && value !== "") || typeof value === "number") {
+      kept[name] = String(value);
+    }
+  }
+  return kept;
+}
