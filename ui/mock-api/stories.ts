@@ -132,6 +132,7 @@ function makeResolved(at: number, log: Log): api.Story {
     exit_code: null, stdout: "", stderr: "", ...more,
   });
   return {
+    agent_id: "0f5c2b1e-4d7a-4c1b-9a55-000000000001",
     incident: {
       id, host, environment: "production", status: "CLOSED", outcome: "resolved", severity: "critical",
       metric: anomaly.metric, subject: anomaly.subject, value: anomaly.value,
@@ -219,6 +220,7 @@ function makeRolledBack(at: number, log: Log): api.Story {
   });
   const recent = Array.from({ length: 30 }, (_, n): [string, number] => [iso(at - 800 - (29 - n) * 30_000), n < 27 ? 1 : 0]);
   return {
+    agent_id: "0f5c2b1e-4d7a-4c1b-9a55-000000000001",
     incident: {
       id, host, environment: "production", status: "CLOSED", outcome: "rolled_back", severity: "critical",
       metric: anomaly.metric, subject: anomaly.subject, value: 0,
@@ -281,6 +283,7 @@ function makeAwaiting(at: number, log: Log): api.Story {
     reason: "98 % of the connections to orders are in use, 6.63 standard deviations above 42.3 %.",
   };
   return {
+    agent_id: "0f5c2b1e-4d7a-4c1b-9a55-000000000001",
     incident: {
       id, host, environment: "production", status: "AWAITING_APPROVAL", outcome: null, severity: "critical",
       metric: anomaly.metric, subject: anomaly.subject, value: 98,
@@ -331,6 +334,7 @@ function makeMitigating(at: number, log: Log): api.Story {
     reason: "Memory is at 93.4 %, 4.1 standard deviations above 61 %.",
   };
   return {
+    agent_id: "0f5c2b1e-4d7a-4c1b-9a55-000000000001",
     incident: {
       id, host, environment: "staging", status: "MITIGATING", outcome: null, severity: "warning", metric: anomaly.metric,
       subject: "", value: 93.4, summary: "Memory runs short on staging-cache-02", opened_at: iso(at), closed_at: null,

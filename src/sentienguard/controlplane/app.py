@@ -124,7 +124,9 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             baselines=Baselines(metrics, detect),
             messages=Messages(),
             verify_log=lambda: verify.verify(
-                reader.read_stored(audit_directory), verify.Trust(log_keys=[trust.log.public])
+                reader.read_stored(audit_directory),
+                verify.Trust(log_keys=[trust.log.public]),
+                live=True,  # the log is being written meanwhile
             ),
         )
 

@@ -3,7 +3,8 @@
 Called by the agents' API. Rules:
 
  1. An order is signed for one poll: its nonce is the one that the host issued with this poll.
- 2. An order is given again until the host says what became of it; the host runs it at most once.
+ 2. An order is given again until the host says what became of it, though not more often than every
+    REDELIVER_AFTER_S; the host runs it at most once.
  3. One order at a time for one host.
  4. A frozen system gives nothing but stops.
 """
@@ -13,10 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentienguard.controlplane.centre import Centre
+from sentienguard.model.ids import OrderId
 from sentienguard.model.order import OrderStatus
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.order_store import KeptOrder
 from sentienguard.stages.audit import checkpoint
+
+REDELIVER_AFTER_S = 5.0  # a host that refused one delivery for a passing reason gets another
+MOST_REMEMBERED = 10_000  # deliveries; forgetting one only makes the next come sooner
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Dispatch:
     def __init__(self, centre: Centre) -> None:
         """Answer from this centre's stores."""
         self._centre = centre
+        self._given: dict[OrderId, float] = {}  # monotonic time of the last delivery
 
     def answer(self, agent: Agent, poll: Poll) -> Answer:
         """Return what there is for this agent now."""
@@ -74,6 +80,8 @@ class Dispatch:
         if poll.busy or self._centre.switches.freeze():  # rules 3 and 4
             return None, None
         for kept in waiting:
+            if not self._due(kept.order.id):  # rule 2
+                continue
             now = self._centre.clock.now()
             if not self._centre.orders.delivered(kept.order.id, at=now):
                 continue
@@ -82,6 +90,16 @@ class Dispatch:
             self._centre.counters.add("orders_delivered_total")
             return self._centre.trust.seal_order(kept.order, poll.nonce, seq), None  # rule 1
         return None, None
+
+    def _due(self, order: OrderId) -> bool:
+        now = self._centre.clock.monotonic()
+        last = self._given.get(order)
+        if last is not None and now - last < REDELIVER_AFTER_S:
+            return False
+        if len(self._given) > MOST_REMEMBERED:
+            self._given.clear()
+        self._given[order] = now
+        return True
 
     def _running(self, agent: Agent, poll: Poll) -> KeptOrder | None:
         if not poll.busy:

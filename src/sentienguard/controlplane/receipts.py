@@ -80,7 +80,7 @@ class Receipts:
         match fields["kind"]:
             case "order.admitted":
                 self._centre.orders.admitted(order)
-            case "order.refused" if data.get("final", True):
+            case "order.refused" if incident:  # without one, the host could not believe the order
                 self._refused(agent, incident, order, str(data.get("reason", "")))
             case "order.finished":
                 self._finished(incident, order, data)

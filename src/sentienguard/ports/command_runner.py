@@ -68,8 +68,9 @@ class CommandRunner(Protocol):
     ) -> CommandResult:
         """Run argv for at most `limit` seconds and return what came out.
 
-        An empty `as_user` is the executor's own user. `mark` (an order id) travels in the environment of every process of the command, so that
-        `end_marked` finds them after a crash. `started` hears the group as soon as it exists.
+        An empty `as_user` is the executor's own user. `mark` travels in the environment of every
+        process of the command, so that `end_marked` finds them after a crash. `started` hears the
+        group as soon as it exists.
         Never raises for a status other than 0; raises CommandNotRunnable if nothing started.
         """
 

@@ -4,8 +4,9 @@ Called by stages.execute (guards, only_if, check kinds condition and metric). Of
 adapters.local_host.facts and by simulated hosts.
 
 Names: disk_usage, inode_usage (percent), disk_free (bytes), cpu_percent, memory_percent,
-memory_free (bytes), swap_percent, load_1m, zombies; service_status (running, stopped, hung, missing), http_status
-(0: no answer); process_alive (bool), process_cpu (percent of one core), process_memory (bytes).
+memory_free (bytes), swap_percent, load_1m, zombies; service_status (running, stopped, hung,
+missing), http_status (0: no answer); process_alive (bool), process_cpu (percent of one core),
+process_memory (bytes).
 Disk facts are of parameter `mount` (else /), service facts of `service`, process facts of `pid`.
 """
 

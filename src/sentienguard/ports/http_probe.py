@@ -29,4 +29,7 @@ class HttpProbe(Protocol):
     """Makes one request at a time."""
 
     def ask(self, url: str, limit: float, method: str = "GET") -> Answer:
-        """Ask once (GET, HEAD or POST without a body), follow no redirect, give up after `limit` seconds. Raises NotLoopback."""
+        """Ask once (GET, HEAD or POST without a body), follow no redirect; wait `limit` seconds.
+
+        Raises NotLoopback.
+        """

@@ -4,142 +4,6 @@
  */
 
 export interface paths {
-    "/api/v1/auth/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Login */
-        post: operations["login"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Logout */
-        post: operations["logout"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Me */
-        get: operations["me"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/overview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Overview */
-        get: operations["overview"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/incidents": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List Incidents */
-        get: operations["list_incidents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/incidents/{incident_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get Incident */
-        get: operations["get_incident"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/incidents/{incident_id}/record": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get Incident Record */
-        get: operations["get_incident_record"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/incidents/{incident_id}/stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Stop Incident */
-        post: operations["stop_incident"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/approvals": {
         parameters: {
             query?: never;
@@ -147,8 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Approvals */
-        get: operations["list_approvals"];
+        /**
+         * List Approvals
+         * @description List questions of the environments that the caller may see.
+         */
+        get: operations["list_approvals_api_v1_approvals_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -166,8 +33,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Approve */
-        post: operations["approve"];
+        /**
+         * Approve
+         * @description Say yes: the remedy is released.
+         */
+        post: operations["approve_api_v1_approvals__approval_id__approve_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -183,76 +53,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Deny */
-        post: operations["deny"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/playbooks": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List Playbooks */
-        get: operations["list_playbooks"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/playbooks/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get Playbook */
-        get: operations["get_playbook"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/hosts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List Hosts */
-        get: operations["list_hosts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/hosts/{agent_id}/series": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get Series */
-        get: operations["get_series"];
-        put?: never;
-        post?: never;
+        /**
+         * Deny
+         * @description Say no: the incident ends as rejected and goes to people.
+         */
+        post: operations["deny_api_v1_approvals__approval_id__deny_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -266,8 +71,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Checkpoint */
-        get: operations["get_checkpoint"];
+        /**
+         * Checkpoint
+         * @description Return the newest signed checkpoint and who co-signed how recently.
+         */
+        get: operations["checkpoint_api_v1_audit_checkpoint_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -283,8 +91,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Entries */
-        get: operations["list_entries"];
+        /**
+         * Entries
+         * @description List entries, newest first; only those of environments that the caller may see.
+         */
+        get: operations["entries_api_v1_audit_entries_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -300,8 +111,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Proof */
-        get: operations["get_proof"];
+        /**
+         * Proof
+         * @description Return what convinces anybody who trusts the checkpoint that an entry is in the log.
+         */
+        get: operations["proof_api_v1_audit_proof__index__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -319,8 +133,71 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Verify Audit */
-        post: operations["verify_audit"];
+        /**
+         * Verify
+         * @description Verify the whole log as it lies on the disk.
+         */
+        post: operations["verify_api_v1_audit_verify_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Login
+         * @description Give a session for a name and a password; failures and successes are recorded.
+         */
+        post: operations["login_api_v1_auth_login_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Logout
+         * @description End this session at once.
+         */
+        post: operations["logout_api_v1_auth_logout_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Me
+         * @description Tell who is asking and what they may do where.
+         */
+        get: operations["me_api_v1_auth_me_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -334,13 +211,222 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Freeze */
-        get: operations["get_freeze"];
-        /** Freeze */
-        put: operations["freeze"];
+        /**
+         * Freeze
+         * @description Tell whether the kill switch is on.
+         */
+        get: operations["freeze_api_v1_freeze_get"];
+        /**
+         * Set Freeze
+         * @description Stop everything: nothing is released until somebody clears it.
+         */
+        put: operations["set_freeze_api_v1_freeze_put"];
         post?: never;
-        /** Unfreeze */
-        delete: operations["unfreeze"];
+        /**
+         * Clear Freeze
+         * @description Let remedies run again.
+         */
+        delete: operations["clear_freeze_api_v1_freeze_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Hosts
+         * @description List the hosts of the environments that the caller may see.
+         */
+        get: operations["list_hosts_api_v1_hosts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{agent_id}/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Series
+         * @description Return the readings of one series of one host, and its baseline for this time of day.
+         */
+        get: operations["series_api_v1_hosts__agent_id__series_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Incidents
+         * @description List incidents of the environments that the caller may see, newest first.
+         */
+        get: operations["list_incidents_api_v1_incidents_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Story
+         * @description Tell one incident: the anomaly, the decision, the question, the order, every fact.
+         */
+        get: operations["story_api_v1_incidents__incident_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Record
+         * @description Return the incident record, rendered from the audit log alone.
+         */
+        get: operations["record_api_v1_incidents__incident_id__record_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop
+         * @description Stop an execution in mid-flight: the host kills the step and undoes what ran.
+         */
+        post: operations["stop_api_v1_incidents__incident_id__stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Live
+         * @description Stream change signals: `event: change`, data {"kind", "id", "at"}.
+         */
+        get: operations["live_api_v1_live_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Overview
+         * @description Return the numbers at the top of the dashboard.
+         */
+        get: operations["overview_api_v1_overview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playbooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Playbooks
+         * @description List the playbooks that the catalogue holds.
+         */
+        get: operations["list_playbooks_api_v1_playbooks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playbooks/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Playbook
+         * @description Return one playbook with its YAML as it was signed.
+         */
+        get: operations["playbook_api_v1_playbooks__name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -353,46 +439,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List Silences */
-        get: operations["list_silences"];
+        /**
+         * List Silences
+         * @description List silences.
+         */
+        get: operations["list_silences_api_v1_silences_get"];
         put?: never;
-        /** Add Silence */
-        post: operations["add_silence"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List Users */
-        get: operations["list_users"];
-        put?: never;
-        /** Add User */
-        post: operations["add_user"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{name}/roles": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /** Set Roles */
-        put: operations["set_roles"];
-        post?: never;
+        /**
+         * Add Silence
+         * @description Leave something alone for a while: it is still watched, nothing is done about it.
+         */
+        post: operations["add_silence_api_v1_silences_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -408,24 +465,54 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make Token */
-        post: operations["make_token"];
+        /**
+         * Add Token
+         * @description Make a one-time token that lets one agent join within 30 minutes.
+         */
+        post: operations["add_token_api_v1_tokens_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/live": {
+    "/api/v1/users": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Live */
-        get: operations["live"];
+        /**
+         * List Users
+         * @description List the accounts.
+         */
+        get: operations["list_users_api_v1_users_get"];
         put?: never;
+        /**
+         * Add User
+         * @description Make an account.
+         */
+        post: operations["add_user_api_v1_users_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Roles
+         * @description Replace somebody's roles; effective on their next request.
+         */
+        put: operations["set_roles_api_v1_users__name__roles_put"];
         post?: never;
         delete?: never;
         options?: never;
@@ -442,33 +529,33 @@ export interface components {
          * @description The reading that opened the incident.
          */
         Anomaly: {
-            /** Metric */
-            metric: string;
-            /** Subject */
-            subject: string;
             /**
              * At
              * Format: date-time
              */
             at: string;
-            /** Value */
-            value: number;
-            /**
-             * Severity
-             * @enum {string}
-             */
-            severity: "info" | "warning" | "critical";
+            baseline: components["schemas"]["Baseline"] | null;
             /**
              * Ground
              * @enum {string}
              */
             ground: "baseline" | "limit" | "trend";
-            /** Sigma */
-            sigma: number | null;
-            baseline: components["schemas"]["Baseline"] | null;
-            trend: components["schemas"]["Trend"] | null;
+            /** Metric */
+            metric: string;
             /** Reason */
             reason: string;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /** Sigma */
+            sigma: number | null;
+            /** Subject */
+            subject: string;
+            trend: components["schemas"]["Trend"] | null;
+            /** Value */
+            value: number;
         };
         /**
          * AnswerNote
@@ -481,22 +568,47 @@ export interface components {
              */
             note: string;
         };
-        /** ApprovalList */
+        /**
+         * ApprovalList
+         * @description Questions, newest first.
+         */
         ApprovalList: {
             /** Items */
             items: components["schemas"]["ApprovalView"][];
         };
         /**
+         * ApprovalStatus
+         * @description Where in its life an approval is.
+         * @enum {string}
+         */
+        ApprovalStatus: "pending" | "approved" | "denied" | "expired" | "withdrawn";
+        /**
          * ApprovalView
          * @description A question to people.
          */
         ApprovalView: {
+            /** Decided At */
+            decided_at: string | null;
+            /** Decided By */
+            decided_by: string | null;
+            /** Environment */
+            environment: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
             /** Id */
             id: string;
             /** Incident */
             incident: string;
-            /** Environment */
-            environment: string;
+            /** Note */
+            note: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
             /** Playbook */
             playbook: string;
             /** Question */
@@ -504,53 +616,37 @@ export interface components {
             /** Reason */
             reason: string;
             /**
-             * Opened At
-             * Format: date-time
-             */
-            opened_at: string;
-            /**
-             * Expires At
-             * Format: date-time
-             */
-            expires_at: string;
-            /**
              * Status
              * @enum {string}
              */
             status: "pending" | "approved" | "denied" | "expired" | "withdrawn";
-            /** Decided By */
-            decided_by: string | null;
-            /** Decided At */
-            decided_at: string | null;
-            /** Note */
-            note: string;
         };
         /**
          * AuditEntryView
          * @description One leaf of the audit log.
          */
         AuditEntryView: {
-            /** Index */
-            index: number;
+            /** Actor */
+            actor: string;
             /**
              * At
              * Format: date-time
              */
             at: string;
-            /** Kind */
-            kind: string;
-            /** Source */
-            source: string;
-            /** Actor */
-            actor: string;
-            /** Incident */
-            incident: string;
-            /** Leaf Hash */
-            leaf_hash: string;
             /** Data */
             data: {
                 [key: string]: unknown;
             };
+            /** Incident */
+            incident: string;
+            /** Index */
+            index: number;
+            /** Kind */
+            kind: string;
+            /** Leaf Hash */
+            leaf_hash: string;
+            /** Source */
+            source: string;
         };
         /**
          * AuditPage
@@ -569,8 +665,6 @@ export interface components {
         Baseline: {
             /** Mean */
             mean: number;
-            /** Stddev */
-            stddev: number;
             /** P50 */
             p50: number;
             /** P95 */
@@ -581,38 +675,30 @@ export interface components {
             samples: number;
             /** Seasonal */
             seasonal: boolean;
+            /** Stddev */
+            stddev: number;
         };
         /**
          * CandidateView
          * @description A playbook that was considered.
          */
         CandidateView: {
-            /** Playbook */
-            playbook: string;
-            /** Version */
-            version: string;
             /** Digest */
             digest: string;
-            /** Score */
-            score: number;
             /** Items */
             items: components["schemas"]["Score"][];
+            /** Playbook */
+            playbook: string;
+            /** Score */
+            score: number;
+            /** Version */
+            version: string;
         };
         /**
          * CheckpointView
          * @description The newest signed checkpoint of the audit log.
          */
         CheckpointView: {
-            /** Origin */
-            origin: string;
-            /** Size */
-            size: number;
-            /** Root */
-            root: string;
-            /** Signed At */
-            signed_at: string | null;
-            /** Note */
-            note: string;
             /** Cosigned By */
             cosigned_by: string[];
             /**
@@ -620,20 +706,30 @@ export interface components {
              * @description age of the newest checkpoint a witness holds
              */
             exposure_s: number | null;
+            /** Note */
+            note: string;
+            /** Origin */
+            origin: string;
+            /** Root */
+            root: string;
+            /** Signed At */
+            signed_at: string | null;
+            /** Size */
+            size: number;
         };
         /**
          * ConfidenceView
          * @description The probability that the playbook resolves the incident.
          */
         ConfidenceView: {
-            /** Value */
-            value: number;
-            /** Low */
-            low: number;
             /** High */
             high: number;
             /** Items */
             items: components["schemas"]["Score"][];
+            /** Low */
+            low: number;
+            /** Value */
+            value: number;
         };
         /**
          * DecisionView
@@ -645,38 +741,35 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Candidates */
+            candidates: components["schemas"]["CandidateView"][];
+            confidence: components["schemas"]["ConfidenceView"] | null;
+            /** Digest */
+            digest: string | null;
+            evidence: components["schemas"]["EvidenceView"];
+            /** Parameters */
+            parameters: {
+                [key: string]: string;
+            };
+            /** Playbook */
+            playbook: string | null;
             /**
              * Route
              * @enum {string}
              */
             route: "RUN" | "RUN_AND_VERIFY" | "ASK" | "DRY_RUN" | "ESCALATE";
-            /** Playbook */
-            playbook: string | null;
-            /** Version */
-            version: string | null;
-            /** Digest */
-            digest: string | null;
-            /** Parameters */
-            parameters: {
-                [key: string]: string;
-            };
-            confidence: components["schemas"]["ConfidenceView"] | null;
-            /** Candidates */
-            candidates: components["schemas"]["CandidateView"][];
             /** Verdicts */
             verdicts: components["schemas"]["VerdictView"][];
-            evidence: components["schemas"]["EvidenceView"];
+            /** Version */
+            version: string | null;
         };
         /**
          * EvidenceView
          * @description What was known when the decision was made.
          */
         EvidenceView: {
-            /**
-             * Taken At
-             * Format: date-time
-             */
-            taken_at: string;
+            /** Log Lines */
+            log_lines: components["schemas"]["LogView"][];
             /** Recent */
             recent: [
                 string,
@@ -686,16 +779,19 @@ export interface components {
             related: {
                 [key: string]: number;
             };
-            /** Top Processes */
-            top_processes: components["schemas"]["ProcessView"][];
-            /** Top Paths */
-            top_paths: components["schemas"]["PathView"][];
-            /** Log Lines */
-            log_lines: components["schemas"]["LogView"][];
             /** Similar */
             similar: components["schemas"]["PastView"][];
+            /**
+             * Taken At
+             * Format: date-time
+             */
+            taken_at: string;
             /** Text */
             text: string;
+            /** Top Paths */
+            top_paths: components["schemas"]["PathView"][];
+            /** Top Processes */
+            top_processes: components["schemas"]["ProcessView"][];
         };
         /**
          * Finding
@@ -704,10 +800,10 @@ export interface components {
         Finding: {
             /** Check */
             check: string;
-            /** Passed */
-            passed: boolean;
             /** Detail */
             detail: string;
+            /** Passed */
+            passed: boolean;
         };
         /**
          * FreezeRequest
@@ -722,16 +818,24 @@ export interface components {
          * @description The kill switch.
          */
         FreezeView: {
-            /** Frozen */
-            frozen: boolean;
-            /** By */
-            by?: string | null;
             /** At */
             at?: string | null;
+            /** By */
+            by?: string | null;
+            /** Frozen */
+            frozen: boolean;
             /** Reason */
             reason?: string | null;
         };
-        /** HostList */
+        /** HTTPValidationError */
+        HTTPValidationError: {
+            /** Detail */
+            detail?: components["schemas"]["ValidationError"][];
+        };
+        /**
+         * HostList
+         * @description Hosts, by name.
+         */
         HostList: {
             /** Items */
             items: components["schemas"]["HostView"][];
@@ -743,34 +847,34 @@ export interface components {
         HostView: {
             /** Agent Id */
             agent_id: string;
-            /** Host */
-            host: string;
-            /** Environment */
-            environment: string;
-            /** Tags */
-            tags: {
-                [key: string]: string;
-            };
             /**
              * Enrolled At
              * Format: date-time
              */
             enrolled_at: string;
+            /** Environment */
+            environment: string;
+            /** Host */
+            host: string;
             /** Last Seen */
             last_seen: string | null;
-            /**
-             * Silent
-             * @description nothing heard for three sampling intervals
-             */
-            silent: boolean;
-            /** Open Incidents */
-            open_incidents: number;
             /**
              * Metrics
              * @description latest values by `metric` or `metric[subject]`
              */
             metrics: {
                 [key: string]: number;
+            };
+            /** Open Incidents */
+            open_incidents: number;
+            /**
+             * Silent
+             * @description nothing heard for three sampling intervals
+             */
+            silent: boolean;
+            /** Tags */
+            tags: {
+                [key: string]: string;
             };
         };
         /**
@@ -788,15 +892,17 @@ export interface components {
          * @description One incident, whole.
          */
         IncidentStory: {
+            /** Agent Id */
+            agent_id: string;
+            anomaly: components["schemas"]["Anomaly"];
+            approval: components["schemas"]["ApprovalView"] | null;
+            decision: components["schemas"]["DecisionView"] | null;
             incident: components["schemas"]["IncidentSummary"];
+            order: components["schemas"]["OrderView"] | null;
             /** Tags */
             tags: {
                 [key: string]: string;
             };
-            anomaly: components["schemas"]["Anomaly"];
-            decision: components["schemas"]["DecisionView"] | null;
-            approval: components["schemas"]["ApprovalView"] | null;
-            order: components["schemas"]["OrderView"] | null;
             /** Timeline */
             timeline: components["schemas"]["TimelineEntry"][];
         };
@@ -805,17 +911,25 @@ export interface components {
          * @description One row of the list of incidents.
          */
         IncidentSummary: {
-            /** Id */
-            id: string;
-            /** Host */
-            host: string;
+            /** Closed At */
+            closed_at: string | null;
+            /** Duration S */
+            duration_s: number | null;
+            /** Earlier */
+            earlier: string[];
             /** Environment */
             environment: string;
+            /** Host */
+            host: string;
+            /** Id */
+            id: string;
+            /** Metric */
+            metric: string;
             /**
-             * Status
-             * @enum {string}
+             * Opened At
+             * Format: date-time
              */
-            status: "OPEN" | "ANALYZING" | "AWAITING_APPROVAL" | "MITIGATING" | "VERIFYING" | "CLOSED";
+            opened_at: string;
             /**
              * Outcome
              * @description resolved, no_action_needed, rolled_back, failed, rejected, escalated, expired or self_recovered; null while it is not closed
@@ -826,25 +940,17 @@ export interface components {
              * @enum {string}
              */
             severity: "info" | "warning" | "critical";
-            /** Metric */
-            metric: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "OPEN" | "ANALYZING" | "AWAITING_APPROVAL" | "MITIGATING" | "VERIFYING" | "CLOSED";
             /** Subject */
             subject: string;
-            /** Value */
-            value: number;
             /** Summary */
             summary: string;
-            /**
-             * Opened At
-             * Format: date-time
-             */
-            opened_at: string;
-            /** Closed At */
-            closed_at: string | null;
-            /** Duration S */
-            duration_s: number | null;
-            /** Earlier */
-            earlier: string[];
+            /** Value */
+            value: number;
         };
         /**
          * LogView
@@ -876,58 +982,46 @@ export interface components {
          * @description A session token; browsers get it as a cookie as well.
          */
         LoginAnswer: {
-            /** Token */
-            token: string;
             /**
              * Expires At
              * Format: date-time
              */
             expires_at: string;
+            /** Token */
+            token: string;
         };
         /**
          * Me
          * @description Who is asking, and what they may do where.
          */
         Me: {
-            /** Name */
-            name: string;
-            /** Roles */
-            roles: {
-                [key: string]: string;
-            };
-            /** Permissions */
-            permissions: {
-                [key: string]: string[];
-            };
             /**
              * Evaluation Trust
              * @description true: all keys were made on this machine and the offline ones are still here
              */
             evaluation_trust: boolean;
+            /** Name */
+            name: string;
+            /** Permissions */
+            permissions: {
+                [key: string]: string[];
+            };
+            /** Roles */
+            roles: {
+                [key: string]: string;
+            };
         };
         /**
          * OrderView
          * @description The order and the host's report.
          */
         OrderView: {
-            /** Id */
-            id: string;
-            /**
-             * Status
-             * @description released, delivered, admitted, refused, finished or withdrawn
-             */
-            status: string;
-            /**
-             * Released At
-             * Format: date-time
-             */
-            released_at: string;
             /** Dry Run */
             dry_run: boolean;
-            /** Refused Because */
-            refused_because: string | null;
-            /** Stop Requested By */
-            stop_requested_by: string | null;
+            /** Id */
+            id: string;
+            /** Left Behind */
+            left_behind: string[];
             /**
              * Outcome
              * @description SUCCESS, SUCCESS_NO_ACTION, DRY_RUN, REFUSED, ABORTED, ROLLED_BACK, PARTIALLY_ROLLED_BACK or UNKNOWN; null before the report
@@ -935,37 +1029,55 @@ export interface components {
             outcome: string | null;
             /** Reason */
             reason: string | null;
-            /** Left Behind */
-            left_behind: string[];
+            /** Refused Because */
+            refused_because: string | null;
+            /**
+             * Released At
+             * Format: date-time
+             */
+            released_at: string;
+            /**
+             * Status
+             * @description released, delivered, admitted, refused, finished or withdrawn
+             */
+            status: string;
             /** Steps */
             steps: components["schemas"]["StepView"][];
+            /** Stop Requested By */
+            stop_requested_by: string | null;
         };
+        /**
+         * Outcome
+         * @description How an incident ended.
+         * @enum {string}
+         */
+        Outcome: "resolved" | "no_action_needed" | "rolled_back" | "failed" | "rejected" | "escalated" | "expired" | "self_recovered";
         /**
          * Overview
          * @description The numbers at the top of the dashboard.
          */
         Overview: {
-            /** Open */
-            open: number;
             /** Awaiting Approval */
             awaiting_approval: number;
             /** Closed 7D */
             closed_7d: number;
+            /** Frozen */
+            frozen: boolean;
+            /** Hosts */
+            hosts: number;
+            /** Median Seconds To Resolve 7D */
+            median_seconds_to_resolve_7d: number | null;
+            /** Open */
+            open: number;
             /** Resolved 7D */
             resolved_7d: number;
+            /** Silent Hosts */
+            silent_hosts: number;
             /**
              * Unattended 7D
              * @description resolved with no person involved
              */
             unattended_7d: number;
-            /** Median Seconds To Resolve 7D */
-            median_seconds_to_resolve_7d: number | null;
-            /** Hosts */
-            hosts: number;
-            /** Silent Hosts */
-            silent_hosts: number;
-            /** Frozen */
-            frozen: boolean;
         };
         /**
          * PastView
@@ -979,24 +1091,27 @@ export interface components {
              * Format: date-time
              */
             opened_at: string;
-            /** Playbook */
-            playbook: string | null;
             /** Outcome */
             outcome: string | null;
+            /** Playbook */
+            playbook: string | null;
         };
         /**
          * PathView
          * @description A file or directory among the top consumers.
          */
         PathView: {
-            /** Path */
-            path: string;
             /** Bytes */
             bytes: number;
             /** Growth Bytes Per Hour */
             growth_bytes_per_hour: number;
+            /** Path */
+            path: string;
         };
-        /** PlaybookList */
+        /**
+         * PlaybookList
+         * @description Playbooks, by name.
+         */
         PlaybookList: {
             /** Items */
             items: components["schemas"]["PlaybookView"][];
@@ -1006,36 +1121,36 @@ export interface components {
          * @description One playbook of the signed catalogue.
          */
         PlaybookView: {
-            /** Name */
-            name: string;
-            /** Version */
-            version: string;
-            /** Digest */
-            digest: string;
+            /** Approval Required */
+            approval_required: boolean;
             /** Description */
             description: string;
+            /** Digest */
+            digest: string;
+            /** Name */
+            name: string;
+            /** Resolved */
+            resolved: number;
+            /** Resource */
+            resource: string;
             /**
              * Risk
              * @enum {string}
              */
             risk: "SAFE" | "WARNING" | "CRITICAL";
-            /** System */
-            system: string;
-            /** Resource */
-            resource: string;
-            /** Symptom */
-            symptom: string;
-            /** Approval Required */
-            approval_required: boolean;
-            /** Steps */
-            steps: string[];
             /**
              * Runs
              * @description finished orders
              */
             runs: number;
-            /** Resolved */
-            resolved: number;
+            /** Steps */
+            steps: string[];
+            /** Symptom */
+            symptom: string;
+            /** System */
+            system: string;
+            /** Version */
+            version: string;
             /**
              * Yaml
              * @description only when one playbook is asked for
@@ -1043,40 +1158,26 @@ export interface components {
             yaml?: string | null;
         };
         /**
-         * Problem
-         * @description An error as RFC 9457 problem+json.
-         */
-        Problem: {
-            /** Type */
-            type: string;
-            /** Title */
-            title: string;
-            /** Status */
-            status: number;
-            /** Detail */
-            detail: string;
-            /** Instance */
-            instance?: string | null;
-        };
-        /**
          * ProcessView
          * @description A process among the top consumers.
          */
         ProcessView: {
-            /** Pid */
-            pid: number;
-            /** Name */
-            name: string;
             /** Cpu Percent */
             cpu_percent: number;
             /** Memory Bytes */
             memory_bytes: number;
+            /** Name */
+            name: string;
+            /** Pid */
+            pid: number;
         };
         /**
          * ProofView
          * @description An inclusion proof that anyone can check against the checkpoint.
          */
         ProofView: {
+            /** Checkpoint */
+            checkpoint: string;
             /** Index */
             index: number;
             /**
@@ -1086,12 +1187,10 @@ export interface components {
             leaf: string;
             /** Leaf Hash */
             leaf_hash: string;
-            /** Tree Size */
-            tree_size: number;
             /** Path */
             path: string[];
-            /** Checkpoint */
-            checkpoint: string;
+            /** Tree Size */
+            tree_size: number;
         };
         /**
          * RolesRequest
@@ -1108,30 +1207,33 @@ export interface components {
          * @description One part of a score or of the confidence.
          */
         Score: {
+            /** Because */
+            because: string;
             /** Name */
             name: string;
             /** Value */
             value: number;
-            /** Because */
-            because: string;
         };
         /**
          * SeriesView
          * @description Readings of one series with its baseline.
          */
         SeriesView: {
+            baseline: components["schemas"]["Baseline"] | null;
             /** Metric */
             metric: string;
-            /** Subject */
-            subject: string;
             /** Points */
             points: [
                 string,
                 number
             ][];
-            baseline: components["schemas"]["Baseline"] | null;
+            /** Subject */
+            subject: string;
         };
-        /** SilenceList */
+        /**
+         * SilenceList
+         * @description Silences that stand or are still to come.
+         */
         SilenceList: {
             /** Items */
             items: components["schemas"]["SilenceView"][];
@@ -1158,111 +1260,117 @@ export interface components {
          * @description What shall not be acted on for a while.
          */
         SilenceView: {
-            /** Id */
-            id: string;
-            /** Host Pattern */
-            host_pattern: string;
-            /** Metric Pattern */
-            metric_pattern: string;
-            /**
-             * Starts At
-             * Format: date-time
-             */
-            starts_at: string;
+            /** By */
+            by: string;
             /**
              * Ends At
              * Format: date-time
              */
             ends_at: string;
-            /** By */
-            by: string;
+            /** Host Pattern */
+            host_pattern: string;
+            /** Id */
+            id: string;
+            /** Metric Pattern */
+            metric_pattern: string;
             /** Reason */
             reason: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
         };
+        /**
+         * Status
+         * @description Where in its life an incident is.
+         * @enum {string}
+         */
+        Status: "OPEN" | "ANALYZING" | "AWAITING_APPROVAL" | "MITIGATING" | "VERIFYING" | "CLOSED";
         /**
          * StepView
          * @description What one pre-check, step, verification or undo did.
          */
         StepView: {
+            /** Detail */
+            detail: string;
+            /** Duration Ms */
+            duration_ms: number;
+            /** Exit Code */
+            exit_code: number | null;
+            /** Name */
+            name: string;
             /**
              * Phase
              * @enum {string}
              */
             phase: "pre_check" | "step" | "verify" | "undo";
-            /** Name */
-            name: string;
-            /**
-             * Status
-             * @description success, skipped, failed, timed_out, stopped, not_undoable, would_run, warned
-             */
-            status: string;
-            /** Detail */
-            detail: string;
             /**
              * Started At
              * Format: date-time
              */
             started_at: string;
-            /** Duration Ms */
-            duration_ms: number;
-            /** Exit Code */
-            exit_code: number | null;
-            /** Stdout */
-            stdout: string;
+            /**
+             * Status
+             * @description success, skipped, failed, timed_out, stopped, not_undoable, would_run, warned
+             */
+            status: string;
             /** Stderr */
             stderr: string;
+            /** Stdout */
+            stdout: string;
         };
         /**
          * TimelineEntry
          * @description One fact of the incident's story, from the audit log.
          */
         TimelineEntry: {
-            /**
-             * Index
-             * @description leaf index in the audit log
-             */
-            index: number;
+            /** Actor */
+            actor: string;
             /**
              * At
              * Format: date-time
              */
             at: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /**
+             * Index
+             * @description leaf index in the audit log
+             */
+            index: number;
+            /** Kind */
+            kind: string;
+            /** Source */
+            source: string;
             /**
              * Stage
              * @enum {string}
              */
             stage: "observe" | "detect" | "decide" | "execute" | "audit";
-            /** Kind */
-            kind: string;
-            /** Source */
-            source: string;
-            /** Actor */
-            actor: string;
             /** Title */
             title: string;
-            /** Data */
-            data: {
-                [key: string]: unknown;
-            };
         };
         /**
          * TokenAnswer
          * @description A join token, shown once, and what `sentienguard-agent enroll` needs beside it.
          */
         TokenAnswer: {
-            /** Token */
-            token: string;
             /**
              * Expires At
              * Format: date-time
              */
             expires_at: string;
-            /** Server */
-            server: string;
             /** Pin */
             pin: string;
             /** Root Digest */
             root_digest: string;
+            /** Server */
+            server: string;
+            /** Token */
+            token: string;
         };
         /**
          * TokenRequest
@@ -1279,12 +1387,15 @@ export interface components {
          * @description Where the series is going.
          */
         Trend: {
-            /** Per Hour */
-            per_hour: number;
             /** Hours To Exhaustion */
             hours_to_exhaustion: number | null;
+            /** Per Hour */
+            per_hour: number;
         };
-        /** UserList */
+        /**
+         * UserList
+         * @description Accounts, by name.
+         */
         UserList: {
             /** Items */
             items: components["schemas"]["UserView"][];
@@ -1315,36 +1426,49 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** ValidationError */
+        ValidationError: {
+            /** Context */
+            ctx?: Record<string, never>;
+            /** Input */
+            input?: unknown;
+            /** Location */
+            loc: (string | number)[];
+            /** Message */
+            msg: string;
+            /** Error Type */
+            type: string;
+        };
         /**
          * VerdictView
          * @description What one policy rule would allow at most.
          */
         VerdictView: {
-            /** Rule */
-            rule: string;
+            /** Deciding */
+            deciding: boolean;
+            /** Reason */
+            reason: string;
             /**
              * Route
              * @enum {string}
              */
             route: "RUN" | "RUN_AND_VERIFY" | "ASK" | "DRY_RUN" | "ESCALATE";
-            /** Reason */
-            reason: string;
-            /** Deciding */
-            deciding: boolean;
+            /** Rule */
+            rule: string;
         };
         /**
          * VerificationView
          * @description The result of a full verification of the audit log.
          */
         VerificationView: {
-            /** Passed */
-            passed: boolean;
             /** Entries */
             entries: number;
-            /** Seconds */
-            seconds: number;
             /** Findings */
             findings: components["schemas"]["Finding"][];
+            /** Passed */
+            passed: boolean;
+            /** Seconds */
+            seconds: number;
         };
     };
     responses: never;
@@ -1355,7 +1479,212 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    login: {
+    list_approvals_api_v1_approvals_get: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["ApprovalStatus"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    approve_api_v1_approvals__approval_id__approve_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerNote"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deny_api_v1_approvals__approval_id__deny_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerNote"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    checkpoint_api_v1_audit_checkpoint_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointView"];
+                };
+            };
+        };
+    };
+    entries_api_v1_audit_entries_get: {
+        parameters: {
+            query?: {
+                incident?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    proof_api_v1_audit_proof__index__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    verify_api_v1_audit_verify_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationView"];
+                };
+            };
+        };
+    };
+    login_api_v1_auth_login_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -1377,19 +1706,18 @@ export interface operations {
                     "application/json": components["schemas"]["LoginAnswer"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    logout: {
+    logout_api_v1_auth_logout_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -1405,19 +1733,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
         };
     };
-    me: {
+    me_api_v1_auth_me_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -1435,545 +1753,9 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
         };
     };
-    overview: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Overview"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_incidents: {
-        parameters: {
-            query?: {
-                status?: string | null;
-                outcome?: string | null;
-                environment?: string | null;
-                host?: string | null;
-                text?: string | null;
-                cursor?: string | null;
-                limit?: number | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["IncidentPage"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_incident: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                incident_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["IncidentStory"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_incident_record: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                incident_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    stop_incident: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                incident_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AnswerNote"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_approvals: {
-        parameters: {
-            query?: {
-                status?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ApprovalList"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    approve: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                approval_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AnswerNote"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ApprovalView"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    deny: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                approval_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AnswerNote"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ApprovalView"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_playbooks: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PlaybookList"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_playbook: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PlaybookView"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_hosts: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HostList"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_series: {
-        parameters: {
-            query?: {
-                metric?: string | null;
-                subject?: string | null;
-                minutes?: number | null;
-            };
-            header?: never;
-            path: {
-                agent_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SeriesView"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_checkpoint: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CheckpointView"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_entries: {
-        parameters: {
-            query?: {
-                cursor?: string | null;
-                limit?: number | null;
-                incident?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuditPage"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_proof: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                index: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProofView"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    verify_audit: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["VerificationView"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_freeze: {
+    freeze_api_v1_freeze_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -1991,19 +1773,9 @@ export interface operations {
                     "application/json": components["schemas"]["FreezeView"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
         };
     };
-    freeze: {
+    set_freeze_api_v1_freeze_put: {
         parameters: {
             query?: never;
             header?: never;
@@ -2025,19 +1797,18 @@ export interface operations {
                     "application/json": components["schemas"]["FreezeView"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    unfreeze: {
+    clear_freeze_api_v1_freeze_delete: {
         parameters: {
             query?: never;
             header?: never;
@@ -2055,19 +1826,291 @@ export interface operations {
                     "application/json": components["schemas"]["FreezeView"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
+        };
+    };
+    list_hosts_api_v1_hosts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["HostList"];
                 };
             };
         };
     };
-    list_silences: {
+    series_api_v1_hosts__agent_id__series_get: {
+        parameters: {
+            query: {
+                metric: string;
+                subject?: string;
+                minutes?: number;
+            };
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_incidents_api_v1_incidents_get: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["Status"] | null;
+                outcome?: components["schemas"]["Outcome"] | null;
+                environment?: string | null;
+                host?: string | null;
+                text?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    story_api_v1_incidents__incident_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentStory"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    record_api_v1_incidents__incident_id__record_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stop_api_v1_incidents__incident_id__stop_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerNote"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentSummary"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    live_api_v1_live_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    overview_api_v1_overview_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+        };
+    };
+    list_playbooks_api_v1_playbooks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybookList"];
+                };
+            };
+        };
+    };
+    playbook_api_v1_playbooks__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybookView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_silences_api_v1_silences_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -2085,19 +2128,9 @@ export interface operations {
                     "application/json": components["schemas"]["SilenceList"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
         };
     };
-    add_silence: {
+    add_silence_api_v1_silences_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -2119,19 +2152,51 @@ export interface operations {
                     "application/json": components["schemas"]["SilenceView"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    list_users: {
+    add_token_api_v1_tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_users_api_v1_users_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -2149,19 +2214,9 @@ export interface operations {
                     "application/json": components["schemas"]["UserList"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
         };
     };
-    add_user: {
+    add_user_api_v1_users_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -2183,19 +2238,18 @@ export interface operations {
                     "application/json": components["schemas"]["UserView"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    set_roles: {
+    set_roles_api_v1_users__name__roles_put: {
         parameters: {
             query?: never;
             header?: never;
@@ -2219,76 +2273,13 @@ export interface operations {
                     "application/json": components["schemas"]["UserView"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    make_token: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TokenRequest"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TokenAnswer"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    live: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": unknown;
-                    "application/json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

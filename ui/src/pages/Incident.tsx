@@ -41,7 +41,7 @@ function Whole({ story }: { story: Story }) {
         <SeverityTag of={summary.severity} />
         <span>
           {claim(summary.metric, summary.subject, summary.value)} on{" "}
-          <Link to="/hosts" search={{ text: summary.host }}>{summary.host}</Link>
+          <Link to="/hosts/$agent" params={{ agent: story.agent_id }}>{summary.host}</Link>
         </span>
       </div>
       {story.approval?.status === "pending" && (

@@ -54,6 +54,7 @@ def story(incident_id: str, caller: Viewer) -> schemas.IncidentStory:
     approval = centre.approvals.of(incident.id)
     return schemas.IncidentStory(
         incident=views.summary(incident),
+        agent_id=incident.agent,
         tags=dict(incident.tags),
         anomaly=views.anomaly(incident.anomaly),
         decision=views.decision(centre.incidents.decision(incident.id)),

@@ -37,9 +37,9 @@ PUBLIC = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/auth/login"})
 MAX_BODY_BYTES = 1024 * 1024
 UI_DIRECTORY = Path(__file__).parents[1] / "ui_dist"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' "
-    "'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
+    f"style-src 'self' {status_page.STYLE_HASH}; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -248,6 +248,7 @@ class IncidentStory(BaseModel):
     """One incident, whole."""
 
     incident: IncidentSummary
+    agent_id: str
     tags: dict[str, str]
     anomaly: Anomaly
     decision: DecisionView | None
