@@ -1,0 +1,197 @@
+"""Keep the agents and the tokens with which new ones join.
+
+Called through ports.agent_store. Of a join token only the SHA-256 is kept (`tokens`); one UPDATE
+uses it up, so it enrols one agent however many ask at once. What an agent reached never goes back:
+a late or repeated message leaves the highest number and the latest time.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, TextClause, text
+
+from sentienguard.adapters.sql_store import codec, tokens
+from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.model import errors
+from sentienguard.model.ids import AgentId
+from sentienguard.ports.agent_store import Agent, NoSuchAgent, TokenRefused
+
+# Keep a new agent, unless its id or pin is taken.
+ADD = text("""
+    INSERT INTO agents
+        (id, host, environment, tags, tls_pin, executor_key, enrolled_us, last_seen_us, last_seq,
+         events_through)
+    VALUES
+        (:id, :host, :environment, :tags, :tls_pin, :executor_key, :enrolled_us, :last_seen_us,
+         :last_seq, :events_through)
+    ON CONFLICT DO NOTHING
+""")
+
+# One agent by its id.
+GET = text("SELECT * FROM agents WHERE id = :id")
+
+# The agent whose client certificate has this key.
+BY_PIN = text("SELECT * FROM agents WHERE tls_pin = :tls_pin")
+
+# All agents, by host name.
+LIST = text("SELECT * FROM agents ORDER BY host, id")
+
+# The agent spoke; time and number only rise.
+SEEN = text("""
+    UPDATE agents
+    SET last_seen_us = CASE WHEN last_seen_us > :at_us THEN last_seen_us ELSE :at_us END,
+        last_seq = CASE WHEN last_seq > :seq THEN last_seq ELSE :seq END
+    WHERE id = :id
+""")
+
+# The agent's events are durable up to here; the number only rises.
+EVENTS_THROUGH = text("""
+    UPDATE agents
+    SET events_through = CASE WHEN events_through > :through THEN events_through ELSE :through END
+    WHERE id = :id
+""")
+
+# Keep the hash of a join token.
+ADD_TOKEN = text("""
+    INSERT INTO join_tokens (token_sha256, environment, host, expires_us)
+    VALUES (:token_sha256, :environment, :host, :expires_us)
+    ON CONFLICT DO NOTHING
+""")
+
+# Use a join token up, where it is unused, in time and meant for this environment and host.
+REDEEM = text("""
+    UPDATE join_tokens SET used_us = :at_us, used_by_host = :host
+    WHERE token_sha256 = :token_sha256 AND used_us IS NULL AND expires_us > :at_us
+        AND environment = :environment AND (host IS NULL OR host = :host)
+""")
+
+# A join token, to say why it was refused.
+TOKEN = text("SELECT * FROM join_tokens WHERE token_sha256 = :token_sha256")
+
+
+class SqlAgentStore:
+    """Agents in the relational store; see ports.agent_store for what each method promises."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def add(self, agent: Agent) -> None:
+        """Keep a new agent. Raises Rejected where its id or pin is taken."""
+        with self._connections.write() as transaction:
+            added = transaction.change(ADD, **_columns(agent))
+        if not added:
+            raise errors.Rejected(
+                f"agent {agent.id} on {agent.host}: its id or the key of its certificate is taken; "
+                "enrol with a new key"
+            )
+
+    def get(self, agent: AgentId) -> Agent:
+        """Return one. Raises NoSuchAgent."""
+        return self._one(GET, f"id {agent!r}", id=agent)
+
+    def by_pin(self, tls_pin: str) -> Agent:
+        """Return the one whose client certificate has this key. Raises NoSuchAgent."""
+        return self._one(BY_PIN, f"certificate key {tls_pin!r}", tls_pin=tls_pin)
+
+    def list(self) -> Sequence[Agent]:
+        """Return all, by host name."""
+        with self._connections.read() as transaction:
+            return tuple(_agent(row) for row in transaction.rows(LIST))
+
+    def seen(self, agent: AgentId, *, at: datetime, seq: int | None = None) -> None:
+        """Remember that it spoke, and the highest sample number. Raises NoSuchAgent."""
+        self._update(SEEN, agent, at_us=codec.micros(at), seq=0 if seq is None else seq)
+
+    def events_through(self, agent: AgentId, through: int) -> None:
+        """Remember how far its events are durable. Raises NoSuchAgent."""
+        self._update(EVENTS_THROUGH, agent, through=through)
+
+    def add_token(
+        self, token: str, *, environment: str, host: str | None, expires_at: datetime
+    ) -> None:
+        """Keep the hash of a join token. Raises Rejected where it was kept before."""
+        with self._connections.write() as transaction:
+            added = transaction.change(
+                ADD_TOKEN,
+                token_sha256=tokens.digest(token),
+                environment=environment,
+                host=host,
+                expires_us=codec.micros(expires_at),
+            )
+        if not added:
+            raise errors.Rejected("this join token was made before; make a new random one")
+
+    def redeem_token(self, token: str, *, environment: str, host: str, at: datetime) -> None:
+        """Use a join token up. Raises TokenRefused."""
+        token_sha256 = tokens.digest(token)
+        with self._connections.write() as transaction:
+            used = transaction.change(
+                REDEEM,
+                token_sha256=token_sha256,
+                environment=environment,
+                host=host,
+                at_us=codec.micros(at),
+            )
+            kept = None if used else transaction.row(TOKEN, token_sha256=token_sha256)
+        if not used:
+            raise TokenRefused(f"{_why_refused(kept, environment, at)}; ask for a new join token")
+
+    def _one(self, statement: TextClause, wanted: str, **values: str) -> Agent:
+        """Return the agent that a statement finds. Raises NoSuchAgent."""
+        with self._connections.read() as transaction:
+            row = transaction.row(statement, **values)
+        if row is None:
+            raise NoSuchAgent(f"no agent has {wanted}; enrol it, or look at the list of agents")
+        return _agent(row)
+
+    def _update(self, statement: TextClause, agent: AgentId, **values: int) -> None:
+        """Change one agent. Raises NoSuchAgent."""
+        with self._connections.write() as transaction:
+            if not transaction.change(statement, id=agent, **values):
+                raise NoSuchAgent(f"no agent has id {agent!r}; it has to enrol first")
+
+
+def _why_refused(kept: Row[Any] | None, environment: str, at: datetime) -> str:
+    """Say what is wrong with a token; who asks holds the token, so this gives nothing away."""
+    if kept is None:
+        return "the join token is unknown"
+    if kept.used_us is not None:
+        return f"the join token was used at {codec.instant(kept.used_us).isoformat()}"
+    if kept.expires_us <= codec.micros(at):
+        return f"the join token expired at {codec.instant(kept.expires_us).isoformat()}"
+    if kept.environment != environment:
+        return f"the join token is for environment {kept.environment!r}, not {environment!r}"
+    return f"the join token is for host {kept.host!r}"
+
+
+def _columns(agent: Agent) -> dict[str, str | int | None]:
+    """Return what the row of an agent holds."""
+    return {
+        "id": agent.id,
+        "host": agent.host,
+        "environment": agent.environment,
+        "tags": codec.TAGS.encode(agent.tags),
+        "tls_pin": agent.tls_pin,
+        "executor_key": agent.executor_key,
+        "enrolled_us": codec.micros(agent.enrolled_at),
+        "last_seen_us": None if agent.last_seen is None else codec.micros(agent.last_seen),
+        "last_seq": agent.last_seq,
+        "events_through": agent.events_through,
+    }
+
+
+def _agent(row: Row[Any]) -> Agent:
+    """Read a row."""
+    return Agent(
+        id=AgentId(row.id),
+        host=row.host,
+        environment=row.environment,
+        tags=codec.TAGS.decode(row.tags),
+        tls_pin=row.tls_pin,
+        executor_key=row.executor_key,
+        enrolled_at=codec.instant(row.enrolled_us),
+        last_seen=codec.instant_or_none(row.last_seen_us),
+        last_seq=row.last_seq,
+        events_through=row.events_through,
+    )

@@ -1,0 +1,174 @@
+"""Keep questions to people and their answers.
+
+Called through ports.approval_store. One UPDATE decides who answered first: it changes the row only
+while the question is pending, and a person's answer only until the question expires.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from sentienguard.adapters.sql_store import codec
+from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.model import errors
+from sentienguard.model.approval import Approval, ApprovalStatus
+from sentienguard.model.ids import ApprovalId, Digest, IncidentId, PlaybookName
+from sentienguard.ports.approval_store import AlreadyDecided, NoSuchApproval
+
+MAX_LISTED = 500  # more than people can look through; ports.approval_store says so too
+
+# Keep a question, unless it was asked before.
+OPEN = text("""
+    INSERT INTO approvals
+        (id, incident, environment, playbook, digest, question, reason, opened_us, expires_us,
+         status, decided_by, decided_us, note)
+    VALUES
+        (:id, :incident, :environment, :playbook, :digest, :question, :reason, :opened_us,
+         :expires_us, :status, :decided_by, :decided_us, :note)
+    ON CONFLICT (id) DO NOTHING
+""")
+
+# One question by its id.
+GET = text("SELECT * FROM approvals WHERE id = :id")
+
+# The last question of an incident.
+OF_INCIDENT = text("""
+    SELECT * FROM approvals WHERE incident = :incident ORDER BY opened_us DESC, id DESC LIMIT 1
+""")
+
+# A person's answer, in time and the first.
+ANSWER = text("""
+    UPDATE approvals
+    SET status = :status, decided_by = :decided_by, decided_us = :decided_us, note = :note
+    WHERE id = :id AND status = 'pending' AND expires_us >= :decided_us
+""")
+
+# The end of a question without an answer: expired or withdrawn.
+END = text("""
+    UPDATE approvals
+    SET status = :status, decided_by = :decided_by, decided_us = :decided_us, note = :note
+    WHERE id = :id AND status = 'pending'
+""")
+
+# Questions, newest first.
+LIST = text("SELECT * FROM approvals ORDER BY opened_us DESC, id DESC LIMIT :limit")
+
+# Questions in one state, newest first.
+LIST_BY_STATUS = text("""
+    SELECT * FROM approvals WHERE status = :status ORDER BY opened_us DESC, id DESC LIMIT :limit
+""")
+
+
+class SqlApprovalStore:
+    """Approvals in the relational store; see ports.approval_store for what each method promises."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def open(self, approval: Approval) -> None:
+        """Keep a question; the same id again changes nothing."""
+        with self._connections.write() as transaction:
+            transaction.change(OPEN, **_columns(approval))
+
+    def get(self, approval: ApprovalId) -> Approval:
+        """Return one. Raises NoSuchApproval."""
+        with self._connections.read() as transaction:
+            return _get(transaction, approval)
+
+    def of(self, incident: IncidentId) -> Approval | None:
+        """Return the question of an incident, the last one where it had several."""
+        with self._connections.read() as transaction:
+            row = transaction.row(OF_INCIDENT, incident=incident)
+        return None if row is None else _approval(row)
+
+    def decide(
+        self, approval: ApprovalId, status: ApprovalStatus, *, by: str, at: datetime, note: str
+    ) -> Approval:
+        """Answer a pending question, once. Raises NoSuchApproval, AlreadyDecided."""
+        if status is ApprovalStatus.PENDING:
+            raise errors.Rejected(
+                f"approval {approval}: pending is no answer; expected approved, denied, expired "
+                "or withdrawn"
+            )
+        by_person = status in {ApprovalStatus.APPROVED, ApprovalStatus.DENIED}
+        with self._connections.write() as transaction:
+            changed = transaction.change(
+                ANSWER if by_person else END,
+                id=approval,
+                status=status,
+                decided_by=by,
+                decided_us=codec.micros(at),
+                note=note,
+            )
+            now = _get(transaction, approval)
+        if not changed:
+            raise AlreadyDecided(_why_not(now, at))
+        return now
+
+    def list(self, status: ApprovalStatus | None) -> Sequence[Approval]:
+        """List newest first, at most 500."""
+        with self._connections.read() as transaction:
+            if status is None:
+                rows = transaction.rows(LIST, limit=MAX_LISTED)
+            else:
+                rows = transaction.rows(LIST_BY_STATUS, status=status, limit=MAX_LISTED)
+        return tuple(_approval(row) for row in rows)
+
+
+def _why_not(approval: Approval, at: datetime) -> str:
+    """Say why a question takes no answer any more."""
+    if approval.status is ApprovalStatus.PENDING:
+        return (
+            f"approval {approval.id} expired at {approval.expires_at.isoformat()} and the answer "
+            f"came at {at.isoformat()}; nothing will run"
+        )
+    return f"approval {approval.id} is {approval.status} already, by {approval.decided_by}"
+
+
+def _get(transaction: Transaction, approval: ApprovalId) -> Approval:
+    """Return one inside a transaction. Raises NoSuchApproval."""
+    row = transaction.row(GET, id=approval)
+    if row is None:
+        raise NoSuchApproval(f"no approval is called {approval!r}; list approvals to find its id")
+    return _approval(row)
+
+
+def _columns(approval: Approval) -> dict[str, str | int | None]:
+    """Return what the row of an approval holds."""
+    decided_at = approval.decided_at
+    return {
+        "id": approval.id,
+        "incident": approval.incident,
+        "environment": approval.environment,
+        "playbook": approval.playbook,
+        "digest": approval.digest,
+        "question": approval.question,
+        "reason": approval.reason,
+        "opened_us": codec.micros(approval.opened_at),
+        "expires_us": codec.micros(approval.expires_at),
+        "status": approval.status,
+        "decided_by": approval.decided_by,
+        "decided_us": None if decided_at is None else codec.micros(decided_at),
+        "note": approval.note,
+    }
+
+
+def _approval(row: Row[Any]) -> Approval:
+    """Read a row."""
+    return Approval(
+        id=ApprovalId(row.id),
+        incident=IncidentId(row.incident),
+        environment=row.environment,
+        playbook=PlaybookName(row.playbook),
+        digest=Digest(row.digest),
+        question=row.question,
+        reason=row.reason,
+        opened_at=codec.instant(row.opened_us),
+        expires_at=codec.instant(row.expires_us),
+        status=codec.member(ApprovalStatus, row.status),
+        decided_by=row.decided_by,
+        decided_at=codec.instant_or_none(row.decided_us),
+        note=row.note,
+    )

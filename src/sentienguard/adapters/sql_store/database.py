@@ -1,0 +1,99 @@
+"""Open a database, bring its tables up to date and offer its stores.
+
+Called by the composition roots.
+"""
+
+import pathlib
+import threading
+
+import alembic.command
+import alembic.config
+import alembic.util
+import sqlalchemy
+
+from sentienguard.adapters.sql_store.agents import SqlAgentStore
+from sentienguard.adapters.sql_store.approvals import SqlApprovalStore
+from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.adapters.sql_store.episodes import SqlEpisodeStore
+from sentienguard.adapters.sql_store.incidents import SqlIncidentStore
+from sentienguard.adapters.sql_store.orders import SqlOrderStore
+from sentienguard.adapters.sql_store.switches import SqlSwitches
+from sentienguard.adapters.sql_store.users import SqlUserStore
+from sentienguard.model import errors
+from sentienguard.ports.agent_store import AgentStore
+from sentienguard.ports.approval_store import ApprovalStore
+from sentienguard.ports.episode_store import EpisodeStore
+from sentienguard.ports.incident_store import IncidentStore
+from sentienguard.ports.order_store import OrderStore
+from sentienguard.ports.switches import Switches
+from sentienguard.ports.user_store import UserStore
+
+MIGRATIONS = pathlib.Path(__file__).parent / "migrations"
+
+_one_at_a_time = threading.Lock()  # Alembic keeps its context in a module
+
+# Several control planes may start at once; the number is arbitrary and ours alone.
+WAIT_FOR_OTHER_MIGRATIONS = sqlalchemy.text("SELECT pg_advisory_xact_lock(7311806257201914)")
+
+
+class Database:
+    """All stores of one database; safe to use from many threads."""
+
+    incidents: IncidentStore  # with their decisions
+    episodes: EpisodeStore  # with what the detectors remember
+    orders: OrderStore  # with the message numbers of each agent
+    approvals: ApprovalStore
+    agents: AgentStore  # with the tokens that let new ones join
+    users: UserStore  # with their sessions
+    switches: Switches
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self.incidents = SqlIncidentStore(connections)
+        self.episodes = SqlEpisodeStore(connections)
+        self.orders = SqlOrderStore(connections)
+        self.approvals = SqlApprovalStore(connections)
+        self.agents = SqlAgentStore(connections)
+        self.users = SqlUserStore(connections)
+        self.switches = SqlSwitches(connections)
+
+    def close(self) -> None:
+        """Give all connections back; every later use of a store raises Broken."""
+        self._connections.close()
+
+
+def open_database(url: str) -> Database:
+    """Open the database and bring its tables up to date.
+
+    Args:
+        url: `sqlite:///FILE` (made with mode 0600 where it is missing; its directory has to be
+            there) or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
+
+    Raises Rejected (URL), Unavailable (no answer, full, locked), Broken (damaged, not permitted, or
+    written by a newer release). After any of them nothing is left open.
+    """
+    connections = Connections(url)
+    try:
+        _migrate(connections)
+    except BaseException:
+        connections.close()
+        raise
+    return Database(connections)
+
+
+def _migrate(connections: Connections) -> None:
+    """Run the migrations that this database has not seen, all of them or none."""
+    settings = alembic.config.Config()
+    settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    settings.set_main_option("path_separator", "os")
+    with _one_at_a_time, connections.write() as transaction:
+        if connections.dialect == "postgresql":
+            transaction.row(WAIT_FOR_OTHER_MIGRATIONS)
+        settings.attributes["connection"] = transaction.connection
+        try:
+            alembic.command.upgrade(settings, "head")
+        except alembic.util.CommandError as error:
+            raise errors.Broken(
+                f"database {connections.place} has tables that this release does not know "
+                f"({error}); start the newer release that wrote it, or restore a backup"
+            ) from error

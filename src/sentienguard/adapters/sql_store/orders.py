@@ -1,0 +1,209 @@
+"""Keep orders from release to report.
+
+Called through ports.order_store. Rules:
+
+1. The primary key makes a release happen once; message numbers rise in one statement.
+2. The centre may take an order back only before it was delivered. What a host says of an order
+   outranks what the centre believed: it is kept even for an order that was withdrawn.
+3. Nothing goes back: each statement names the states that it may leave.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, TextClause, text
+
+from sentienguard.adapters.sql_store import codec
+from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.model import errors
+from sentienguard.model.ids import AgentId, OrderId
+from sentienguard.model.order import ExecutionReport, Order, OrderStatus
+from sentienguard.ports.order_store import KeptOrder, NoSuchOrder
+
+# Keep an order for delivery, unless it was kept before.
+RELEASE = text("""
+    INSERT INTO orders (id, agent, environment, order_json, status, released_us)
+    VALUES (:id, :agent, :environment, :order_json, 'released', :released_us)
+    ON CONFLICT (id) DO NOTHING
+""")
+
+# One order by its id.
+GET = text("SELECT * FROM orders WHERE id = :id")
+
+# What an agent should be given, oldest first.
+WAITING = text("""
+    SELECT * FROM orders
+    WHERE agent = :agent AND status IN ('released', 'delivered')
+    ORDER BY released_us, id
+""")
+
+# What an agent was given and has not ended, oldest first.
+UNDER_WAY = text("""
+    SELECT * FROM orders
+    WHERE agent = :agent AND status IN ('delivered', 'admitted')
+    ORDER BY released_us, id
+""")
+
+# Mark as handed over; the first time counts, an agent that lost it gets it again.
+DELIVERED = text("""
+    UPDATE orders SET status = 'delivered', delivered_us = COALESCE(delivered_us, :at_us)
+    WHERE id = :id AND status IN ('released', 'delivered')
+""")
+
+# Take back what was never delivered; again is as good as once.
+WITHDRAW = text("""
+    UPDATE orders SET status = 'withdrawn' WHERE id = :id AND status IN ('released', 'withdrawn')
+""")
+
+# The host began.
+ADMITTED = text("""
+    UPDATE orders SET status = 'admitted'
+    WHERE id = :id AND status IN ('released', 'delivered', 'withdrawn')
+""")
+
+# The host will never run it.
+REFUSED = text("""
+    UPDATE orders SET status = 'refused', refused_because = :because
+    WHERE id = :id AND status IN ('released', 'delivered', 'withdrawn')
+""")
+
+# Keep the host's report, the first one.
+FINISHED = text("""
+    UPDATE orders SET status = 'finished', report = :report WHERE id = :id AND report IS NULL
+""")
+
+# Ask for a stop of what has not ended; the first person stays named.
+REQUEST_STOP = text("""
+    UPDATE orders SET stop_requested_by = COALESCE(stop_requested_by, :asked_by)
+    WHERE id = :id AND status IN ('released', 'delivered', 'admitted')
+""")
+
+# Count up the message number of an agent and return it; the row's lock keeps two callers apart.
+NEXT_SEQ = text("""
+    INSERT INTO order_numbers (agent, last) VALUES (:agent, 1)
+    ON CONFLICT (agent) DO UPDATE SET last = order_numbers.last + 1
+    RETURNING last
+""")
+
+# Orders released to an agent since then, whatever became of them.
+STARTED_ON = text("""
+    SELECT COUNT(*) AS started FROM orders WHERE agent = :agent AND released_us >= :since_us
+""")
+
+# Orders released in an environment since then, whatever became of them.
+STARTED_SINCE = text("""
+    SELECT COUNT(*) AS started FROM orders
+    WHERE environment = :environment AND released_us >= :since_us
+""")
+
+
+class SqlOrderStore:
+    """Orders in the relational store; see ports.order_store for what each method promises."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def release(self, order: Order, *, at: datetime) -> bool:
+        """Keep an order for delivery; False where it was kept before (nothing is written)."""
+        order_json = codec.ORDER.encode(order)
+        with self._connections.write() as transaction:
+            written = transaction.change(
+                RELEASE,
+                id=order.id,
+                agent=order.agent,
+                environment=order.environment,
+                order_json=order_json,
+                released_us=codec.micros(at),
+            )
+        return written == 1
+
+    def get(self, order: OrderId) -> KeptOrder:
+        """Return one. Raises NoSuchOrder."""
+        with self._connections.read() as transaction:
+            return _get(transaction, order)
+
+    def waiting(self, agent: AgentId) -> Sequence[KeptOrder]:
+        """Return what this agent should be given, oldest first: RELEASED or DELIVERED."""
+        with self._connections.read() as transaction:
+            return tuple(_kept(row) for row in transaction.rows(WAITING, agent=agent))
+
+    def under_way(self, agent: AgentId) -> Sequence[KeptOrder]:
+        """Return what this agent was given and has not ended, oldest first."""
+        with self._connections.read() as transaction:
+            return tuple(_kept(row) for row in transaction.rows(UNDER_WAY, agent=agent))
+
+    def delivered(self, order: OrderId, *, at: datetime) -> bool:
+        """Mark as handed over; True for a second handing over too, whose time is not kept."""
+        return self._change(DELIVERED, order, at_us=codec.micros(at))
+
+    def withdraw(self, order: OrderId) -> bool:
+        """Take back an order that was never delivered; False where it is too late for that."""
+        return self._change(WITHDRAW, order)
+
+    def admitted(self, order: OrderId) -> None:
+        """Mark that the host began."""
+        self._change(ADMITTED, order)
+
+    def refused(self, order: OrderId, *, because: str) -> None:
+        """Mark that the host will never run it."""
+        self._change(REFUSED, order, because=because)
+
+    def finished(self, report: ExecutionReport) -> None:
+        """Keep the host's report; a second one for the same order changes nothing."""
+        self._change(FINISHED, report.order, report=codec.REPORT.encode(report))
+
+    def request_stop(self, order: OrderId, *, by: str) -> bool:
+        """Ask for a stop in mid-flight; False where the order has ended already."""
+        return self._change(REQUEST_STOP, order, asked_by=by)
+
+    def next_seq(self, agent: AgentId) -> int:
+        """Return the next sequence number for a message to this agent; never the same twice."""
+        with self._connections.write() as transaction:
+            row = transaction.row(NEXT_SEQ, agent=agent)
+        if row is None:
+            raise errors.Broken(f"agent {agent}: the database counted up and returned no number")
+        return int(row.last)
+
+    def started_on(self, agent: AgentId, *, since: datetime) -> int:
+        """Count orders released to this agent since then, withdrawn ones and dry runs too."""
+        return self._count(STARTED_ON, agent=agent, since_us=codec.micros(since))
+
+    def started_since(self, since: datetime, *, environment: str) -> int:
+        """Count orders released in this environment since then, withdrawn ones and dry runs too."""
+        return self._count(STARTED_SINCE, environment=environment, since_us=codec.micros(since))
+
+    def _count(self, statement: TextClause, **values: str | int) -> int:
+        """Return the number that a statement counted."""
+        with self._connections.read() as transaction:
+            (row,) = transaction.rows(statement, **values)
+        return int(row.started)
+
+    def _change(self, statement: TextClause, order: OrderId, **values: str | int) -> bool:
+        """Run a change and tell whether the order was where it may happen. Raises NoSuchOrder."""
+        with self._connections.write() as transaction:
+            if transaction.change(statement, id=order, **values):
+                return True
+            _get(transaction, order)
+            return False
+
+
+def _get(transaction: Transaction, order: OrderId) -> KeptOrder:
+    """Return one inside a transaction. Raises NoSuchOrder."""
+    row = transaction.row(GET, id=order)
+    if row is None:
+        raise NoSuchOrder(f"no order is called {order!r}; its incident names the order it has")
+    return _kept(row)
+
+
+def _kept(row: Row[Any]) -> KeptOrder:
+    """Read a row."""
+    return KeptOrder(
+        order=codec.ORDER.decode(row.order_json),
+        status=codec.member(OrderStatus, row.status),
+        released_at=codec.instant(row.released_us),
+        delivered_at=codec.instant_or_none(row.delivered_us),
+        refused_because=row.refused_because,
+        report=None if row.report is None else codec.REPORT.decode(row.report),
+        stop_requested_by=row.stop_requested_by,
+    )

@@ -1,0 +1,175 @@
+"""What ports.agent_store and episode_store promise, and opening a database, on every engine."""
+
+from dataclasses import replace
+
+import pytest
+
+from sentienguard.adapters.sql_store import Database, open_database
+from sentienguard.model import errors, ids
+from sentienguard.ports.agent_store import NoSuchAgent, TokenRefused
+from sentienguard.ports.episode_store import Episode
+from tests.contract import stores_nouns as nouns
+from tests.contract.stores_nouns import NOW, later
+from tests.contract.stores_threads import at_once
+
+
+class AgentCases:
+    def test_an_agent_is_found_by_id_and_by_key(self, database: Database) -> None:
+        given = nouns.agent()
+        database.agents.add(given)
+        assert database.agents.get(given.id) == given
+        assert database.agents.by_pin(given.tls_pin) == given
+
+    def test_id_and_key_belong_to_one_agent(self, database: Database) -> None:
+        given, other = nouns.agent(1), nouns.agent(2)
+        database.agents.add(given)
+        for taken in (given, replace(other, id=given.id), replace(other, tls_pin=given.tls_pin)):
+            with pytest.raises(errors.Rejected, match="is taken"):
+                database.agents.add(taken)
+        assert database.agents.list() == (given,)
+
+    def test_agents_are_listed_by_host(self, database: Database) -> None:
+        hosts = ["b", "a", "Z", "ä"]
+        for number, host in enumerate(hosts):
+            database.agents.add(replace(nouns.agent(number), host=host))
+        assert [agent.host for agent in database.agents.list()] == ["Z", "a", "b", "ä"]
+
+    def test_what_an_agent_reached_never_goes_back(self, database: Database) -> None:
+        given = nouns.agent()
+        database.agents.add(given)
+        database.agents.seen(given.id, at=later(10), seq=7)
+        database.agents.seen(given.id, at=later(5), seq=3)
+        database.agents.seen(given.id, at=later(6))
+        database.agents.events_through(given.id, 12)
+        database.agents.events_through(given.id, 4)
+        assert database.agents.get(given.id) == replace(
+            given, last_seen=later(10), last_seq=7, events_through=12
+        )
+
+    def test_a_number_of_more_than_64_bits_is_rejected(self, database: Database) -> None:
+        given = nouns.agent()
+        database.agents.add(given)
+        with pytest.raises(errors.Rejected, match="64 bits"):
+            database.agents.seen(given.id, at=NOW, seq=1 << 63)
+
+    def test_an_unknown_agent_is_said_to_be_unknown(self, database: Database) -> None:
+        unknown = ids.AgentId("nobody")
+        for call in (
+            lambda: database.agents.get(unknown),
+            lambda: database.agents.by_pin("00"),
+            lambda: database.agents.seen(unknown, at=NOW),
+            lambda: database.agents.events_through(unknown, 1),
+        ):
+            with pytest.raises(NoSuchAgent):
+                call()
+
+    @pytest.mark.parametrize(
+        ("bound_to", "asks", "refusal"),
+        [
+            (None, ("production", "web-1", 0), None),
+            ("web-1", ("production", "web-1", 59.999999), None),
+            ("web-1", ("production", "web-2", 0), "for host 'web-1'"),
+            (None, ("staging", "web-1", 0), "for environment 'production', not 'staging'"),
+            (None, ("production", "web-1", 60), "expired"),
+        ],
+    )
+    def test_a_join_token_is_good_for_what_it_was_made_for(
+        self,
+        database: Database,
+        bound_to: str | None,
+        asks: tuple[str, str, float],
+        refusal: str | None,
+    ) -> None:
+        database.agents.add_token(
+            "t0ken", environment="production", host=bound_to, expires_at=later(60)
+        )
+        environment, host, seconds = asks
+
+        def redeem() -> None:
+            database.agents.redeem_token(
+                "t0ken", environment=environment, host=host, at=later(seconds)
+            )
+
+        if refusal is None:
+            redeem()
+            refusal = "was used"
+        with pytest.raises(TokenRefused, match=refusal) as refused:
+            redeem()
+        assert "t0ken" not in str(refused.value)
+
+    @pytest.mark.parametrize("token", ["other", "", "\x00", "\ud800"])
+    def test_an_unknown_join_token_is_refused(self, database: Database, token: str) -> None:
+        with pytest.raises(TokenRefused, match="unknown"):
+            database.agents.redeem_token(token, environment="production", host="h", at=NOW)
+
+    def test_a_refused_attempt_does_not_use_a_token_up(self, database: Database) -> None:
+        database.agents.add_token("t", environment="production", host=None, expires_at=later(60))
+        with pytest.raises(TokenRefused):
+            database.agents.redeem_token("t", environment="staging", host="h", at=NOW)
+        database.agents.redeem_token("t", environment="production", host="h", at=NOW)
+
+    def test_a_join_token_enrols_one_of_twenty_that_ask_at_once(self, database: Database) -> None:
+        database.agents.add_token("t", environment="production", host=None, expires_at=later(60))
+
+        def work(number: int) -> bool:
+            try:
+                database.agents.redeem_token(
+                    "t", environment="production", host=f"h{number}", at=NOW
+                )
+            except TokenRefused:
+                return False
+            return True
+
+        assert sum(at_once(work)) == 1
+
+    def test_a_join_token_is_made_once(self, database: Database) -> None:
+        database.agents.add_token("t", environment="production", host=None, expires_at=later(60))
+        with pytest.raises(errors.Rejected, match="made before"):
+            database.agents.add_token("t", environment="staging", host=None, expires_at=later(9))
+
+
+class EpisodeCases:
+    def test_an_episode_stands_until_it_is_cleared(self, database: Database) -> None:
+        first, second = (
+            Episode(
+                ids.IncidentId(f"inc_{number}"),
+                nouns.AGENT,
+                ids.Fingerprint(f"{number:016x}"),
+                later(number),
+                '{"v":1,"host":"web-1 \\u0000 日本語"}',
+            )
+            for number in (1, 2)
+        )
+        for given in (second, first, replace(first, sample="the same incident again")):
+            database.episodes.start(given)
+        assert database.episodes.standing(nouns.AGENT) == (first, second)
+        assert database.episodes.standing(ids.AgentId("another")) == ()
+        database.episodes.clear(first.incident, at=later(60))
+        database.episodes.clear(ids.IncidentId("inc_none"), at=later(60))
+        assert database.episodes.standing(nouns.AGENT) == (second,)
+        assert database.episodes.sample_of(first.incident) == first.sample
+        assert database.episodes.sample_of(ids.IncidentId("inc_none")) is None
+
+    def test_what_a_detector_remembers_is_replaced(self, database: Database) -> None:
+        assert database.episodes.detector_state(nouns.AGENT) is None
+        for state in ('{"a":1}', '{"a":2}'):
+            database.episodes.save_detector_state(nouns.AGENT, state)
+            assert database.episodes.detector_state(nouns.AGENT) == state
+
+
+class OpeningCases:
+    def test_eight_control_planes_that_start_at_once_make_the_tables_once(self, url: str) -> None:
+        opened = at_once(lambda _: open_database(url), 8)
+        try:
+            numbers = [database.orders.next_seq(nouns.AGENT) for database in opened]
+        finally:
+            for database in opened:
+                database.close()
+        assert numbers == list(range(1, 9))
+
+    def test_a_closed_database_says_so(self, database: Database) -> None:
+        database.close()
+        with pytest.raises(errors.Broken, match="was closed"):
+            database.incidents.unfinished()
+        with pytest.raises(errors.Broken, match="was closed"):
+            database.orders.next_seq(nouns.AGENT)

@@ -1,0 +1,270 @@
+"""What ports.approval_store, user_store and switches promise, on every engine."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from sentienguard.adapters.sql_store import Database, open_database
+from sentienguard.model import errors, ids
+from sentienguard.model.access import Role, User
+from sentienguard.model.approval import ApprovalStatus
+from sentienguard.ports.approval_store import AlreadyDecided, NoSuchApproval
+from sentienguard.ports.switches import Freeze, Silence
+from sentienguard.ports.user_store import NoSuchUser, NotAuthenticated
+from tests.contract import stores_nouns as nouns
+from tests.contract.stores_nouns import NOW, later
+from tests.contract.stores_threads import at_once
+
+
+class ApprovalCases:
+    def test_a_question_comes_back_and_the_same_id_changes_nothing(
+        self, database: Database
+    ) -> None:
+        given = nouns.approval()
+        database.approvals.open(given)
+        database.approvals.open(replace(given, question="something else"))
+        assert database.approvals.get(given.id) == given
+        assert database.approvals.of(given.incident) == given
+        assert database.approvals.of(ids.IncidentId("inc_none")) is None
+
+    def test_an_answer_is_kept_with_who_when_and_why(self, database: Database) -> None:
+        given = nouns.approval()
+        database.approvals.open(given)
+        answered = database.approvals.decide(
+            given.id, ApprovalStatus.APPROVED, by="anna", at=later(60), note="go"
+        )
+        assert answered == replace(
+            given,
+            status=ApprovalStatus.APPROVED,
+            decided_by="anna",
+            decided_at=later(60),
+            note="go",
+        )
+        assert database.approvals.get(given.id) == answered
+
+    @pytest.mark.parametrize("first", [s for s in ApprovalStatus if s is not s.PENDING])
+    @pytest.mark.parametrize("second", [s for s in ApprovalStatus if s is not s.PENDING])
+    def test_a_question_is_answered_once(
+        self, database: Database, first: ApprovalStatus, second: ApprovalStatus
+    ) -> None:
+        given = nouns.approval()
+        database.approvals.open(given)
+        answered = database.approvals.decide(given.id, first, by="anna", at=later(9), note="")
+        with pytest.raises(AlreadyDecided, match=f"is {first} already, by anna"):
+            database.approvals.decide(given.id, second, by="bert", at=later(10), note="")
+        assert database.approvals.get(given.id) == answered
+
+    def test_of_twenty_answers_at_once_one_counts(self, database: Database) -> None:
+        given = nouns.approval()
+        database.approvals.open(given)
+
+        def work(number: int) -> bool:
+            status = ApprovalStatus.APPROVED if number % 2 else ApprovalStatus.DENIED
+            try:
+                database.approvals.decide(given.id, status, by=f"p{number}", at=NOW, note="")
+            except AlreadyDecided:
+                return False
+            return True
+
+        assert sum(at_once(work)) == 1
+
+    @pytest.mark.parametrize("status", [ApprovalStatus.APPROVED, ApprovalStatus.DENIED])
+    def test_an_answer_after_the_end_does_not_count(
+        self, database: Database, status: ApprovalStatus
+    ) -> None:
+        given = nouns.approval()
+        database.approvals.open(given)
+        late = given.expires_at + timedelta(microseconds=1)
+        with pytest.raises(AlreadyDecided, match="expired at"):
+            database.approvals.decide(given.id, status, by="anna", at=late, note="")
+        assert database.approvals.get(given.id).status is ApprovalStatus.PENDING
+        at_the_last_moment = database.approvals.decide(
+            given.id, status, by="anna", at=given.expires_at, note=""
+        )
+        assert at_the_last_moment.status is status
+
+    @pytest.mark.parametrize("status", [ApprovalStatus.EXPIRED, ApprovalStatus.WITHDRAWN])
+    def test_a_question_ends_unanswered_after_its_end(
+        self, database: Database, status: ApprovalStatus
+    ) -> None:
+        given = nouns.approval()
+        database.approvals.open(given)
+        late = given.expires_at + timedelta(hours=1)
+        assert (
+            database.approvals.decide(given.id, status, by="engine", at=late, note="").status
+            is status
+        )
+
+    def test_pending_is_no_answer(self, database: Database) -> None:
+        given = nouns.approval()
+        database.approvals.open(given)
+        with pytest.raises(errors.Rejected, match="pending is no answer"):
+            database.approvals.decide(given.id, ApprovalStatus.PENDING, by="anna", at=NOW, note="")
+
+    def test_an_unknown_question_is_said_to_be_unknown(self, database: Database) -> None:
+        unknown = ids.ApprovalId("apr_none")
+        with pytest.raises(NoSuchApproval):
+            database.approvals.get(unknown)
+        with pytest.raises(NoSuchApproval):
+            database.approvals.decide(unknown, ApprovalStatus.APPROVED, by="anna", at=NOW, note="")
+
+    def test_questions_are_listed_newest_first_by_state(self, database: Database) -> None:
+        kept = [nouns.approval(number) for number in (2, 3, 1)]
+        for given in kept:
+            database.approvals.open(given)
+        database.approvals.decide(kept[1].id, ApprovalStatus.DENIED, by="a", at=NOW, note="")
+        newest_first = [kept[1].id, kept[0].id, kept[2].id]
+        assert [one.id for one in database.approvals.list(None)] == newest_first
+        pending = database.approvals.list(ApprovalStatus.PENDING)
+        assert [one.id for one in pending] == newest_first[1:]
+        assert database.approvals.list(ApprovalStatus.EXPIRED) == ()
+
+
+class UserCases:
+    def test_a_user_comes_back_and_knows_the_password(self, database: Database) -> None:
+        roles = {"production": Role.OBSERVER, "*": Role.ADMINISTRATOR}
+        given = database.users.add("anna@example.org", "correct horse battery", roles)
+        assert given == User("anna@example.org", roles)
+        assert database.users.get("anna@example.org") == given
+        assert database.users.check_password("anna@example.org", "correct horse battery") == given
+
+    @pytest.mark.parametrize(
+        ("name", "password"),
+        [
+            ("anna", "wrong horse battery"),
+            ("anna", ""),
+            ("anna", "\ud800" * 12),
+            ("anna", "x" * 5000),
+            ("bert", "correct horse battery"),
+            ("", ""),
+            ("anna\x00", "correct horse battery"),
+            ("\ud800", "correct horse battery"),
+            ("' OR ''='", "' OR ''='"),
+        ],
+    )
+    def test_everything_else_is_refused_in_the_same_words(
+        self, database: Database, name: str, password: str
+    ) -> None:
+        database.users.add("anna", "correct horse battery", {})
+        with pytest.raises(NotAuthenticated, match=r"^name and password do not match$"):
+            database.users.check_password(name, password)
+
+    def test_a_password_counts_however_its_letters_are_composed(self, database: Database) -> None:
+        database.users.add("anna", "Schl\u00fcsselwort", {})
+        assert database.users.check_password("anna", "Schlu\u0308sselwort").name == "anna"
+
+    def test_a_taken_name_is_rejected_and_keeps_its_password(self, database: Database) -> None:
+        database.users.add("anna", "correct horse battery", {})
+        with pytest.raises(errors.Rejected, match="is taken"):
+            database.users.add("anna", "another password", {"*": Role.ADMINISTRATOR})
+        assert database.users.check_password("anna", "correct horse battery").roles == {}
+
+    @pytest.mark.parametrize("password", ["", "elevenchars", "x" * 1025])
+    def test_a_short_or_endless_password_is_rejected(
+        self, database: Database, password: str
+    ) -> None:
+        with pytest.raises(errors.Rejected, match="expected 12 to 1024"):
+            database.users.add("anna", password, {})
+        assert database.users.list() == ()
+
+    @pytest.mark.parametrize("name", ["", " anna", "an\nna", "an\x00na", "a" * 255, "\ud800"])
+    def test_a_name_that_people_cannot_read_is_rejected(
+        self, database: Database, name: str
+    ) -> None:
+        with pytest.raises(errors.Rejected, match="expected 1 to 254 printable"):
+            database.users.add(name, "correct horse battery", {})
+
+    def test_users_are_listed_by_name(self, database: Database) -> None:
+        for name in ("bert", "Anna", "anna"):
+            database.users.add(name, "correct horse battery", {})
+        assert [user.name for user in database.users.list()] == ["Anna", "anna", "bert"]
+
+    def test_roles_are_replaced_at_once(self, database: Database) -> None:
+        database.users.add("anna", "correct horse battery", {"production": Role.ADMINISTRATOR})
+        database.users.open_session("anna", "tok", at=NOW, expires_at=later(60))
+        changed = database.users.set_roles("anna", {"staging": Role.OBSERVER})
+        assert changed.roles == {"staging": Role.OBSERVER}
+        assert database.users.by_token("tok", at=NOW) == changed
+
+    def test_an_unknown_user_is_said_to_be_unknown(self, database: Database) -> None:
+        for call in (
+            lambda: database.users.get("nobody"),
+            lambda: database.users.set_roles("nobody", {}),
+            lambda: database.users.open_session("nobody", "t", at=NOW, expires_at=later(1)),
+        ):
+            with pytest.raises(NoSuchUser):
+                call()
+        assert database.users.revoke_all("nobody") == 0
+
+    def test_a_session_lasts_until_its_end(self, database: Database) -> None:
+        database.users.add("anna", "correct horse battery", {})
+        database.users.open_session("anna", "tok", at=NOW, expires_at=later(60))
+        assert database.users.by_token("tok", at=later(59.999999)).name == "anna"
+        with pytest.raises(NotAuthenticated):
+            database.users.by_token("tok", at=later(60))
+
+    @pytest.mark.parametrize("token", ["", "other", "TOK", "\x00", "\ud800"])
+    def test_another_token_opens_nothing(self, database: Database, token: str) -> None:
+        database.users.add("anna", "correct horse battery", {})
+        database.users.open_session("anna", "tok", at=NOW, expires_at=later(60))
+        with pytest.raises(NotAuthenticated):
+            database.users.by_token(token, at=NOW)
+        database.users.revoke(token)
+        assert database.users.by_token("tok", at=NOW).name == "anna"
+
+    def test_a_token_in_use_is_not_given_to_another(self, database: Database) -> None:
+        for name in ("anna", "bert"):
+            database.users.add(name, "correct horse battery", {})
+        database.users.open_session("anna", "tok", at=NOW, expires_at=later(60))
+        with pytest.raises(errors.Rejected, match="in use"):
+            database.users.open_session("bert", "tok", at=NOW, expires_at=later(60))
+        assert database.users.by_token("tok", at=NOW).name == "anna"
+
+    def test_revoking_ends_one_session_or_all_of_a_user(self, database: Database) -> None:
+        for name in ("anna", "bert"):
+            database.users.add(name, "correct horse battery", {})
+        for name, token in (("anna", "1"), ("anna", "2"), ("anna", "3"), ("bert", "4")):
+            database.users.open_session(name, token, at=NOW, expires_at=later(60))
+        database.users.revoke("1")
+        with pytest.raises(NotAuthenticated):
+            database.users.by_token("1", at=NOW)
+        assert database.users.by_token("2", at=NOW).name == "anna"
+        assert database.users.revoke_all("anna") == 2
+        for token in ("2", "3"):
+            with pytest.raises(NotAuthenticated):
+                database.users.by_token(token, at=NOW)
+        assert database.users.by_token("4", at=NOW).name == "bert"
+
+
+class SwitchCases:
+    def test_a_freeze_stands_until_it_is_cleared(self, database: Database) -> None:
+        assert database.switches.freeze() is None
+        first = Freeze("anna", NOW, "storm")
+        database.switches.set_freeze(first)
+        assert database.switches.freeze() == first
+        second = Freeze("bert", later(1), "bigger storm")
+        database.switches.set_freeze(second)
+        assert database.switches.freeze() == second
+        database.switches.set_freeze(None)
+        database.switches.set_freeze(None)
+        assert database.switches.freeze() is None
+
+    def test_a_freeze_outlives_the_process(self, url: str, database: Database) -> None:
+        database.switches.set_freeze(Freeze("anna", NOW, "storm"))
+        database.close()
+        again = open_database(url)
+        try:
+            assert again.switches.freeze() == Freeze("anna", NOW, "storm")
+        finally:
+            again.close()
+
+    def test_silences_are_listed_until_they_end(self, database: Database) -> None:
+        def silence(name: str, starts: float, ends: float) -> Silence:
+            return Silence(name, "web-*", "system.*", later(starts), later(ends), "anna", "move")
+
+        over, stands, comes = silence("1", -9, 0), silence("2", -1, 9), silence("3", 60, 90)
+        for given in (comes, over, stands, replace(stands, reason="the same id again")):
+            database.switches.add_silence(given)
+        assert database.switches.silences(at=NOW) == (stands, comes)
+        assert database.switches.silences(at=later(90)) == ()

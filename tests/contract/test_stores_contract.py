@@ -1,0 +1,40 @@
+"""Run the cases of the stores on SQLite."""
+
+from tests.contract import (
+    stores_agent_cases,
+    stores_incident_cases,
+    stores_order_cases,
+    stores_people_cases,
+)
+
+
+class TestIncidents(stores_incident_cases.IncidentCases):
+    pass
+
+
+class TestOrders(stores_order_cases.OrderCases):
+    pass
+
+
+class TestApprovals(stores_people_cases.ApprovalCases):
+    pass
+
+
+class TestAgents(stores_agent_cases.AgentCases):
+    pass
+
+
+class TestUsers(stores_people_cases.UserCases):
+    pass
+
+
+class TestSwitches(stores_people_cases.SwitchCases):
+    pass
+
+
+class TestEpisodes(stores_agent_cases.EpisodeCases):
+    pass
+
+
+class TestOpening(stores_agent_cases.OpeningCases):
+    pass

@@ -1,0 +1,33 @@
+"""A PostgreSQL server for the tests of this directory; they skip where none is installed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(f"tests.contract.stores_{cases}_cases" for cases in ("agent", "incident", "order", "people"))
+)
+
+from sentienguard.adapters.sql_store import Database, open_database  # noqa: E402
+from tests.servers import postgresql  # noqa: E402  # after the rewrite
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgresql.Server]:
+    reason = postgresql.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with postgresql.running() as running:
+        yield running
+
+
+@pytest.fixture
+def url(server: postgresql.Server) -> str:
+    return server.new_database()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    opened = open_database(url)
+    yield opened
+    opened.close()
