@@ -1,0 +1,170 @@
+"""The collector's process: everything is put together here and nowhere else.
+
+Called by `agent.lean` in an interpreter that holds the standard library alone. Threads: the
+sampler, the sender, three couriers; the main thread waits for signals. Two connections to the
+centre: one for short requests, which take turns, one for the long poll.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from sentienguard.agent import (
+    bookmarks,
+    collectors,
+    couriers,
+    diary,
+    executor_link,
+    sampler,
+    sender,
+    settings,
+    spool,
+    uplink,
+)
+from sentienguard.agent.collectors import (
+    cpu,
+    disks,
+    load,
+    log_files,
+    memory,
+    network,
+    processes,
+    services,
+    volumes,
+)
+from sentienguard.model import errors
+
+STACK_BYTES = 256 * 1024  # of a thread; the deepest is TLS with about 60 kB
+GRACE_S = 0.8  # for the threads to end, so that SIGTERM is done within a second
+_PARENT_S = 5.0  # between two looks whether the supervisor still lives
+
+
+def main(directory: Path, *, supervisor: int = 0) -> int:
+    """Run until SIGTERM or SIGINT; return the exit status.
+
+    `supervisor` is the process id of whoever restarts us: we end when it has gone.
+    """
+    told = diary.Diary("collector")
+    os.umask(0o077)
+    threading.stack_size(STACK_BYTES)
+    try:
+        running = Collector(directory, told)
+    except (errors.SentienGuardError, OSError) as error:
+        told.tell("cannot start", reason=f"{type(error).__name__}: {error}")
+        return 1
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: running.stop.set())
+    running.start()
+    told.tell("started", pid=os.getpid(), interval_s=running.sampler.interval_s)
+    while not running.stop.wait(_PARENT_S if supervisor else None):
+        if supervisor and os.getppid() != supervisor:
+            told.tell("supervisor gone", pid=supervisor)
+            running.stop.set()
+    running.end()
+    told.tell("stopped")
+    return 0
+
+
+def compose(
+    configured: settings.Settings, logs: log_files.LogFiles
+) -> tuple[collectors.Collector, ...]:
+    """Return all collectors in the order in which they read."""
+    declared = tuple(configured.services.values())
+    return (
+        cpu.Cpu(),
+        memory.Memory(),
+        load.Load(),
+        network.Network(),
+        processes.Processes(configured.limits.top),
+        services.Services(declared),
+        disks.Disks(),
+        volumes.Volumes(configured.volumes, configured.limits),  # after disks: adds their paths
+        logs,
+    )
+
+
+class Collector:
+    """The parts of one collector process and their threads."""
+
+    def __init__(self, directory: Path, told: diary.Diary) -> None:
+        configured = settings.read(directory)
+        places = settings.Places(directory)
+        home = places.collector
+        context = uplink.client_context(
+            home / "ca.pem", certificate=home / "tls.crt", key=home / "tls.key"
+        )
+        address = uplink.Address(*configured.server_address, configured.pins)
+        self.stop = threading.Event()
+        self._diary = told
+        self._spool = spool.Spool(
+            home / "spool",
+            most_bytes=configured.limits.spool_bytes,
+            most_rejected=configured.limits.rejected_files,
+        )
+        self._marks = bookmarks.Bookmarks(home / "state.json")
+        self._push = uplink.Uplink(address, context)
+        self._poll = uplink.Uplink(address, context)
+        self._links = [executor_link.ExecutorLink(places.socket) for _ in range(3)]
+        logs = _logs(configured, self._marks)
+        self.sampler = sampler.Sampler(
+            configured,
+            compose(configured, logs),
+            logs=logs,
+            kept=self._spool,
+            marks=self._marks,
+            told=told,
+        )
+        self._sender = sender.Sender(self._spool, self._push, told)
+        self._couriers = self._make_couriers(configured.limits)
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start every thread."""
+        self._begin("sampler", self.sampler.run, self.stop)
+        self._begin("sender", self._sender.run, self.stop)
+        for courier in self._couriers:
+            self._begin(courier.name, couriers.run, courier, self._diary, self.stop)
+
+    def end(self) -> None:
+        """End every request that waits, let the threads finish, keep what there is."""
+        self.stop.set()
+        self._spool.wake()
+        self._push.close()
+        self._poll.close()
+        for link in self._links:
+            link.close()
+        share_s = GRACE_S / len(self._threads)
+        for thread in self._threads:
+            thread.join(share_s)
+        if not any(thread.is_alive() for thread in self._threads[:2]):
+            self._spool.close()
+
+    def _begin(self, name: str, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, name=name, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _make_couriers(self, limits: settings.Limits) -> tuple[couriers.Courier, ...]:
+        for_config, for_orders, for_events = self._links
+        every_s = limits.config_s
+        return (
+            couriers.ConfigCourier(self._push, for_config, self.sampler, every_s=every_s),
+            couriers.OrderCourier(
+                self._poll, for_orders, self._marks, self._diary, wait_s=limits.poll_s
+            ),
+            couriers.EventCourier(self._push, for_events, self._marks),
+        )
+
+
+def _logs(configured: settings.Settings, marks: bookmarks.Bookmarks) -> log_files.LogFiles:
+    """Tail the declared log files and those of the services, each once."""
+    declared = [service.log_file for service in configured.services.values()]
+    files = dict.fromkeys([*configured.log_files, *(file for file in declared if file)])
+    return log_files.LogFiles(
+        tuple(files),
+        most_lines=configured.limits.log_lines,
+        most_bytes=configured.limits.log_read_bytes,
+        positions=marks.positions,
+    )

@@ -1,0 +1,323 @@
+"""The executor: the privileged half of the agent, and the one place where it is put together.
+
+Run by `sentienguard-agent run executor`, by systemd or by the supervisor. It has the privileges
+that the host's playbooks need, no network but health checks on loopback, and one door: a Unix
+socket on which the collector brings orders and takes events away. It listens on no TCP or UDP port.
+
+    hello       who this is, what runs, whether it is frozen
+    ticket      a nonce for the next poll, and the last cosigned checkpoint
+    order       judge an order, and run it
+    stop        stop the running order
+    events      signed events for the centre, from a number on; waits for the first
+    acked       events that the centre holds
+    config      root, catalogue and playbooks from the centre
+    checkpoint  a checkpoint of the audit log to witness
+    attempt     somebody asked for a command by hand: refused, and told
+
+An order that a crash cut off is brought to its end before any other is taken. The executor ends
+with status 1 when its journal fails or an execution meets an error that nobody foresaw: whoever
+supervises it starts it again, and the start recovers.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sentienguard.adapters.execution_journal_files import journal
+from sentienguard.adapters.local_host import (
+    clock,
+    command_runner,
+    facts,
+    files,
+    http_probe,
+    log_reader,
+    processes,
+    services,
+    systemd,
+)
+from sentienguard.agent import (
+    diary,
+    executor_state,
+    order_intake,
+    private_files,
+    recovery,
+    settings,
+    socket_server,
+    trust_store,
+    witness_desk,
+)
+from sentienguard.model import errors, ids, playbook
+from sentienguard.stages.audit import entry
+from sentienguard.stages.execute import host as hosts
+from sentienguard.stages.execute import ledger as ledgers
+from sentienguard.stages.execute.report import events
+from sentienguard.stages.observe import redact
+from sentienguard.trust import keys
+
+MARKER = "do-not-remediate"  # a file in the agent's directory; while it exists nothing is executed
+MAINTENANCE_TAG = "maintenance_mode"
+END_S = 4.0  # for the running order to be stopped and undone when the executor is told to end
+MOST_WAIT_S = 60.0  # that a request for events may wait
+MAX_COMMAND = 2_000  # characters of an attempted command
+MAX_NOTE = 64 * 1024  # characters of a checkpoint
+
+
+class Executor:
+    """Everything that the socket can ask, put together from one agent's directory."""
+
+    def __init__(self, directory: Path, told: diary.Diary) -> None:
+        """Read what is kept. Raises errors.SentienGuardError, OSError."""
+        self.settings = settings.read(directory)
+        home = settings.Places(directory).executor
+        private_files.directory(home)
+        self._diary = told
+        self._failed = threading.Event()
+        key = keys.SigningKey.from_pem((home / "key.pem").read_bytes())
+        state = executor_state.ExecutorState(home / "state.json")
+        time = clock.LocalClock()
+        source = events.Source(
+            self.settings.agent_id,
+            self.settings.environment,
+            key.sign,
+            {name: kind.controls for name, kind in entry.KINDS.items()},
+        )
+        self.ledger = ledgers.Ledger(journal.JournalFile(home / "journal.log"), source, time)
+        self.trust = trust_store.TrustStore(
+            home / "trust",
+            self.settings.root_digest,
+            state,
+            _parse,
+        )
+        self.witness = witness_desk.WitnessDesk(state, self.settings.agent_id, key)
+        self.host = _host(self.settings, directory, home, time, lambda: self.intake.busy)
+        self.intake = order_intake.Intake(
+            self.settings, self.host, self.ledger, self.trust, self._fail
+        )
+
+    def recover(self) -> None:
+        """Bring an order that was cut off to its end, in the worker thread; else tidy up."""
+        order = recovery.cut_off(self.ledger)
+        if order is None:
+            self.ledger.compact()
+            return
+        self._diary.tell("recovering", order=order)
+        self.intake.run(order, lambda: recovery.recover(self.host, self.ledger, self.trust))
+
+    def operations(self) -> Mapping[str, socket_server.Operation]:
+        """Return what the socket can be asked."""
+        return {
+            "hello": self._hello,
+            "ticket": self._ticket,
+            "order": self._order,
+            "stop": self._stop,
+            "events": self._events,
+            "acked": self._acked,
+            "config": self._config,
+            "checkpoint": self._checkpoint,
+            "attempt": self._attempt,
+        }
+
+    @property
+    def failed(self) -> threading.Event:
+        """Set when the executor has to end, so that its next start recovers."""
+        return self._failed
+
+    def _fail(self, error: BaseException) -> None:
+        self._diary.failed("execution", error)
+        self._failed.set()
+
+    def _hello(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            "agent_id": self.settings.agent_id,
+            "busy": self.intake.busy,
+            "frozen": self.host.forbidden() is not None,
+            "last_seq": self.ledger.memory.event_seq,
+        }
+
+    def _ticket(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            "nonce": self.intake.ticket(),
+            "checkpoint": self.witness.cosigned,
+            "tree_size": self.witness.size,
+        }
+
+    def _order(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer = self.intake.order(request.get("envelope"))
+        if answer.refusal is None:
+            return {"admitted": True, "order_id": answer.order}
+        rule, reason = answer.refusal.rule, answer.refusal.reason
+        return {"admitted": False, "order_id": answer.order, "rule": rule, "reason": reason}
+
+    def _stop(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        why_not = self.intake.stop(request.get("envelope"))
+        return {"stopping": why_not is None, "reason": why_not or ""}
+
+    def _events(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        after = int(socket_server.number(request, "after", 2**53))
+        wait_s = socket_server.number(request, "wait_s", MOST_WAIT_S)
+        found = self.ledger.events_after(after, wait_s)
+        return {"events": [{name: one[name] for name in ("leaf", "sig", "blobs")} for one in found]}
+
+    def _acked(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        through = int(socket_server.number(request, "through", 2**53))
+        return {"through": self.ledger.acked(through)}
+
+    def _config(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        playbooks = request.get("playbooks")
+        try:
+            if not isinstance(playbooks, dict):
+                raise socket_server.BadRequest("playbooks: expected an object of digest -> base64")
+            now = self.host.clock.now()
+            listed = self.trust.accept(
+                request.get("root"), request.get("catalogue"), playbooks, now
+            )
+        except (errors.Rejected, OSError) as error:
+            self._diary.failed("config", error)
+            version = self.trust.newest.version
+            return {"accepted": False, "reason": str(error), "catalogue_version": version}
+        self._diary.worked("config")
+        return {"accepted": True, "reason": "", "catalogue_version": listed.version}
+
+    def _checkpoint(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        note = socket_server.text(request, "checkpoint", MAX_NOTE)
+        root = self.trust.root
+        if root is None:
+            return {"cosigned": False, "reason": "no root has arrived yet"}
+        at_s = int(self.host.clock.now().timestamp())
+        try:
+            self.witness.see(note, request.get("consistency", []), root, at_s=at_s)
+        except (errors.Rejected, OSError) as error:
+            self._diary.failed("witness", error)
+            return {"cosigned": False, "reason": str(error)}
+        self._diary.worked("witness")
+        return {"cosigned": True, "reason": ""}
+
+    def _attempt(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        command = redact.line(socket_server.text(request, "command", MAX_COMMAND))
+        user = socket_server.text(request, "user", 128)
+        self.ledger.tell(events.tried(command, user, self.ledger.now_ms()))
+        return {"recorded": True}
+
+
+def main(directory: Path) -> int:
+    """Run until SIGTERM or SIGINT; return the exit status."""
+    told = diary.Diary("executor")
+    end = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end.set())
+    try:
+        with _alone(settings.Places(directory).executor):
+            return _serve(directory, told, end)
+    except (errors.SentienGuardError, OSError) as error:
+        told.failed("start", error)
+        return 1
+
+
+def _serve(directory: Path, told: diary.Diary, end: threading.Event) -> int:
+    executor = Executor(directory, told)
+    place = settings.Places(directory).socket
+    private_files.directory(place.parent)
+    collector = _owner(settings.Places(directory).collector)
+    allowed = {0, os.geteuid(), collector}
+    server = socket_server.SocketServer(place, executor.operations(), allowed, told)
+    if collector != os.geteuid() and os.geteuid() == 0:
+        os.chown(place.parent, collector, -1)
+        os.chown(place, collector, -1)
+    executor.recover()
+    threading.Thread(target=server.serve, name="socket", daemon=True).start()
+    told.tell("ready", agent=executor.settings.agent_id)
+    while not end.wait(0.2):
+        if executor.failed.is_set():
+            server.close()
+            return 1
+    server.close()
+    executor.intake.end("the executor, which is told to end", END_S)
+    return 0
+
+
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Hold a lock, so that two executors never run one agent's orders."""
+    private_files.directory(home)
+    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise errors.Unavailable(f"{home}: another executor runs for this agent") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _owner(directory: Path) -> int:
+    try:
+        return directory.stat().st_uid
+    except FileNotFoundError:
+        return os.geteuid()
+
+
+def _host(
+    configured: settings.Settings,
+    directory: Path,
+    home: Path,
+    time: clock.LocalClock,
+    busy: Callable[[], ids.OrderId | None],
+) -> hosts.Host:
+    probe = http_probe.LoopbackProbe()
+    runner = command_runner.LocalCommands()
+    table = processes.LocalProcesses()
+    volumes = files.LocalFiles({one.path: one.budget_bytes for one in configured.volumes})
+    declared = {name: _declared(one) for name, one in configured.services.items()}
+    known = services.LocalServices(declared, home / "services", probe, systemd.Systemd(runner))
+    return hosts.Host(
+        name=configured.host,
+        tags=configured.tags,
+        clock=time,
+        commands=runner,
+        facts=facts.LocalFacts(volumes, known, table, probe),
+        files=volumes,
+        http=probe,
+        logs=log_reader.LocalLogs(),
+        processes=table,
+        services=known,
+        forbidden=lambda: _forbidden(configured, directory),
+        running=lambda: frozenset(() if (order := busy()) is None else (order,)),
+        redact=_redacted,
+    )
+
+
+def _parse(stored: bytes, origin: str) -> playbook.Playbook:
+    # Loaded with the first order: the language and its YAML reader cost 3 MB that an executor with
+    # nothing to do need not have.
+    from sentienguard.playbook import parse  # noqa: PLC0415
+
+    return parse.load(stored, origin=origin)
+
+
+def _declared(one: settings.Service) -> services.Declared:
+    return services.Declared(
+        name=one.name,
+        start=one.start,
+        pid_file=Path(one.pid_file),
+        health_url=one.health_url,
+        log_file=None if one.log_file is None else Path(one.log_file),
+        config_file=None if one.config_file is None else Path(one.config_file),
+    )
+
+
+def _forbidden(configured: settings.Settings, directory: Path) -> str | None:
+    if configured.tags.get(MAINTENANCE_TAG, "false").lower() == "true":
+        return f"this host is in maintenance: its tag {MAINTENANCE_TAG} is true"
+    if os.path.lexists(directory / MARKER):
+        return f"the file {MARKER} in the agent's directory forbids it"
+    return None
+
+
+def _redacted(output: str) -> str:
+    return "\n".join(redact.secrets(line) for line in output.split("\n"))

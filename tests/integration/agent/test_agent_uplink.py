@@ -1,0 +1,234 @@
+"""Whoever answers and is not our control plane gets no byte of a request. Real TLS on loopback."""
+
+import contextlib
+import datetime as dt
+import socket
+import ssl
+import threading
+
+import pytest
+
+from sentienguard.agent import uplink
+from sentienguard.trust import certificates
+from tests.support import agent_centre
+
+pytestmark = pytest.mark.integration
+
+
+class Listening:
+    """A TLS server that keeps every application byte that it is sent."""
+
+    def __init__(self, context):
+        self.received = b""
+        self.handshakes = 0
+        self.done = threading.Event()
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._listener.close()
+
+    def _serve(self):
+        connection, _ = self._listener.accept()
+        connection.settimeout(5)
+        try:
+            with self._context.wrap_socket(connection, server_side=True) as tls:
+                self.handshakes += 1
+                while part := tls.recv(65536):
+                    self.received += part
+        except OSError:
+            pass
+        finally:
+            self.done.set()
+
+
+@contextlib.contextmanager
+def linked(trust, port, tmp_path, *, pins=None, host="127.0.0.1", ca=True):
+    (tmp_path / "ca.pem").write_bytes(trust.authority.certificate_pem)
+    context = uplink.client_context(tmp_path / "ca.pem" if ca else None)
+    link = uplink.Uplink(uplink.Address(host, port, pins or (trust.pin,)), context)
+    yield link
+    link.close()
+
+
+def refused(trust, server_context, tmp_path, **how):
+    with Listening(server_context) as server:
+        with (
+            linked(trust, server.port, tmp_path, **how) as link,
+            pytest.raises((uplink.NotTrusted, uplink.Unreachable)) as error,
+        ):
+            link.post("/api/v1/metrics", b"secret sample", "text/plain")
+        assert server.done.wait(5)
+        assert server.received == b""
+        return error, server
+
+
+def test_the_right_server_gets_the_request(tmp_path):
+    trust = agent_centre.Trust()
+    with (
+        agent_centre.Centre(trust.context(tmp_path)) as centre,
+        linked(trust, centre.port, tmp_path) as link,
+    ):
+        answer = link.post_json("/x", {"a": 1})
+        assert answer.status == 204
+        assert centre.requests == [("/x", centre.requests[0][1], {"a": 1})]
+
+
+def test_a_wrong_pin_is_refused_though_the_certificate_is_in_order(tmp_path):
+    trust = agent_centre.Trust()
+    error, server = refused(trust, trust.context(tmp_path), tmp_path, pins=("0" * 64,))
+    assert error.type is uplink.NotTrusted
+    assert trust.pin in str(error.value)
+    assert server.handshakes == 1
+
+
+def test_a_wrong_pin_is_refused_at_enrolment_too(tmp_path):
+    trust = agent_centre.Trust()
+    error, _ = refused(trust, trust.context(tmp_path), tmp_path, pins=("0" * 64,), ca=False)
+    assert error.type is uplink.NotTrusted
+
+
+def test_the_pin_alone_is_not_enough_another_authority_is_refused(tmp_path):
+    trust, other = agent_centre.Trust(), agent_centre.Trust()
+    error, _ = refused(trust, other.context(tmp_path), tmp_path, pins=(other.pin,))
+    assert error.type is uplink.NotTrusted
+
+
+def test_the_same_authority_with_another_key_is_refused(tmp_path):
+    trust, other = agent_centre.Trust(), agent_centre.Trust()
+    other.authority = trust.authority
+    now = dt.datetime.now(dt.UTC)
+    other.server = certificates.make_server(trust.authority, [], ["127.0.0.1"], now=now)
+    error, _ = refused(trust, other.context(tmp_path), tmp_path)
+    assert error.type is uplink.NotTrusted
+
+
+def test_tls_1_2_is_refused(tmp_path):
+    trust = agent_centre.Trust()
+    context = trust.context(tmp_path)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    error, server = refused(trust, context, tmp_path)
+    assert error.type is uplink.NotTrusted
+    assert server.handshakes == 0
+
+
+def test_an_expired_certificate_is_refused_though_the_pin_fits(tmp_path):
+    long_ago = dt.datetime.now(dt.UTC) - dt.timedelta(days=500)
+    trust = agent_centre.Trust()
+    trust.authority = certificates.make_authority("test", now=long_ago)
+    trust.server = certificates.make_server(trust.authority, [], ["127.0.0.1"], now=long_ago)
+    trust.pin = certificates.pin_of(trust.server.certificate_pem)
+    error, _ = refused(trust, trust.context(tmp_path), tmp_path)
+    assert "expired" in str(error.value)
+
+
+def test_a_certificate_for_another_name_is_refused_though_the_pin_fits(tmp_path):
+    trust = agent_centre.Trust(names=("other.example",), addresses=())
+    error, _ = refused(trust, trust.context(tmp_path), tmp_path)
+    assert error.type is uplink.NotTrusted
+
+
+def test_a_server_without_tls_is_refused(tmp_path):
+    trust = agent_centre.Trust()
+    with agent_centre.Centre(None) as centre:
+        with (
+            linked(trust, centre.port, tmp_path) as link,
+            pytest.raises((uplink.NotTrusted, uplink.Unreachable)),
+        ):
+            link.post_json("/x", {"a": 1})
+        assert centre.requests == []
+
+
+def test_the_environment_can_name_no_proxy_and_no_key_log(tmp_path, monkeypatch):
+    trust = agent_centre.Trust()
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    with (
+        agent_centre.Centre(trust.context(tmp_path)) as centre,
+        linked(trust, centre.port, tmp_path) as link,
+    ):
+        assert link.get("/x").status == 204
+    assert not (tmp_path / "keys").exists()
+
+
+def test_one_connection_is_kept_and_opened_again_where_it_was_cut(tmp_path):
+    trust = agent_centre.Trust()
+    with (
+        agent_centre.Centre(trust.context(tmp_path)) as centre,
+        agent_centre.Relay(centre.port) as relay,
+        linked(trust, relay.port, tmp_path) as link,
+    ):
+        for _ in range(5):
+            link.get("/x")
+        assert relay.connections == 1
+        relay.cut()
+        assert link.get("/x").status == 204
+        assert relay.connections == 2
+
+
+def test_a_centre_that_is_away_is_unreachable(tmp_path):
+    trust = agent_centre.Trust()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with linked(trust, port, tmp_path) as link, pytest.raises(uplink.Unreachable):
+        link.get("/x")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort",
+        b"\x00" * 70000,
+    ],
+)
+def test_an_answer_that_is_not_http_is_unreachable(tmp_path, answer):
+    trust = agent_centre.Trust()
+    listener = socket.create_server(("127.0.0.1", 0))
+    context = trust.context(tmp_path)
+
+    def serve():
+        connection, _ = listener.accept()
+        with context.wrap_socket(connection, server_side=True) as tls:
+            tls.recv(4096)
+            tls.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    port = listener.getsockname()[1]
+    with (
+        listener,
+        linked(trust, port, tmp_path) as link,
+        pytest.raises(uplink.Unreachable),
+    ):
+        link.get("/x")
+
+
+def test_closing_ends_a_request_that_waits(tmp_path):
+    trust = agent_centre.Trust()
+    with (
+        Listening(trust.context(tmp_path)) as server,
+        linked(trust, server.port, tmp_path) as link,
+    ):
+        ended = []
+
+        def wait():
+            with pytest.raises(uplink.Unreachable) as error:
+                link.get("/x")
+            ended.append(error)
+
+        waiting = threading.Thread(
+            target=wait,
+            daemon=True,
+        )
+        waiting.start()
+        while not server.received and waiting.is_alive():
+            waiting.join(0.01)
+        link.close()
+        waiting.join(2)
+        assert len(ended) == 1
