@@ -1,0 +1,211 @@
+"""Which keys may do what. Changes only by the threshold of the old and of the new root keys.
+
+Called by the executor (enrolment, `config`), by the control plane at start and by `sentienguard
+trust`. The first root is pinned: the install command carries the digest of its payload, so who
+delivers it cannot choose it. Every later one is chained to the one before.
+
+Rules; the line that refuses names its rule:
+1. The first root has the pinned digest and is signed by the threshold of its own root role.
+2. A later root is signed by the threshold of the current root role *and* of its own.
+3. Its version is higher than the current one. The current root itself may come again.
+4. An expired root is refused, first or later.
+5. Each key id is the id of its key; roles name listed keys, none twice, and their threshold can be
+   reached.
+6. Online keys (dispatch, log) are not offline keys (root, signer): else who holds the control
+   plane could also write playbooks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sentienguard.model import ids
+from sentienguard.trust import canonical, dsse, fields
+from sentienguard.trust.keys import BadKey, VerifyKey
+
+PAYLOAD_TYPE: Final = "application/vnd.sentienguard.root+json"
+MAX_KEYS: Final = 256  # people who approve included
+_MEMBERS: Final = {"version", "expires_ms", "keys", "roles", "log_origin"}
+
+
+class RoleName(StrEnum):
+    """What keys are for."""
+
+    ROOT = "root"  # offline, k of n: says who the others are
+    SIGNER = "signer"  # offline: signs catalogues and proving records
+    DISPATCH = "dispatch"  # online: signs orders and stops
+    LOG = "log"  # online: signs checkpoints of the audit log
+    APPROVER = "approver"  # one per person
+
+
+_ONLINE: Final = (RoleName.DISPATCH, RoleName.LOG)
+_OFFLINE: Final = (RoleName.ROOT, RoleName.SIGNER)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Who may act in a role, and how many of them it takes."""
+
+    keyids: tuple[str, ...]
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A verified root document."""
+
+    version: int
+    expires_at: datetime
+    keys: Mapping[str, VerifyKey]  # by key id
+    roles: Mapping[RoleName, Role]  # every role, always
+    log_origin: str  # first line of the audit log's checkpoints
+    digest: ids.Digest  # of the payload; what the install command pins
+
+    def trusted(self, role: RoleName) -> dict[str, VerifyKey]:
+        """Return the keys of a role by key id."""
+        return {keyid: self.keys[keyid] for keyid in self.roles[role].keyids}
+
+    def open(self, envelope: Any, payload_type: str, role: RoleName) -> bytes:
+        """Return the payload that the threshold of a role signed. Raises dsse.NotTrusted."""
+        threshold = self.roles[role].threshold
+        return dsse.open_envelope(envelope, payload_type, self.trusted(role), threshold)
+
+    def require_current(self, now: datetime) -> None:
+        """Refuse to be used after expiry (rule 4). Raises dsse.NotTrusted."""
+        if now >= self.expires_at:
+            raise dsse.NotTrusted(
+                f"rule 4: root version {self.version} expired at "
+                f"{self.expires_at:%Y-%m-%d %H:%M}Z; "
+                "have the root keys sign a new version"
+            )
+
+
+def payload(
+    *,
+    version: int,
+    expires_at: datetime,
+    roles: Mapping[RoleName, tuple[Sequence[VerifyKey], int]],
+    log_origin: str,
+) -> bytes:
+    """Return the payload of a root document, to be sealed by the root keys.
+
+    `roles` gives each role its keys and its threshold. Raises dsse.NotTrusted where the result
+    would be refused on opening.
+    """
+    every = {key.id: key.text for members, _ in roles.values() for key in members}
+    made = canonical.encode(
+        {
+            "v": 1,
+            "version": version,
+            "expires_ms": fields.milliseconds(expires_at),
+            "keys": every,
+            "roles": {
+                role.value: {"keyids": [key.id for key in members], "threshold": threshold}
+                for role, (members, threshold) in roles.items()
+            },
+            "log_origin": log_origin,
+        }
+    )
+    _read(made)
+    return made
+
+
+def digest_of(envelope: Any) -> ids.Digest:
+    """Return the digest to pin: of the payload of a root envelope, judging nothing else."""
+    found, _ = dsse.opened(envelope, PAYLOAD_TYPE, ())
+    return ids.digest(found)
+
+
+def first(envelope: Any, pinned: ids.Digest, *, now: datetime) -> Root:
+    """Open the root that starts the chain, by its pinned digest. Raises dsse.NotTrusted."""
+    found = digest_of(envelope)
+    if found != pinned:
+        raise dsse.NotTrusted(
+            f"rule 1: this root has digest {found}, but {pinned} is pinned; compare the install "
+            "command with what the holders of the root keys published"
+        )
+    return _signed_by_itself(envelope, now)
+
+
+def rotate(current: Root, envelope: Any, *, now: datetime) -> Root:
+    """Open the root that follows the current one, or the current one again.
+
+    Raises dsse.NotTrusted; the current root then stays.
+    """
+    found = current.open(envelope, PAYLOAD_TYPE, RoleName.ROOT)  # rule 2: the old threshold
+    following = _signed_by_itself(envelope, now)
+    if ids.digest(found) != current.digest and following.version <= current.version:
+        raise dsse.NotTrusted(
+            f"rule 3: expected a root version above {current.version}, got {following.version}"
+        )
+    return following
+
+
+def _signed_by_itself(envelope: Any, now: datetime) -> Root:
+    found, _ = dsse.opened(envelope, PAYLOAD_TYPE, ())
+    root = _read(found)
+    root.open(envelope, PAYLOAD_TYPE, RoleName.ROOT)  # rules 1 and 2: its own threshold
+    root.require_current(now)
+    return root
+
+
+def _read(found_payload: bytes) -> Root:
+    found = fields.document(found_payload, "root", _MEMBERS)
+    listed = _keys(found["keys"])
+    named = fields.exact(found["roles"], "root: roles", {role.value for role in RoleName})
+    roles = {role: _role(named[role.value], role, listed) for role in RoleName}
+    _apart(roles)
+    return Root(
+        version=fields.integer(found, "version", "root", 1, canonical.MAX_INTEGER),
+        expires_at=fields.moment(found, "expires_ms", "root"),
+        keys=listed,
+        roles=roles,
+        log_origin=_origin(found["log_origin"]),
+        digest=ids.digest(found_payload),
+    )
+
+
+def _keys(found: Any) -> dict[str, VerifyKey]:
+    if not isinstance(found, dict) or len(found) > MAX_KEYS:
+        raise dsse.NotTrusted(f"root: keys is not an object of at most {MAX_KEYS} members")
+    listed = {}
+    for keyid, text in found.items():
+        if not isinstance(text, str):
+            raise dsse.NotTrusted(f"root: key {keyid} is not text")
+        try:
+            listed[keyid] = VerifyKey.from_text(text)
+        except BadKey as error:
+            raise dsse.NotTrusted(f"root: key {keyid}: {error}") from error
+        if listed[keyid].id != keyid:
+            raise dsse.NotTrusted(f"rule 5: root lists key {listed[keyid].id} as {keyid}")
+    return listed
+
+
+def _role(found: Any, role: RoleName, listed: Mapping[str, VerifyKey]) -> Role:
+    what = f"root: role {role}"
+    members = fields.exact(found, what, {"keyids", "threshold"})
+    keyids = tuple(fields.array(members, "keyids", what, MAX_KEYS))
+    unknown = [keyid for keyid in keyids if not isinstance(keyid, str) or keyid not in listed]
+    if unknown or len(set(keyids)) != len(keyids):
+        raise dsse.NotTrusted(f"rule 5: {what} names unlisted keys {unknown} or one key twice")
+    if role is RoleName.APPROVER and not keyids:  # nobody approves by signature here
+        return Role((), fields.integer(members, "threshold", what, 1, MAX_KEYS))
+    return Role(keyids, fields.integer(members, "threshold", what, 1, len(keyids)))
+
+
+def _apart(roles: Mapping[RoleName, Role]) -> None:
+    online = {keyid for role in _ONLINE for keyid in roles[role].keyids}
+    offline = {keyid for role in _OFFLINE for keyid in roles[role].keyids}
+    if online & offline:
+        raise dsse.NotTrusted(
+            f"rule 6: keys {sorted(online & offline)} are both online (dispatch, log) and offline "
+            "(root, signer); give each its own"
+        )
+
+
+def _origin(found: Any) -> str:
+    if not isinstance(found, str) or not found or any(c in "+ " or c < "!" for c in found):
+        raise dsse.NotTrusted("root: log_origin is not text without blanks and plus signs")
+    return found
