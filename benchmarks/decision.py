@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import order_latency
 from sentienguard.model import ids
 from sentienguard.model.anomaly import Baseline
 from sentienguard.model.incident import Incident
@@ -47,6 +48,7 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "judge_170_values_ms": _spread(_judging(anomalous=False), rounds),
         "judge_and_decide_60_playbooks_ms": _spread(_judging(anomalous=True), rounds),
+        "sample_to_order_on_host": order_latency.measure(min(rounds, 200)),
         "rounds": rounds,
         "playbooks": _PLAYBOOKS,
         "values": _VALUES,

@@ -1,6 +1,8 @@
 """Write docs/reference/openapi.json from the routes; the dashboard's types come from it.
 
-    python scripts/openapi.py [--check]     --check: write nothing, fail where the file is not current
+    python scripts/openapi.py [--check]
+
+`--check` writes nothing and fails where the file is not current.
 """
 
 import json
@@ -18,7 +20,7 @@ FILE = Path(__file__).resolve().parents[1] / "docs/reference/openapi.json"
 def main() -> int:
     """Write or compare; return the exit status."""
     # Routes are declared without looking at the centre, so none has to be opened for this.
-    app = people.application(cast(Centre, SimpleNamespace()))
+    app = people.application(cast("Centre", SimpleNamespace()))
     text = json.dumps(_plain(app.openapi()), indent=1, sort_keys=True) + "\n"
     if "--check" in sys.argv:
         if FILE.read_text() != text:

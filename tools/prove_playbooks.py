@@ -4,8 +4,8 @@
 
 For each run: a fresh executor with an empty journal, the drill's fault, one order, and then three
 judgements that are not the playbook's own: the drill looks for itself that the fault is gone, that
-what must not change did not, and the executor's signed end says SUCCESS. `--write` keeps the count in
-`playbooks/NAME/proving.json` together with the digest of the playbook's bytes; a playbook that
+what must not change did not, and the executor's signed end says SUCCESS. `--write` keeps the count
+in `playbooks/NAME/proving.json` together with the digest of the playbook's bytes; a playbook that
 changes loses its record (tests/playbooks/test_proving_records.py). `sentienguard up` signs the
 records, and policy lets a playbook with one run in the drill environment.
 
@@ -29,7 +29,6 @@ from sentienguard.agent.executor_link import ExecutorAway, ExecutorLink
 from sentienguard.cli.drills import drill, library
 from sentienguard.cli.installation import host_agent, processes, up
 from sentienguard.cli.installation.places import Places
-from sentienguard.cli.installation.sandbox import Sandbox
 from sentienguard.model.ids import IncidentId, order_id
 from sentienguard.model.order import Order
 from sentienguard.model.playbook import Playbook
@@ -95,7 +94,8 @@ def _run(places: Places, playbook: Playbook, fault: drill.Drill, number: int) ->
         kept = all(one.kept for one in drill.compare(before, fault.facts()))
         verified = outcome == "SUCCESS" and fault.is_gone() and kept
         if not verified:
-            print(f"  run {number}: {outcome}, gone {fault.is_gone()}, kept {kept}", file=sys.stderr)
+            found = f"{outcome}, gone {fault.is_gone()}, kept {kept}"
+            print(f"  run {number}: {found}", file=sys.stderr)
         return verified
     finally:
         fault.clean_up()

@@ -181,7 +181,7 @@ async def _listen(
             people.serve(sockets=[doors.people]), agents.serve(sockets=[doors.agents])
         )
     finally:
-        doors.announcement.unlink(missing_ok=True)  # noqa: ASYNC240  # nothing else runs any more
+        doors.announcement.unlink(missing_ok=True)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

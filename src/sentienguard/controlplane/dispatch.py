@@ -82,13 +82,13 @@ class Dispatch:
         for kept in waiting:
             if not self._due(kept.order.id):  # rule 2
                 continue
-            now = self._centre.clock.now()
-            if not self._centre.orders.delivered(kept.order.id, at=now):
-                continue
-            self._record_delivery(kept)
             seq = self._centre.orders.next_seq(agent.id)
+            sealed = self._centre.trust.seal_order(kept.order, poll.nonce, seq)  # rule 1
+            if not self._centre.orders.delivered(kept.order.id, at=self._centre.clock.now()):
+                continue  # it was taken back just now
+            self._record_delivery(kept)
             self._centre.counters.add("orders_delivered_total")
-            return self._centre.trust.seal_order(kept.order, poll.nonce, seq), None  # rule 1
+            return sealed, None
         return None, None
 
     def _due(self, order: OrderId) -> bool:

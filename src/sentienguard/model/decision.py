@@ -22,7 +22,7 @@ class Route(IntEnum):
 
     def meet(self, other: Self) -> Self:
         """Return the more restrictive of the two."""
-        return min(self, other)
+        return type(self)(min(self.value, other.value))
 
 
 @dataclass(frozen=True, slots=True)

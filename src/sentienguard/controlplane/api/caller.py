@@ -91,7 +91,8 @@ def authenticated(request: Request) -> Caller:
     centre = centre_of(request)
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     token = bearer if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
-    if token and not bearer and request.method not in SAFE_METHODS and CSRF_HEADER not in request.headers:
+    unsafe = request.method not in SAFE_METHODS and CSRF_HEADER not in request.headers
+    if token and not bearer and unsafe:
         raise ProblemError(
             HTTPStatus.FORBIDDEN, "cross-site", f"a cookie needs the header {CSRF_HEADER} beside it"
         )

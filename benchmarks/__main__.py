@@ -1,0 +1,79 @@
+"""Run one benchmark and print its figures with the machine they were taken on."""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+NAMES: Mapping[str, str] = {
+    "audit": "verify, append and prove in the audit log, beside a hash chain and signatures",
+    "decision": "judge, match, decide; and from a sample to the order on the host",
+    "detection": "false alarms and delay of the baselines, beside the seed's method",
+    "execution": "admission, pre-checks, five steps with five checks, beside plain subprocesses",
+    "footprint": "memory, processor and wire bytes of the agent, beside gzip and psutil",
+}
+
+
+def main() -> int:
+    """Measure and print; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog="; ".join(f"{name}: {sentence}" for name, sentence in NAMES.items()),
+    )
+    parser.add_argument("name", choices=sorted(NAMES))
+    parser.add_argument("--data", type=Path, help="directory with data that the benchmark reads")
+    parser.add_argument("--out", type=Path, help="write the figures there as JSON as well")
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    wanted = parser.parse_args()
+    options = dict(pair.partition("=")[::2] for pair in wanted.set)
+    if wanted.data:
+        options["data"] = str(wanted.data)
+    figures = importlib.import_module(f"benchmarks.{wanted.name}").run(options)
+    document = {"benchmark": wanted.name, "machine": machine(), "figures": figures}
+    text = json.dumps(document, indent=2, sort_keys=False)
+    if wanted.out:
+        wanted.out.write_text(text + "\n")
+    print(text if wanted.json else "\n".join(_lines(document)))
+    return 0
+
+
+def machine() -> dict[str, Any]:
+    """Say what was measured on."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    total_kib = int(Path("/proc/meminfo").read_text().split()[1])
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "memory_gib": round(total_kib / 2**20, 1),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def _lines(value: Any, depth: int = 0) -> list[str]:
+    lines: list[str] = []
+    for name, found in value.items():
+        if isinstance(found, Mapping):
+            lines += [f"{'  ' * depth}{name}", *_lines(found, depth + 1)]
+        else:
+            shown = f"{found:.4g}" if isinstance(found, float) else found
+            lines.append(f"{'  ' * depth}{name:<40} {shown}")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
