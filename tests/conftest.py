@@ -1,4 +1,4 @@
-"""Profiles for property tests: `fixed` gives the same cases each time, `thorough` searches longer."""
+"""Profiles of property tests: `fixed` has the same cases each time, `thorough` searches longer."""
 
 import os
 

@@ -7,7 +7,6 @@ as the collector would.
 """
 
 import base64
-import dataclasses
 import json
 import os
 import signal
@@ -15,10 +14,13 @@ import socket
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from sentienguard.agent import lean, private_files
-from sentienguard.model import ids, order
+from sentienguard.model import ids, order, playbook
+from sentienguard.playbook import parse
 from sentienguard.trust import catalogue as catalogues
 from sentienguard.trust import dsse
 from sentienguard.trust import order as orders
@@ -40,7 +42,9 @@ def key(number: int) -> SigningKey:
 class Centre:
     """All keys of one installation, and what they sign."""
 
-    def __init__(self, *, now: datetime | None = None, approvers: int = 0, threshold: int = 1):
+    def __init__(
+        self, *, now: datetime | None = None, approvers: int = 0, threshold: int = 1
+    ) -> None:
         self.now = now or datetime.now(UTC)
         self.root_key, self.signer, self.dispatch, self.log = (key(n) for n in (1, 2, 3, 4))
         self.second_signer = key(5)
@@ -48,7 +52,9 @@ class Centre:
         self.threshold = threshold
         self.seq = 0
 
-    def root_envelope(self, *, version=1, expires_at=None):
+    def root_envelope(
+        self, *, version: int = 1, expires_at: datetime | None = None
+    ) -> dict[str, Any]:
         people = [one.public for one in self.approvers]
         payload = roots.payload(
             version=version,
@@ -67,18 +73,29 @@ class Centre:
         )
         return dsse.seal(roots.PAYLOAD_TYPE, payload, [self.root_key])
 
-    def root(self, **changes):
-        envelope = self.root_envelope(**changes)
-        return roots.first(envelope, roots.digest_of(envelope), now=datetime(1970, 1, 1, tzinfo=UTC))
+    def root(self, *, version: int = 1, expires_at: datetime | None = None) -> roots.Root:
+        envelope = self.root_envelope(version=version, expires_at=expires_at)
+        return roots.first(
+            envelope, roots.digest_of(envelope), now=datetime(1970, 1, 1, tzinfo=UTC)
+        )
 
-    def catalogue_envelope(self, listed, *, version=1, expires_at=None, signers=None):
+    def catalogue_envelope(
+        self,
+        listed: Iterable[catalogues.Listed],
+        *,
+        version: int = 1,
+        expires_at: datetime | None = None,
+        signers: Sequence[SigningKey] | None = None,
+    ) -> dict[str, Any]:
         payload = catalogues.payload(
             version=version, expires_at=expires_at or self.now + _LATER, playbooks=listed
         )
         default = [self.signer, self.second_signer][: self.threshold]
         return dsse.seal(catalogues.PAYLOAD_TYPE, payload, signers or default)
 
-    def order(self, remedy, *, nonce="ab" * 16, **changes) -> orders.SignedOrder:
+    def order(
+        self, remedy: playbook.Playbook, *, nonce: str = "ab" * 16, **changes: Any
+    ) -> orders.SignedOrder:
         """Make the order for a playbook; `changes` are fields of Order, or seq or approvals."""
         self.seq += 1
         seq, approvals = changes.pop("seq", self.seq), changes.pop("approvals", ())
@@ -103,24 +120,24 @@ class Centre:
         )
         return orders.SignedOrder(made, nonce, seq, tuple(approvals))
 
-    def seal(self, signed, *, dispatch=None):
+    def seal(
+        self, signed: orders.SignedOrder, *, dispatch: SigningKey | None = None
+    ) -> dict[str, Any]:
         return orders.seal_order(signed, dispatch or self.dispatch)
 
 
-def listed(*remedies, **changes):
-    return [
-        catalogues.Listed(one.name, one.version, one.digest, **changes) for one in remedies
-    ]
+def listed(*remedies: playbook.Playbook) -> list[catalogues.Listed]:
+    return [catalogues.Listed(one.name, one.version, one.digest) for one in remedies]
 
 
 class Agent:
     """One agent's directory, and its executor while `start` .. `kill` or `stop`."""
 
-    def __init__(self, directory: Path, centre: Centre, **changes):
+    def __init__(self, directory: Path, centre: Centre, **changes: Any) -> None:
         self.directory = directory
         self.centre = centre
         self.key = key(9)
-        self.process = None
+        self.process: subprocess.Popen[bytes] | None = None
         root = centre.root_envelope()
         record = {
             "agent_id": AGENT,
@@ -152,11 +169,13 @@ class Agent:
         self.wait(lambda: self.ask("hello").get("agent_id") == AGENT, 20)
 
     def kill(self) -> None:
+        assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.process = None
 
     def stop(self) -> int:
+        assert self.process is not None
         self.process.terminate()
         status = self.process.wait(15)
         self.process = None
@@ -167,7 +186,7 @@ class Agent:
             self.process.kill()
             self.process.wait()
 
-    def wait(self, condition, seconds: float = 15.0):
+    def wait(self, condition: Callable[[], Any], seconds: float = 15.0) -> Any:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             try:
@@ -182,19 +201,18 @@ class Agent:
     def diary(self) -> str:
         return (self.directory / "executor.err").read_text()
 
-    def say(self, line: bytes) -> dict:
+    def say(self, line: bytes) -> dict[str, Any]:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(30)
             connection.connect(str(self.socket))
             connection.sendall(line)
-            return json.loads(connection.makefile("rb").readline())
+            answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
+            return answer
 
-    def ask(self, op: str, **fields) -> dict:
+    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
         return self.say(json.dumps({"op": op, **fields}).encode() + b"\n")
 
-    def configure(self, *stored: bytes, version: int = 1) -> dict:
-        from sentienguard.playbook import parse
-
+    def configure(self, *stored: bytes, version: int = 1) -> dict[str, Any]:
         remedies = [parse.load(one, origin="test") for one in stored]
         return self.ask(
             "config",
@@ -206,32 +224,33 @@ class Agent:
             },
         )
 
-    def send(self, remedy, **changes) -> dict:
+    def send(self, remedy: playbook.Playbook, **changes: Any) -> dict[str, Any]:
         nonce = self.ask("ticket")["nonce"]
         signed = self.centre.order(remedy, nonce=nonce, **changes)
         return self.ask("order", envelope=self.centre.seal(signed))
 
-    def stop_order(self, order_id: str, by: str = "pat@example.org") -> dict:
+    def stop_order(self, order_id: str, by: str = "pat@example.org") -> dict[str, Any]:
         self.centre.seq += 1
         nonce = self.ask("ticket")["nonce"]
         stop = orders.SignedStop(ids.OrderId(order_id), AGENT, nonce, self.centre.seq, by)
         return self.ask("stop", envelope=orders.seal_stop(stop, self.centre.dispatch))
 
-    def events(self, after: int = 0) -> list[dict]:
+    def events(self, after: int = 0) -> list[dict[str, Any]]:
         found = self.ask("events", after=after, wait_s=0)["events"]
         return [json.loads(one["leaf"]) for one in found]
 
-    def finished(self, order_id: str, seconds: float = 20.0) -> dict:
+    def finished(self, order_id: str, seconds: float = 20.0) -> dict[str, Any]:
         """Wait for the end of an order and return its data."""
 
-        def end():
+        def end() -> list[dict[str, Any]]:
             return [
                 leaf["data"]
                 for leaf in self.events()
                 if leaf["kind"] == "order.finished" and leaf["data"]["order_id"] == order_id
             ]
 
-        return self.wait(end, seconds)[-1]
+        found: dict[str, Any] = self.wait(end, seconds)[-1]
+        return found
 
 
 def processes_with(text: str) -> list[int]:
@@ -246,6 +265,3 @@ def processes_with(text: str) -> list[int]:
             if text.encode() in line:
                 found.append(int(name))
     return found
-
-
-replace = dataclasses.replace

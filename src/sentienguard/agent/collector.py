@@ -79,7 +79,7 @@ def compose(
         network.Network(),
         processes.Processes(configured.limits.top),
         services.Services(declared),
-        disks.Disks(),
+        *(() if configured.confined else (disks.Disks(),)),
         volumes.Volumes(configured.volumes, configured.limits),  # after disks: adds their paths
         logs,
     )

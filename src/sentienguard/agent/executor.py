@@ -271,10 +271,13 @@ def _host(
 ) -> hosts.Host:
     probe = http_probe.LoopbackProbe()
     runner = command_runner.LocalCommands()
-    table = processes.LocalProcesses()
-    volumes = files.LocalFiles({one.path: one.budget_bytes for one in configured.volumes})
+    confined = configured.confined
+    table = processes.LocalProcesses(_of_declared(configured) if confined else None)
+    watched = {one.path: one.budget_bytes for one in configured.volumes}
+    volumes = files.LocalFiles(watched, confined=confined)
     declared = {name: _declared(one) for name, one in configured.services.items()}
-    known = services.LocalServices(declared, home / "services", probe, systemd.Systemd(runner))
+    units = systemd.Systemd(runner, confined=confined)
+    known = services.LocalServices(declared, home / "services", probe, units)
     return hosts.Host(
         name=configured.host,
         tags=configured.tags,
@@ -290,6 +293,20 @@ def _host(
         running=lambda: frozenset(() if (order := busy()) is None else (order,)),
         redact=_redacted,
     )
+
+
+def _of_declared(configured: settings.Settings) -> Callable[[int], bool]:
+    """Return what tells whether a process is that of a declared service."""
+    files_ = [Path(one.pid_file) for one in configured.services.values()]
+
+    def of_declared(pid: int) -> bool:
+        for file in files_:
+            with contextlib.suppress(OSError, ValueError):
+                if int(file.read_text("ascii")) == pid:
+                    return True
+        return False
+
+    return of_declared
 
 
 def _parse(stored: bytes, origin: str) -> playbook.Playbook:

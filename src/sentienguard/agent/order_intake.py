@@ -98,12 +98,8 @@ class Intake:
             refusal = admission.judge(case)
             if refusal is not None:
                 return self._refused(signed, refusal)
-            try:
-                bound = case.bound
-            except parameters.ParameterRefused as error:  # what it names went away just now
-                return self._refused(signed, admission.Refusal("parameters", str(error)))
-            self._ledger.intend(signed, case.stored or b"", bound)
-            self._start(case, bound)
+            self._ledger.intend(signed, case.stored or b"", case.bound)
+            self._start(case, case.bound)
         return Answer(signed.order.id)
 
     def stop(self, envelope: Any) -> str | None:

@@ -98,6 +98,7 @@ class Settings:
     services: Mapping[str, Service]
     log_files: tuple[str, ...]  # absolute paths of the logs to tail
     limits: Limits
+    confined: bool = False  # only the declared volumes and services are watched and acted on
 
     @property
     def server_address(self) -> tuple[str, int]:
@@ -173,6 +174,7 @@ def render(settings: Settings) -> bytes:
         },
         "log_files": list(settings.log_files),
         "limits": _plain(settings.limits),
+        "confined": settings.confined,
     }
     return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
 
@@ -202,7 +204,9 @@ class _Reader:
 
     def settings(self, value: Any) -> Settings:
         record = self.object(value, "")
-        optional = {"tags", "interval_s", "volumes", "services", "log_files", "limits"}
+        optional = {
+            *("tags", "interval_s", "volumes", "services", "log_files", "limits", "confined"),
+        }
         known = {field.name for field in fields(Settings)}
         self.fields(record, known - optional, optional, "")
         services = self.object(record.get("services", {}), "services")
@@ -223,6 +227,7 @@ class _Reader:
             },
             log_files=self.list(record.get("log_files", []), "log_files", self.absolute),
             limits=self.limits(record.get("limits", {})),
+            confined=self.truth(record.get("confined", False), "confined"),
         )
 
     def wrong(self, key: str, expected: str, value: object) -> SettingsInvalid:
@@ -270,6 +275,11 @@ class _Reader:
     def absolute(self, value: Any, key: str) -> str:
         if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
             raise self.wrong(key, "an absolute path", value)
+        return value
+
+    def truth(self, value: Any, key: str) -> bool:
+        if not isinstance(value, bool):
+            raise self.wrong(key, "true or false", value)
         return value
 
     def number(self, value: Any, key: str, least: float, most: float) -> float:

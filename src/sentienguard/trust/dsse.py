@@ -81,14 +81,14 @@ def opened(
     if found_type != payload_type:
         raise NotTrusted(f"rule 2: expected a payload of {payload_type}, got {found_type[:80]!r}")
     message = pre_authentication(payload_type, payload)
-    remaining = {key.raw: key for key in trusted}  # rule 4: by key, not by name
-    signed_by: set[keys.VerifyKey] = set()
+    remaining = {key.raw: key for key in trusted}  # rule 4: not by name
+    signed_by: set[keys.VerifyKey] = set()  # rule 4: of keys, not of signatures
     for hint, signature in signatures:
         order = sorted(remaining.values(), key=lambda key: key.id != hint)
         signer = next((key for key in order if key.verify(signature, message)), None)  # rule 3
         if signer is not None:
             signed_by.add(signer)
-            del remaining[signer.raw]  # rule 4
+            del remaining[signer.raw]  # each further signature has to be somebody else's
     return payload, frozenset(signed_by)
 
 

@@ -1,4 +1,4 @@
-"""The rules of flow.incident, each as a table of stories and as a property over all event orders."""
+"""The rules of flow.incident, as a table of stories and as properties over all event orders."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -141,3 +141,8 @@ def test_the_collector_loads_these_without_a_cryptography_library(module):
         "assert not [name for name in sys.modules if name.startswith('cryptography')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_duplicate_member_is_named_as_what_it_is():
+    with pytest.raises(canonical.NotCanonical, match="same key twice"):
+        canonical.decode(b'{"a":1,"a":1}')

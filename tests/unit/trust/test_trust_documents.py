@@ -171,6 +171,15 @@ def test_a_root_of_another_form_is_refused_even_when_pinned_and_signed(payload):
         root.first(envelope, root.digest_of(envelope), now=NOW)
 
 
+def test_a_key_is_listed_under_its_own_id():
+    listed = dict(raw_root()["keys"])
+    listed[DISPATCH.id], listed[LOG.id] = listed[LOG.id], listed[DISPATCH.id]
+    envelope = dsse.seal(root.PAYLOAD_TYPE, canonical.encode(raw_root(keys=listed)), ROOTS)
+    pinned = root.digest_of(envelope)
+    with pytest.raises(dsse.NotTrusted, match="rule 5"):
+        root.first(envelope, pinned, now=NOW)
+
+
 def test_a_root_in_bytes_that_are_not_canonical_is_refused():
     envelope = dsse.seal(root.PAYLOAD_TYPE, root_payload() + b"\n", ROOTS)
     with pytest.raises(dsse.NotTrusted, match="canonical"):

@@ -137,10 +137,14 @@ def of_text(text: str) -> Query:
 
 
 def free_text(evidence: Evidence) -> str:
-    """Return what anybody on the host can write: names of files and processes, and log lines."""
+    """Return what anybody on the host can write: names of files and processes, and log lines.
+
+    Where a volume lies says nothing of what fills it, so files are named from its root on.
+    """
+    root = evidence.anomaly.series.subject
     return "\n".join(
         [
-            *(use.path for use in evidence.top_paths),
+            *(use.path.removeprefix(root) for use in evidence.top_paths),
             *(use.name for use in evidence.top_processes),
             *(line.text for line in evidence.log_lines),
         ]

@@ -1,0 +1,436 @@
+"""The log that everybody appends to: one writer thread, group commit, a publisher behind it.
+
+Called by the control plane's composition root, which gives it the rules (ports.audit_ledger). Any
+thread may call any method. The writer takes whatever waits as one batch, lets the ledger judge each
+entry, writes and syncs once, and answers. The publisher follows within CHECKPOINT_WITHIN_S: tiles
+first, then the signed checkpoint that needs them.
+"""
+
+import contextlib
+import errno
+import os
+import pathlib
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from sentienguard.adapters.audit_files import blobs as blob_files
+from sentienguard.adapters.audit_files import disk as disks
+from sentienguard.adapters.audit_files import store, tiles
+from sentienguard.model import errors
+from sentienguard.model.ids import IncidentId
+from sentienguard.ports import audit_ledger, audit_log
+
+CHECKPOINT_WITHIN_S: Final = (
+    0.25  # after an append; leaves 0.75 s of the promised second to the disk
+)
+MAX_WAITING: Final = 4096  # tickets; beyond it callers are told to come back
+MAX_BATCH: Final = 512  # entries; at most 2 MB in one write
+MAX_COSIGNED: Final = 64  # sizes kept with cosignatures; a newer one covers all before it
+_CLOSE_S: Final = 30.0  # how long a hanging disk may hold up `close`
+
+_Outcome = audit_log.Appended | audit_log.EntryRefused
+
+
+class _Ticket:
+    """Entries that wait for their batch, and what became of them."""
+
+    __slots__ = ("_done", "entries", "failure", "outcomes")
+
+    def __init__(self, entries: Sequence[audit_log.Entry]) -> None:
+        self.entries = entries
+        self.outcomes: list[_Outcome] = []
+        self.failure: errors.SentienGuardError | None = None
+        self._done = threading.Lock()  # held until answered: a third of an Event's cost
+        self._done.acquire()
+
+    def answer(self, failure: errors.SentienGuardError | None = None) -> None:
+        self.failure = failure
+        self._done.release()
+
+    def wait(self) -> list[_Outcome]:
+        with self._done:
+            if self.failure is not None:
+                raise self.failure
+            return self.outcomes
+
+
+class AuditFiles(audit_log.AuditLog):
+    """The audit log in one directory. A context manager: leaving it closes the log."""
+
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        ledger: audit_ledger.AuditLedger,
+        *,
+        disk: disks.Disk | None = None,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Open or begin a log; `ledger` is fresh and belongs to this log from now on.
+
+        Raises AuditUnavailable (locked by another process), AuditBroken (damage; another log's
+        directory).
+        """
+        self._directory = directory
+        self._disk = disk or disks.Disk()
+        self._ledger = ledger
+        self._state = threading.Lock()  # ledger, durable size
+        self._publishing = threading.Lock()  # one publication at a time; taken before _state
+        self._turn = threading.Condition()  # waiting, closing, broken
+        self._due = threading.Event()  # something durable waits for a checkpoint
+        self._stopping = threading.Event()
+        self._waiting: deque[_Ticket] = deque()
+        self._closing = False
+        self._broken: str | None = None
+        self._store = store.Store(directory, self._disk)
+        try:
+            self._tiles = tiles.Tiles(directory / "tile", self._disk)
+            self._blobs = blob_files.Blobs(directory, self._disk, entropy)
+            self._checkpoint = self._recover()
+        except OSError as error:
+            self._store.close()
+            raise audit_log.AuditBroken(f"{directory}: cannot be opened: {error}") from error
+        except BaseException:
+            self._store.close()
+            raise
+        self._durable = self._published = len(self._store)
+        self._cosigned = self._newest_cosigned()
+        self._threads = [
+            threading.Thread(target=self._write_batches, name="audit-writer", daemon=True),
+            threading.Thread(target=self._publish_often, name="audit-publisher", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what waits, publish the last checkpoint, release the directory. Twice is fine."""
+        with self._turn:
+            already, self._closing = self._closing, True
+            self._turn.notify()
+        self._stopping.set()
+        self._due.set()
+        if already:
+            return
+        for thread in self._threads:
+            thread.join(_CLOSE_S)
+        if any(thread.is_alive() for thread in self._threads):
+            raise audit_log.AuditBroken(f"{self._directory}: the disk hangs; its files stay open")
+        with contextlib.suppress(audit_log.AuditBroken):
+            self._publish()
+        self._store.close()
+
+    # --- appending -----------------------------------------------------------------------------
+
+    def append(self, entry: audit_log.Entry) -> audit_log.Appended:
+        """Write one entry and return when it is durable.
+
+        Raises EntryRefused (SourceGap, SourceForked), AuditUnavailable, AuditBroken.
+        """
+        (outcome,) = self.append_many([entry])
+        if isinstance(outcome, audit_log.EntryRefused):
+            raise outcome
+        return outcome
+
+    def append_many(self, entries: Sequence[audit_log.Entry]) -> Sequence[_Outcome]:
+        """Write entries in order and return when all are durable: one answer for each.
+
+        A refused entry is answered with its error and hinders no other one. Raises
+        AuditUnavailable, AuditBroken.
+        """
+        ticket = _Ticket(entries)
+        with self._turn:
+            self._require_open()
+            if len(self._waiting) >= MAX_WAITING:
+                raise audit_log.AuditUnavailable(
+                    f"{MAX_WAITING} appends wait for the disk already; try again in a second"
+                )
+            self._waiting.append(ticket)
+            self._turn.notify()
+        return ticket.wait()
+
+    def _require_open(self) -> None:
+        if self._broken is not None:
+            raise audit_log.AuditBroken(self._broken)
+        if self._closing:
+            raise audit_log.AuditUnavailable("the audit log is closed; start the process again")
+
+    def _write_batches(self) -> None:
+        while True:
+            with self._turn:
+                self._turn.wait_for(lambda: self._waiting or self._closing)
+                if not self._waiting:
+                    return
+                batch = self._next_batch()
+            self._commit(batch)
+
+    def _next_batch(self) -> list[_Ticket]:
+        batch = [self._waiting.popleft()]
+        count = len(batch[0].entries)
+        while self._waiting and count + len(self._waiting[0].entries) <= MAX_BATCH:
+            batch.append(self._waiting.popleft())
+            count += len(batch[-1].entries)
+        return batch
+
+    def _commit(self, batch: Sequence[_Ticket]) -> None:
+        failure: audit_log.AuditBroken | None = None
+        try:
+            with self._state:
+                records = [record for ticket in batch for record in self._judge(ticket)]
+            if records:
+                self._store.append(records)
+            self._durable += len(records)
+        except OSError as error:
+            failure = self._break(_explained(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may be told "durable"
+            failure = self._break(f"the rules of the audit log failed on an entry: {error!r}")
+        self._due.set()
+        for ticket in batch:
+            ticket.answer(failure)
+
+    def _judge(self, ticket: _Ticket) -> list[bytes]:
+        """Let the ledger judge each entry of a ticket; return what is to be written."""
+        records = []
+        for entry in ticket.entries:
+            try:
+                admitted = self._ledger.admit(entry)
+            except errors.Rejected as error:
+                ticket.outcomes.append(_as_refusal(error))
+                continue
+            repeated = admitted.stored is None
+            ticket.outcomes.append(audit_log.Appended(admitted.index, admitted.leaf_hash, repeated))
+            if admitted.stored is not None:
+                records.append(admitted.stored)
+        return records
+
+    def _break(self, why: str) -> audit_log.AuditBroken:
+        """Turn read-only for good: fail who waits, refuse who comes."""
+        with self._turn:
+            self._broken = self._broken or why
+            failure = audit_log.AuditBroken(self._broken)
+            left = list(self._waiting)
+            self._waiting.clear()
+        for ticket in left:
+            ticket.answer(failure)
+        return failure
+
+    # --- publishing ----------------------------------------------------------------------------
+
+    def checkpoint(self) -> str:
+        """Return the newest signed checkpoint, at most a second behind the last append."""
+        return self._checkpoint
+
+    def _publish_often(self) -> None:
+        while not self._stopping.is_set() and self._broken is None:
+            self._due.wait()
+            self._due.clear()
+            self._stopping.wait(CHECKPOINT_WITHIN_S)
+            with contextlib.suppress(audit_log.AuditBroken):
+                self._publish()
+
+    def _publish(self) -> None:
+        """Sign what is durable: tiles first, then the checkpoint. Raises AuditBroken."""
+        with self._publishing:
+            old = self._published
+            with self._state:
+                new = self._durable
+                note = self._ledger.sign(new)
+            if new == old:
+                return
+            try:
+                self._tiles.extend(old, new, self._row, self._stored)
+                self._disk.replace(self._directory / "checkpoint", note.encode())
+                self._tiles.drop_partial(old, new)
+            except OSError as error:
+                raise self._break(_explained(error)) from error
+            self._checkpoint, self._published = note, new
+
+    def _row(self, height: int, start: int, count: int) -> bytes:
+        with self._state:
+            return self._ledger.row(height, start, count)
+
+    def _stored(self, start: int, end: int) -> list[bytes]:
+        return [self._store.read(index) for index in range(start, end)]
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def size(self) -> int:
+        """Return how many entries are durable."""
+        return self._durable
+
+    def entry(self, index: int) -> audit_log.StoredEntry:
+        """Return one entry. Raises NoSuchEntry."""
+        if not 0 <= index < self._durable:
+            raise audit_log.NoSuchEntry(f"the log has {self._durable} entries, none at {index}")
+        return audit_log.StoredEntry(index, self._store.read(index))
+
+    def entries(self, start: int, end: int) -> Sequence[audit_log.StoredEntry]:
+        """Return entries start..end, the end left out and cut to what is durable."""
+        found = range(max(start, 0), min(end, self._durable))
+        return [audit_log.StoredEntry(index, self._store.read(index)) for index in found]
+
+    def by_incident(self, incident: IncidentId) -> Sequence[audit_log.StoredEntry]:
+        """Return what is known of an incident, oldest first."""
+        with self._state:
+            indices = [one for one in self._ledger.of_incident(incident) if one < self._durable]
+        return [audit_log.StoredEntry(index, self._store.read(index)) for index in indices]
+
+    def prove(self, index: int) -> audit_log.Proof:
+        """Prove that an entry is in the log, by a checkpoint that covers it. Raises NoSuchEntry."""
+        self.entry(index)
+        if index >= self._published:
+            self._publish()
+        with self._publishing, self._state:
+            return audit_log.Proof(
+                index=index,
+                size=self._published,
+                leaf_hash=self._ledger.leaf_hash(index),
+                hashes=tuple(self._ledger.inclusion(index, self._published)),
+                checkpoint=self._checkpoint,
+            )
+
+    def consistency(self, old: int, new: int) -> Sequence[bytes]:
+        """Return the proof that the log of `old` entries grew into that of `new`.
+
+        Raises NoSuchEntry where the log has no such size.
+        """
+        with self._state:
+            if not 0 <= old <= new <= self._durable:
+                raise audit_log.NoSuchEntry(
+                    f"the log grew from 0 to {self._durable}, not from {old} to {new}"
+                )
+            return self._ledger.consistency(old, new)
+
+    # --- witnesses -----------------------------------------------------------------------------
+
+    def add_cosignature(self, note: str) -> int:
+        """Keep a cosigned checkpoint; return how many witnesses cosigned that size so far.
+
+        Raises EntryRefused for a note that is not one of ours or has no valid cosignature.
+        """
+        with self._state:
+            size = self._ledger.recognise(note)
+            if size > self._durable:
+                raise audit_log.EntryRefused(f"checkpoint of size {size}: that is not durable yet")
+            if not self._ledger.cosigned_by(note):
+                raise audit_log.EntryRefused(
+                    f"checkpoint of size {size}: no known witness validly signed it"
+                )
+            path = self._directory / "cosigned" / f"{size:020d}"
+            kept = _text(path) or self._ledger.sign(size)
+            merged = self._ledger.merged(kept, note)
+            count = len(self._ledger.cosigned_by(merged))
+            try:
+                path.parent.mkdir(exist_ok=True, mode=0o700)
+                self._disk.replace(path, merged.encode(), durable=False)
+                self._prune_cosigned(path.parent)
+            except OSError as error:
+                raise audit_log.AuditUnavailable(f"{path}: cannot be kept: {error}") from error
+            self._cosigned = self._newest_cosigned()
+            return count
+
+    def cosigned(self) -> str | None:
+        """Return the newest checkpoint that witnesses cosigned, with their signatures."""
+        return self._cosigned
+
+    def _newest_cosigned(self) -> str | None:
+        newest = max((self._directory / "cosigned").glob("[0-9]*"), default=None)
+        return None if newest is None else _text(newest)
+
+    def _prune_cosigned(self, directory: pathlib.Path) -> None:
+        for path in sorted(directory.glob("[0-9]*"))[:-MAX_COSIGNED]:
+            path.unlink()
+
+    # --- blobs ---------------------------------------------------------------------------------
+
+    def put_blob(self, plain: bytes, media_type: str) -> audit_log.BlobRef:
+        """Keep bytes, durably, under their digest. Raises AuditUnavailable, AuditBroken."""
+        with self._turn:
+            self._require_open()
+        return self._blobs.put(plain, media_type)
+
+    def get_blob(self, sha256: str) -> bytes:
+        """Return kept bytes. Raises NoSuchBlob, BlobErased, AuditBroken."""
+        return self._blobs.get(sha256)
+
+    def erase_blob(self, sha256: str) -> None:
+        """Destroy the key of a blob for good; proofs stay valid. Raises NoSuchBlob."""
+        self._blobs.erase(sha256)
+
+    # --- opening -------------------------------------------------------------------------------
+
+    def _recover(self) -> str:
+        """Replay what is stored and publish it; return the checkpoint. Raises AuditBroken."""
+        identity = self._directory / "log.vkey"
+        note = _text(self._directory / "checkpoint")
+        known = _text(identity)
+        if known is not None and known.strip() != self._ledger.verifier_key:
+            raise audit_log.AuditBroken(
+                f"{identity}: this directory belongs to {known.strip()[:120]}, but the key given "
+                f"is {self._ledger.verifier_key}; use its own key or another directory"
+            )
+        try:
+            committed = 0 if note is None else self._ledger.checkpointed_size(note)
+            for record in self._store.recover(committed):
+                self._ledger.replay(record)
+            if note is not None:
+                self._ledger.recognise(note)
+            elif len(self._store):
+                raise audit_log.AuditBroken(
+                    f"{self._directory}: entries without a checkpoint; it was removed, restore it"
+                )
+        except errors.Rejected as error:
+            raise audit_log.AuditBroken(f"{self._directory}: {error}") from error
+        if known is None:
+            self._disk.replace(identity, f"{self._ledger.verifier_key}\n".encode())
+        return self._publish_recovered(committed, note)
+
+    def _publish_recovered(self, committed: int, note: str | None) -> str:
+        size = len(self._store)
+        whole = min(self._tiles.missing(size), committed)
+        self._tiles.extend(whole - whole % tiles.WIDTH, size, self._row, self._stored)
+        if note is not None and size == committed:
+            return note
+        signed = self._ledger.sign(size)
+        self._disk.replace(self._directory / "checkpoint", signed.encode())
+        self._tiles.drop_partial(committed, size)
+        return signed
+
+
+def _as_refusal(error: errors.Rejected) -> audit_log.EntryRefused:
+    return (
+        error if isinstance(error, audit_log.EntryRefused) else audit_log.EntryRefused(str(error))
+    )
+
+
+def _explained(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return (
+            "the disk of the audit log is full; the log is read-only and nothing is executed. Free "
+            "space on it and start the process again"
+        )
+    return (
+        f"writing the audit log failed ({error}); the log is read-only and nothing is executed. A "
+        "failed sync is never tried again: check the disk, then start the process again"
+    )
+
+
+def _text(path: pathlib.Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise audit_log.AuditBroken(f"{path}: damaged: {error}") from error

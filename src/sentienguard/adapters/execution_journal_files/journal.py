@@ -1,0 +1,153 @@
+"""An append-only file of records, one line each: `S` or `L`, CRC-32, JSON.
+
+Rules:
+1. `S` was synced before `append` returned, `L` (lazy) was not. A line that is damaged or cut ends
+   the journal if no `S` follows; if one does, something durable was altered: JournalBroken.
+2. Space is reserved ahead of the end, so that a full disk does not keep the remedy for a full disk
+   from being journaled, and so that a sync has no metadata to write.
+3. A failed write or sync is never tried again: from then on every append raises.
+4. A rewrite goes to a new file, is synced, and takes the name at once.
+"""
+
+import json
+import os
+import threading
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from sentienguard.ports import execution_journal
+
+RESERVE_BYTES = 8 * 1024 * 1024  # about 60 steps that fill both output streams
+LEAST_RESERVE_BYTES = 2 * 1024 * 1024  # below it more is reserved
+_READ_BYTES = 1024 * 1024
+
+
+class JournalFile:
+    """A ports.execution_journal.ExecutionJournal."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. Raises JournalBroken."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._failed: str | None = None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._file = os.open(path, flags, 0o600)
+            self._end = self._intact_end()
+            # Zeros after the end, so that a cut line cannot swallow the next one.
+            os.ftruncate(self._file, self._end)
+            self._reserve()
+            os.fsync(self._file)
+            _sync_directory(path.parent)
+        except OSError as error:
+            raise execution_journal.JournalBroken(f"journal {path}: {error}") from error
+
+    def append(self, records: Sequence[execution_journal.Record], *, durable: bool) -> None:
+        """Add records; see the port."""
+        with self._lock:
+            if self._failed is not None:
+                raise execution_journal.JournalBroken(self._failed)
+            data = b"".join(_line(record, durable=durable) for record in records)
+            try:
+                _write_at(self._file, data, self._end)
+                self._end += len(data)
+                if durable:
+                    os.fdatasync(self._file)
+                self._reserve()
+            except OSError as error:
+                self._failed = (
+                    f"journal {self._path}: {error}; nothing is executed until the executor has "
+                    "restarted and read what really reached the disk"
+                )
+                raise execution_journal.JournalBroken(self._failed) from error
+
+    def records(self) -> Iterator[execution_journal.Record]:
+        """Yield what is on disk; see the port."""
+        with self._path.open("rb") as file:
+            at = 0
+            for line in file:
+                at += len(line)
+                if at > self._end:
+                    return
+                yield json.loads(line[11:])
+
+    def rewrite(self, records: Iterable[execution_journal.Record]) -> None:
+        """Replace everything; see the port."""
+        with self._lock:
+            beside = self._path.with_name(f".{self._path.name}.new")
+            try:
+                file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+                end = 0
+                for record in records:
+                    data = _line(record, durable=True)
+                    _write_at(file, data, end)
+                    end += len(data)
+                old, self._file, self._end = self._file, file, end
+                os.close(old)
+                self._reserve()
+                os.fsync(self._file)
+                beside.replace(self._path)
+                _sync_directory(self._path.parent)
+            except OSError as error:
+                self._failed = f"journal {self._path}: {error}"
+                raise execution_journal.JournalBroken(self._failed) from error
+
+    def close(self) -> None:
+        """Give the file back."""
+        os.close(self._file)
+
+    def _reserve(self) -> None:
+        """Have room for at least `LEAST_RESERVE_BYTES` more; the file grows by zeros."""
+        size = os.fstat(self._file).st_size
+        if size - self._end < LEAST_RESERVE_BYTES:
+            os.posix_fallocate(self._file, self._end, RESERVE_BYTES)
+            os.fdatasync(self._file)
+
+    def _intact_end(self) -> int:
+        """Return where the last intact line ends. Raises JournalBroken (rule 1)."""
+        end: int | None = None
+        at = 0
+        with os.fdopen(os.dup(self._file), "rb", _READ_BYTES) as file:
+            file.seek(0)
+            for line in file:
+                good = _intact(line)
+                if not good and end is None:
+                    end = at
+                if good and end is not None and line[:1] == b"S":
+                    raise execution_journal.JournalBroken(
+                        f"journal {self._path}: byte {end} is damaged and a durable record follows "
+                        f"at byte {at}; look at what the executor did, then move the file away"
+                    )
+                at += len(line)
+        return at if end is None else end
+
+
+def _line(record: execution_journal.Record, *, durable: bool) -> bytes:
+    body = json.dumps(record, separators=(",", ":")).encode("ascii")
+    return b"%c %08x %s\n" % (b"S" if durable else b"L", zlib.crc32(body), body)
+
+
+def _intact(line: bytes) -> bool:
+    if len(line) < 13 or line[:2] not in {b"S ", b"L "} or not line.endswith(b"\n"):  # noqa: PLR2004 - flag, checksum, {}
+        return False
+    try:
+        return int(line[2:10], 16) == zlib.crc32(line[11:-1])
+    except ValueError:
+        return False
+
+
+def _write_at(file: int, data: bytes, at: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(file, view, at)
+        view, at = view[written:], at + written
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

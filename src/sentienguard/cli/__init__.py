@@ -1,0 +1,19 @@
+"""The command line of people: thin commands over the public API, and what runs on this machine.
+
+Called through `sentienguard` (`main.main`). A command asks the public API through `client` and
+shows the answer through `frame`; only `up`, `down`, `drill`, `demo` and `doctor` touch this
+machine.
+
+What belongs here: options, words, tables, the start and the end of processes, drills. What does
+not: judgement (stages), anything that the public API could answer (the control plane).
+
+    main.py         every command by name; errors become an exit status
+    frame.py        data directory, --json, progress and tables: what all commands share
+    client.py       the public API; a problem becomes an error
+    installation/   one installation on this machine: trust, processes, sandbox
+    drills/         bounded faults, one file for each; see its charter for how to add one
+    *_commands.py   one file for each group of commands
+
+Add a command: a function in the file of its group that takes `data: frame.Data` and
+`as_json: frame.Json`, and answers through `Frame.answer` with a document and a table.
+"""

@@ -1,0 +1,35 @@
+"""`login`: use a control plane that runs elsewhere, or another account."""
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from sentienguard.cli import client, frame, user_commands
+
+
+def login(
+    name: Annotated[str, typer.Option("--name", help="Your account.")],
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server",
+            help="https://host:port; else the one of this data directory.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Log in and keep the session in the data directory; the password is asked for, or piped in."""
+    shown = frame.open_frame(data, as_json)
+    address = (server or client.local_server(shown.data)).rstrip("/")
+    if not address.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+        raise typer.BadParameter(
+            f"--server {address}: expected https://host:port; a password crosses no network in "
+            "clear text"
+        )
+    with client.Client(address) as asked:
+        token = asked.login(name, user_commands.read_password(f"password for {name}: "))
+    client.write_session(shown.data, client.Session(token, server and address, name))
+    shown.answer({"server": address, "name": name}, Text(f"logged in at {address} as {name}"))

@@ -1,0 +1,97 @@
+"""The entry of `sentienguard`: every command by its name; errors become an exit status.
+
+    0 done    1 refused or failed    2 wrong usage    3 not available now
+
+Options that every command takes (`--data`, `--json`) may stand anywhere on the line.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+import typer.core
+
+from sentienguard.cli import (
+    about_commands,
+    approval_commands,
+    audit_commands,
+    doctor,
+    drill_commands,
+    frame,
+    freeze_commands,
+    host_commands,
+    incident_commands,
+    login_commands,
+    playbook_commands,
+    silence_commands,
+    up_commands,
+    user_commands,
+)
+from sentienguard.model import errors
+
+REFUSED, USAGE, AWAY = 1, 2, 3
+
+app = typer.Typer(
+    name="sentienguard",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Notices what is not normal, fixes it within signed limits, proves that it worked, "
+    "undoes it where it did not.",
+)
+
+app.command()(up_commands.up)
+app.command()(up_commands.down)
+app.command()(drill_commands.demo)
+app.add_typer(drill_commands.app, name="drill")
+app.add_typer(incident_commands.app, name="incidents")
+app.add_typer(approval_commands.app, name="approvals")
+app.add_typer(playbook_commands.app, name="playbook")
+app.add_typer(host_commands.app, name="hosts")
+app.add_typer(silence_commands.app, name="silence")
+app.command()(freeze_commands.freeze)
+app.command()(freeze_commands.unfreeze)
+app.add_typer(audit_commands.app, name="audit")
+app.add_typer(user_commands.users, name="users")
+app.add_typer(user_commands.tokens, name="tokens")
+app.command()(login_commands.login)
+app.command()(about_commands.settings)
+app.command()(doctor.doctor)
+app.command()(about_commands.version)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say and return the exit status."""
+    words = _shared_last(sys.argv[1:] if argv is None else list(argv))
+    try:
+        app(words, prog_name="sentienguard")
+    except SystemExit as end:  # Typer ends this way, with 2 for wrong usage
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except errors.Unavailable as error:
+        return _fail(error, AWAY)
+    except (errors.SentienGuardError, OSError) as error:
+        return _fail(error, REFUSED)
+    except KeyboardInterrupt:
+        return _fail("interrupted", REFUSED)
+    return 0
+
+
+def _fail(error: BaseException | str, status: int) -> int:
+    sys.stderr.write(f"sentienguard: {frame.plain(str(error))}\n")
+    return status
+
+
+def _shared_last(words: list[str]) -> list[str]:
+    """Move shared options that stand before the command behind it."""
+    moved: list[str] = []
+    rest = list(words)
+    while rest and (rest[0] in {"--json", "--data"} or rest[0].startswith("--data=")):
+        moved.append(rest.pop(0))
+        if moved[-1] == "--data" and rest:
+            moved.append(rest.pop(0))
+    end = rest.index("--") if "--" in rest else len(rest)
+    return [*rest[:end], *moved, *rest[end:]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

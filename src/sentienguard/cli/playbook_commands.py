@@ -1,0 +1,107 @@
+"""`playbook`: the signed remedies, and a look at one that somebody writes."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from sentienguard.cli import client, frame
+from sentienguard.model import errors
+from sentienguard.playbook import lint as linting
+from sentienguard.playbook import parse
+
+app = typer.Typer(no_args_is_help=True, help="The remedies that may run.")
+
+LONGEST_BYTES = 1 << 20  # of a playbook file; the language itself allows less
+
+
+@app.command("list")
+def list_(data: frame.Data = None, as_json: frame.Json = False) -> None:
+    """List the playbooks of the signed catalogue, with their record."""
+    shown = frame.open_frame(data, as_json)
+    with client.connect(shown.data) as asked:
+        found = asked.get("/playbooks")
+    rows = [
+        (
+            one["name"],
+            one["version"],
+            one["risk"].lower(),
+            f"{one['system']} {one['resource']} {one['symptom']}",
+            str(one["runs"]),
+            str(one["resolved"]),
+        )
+        for one in found["items"]
+    ]
+    shown.answer(found, frame.table(
+        "playbook!", "version", "risk", "for", "runs>", "resolved>", rows=rows, empty="none",
+    ))  # fmt: skip
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+) -> None:
+    """Show one playbook as it was signed."""
+    shown = frame.open_frame(data, as_json)
+    with client.connect(shown.data) as asked:
+        found = asked.get(f"/playbooks/{name}")
+    shown.answer(found, frame.pairs([
+        ("playbook", f"{found['name']} {found['version']}"),
+        ("digest", found["digest"]),
+        ("risk", found["risk"].lower()),
+        ("approval", "always asked for" if found["approval_required"] else "as policy says"),
+        ("record", f"{found['resolved']} of {found['runs']} runs resolved the incident"),
+        ("about", found["description"]),
+    ]))  # fmt: skip
+    shown.say()
+    shown.say((found["yaml"] or "").rstrip())
+
+
+@app.command("lint")
+def lint(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    as_json: frame.Json = False,
+) -> None:
+    """Judge a playbook file as signing would; status 1 if it cannot be signed."""
+    shown = frame.open_frame(None, as_json)
+    findings = _judged(file)
+    signable = not any(one["level"] == linting.Level.ERROR for one in findings)
+    shown.answer({"file": str(file), "signable": signable, "findings": findings})
+    for one in findings:
+        line = f":{one['line']}" if one["line"] else ""
+        where = f"{one['path']}: " if one["path"] else ""
+        shown.say(f"{file}{line}: {one['level']}: {where}{one['message']} [{one['rule']}]")
+        if one["way_out"]:
+            shown.say(f"    {one['way_out']}")
+    if not as_json:
+        good = "can be signed" if signable else "cannot be signed"
+        count = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}"
+        shown.out.print(Text(f"{file}: {good}, {count}"))
+    raise typer.Exit(0 if signable else 1)
+
+
+def _judged(file: Path) -> list[dict[str, Any]]:
+    try:
+        with file.open("rb") as opened:
+            stored = opened.read(LONGEST_BYTES + 1)
+    except OSError as cause:
+        raise errors.Rejected(f"{file}: cannot be read: {cause.strerror}") from cause
+    if len(stored) > LONGEST_BYTES:
+        raise errors.Rejected(f"{file}: expected at most {LONGEST_BYTES >> 20} MiB, found more")
+    try:
+        draft = parse.load_draft(stored, origin=str(file))
+    except parse.BrokenPlaybook as broken:
+        return [
+            {"level": "error", "line": one.line, "path": one.path, "rule": "language",
+             "message": f"expected {one.expected}, found {one.found}",
+             "way_out": "write it as expected"}
+            for one in broken.problems
+        ]  # fmt: skip
+    return [
+        {"level": one.level.value, "line": one.line, "path": one.path, "rule": one.rule,
+         "message": one.message, "way_out": one.way_out}
+        for one in linting.lint(draft)
+    ]  # fmt: skip

@@ -1,0 +1,63 @@
+"""Is now the time? Pre-execution checks with what their failure means: abort, wait, warn.
+
+Called by `engine` before the first step and in a dry run.
+"""
+
+from sentienguard.model import order, playbook
+from sentienguard.stages.execute import checks, session, verification, work
+
+WAIT_STEP_S = 1.0  # between two looks of a check that may wait
+
+
+def hold(running: session.Session) -> str | None:
+    """Judge every pre-check in its order; return why the order must not run, or None."""
+    for index, check in enumerate(running.playbook.pre_checks):
+        began = running.clock_in()
+        if running.order.dry_run and not _only_looks(check):
+            skipped = work.Done(order.StepStatus.WOULD_RUN, "a dry run starts no program")
+            running.tell(order.Phase.PRE_CHECK, index, check.name, skipped, began)
+            continue
+        finding = _judged(running, check)
+        status = _status(check, finding, stopped=running.interrupt.requested() is not None)
+        done = work.Done(
+            status,
+            finding.detail,
+            changed=False,
+            exit_code=finding.exit_code,
+            stdout=finding.stdout,
+            stderr=finding.stderr,
+        )
+        running.tell(order.Phase.PRE_CHECK, index, check.name, done, began)
+        if status not in {order.StepStatus.SUCCESS, order.StepStatus.WARNED}:
+            because = f" ({check.reason})" if check.reason else ""
+            return f"pre-check {check.name} failed: {finding.detail}{because}"
+    return None
+
+
+def _only_looks(check: playbook.Check) -> bool:
+    kind = checks.KINDS.get(check.kind)
+    return kind is not None and kind.only_looks
+
+
+def _judged(running: session.Session, check: playbook.Check) -> work.Finding:
+    """Look once, and for a check that may wait again until it passes or its wait is over."""
+    clock = running.host.clock
+    until = clock.monotonic() + check.max_wait.total_seconds()
+    while True:
+        limit = min(check.timeout.total_seconds(), max(1.0, running.left_s))
+        finding = verification.look(check, running.context(limit, session.LOOKING))
+        left = min(until - clock.monotonic(), running.left_s)
+        waits = check.fail_action is playbook.FailAction.WAIT and left > 0
+        if finding.passed or not waits or running.interrupt.requested() is not None:
+            return finding
+        clock.sleep(min(WAIT_STEP_S, left), running.interrupt)
+
+
+def _status(check: playbook.Check, finding: work.Finding, *, stopped: bool) -> order.StepStatus:
+    if finding.passed:
+        return order.StepStatus.SUCCESS
+    if stopped:
+        return order.StepStatus.STOPPED
+    if check.fail_action is playbook.FailAction.WARN:
+        return order.StepStatus.WARNED
+    return order.StepStatus.FAILED

@@ -1,0 +1,186 @@
+"""Delete, set aside or empty files below a directory, or give one setting of a file a value.
+
+    clean        cannot be undone, except that deleting nothing needs no undo
+    quarantine   undo moves the files back
+    truncate     cannot be undone
+    set_setting  undo puts the file's former bytes back
+
+Files are found again by device, inode, size and time when they are acted on; see ports.files.
+"""
+
+import base64
+import dataclasses
+import hashlib
+import re
+
+from sentienguard.model import order, playbook
+from sentienguard.ports import files
+from sentienguard.stages.execute import parameters, targets, work
+
+MAX_FILES = 10_000  # in one run of a step that deletes or empties; the next run goes on
+MAX_KEPT_FILES = 1_000  # in one run of a step that sets aside: each is recorded before
+MAX_CONFIG_BYTES = 256 * 1024  # of a file whose bytes are recorded before it changes
+KEPT = ".sentienguard-kept-"  # directories of this name are never looked into
+
+
+class Fs:
+    """A work.StepKind."""
+
+    def plan(self, action: playbook.Action, bound: parameters.Bound) -> tuple[str, ...]:
+        """Return `fs`, the operation and its operands as `name=value`."""
+        operands = (
+            f"{name}={bound.text(value)}"
+            for name, value in sorted(action.fields.items())
+            if name != "operation"
+        )
+        return ("fs", _operation(action), *operands)
+
+    def prepare(self, action: playbook.Action, context: work.Context) -> work.Recorded:
+        """Record the files to be moved, or the bytes to be changed."""
+        operation = _operation(action)
+        if operation == "set_setting":
+            path = targets.config_file(action.fields, context)
+            content = context.host.files.read(path)
+            if len(content) > MAX_CONFIG_BYTES:
+                raise work.NotPossible(
+                    f"{path} has {len(content)} bytes; at most {MAX_CONFIG_BYTES} can be kept"
+                )
+            key, value = (context.bound.text(action.fields.get(one)) for one in ("key", "value"))
+            return {
+                "path": path,
+                "content": base64.b64encode(content).decode(),
+                "after": _digest(with_setting(content, key, value)),
+            }
+        selection = _selection(action, context)
+        if operation != "quarantine":
+            return {"root": selection.root}
+        found = context.host.files.find(selection)
+        return {
+            "root": selection.root,
+            "kept": KEPT + re.sub(r"[^A-Za-z0-9_]", "-", context.mark),
+            "files": [dataclasses.asdict(each) for each in found.files],
+            "more": found.more,
+        }
+
+    def run(
+        self, action: playbook.Action, context: work.Context, recorded: work.Recorded
+    ) -> work.Done:
+        """Do it."""
+        host = context.host.files
+        match _operation(action):
+            case "set_setting":
+                return _set(action, context, recorded)
+            case "quarantine":
+                moved = host.move(recorded["root"], _files(recorded), recorded["kept"])
+                more = ", more remain" if recorded["more"] else ""
+                detail = f"moved {moved} files to {recorded['root']}/{recorded['kept']}{more}"
+                return _done(detail, changed=moved > 0)
+            case "truncate":
+                found = host.find(_selection(action, context))
+                cut = host.truncate(recorded["root"], found.files)
+                return _done(_told("emptied", cut, found), changed=cut > 0)
+            case "clean":
+                found = host.find(_selection(action, context))
+                deleted = host.delete(recorded["root"], found.files)
+                return _done(_told("deleted", deleted, found), changed=deleted > 0)
+            case unknown:
+                raise work.NotPossible(f"fs has no operation {unknown!r}")
+
+    def restore(
+        self, action: playbook.Action, context: work.Context, recorded: work.Recorded
+    ) -> work.Done:
+        """Move files back, or write the former bytes; say of the rest that it is gone."""
+        host = context.host.files
+        match _operation(action):
+            case "quarantine":
+                kept = _files(recorded)
+                back = host.move_back(recorded["root"], kept, recorded["kept"])
+                detail = f"{back} of {len(kept)} files are where they were"
+                whole = back == len(kept)
+                return _done(detail) if whole else work.Done(order.StepStatus.FAILED, detail)
+            case "set_setting":
+                return _unset(host, recorded)
+            case operation:
+                return work.Done(
+                    order.StepStatus.NOT_UNDOABLE, f"what {operation} removed cannot come back"
+                )
+
+
+def _set(action: playbook.Action, context: work.Context, recorded: work.Recorded) -> work.Done:
+    key, value = (context.bound.text(action.fields.get(name)) for name in ("key", "value"))
+    before = context.host.files.read(recorded["path"])
+    if before != base64.b64decode(recorded["content"]):
+        return work.Done(
+            order.StepStatus.FAILED, f"{recorded['path']} changed meanwhile", changed=False
+        )
+    after = with_setting(before, key, value)
+    if after != before:
+        context.host.files.replace(recorded["path"], after)
+    return _done(f"{key} is {value} in {recorded['path']}", changed=after != before)
+
+
+def _unset(host: files.Files, recorded: work.Recorded) -> work.Done:
+    path, before = recorded["path"], base64.b64decode(recorded["content"])
+    found = host.read(path)
+    if found != before:
+        if _digest(found) != recorded["after"]:
+            return work.Done(
+                order.StepStatus.FAILED,
+                f"{path} was changed by somebody else after the step; it is left as it is",
+            )
+        host.replace(path, before)
+    if host.read(path) != before:
+        return work.Done(order.StepStatus.FAILED, f"{path} does not have its former bytes")
+    return _done(f"{path} has its former bytes")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def with_setting(content: bytes, key: str, value: str) -> bytes:
+    """Return a configuration file with one setting changed, or added at its end.
+
+    The last line that sets the key is the one that counts; comments and all other bytes stay.
+    """
+    pattern = re.compile(
+        rb"^([ \t]*" + re.escape(key.encode()) + rb"(?:[ \t]*[=:][ \t]*|[ \t]+))([^\r\n]*)",
+        re.MULTILINE,
+    )
+    found = list(pattern.finditer(content))
+    if not found:
+        gap = b"" if not content or content.endswith(b"\n") else b"\n"
+        return content + gap + f"{key} = {value}\n".encode()
+    last = found[-1]
+    return content[: last.start(2)] + value.encode() + content[last.end(2) :]
+
+
+def _selection(action: playbook.Action, context: work.Context) -> files.Selection:
+    bound, fields = context.bound, action.fields
+    most = MAX_KEPT_FILES if _operation(action) == "quarantine" else MAX_FILES
+    return files.Selection(
+        root=bound.text(fields.get("path")),
+        pattern=bound.text(fields.get("pattern")),
+        below=bound.text(fields["below"]) if "below" in fields else "",
+        min_age_s=bound.seconds(fields.get("min_age")),
+        min_size=bound.size(fields.get("min_size")),
+        keep_newest=bound.integer(fields.get("keep_newest")),
+        at_most=min(bound.integer(fields.get("max_files"), most), most),
+    )
+
+
+def _files(recorded: work.Recorded) -> tuple[files.Found, ...]:
+    return tuple(files.Found(**each) for each in recorded["files"])  # written by asdict
+
+
+def _told(did: str, count: int, found: files.Findings) -> str:
+    more = "; more remain for the next run" if found.more else ""
+    return f"{did} {count} of {len(found.files)} files, {found.bytes} bytes found{more}"
+
+
+def _operation(action: playbook.Action) -> str:
+    return str(action.fields.get("operation"))
+
+
+def _done(detail: str, *, changed: bool = True) -> work.Done:
+    return work.Done(order.StepStatus.SUCCESS, detail, changed)

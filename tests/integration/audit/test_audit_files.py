@@ -1,0 +1,602 @@
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from sentienguard.adapters.audit_files import disk as disks
+from sentienguard.adapters.audit_files import log, reader, segments, store, tiles
+from sentienguard.model.ids import IncidentId
+from sentienguard.ports import audit_log
+from sentienguard.stages.audit import checkpoint, entry, ledger, merkle, verify, witness
+from sentienguard.trust.keys import SigningKey
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
+INCIDENT = IncidentId("inc_20260212_112600_a8f3b2c1")
+ORIGIN = "log.example/main"
+LOG, AGENT = SigningKey.from_seed(b"l" * 32), SigningKey.from_seed(b"a" * 32)
+NAME = "agent:4f5a3c1e"
+KEYS = {NAME: AGENT.public}
+
+
+def fact(key, **changed):
+    usual = audit_log.NewEntry(
+        "decision.made", NOW, "production", "cp", "engine", str(key), INCIDENT
+    )
+    return dataclasses.replace(usual, **changed)
+
+
+def fresh_ledger():
+    return ledger.Ledger(ORIGIN, LOG, agent_key=KEYS.get)
+
+
+def opened(directory, **options):
+    return log.AuditFiles(directory, fresh_ledger(), **options)
+
+
+def judged(directory, **options):
+    return verify.verify(reader.read_stored(directory), **options)
+
+
+def segment(directory):
+    return segments.listed(directory / "segments")[-1][1]
+
+
+def test_what_was_appended_is_there_after_reopening(tmp_path):
+    with opened(tmp_path) as audit:
+        appended = [audit.append(fact(n)) for n in range(5)]
+        assert [one.index for one in appended] == list(range(5))
+        assert audit.size() == 5
+    with opened(tmp_path) as audit:
+        assert audit.entry(3).fields["key"] == "3"
+        assert [one.index for one in audit.entries(1, 99)] == [1, 2, 3, 4]
+        assert len(audit.by_incident(INCIDENT)) == 5
+        assert merkle.leaf_hash(audit.entry(4).stored) == appended[4].leaf_hash
+        again = audit.append(fact(2))
+        assert (again.index, again.repeated) == (2, True)
+        assert audit.append(fact("new")).index == 5
+        assert audit.entry(5).fields["src_seq"] == 6
+    report = judged(tmp_path, deep=True)
+    assert report.passed
+    assert (report.size, report.uncovered) == (6, 0)
+
+
+def test_an_empty_log_is_sound_and_has_a_checkpoint(tmp_path):
+    with opened(tmp_path) as audit:
+        assert checkpoint.open_checkpoint(audit.checkpoint(), ORIGIN, [LOG.public]).size == 0
+    assert judged(tmp_path).passed
+
+
+def test_many_answers_come_for_many_entries_and_a_refused_one_hinders_nobody(tmp_path):
+    with opened(tmp_path) as audit:
+        said = [fact("a"), fact("b", kind="nonsense"), fact("a"), fact("c")]
+        outcomes = audit.append_many(said)
+        assert isinstance(outcomes[1], audit_log.EntryRefused)
+        assert [one.index for one in outcomes if isinstance(one, audit_log.Appended)] == [0, 0, 1]
+        with pytest.raises(audit_log.EntryRefused):
+            audit.append(fact("d", kind="nonsense"))
+        assert audit.append_many([]) == []
+
+
+def test_an_agent_s_events_are_kept_as_the_agent_signed_them(tmp_path):
+    state = entry.Source(NAME)
+    new = audit_log.NewEntry("step.done", NOW, "production", NAME, "executor", "s", INCIDENT)
+    first, state = state.next(new)
+    second, state = state.next(new)
+    with opened(tmp_path) as audit:
+        with pytest.raises(audit_log.SourceGap):
+            audit.append(audit_log.SignedEntry(second, AGENT.sign(second)))
+        audit.append(audit_log.SignedEntry(first, AGENT.sign(first)))
+        audit.append(audit_log.SignedEntry(second, AGENT.sign(second)))
+        assert audit.append(audit_log.SignedEntry(first, AGENT.sign(first))).repeated
+    report = judged(tmp_path, trust=verify.Trust(agent_key=KEYS.get), deep=True)
+    assert report.passed
+    assert dict(report.sources) == {NAME: 2}
+
+
+def test_concurrent_writers_each_get_their_own_place(tmp_path):
+    places: list[int] = []
+
+    def write(name):
+        places.extend(audit.append(fact(f"{name}:{n}")).index for n in range(20))
+
+    with opened(tmp_path) as audit:
+        writers = [threading.Thread(target=write, args=(name,)) for name in range(16)]
+        for one in writers:
+            one.start()
+        for one in writers:
+            one.join()
+    assert sorted(places) == list(range(320))
+    assert judged(tmp_path, deep=True).passed
+
+
+def test_one_key_from_many_writers_is_one_entry(tmp_path):
+    places: list[int] = []
+    with opened(tmp_path) as audit:
+        writers = [
+            threading.Thread(target=lambda: places.append(audit.append(fact("same")).index))
+            for _ in range(16)
+        ]
+        for one in writers:
+            one.start()
+        for one in writers:
+            one.join()
+        assert audit.size() == 1
+    assert places == [0] * 16
+
+
+# --- proofs, checkpoints, tiles
+
+
+def test_an_entry_is_proven_by_a_signed_checkpoint(tmp_path):
+    with opened(tmp_path) as audit:
+        audit.append_many([fact(n) for n in range(700)])
+        for index in (0, 255, 699):
+            proof = audit.prove(index)
+            signed = checkpoint.open_checkpoint(proof.checkpoint, ORIGIN, [LOG.public])
+            assert signed.size == proof.size == 700
+            leaf = merkle.leaf_hash(audit.entry(index).stored)
+            assert leaf == proof.leaf_hash
+            assert merkle.included(leaf, index, proof.size, proof.hashes, signed.root)
+        with pytest.raises(audit_log.NoSuchEntry):
+            audit.prove(700)
+
+
+def test_a_checkpoint_follows_an_append_within_a_second(tmp_path):
+    with opened(tmp_path) as audit:
+        audit.append(fact("a"))
+        waited = threading.Event()
+        for _ in range(100):
+            if checkpoint.open_checkpoint(audit.checkpoint(), ORIGIN, [LOG.public]).size == 1:
+                break
+            waited.wait(0.01)
+        else:
+            pytest.fail("no checkpoint within a second")
+
+
+def test_growth_is_proven_between_any_two_sizes(tmp_path):
+    with opened(tmp_path) as audit:
+        audit.append_many([fact(n) for n in range(20)])
+        rules = audit._ledger
+        old, new = (checkpoint.read_text(checkpoint.read_note(rules.sign(n)).text) for n in (7, 20))
+        assert merkle.consistent(7, old.root, 20, new.root, audit.consistency(7, 20))
+        for wrong in ((7, 21), (8, 7), (-1, 3)):
+            with pytest.raises(audit_log.NoSuchEntry):
+                audit.consistency(*wrong)
+
+
+def read_tiles(directory, size):
+    """Read a log as any C2SP client would: entry bundles by the tile addresses of the size."""
+    found = []
+    for number in range((size + 255) // 256):
+        width = min(256, size - number * 256)
+        name = tiles.index_path(number) + ("" if width == 256 else f".p/{width}")
+        bundle = (directory / "tile" / "entries" / name).read_bytes()
+        hashes = (directory / "tile" / "0" / name).read_bytes()
+        at = 0
+        for place in range(width):
+            length = int.from_bytes(bundle[at : at + 2], "big")
+            found.append(bundle[at + 2 : at + 2 + length])
+            at += 2 + length
+            assert hashes[place * 32 : place * 32 + 32] == merkle.leaf_hash(found[-1])
+        assert at == len(bundle)
+    return found
+
+
+def test_tiles_give_the_log_back_and_partial_ones_follow_the_checkpoint(tmp_path):
+    with opened(tmp_path) as audit:
+        for upto in (3, 256, 300, 513):
+            audit.append_many([fact(n) for n in range(upto)])
+            audit.prove(upto - 1)
+            found = read_tiles(tmp_path, upto)
+            assert found == [one.stored for one in audit.entries(0, upto)]
+    upper = (tmp_path / "tile" / "1" / "000.p" / "2").read_bytes()
+    level = [merkle.root_of(map(merkle.leaf_hash, found[n : n + 256]))[1] for n in (0, 256)]
+    assert upper == b"".join(level)
+    partial = sorted(str(one.relative_to(tmp_path)) for one in tmp_path.glob("tile/**/*.p/*"))
+    assert partial == ["tile/0/002.p/1", "tile/1/000.p/2", "tile/entries/002.p/1"]
+
+
+@pytest.mark.parametrize("lost", ["tile", "tile/entries/000", "tile/0/001", "tile/entries/002.p/1"])
+def test_lost_tiles_are_made_again_when_the_log_is_opened(tmp_path, lost):
+    with opened(tmp_path) as audit:
+        audit.append_many([fact(n) for n in range(513)])
+    subprocess.run(["rm", "-r", tmp_path / lost], check=True)
+    opened(tmp_path).close()
+    assert len(read_tiles(tmp_path, 513)) == 513
+
+
+@pytest.mark.parametrize(
+    ("number", "path"), [(0, "000"), (67, "067"), (1000, "x001/000"), (1234067, "x001/x234/067")]
+)
+def test_tile_addresses_are_those_of_c2sp(number, path):
+    assert tiles.index_path(number) == path
+
+
+# --- witnesses
+
+
+def test_cosignatures_are_kept_with_their_checkpoint(tmp_path):
+    identity = witness.Identity(NAME, AGENT, ORIGIN, [LOG.public])
+    memory = witness.Memory()
+    with opened(tmp_path) as audit:
+        assert audit.cosigned() is None
+        for upto in (3, 10):
+            audit.append_many([fact(n) for n in range(upto)])
+            note = audit.prove(upto - 1).checkpoint
+            proof = audit.consistency(memory.size, upto)
+            memory, cosigned = witness.witness(memory, note, proof, identity, at_s=100)
+            assert audit.add_cosignature(cosigned) == 1
+    with opened(tmp_path) as audit:
+        kept = audit.cosigned()
+        assert checkpoint.open_checkpoint(kept, ORIGIN, [LOG.public]).size == 10
+        assert len(checkpoint.cosignatures(kept, KEYS.get)) == 1
+        for wrong in (audit.checkpoint(), "junk", cosigned.replace("\n10\n", "\n11\n")):
+            with pytest.raises(audit_log.EntryRefused):
+                audit.add_cosignature(wrong)
+    assert judged(tmp_path, trust=verify.Trust(witnesses=KEYS, quorum=1)).passed
+
+
+def test_old_cosigned_checkpoints_make_room_for_new_ones(tmp_path):
+    with opened(tmp_path) as audit:
+        for n in range(log.MAX_COSIGNED + 5):
+            audit.append(fact(n))
+            note = audit.prove(n).checkpoint
+            audit.add_cosignature(checkpoint.cosign(note, NAME, AGENT, n))
+    assert len(list((tmp_path / "cosigned").iterdir())) == log.MAX_COSIGNED
+
+
+# --- blobs
+
+
+def test_blobs_are_kept_encrypted_and_erased_with_their_key(tmp_path):
+    with opened(tmp_path) as audit:
+        ref = audit.put_blob(b"a secret output", "text/plain")
+        assert audit.put_blob(b"a secret output", "text/plain") == ref
+        proof = audit.prove(audit.append(fact("a", blobs=(ref,))).index)
+        assert audit.get_blob(ref.sha256) == b"a secret output"
+        found = b"".join(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
+        assert b"secret" not in found
+        key = (tmp_path / "blob-keys" / ref.sha256[:2] / ref.sha256).read_bytes()
+        audit.erase_blob(ref.sha256)
+        audit.erase_blob(ref.sha256)
+        with pytest.raises(audit_log.BlobErased):
+            audit.get_blob(ref.sha256)
+        left = b"".join(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
+        assert key not in left
+        assert audit.prove(0) == proof
+        assert audit.put_blob(b"a secret output", "text/plain") == ref
+        assert audit.get_blob(ref.sha256) == b"a secret output"
+    assert judged(tmp_path).passed
+
+
+@pytest.mark.parametrize("sha256", ["0" * 64, "", "../../etc/passwd", "A" * 64])
+def test_a_blob_that_was_never_kept_is_not_there(tmp_path, sha256):
+    with opened(tmp_path) as audit:
+        with pytest.raises(audit_log.NoSuchBlob):
+            audit.get_blob(sha256)
+        with pytest.raises(audit_log.NoSuchBlob):
+            audit.erase_blob(sha256)
+
+
+def test_a_changed_blob_is_damage(tmp_path):
+    with opened(tmp_path) as audit:
+        ref = audit.put_blob(b"output", "text/plain")
+        path = tmp_path / "blobs" / ref.sha256[:2] / ref.sha256
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+        with pytest.raises(audit_log.AuditBroken):
+            audit.get_blob(ref.sha256)
+
+
+# --- who may open it
+
+
+def test_a_log_has_one_writer(tmp_path):
+    with opened(tmp_path) as audit:
+        with pytest.raises(audit_log.AuditUnavailable, match="another process"):
+            opened(tmp_path)
+        audit.append(fact("a"))
+    opened(tmp_path).close()
+
+
+def test_another_process_cannot_write_either(tmp_path):
+    code = "import fcntl, sys\nfcntl.flock(open(sys.argv[1], 'w'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    with opened(tmp_path):
+        found = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "lock"], capture_output=True, check=False
+        )
+    assert b"BlockingIOError" in found.stderr
+    with (tmp_path / "lock").open("w") as free:
+        fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_another_key_or_name_cannot_continue_a_log(tmp_path):
+    opened(tmp_path).close()
+    for other in (ledger.Ledger(ORIGIN, AGENT), ledger.Ledger("log.example/other", LOG)):
+        with pytest.raises(audit_log.AuditBroken, match="belongs to"):
+            log.AuditFiles(tmp_path, other)
+
+
+def test_a_closed_log_takes_nothing_and_can_be_closed_again(tmp_path):
+    audit = opened(tmp_path)
+    audit.append(fact("a"))
+    audit.close()
+    audit.close()
+    with pytest.raises(audit_log.AuditUnavailable, match="closed"):
+        audit.append(fact("b"))
+    with pytest.raises(audit_log.AuditUnavailable):
+        audit.put_blob(b"", "text/plain")
+
+
+# --- crashes and damage
+
+
+class Failing(disks.Disk):
+    """A disk on which a chosen operation fails from a chosen moment on."""
+
+    def __init__(self, failing, error=errno.EIO):
+        self.failing, self.error, self.armed, self.calls = failing, error, False, 0
+
+    def _maybe(self, name):
+        if self.armed and name == self.failing:
+            self.calls += 1
+            raise OSError(self.error, os.strerror(self.error))
+
+    def write(self, descriptor, data):
+        self._maybe("write")
+        super().write(descriptor, data)
+
+    def sync_data(self, descriptor):
+        self._maybe("sync_data")
+        super().sync_data(descriptor)
+
+    def replace(self, path, content, *, durable=True):
+        self._maybe("replace")
+        super().replace(path, content, durable=durable)
+
+
+@pytest.mark.parametrize("failing", ["write", "sync_data"])
+def test_a_failed_write_or_sync_is_never_tried_again_and_turns_the_log_read_only(tmp_path, failing):
+    disk = Failing(failing)
+    audit = opened(tmp_path, disk=disk)
+    audit.append(fact("before"))
+    audit.prove(0)
+    disk.armed = True
+    with pytest.raises(audit_log.AuditBroken, match="read-only"):
+        audit.append(fact("lost"))
+    calls = disk.calls
+    disk.armed = False
+    for _ in range(3):
+        with pytest.raises(audit_log.AuditBroken):
+            audit.append(fact("after"))
+        with pytest.raises(audit_log.AuditBroken):
+            audit.put_blob(b"x", "text/plain")
+    assert (calls, audit.size()) == (1, 1)
+    assert audit.entry(0).fields["key"] == "before"
+    assert audit.prove(0).size == 1
+    with pytest.raises(audit_log.NoSuchEntry):
+        audit.entry(1)
+    audit.close()
+    with opened(tmp_path) as audit:
+        assert audit.entry(0).fields["key"] == "before"
+        audit.append(fact("after"))
+    assert judged(tmp_path).passed
+
+
+def test_a_store_whose_sync_failed_writes_nothing_more(tmp_path):
+    disk = Failing("sync_data")
+    with contextlib.closing(store.Store(tmp_path, disk)) as kept:
+        kept.recover(0)
+        disk.armed = True
+        with pytest.raises(OSError, match="Input/output"):
+            kept.append([b"one"])
+        disk.armed = False
+        with pytest.raises(OSError, match="earlier write failed"):
+            kept.append([b"two"])
+        assert len(kept) == 0
+
+
+def test_a_full_disk_is_named_as_such(tmp_path):
+    disk = Failing("write", errno.ENOSPC)
+    with opened(tmp_path, disk=disk) as audit:
+        disk.armed = True
+        with pytest.raises(audit_log.AuditBroken, match="full"):
+            audit.append(fact("a"))
+
+
+def test_everybody_who_waits_is_told_when_the_log_breaks(tmp_path):
+    disk = Failing("sync_data")
+    told: list[BaseException] = []
+
+    def write(n):
+        try:
+            audit.append(fact(n))
+        except audit_log.AuditBroken as error:
+            told.append(error)
+
+    with opened(tmp_path, disk=disk) as audit:
+        disk.armed = True
+        writers = [threading.Thread(target=write, args=(n,)) for n in range(12)]
+        for one in writers:
+            one.start()
+        for one in writers:
+            one.join(10)
+    assert len(told) == 12
+
+
+def test_a_checkpoint_that_cannot_be_written_breaks_the_log(tmp_path):
+    disk = Failing("replace")
+    with opened(tmp_path, disk=disk) as audit:
+        audit.append(fact("a"))
+        disk.armed = True
+        audit.append(fact("b"))
+        with pytest.raises(audit_log.AuditBroken):
+            audit.prove(1)
+        with pytest.raises(audit_log.AuditBroken):
+            audit.append(fact("c"))
+
+
+def test_rules_that_fail_unexpectedly_break_the_log_instead_of_lying(tmp_path):
+    class Mistaken(ledger.Ledger):
+        def admit(self, new):
+            raise RuntimeError("a mistake of ours")
+
+    audit = log.AuditFiles(tmp_path, Mistaken(ORIGIN, LOG))
+    with pytest.raises(audit_log.AuditBroken, match="a mistake of ours"):
+        audit.append(fact("a"))
+    audit.close()
+
+
+def crashed(directory, committed, torn):
+    """Leave a log as a power cut would: `committed` entries signed, `torn` more only written."""
+    with opened(directory) as audit:
+        audit.append_many([fact(n) for n in range(committed)])
+    note = (directory / "checkpoint").read_bytes()
+    end = segment(directory).stat().st_size
+    with opened(directory) as audit:
+        for batch in torn:
+            audit.append_many([fact(n) for n in batch])
+    content = segment(directory).read_bytes()
+    (directory / "checkpoint").write_bytes(note)
+    return content, end
+
+
+def test_a_torn_end_is_cut_off_at_every_byte_and_nothing_signed_is_lost(tmp_path):
+    content, end = crashed(tmp_path, 3, [["x", "y"]])
+    path, note = segment(tmp_path), (tmp_path / "checkpoint").read_bytes()
+    for length in range(end, len(content) + 1):
+        path.write_bytes(content[:length])
+        (tmp_path / "checkpoint").write_bytes(note)
+        with contextlib.closing(segmentwise(tmp_path)) as audit:
+            kept = audit.size()
+            assert [one.fields["key"] for one in audit.entries(0, 3)] == ["0", "1", "2"]
+            assert kept == len(segments.parse(content[:length]).records)
+    assert judged(tmp_path).passed
+
+
+class Fast(disks.Disk):
+    """The local file system without its syncs: for tests that open a log a thousand times."""
+
+    def sync_data(self, descriptor):
+        pass
+
+    def sync_directory(self, path):
+        pass
+
+    def replace(self, path, content, *, durable=True):
+        super().replace(path, content, durable=False)
+
+
+def segmentwise(directory):
+    return opened(directory, disk=Fast())
+
+
+def test_a_log_cut_below_its_checkpoint_is_refused_at_every_byte(tmp_path):
+    content, end = crashed(tmp_path, 3, [])
+    path = segment(tmp_path)
+    for length in range(end):
+        path.write_bytes(content[:length])
+        with pytest.raises(audit_log.AuditBroken):
+            segmentwise(tmp_path)
+        assert path.stat().st_size == length
+        assert not judged(tmp_path).passed
+
+
+def test_a_changed_byte_anywhere_in_a_signed_log_is_refused_and_found(tmp_path):
+    content, end = crashed(tmp_path, 3, [])
+    path = segment(tmp_path)
+    for at in range(end):
+        changed = bytearray(content)
+        changed[at] ^= 1 << at % 8
+        path.write_bytes(changed)
+        with pytest.raises(audit_log.AuditBroken):
+            segmentwise(tmp_path)
+        assert path.read_bytes() == changed
+        assert not judged(tmp_path).passed
+
+
+def test_damage_before_an_acknowledged_batch_is_no_torn_end(tmp_path):
+    content, end = crashed(tmp_path, 3, [["x", "y"], ["z"]])
+    path, note = segment(tmp_path), (tmp_path / "checkpoint").read_bytes()
+    last = content.rindex(b'"key":"z"')
+    for at in range(end, last - 300, 7):
+        changed = bytearray(content)
+        changed[at] ^= 0x10
+        path.write_bytes(changed)
+        (tmp_path / "checkpoint").write_bytes(note)
+        with pytest.raises(audit_log.AuditBroken, match="damage"):
+            segmentwise(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\xff\xfe", None])
+def test_a_checkpoint_that_was_lost_or_changed_is_refused(tmp_path, content):
+    crashed(tmp_path, 3, [])
+    if content is None:
+        (tmp_path / "checkpoint").unlink()
+    else:
+        (tmp_path / "checkpoint").write_bytes(content)
+    with pytest.raises(audit_log.AuditBroken):
+        opened(tmp_path)
+    assert not judged(tmp_path).passed
+
+
+def test_segments_roll_over_and_a_missing_one_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "ROLL_BYTES", 2000)
+    with opened(tmp_path) as audit:
+        for n in range(20):
+            audit.append(fact(n))
+        assert audit.entry(0).fields["key"] == "0"
+        assert audit.entry(19).fields["key"] == "19"
+    paths = [path for _, path in segments.listed(tmp_path / "segments")]
+    assert len(paths) > 3
+    opened(tmp_path).close()
+    assert judged(tmp_path).passed
+    paths[1].rename(paths[1].with_suffix(".lost"))
+    with pytest.raises(audit_log.AuditBroken, match="come before it"):
+        opened(tmp_path)
+    assert not judged(tmp_path).passed
+
+
+def test_what_was_acknowledged_survives_kill_9(tmp_path):
+    code = """
+import sys, pathlib
+from tests.integration.audit import test_audit_files as here
+audit = here.opened(pathlib.Path(sys.argv[1]))
+n = audit.size()
+while True:
+    audit.append(here.fact(n)); n += 1
+    print(n, flush=True)
+"""
+    root = pathlib.Path(__file__).resolve().parents[3]
+    for _ in range(3):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, cwd=root, text=True
+        )
+        acknowledged = 0
+        for line in writer.stdout:
+            acknowledged = int(line)
+            if acknowledged % 40 == 0:
+                break
+        writer.kill()
+        for line in writer.stdout:
+            acknowledged = int(line)
+        writer.wait()
+        writer.stdout.close()
+        with opened(tmp_path) as audit:
+            assert audit.size() >= acknowledged
+            assert audit.entry(acknowledged - 1).fields["key"] == str(acknowledged - 1)
+        assert judged(tmp_path, deep=True).passed
+
+
+def test_no_directory_is_no_log(tmp_path):
+    with pytest.raises(audit_log.NoSuchEntry):
+        reader.read_stored(tmp_path / "nothing")
