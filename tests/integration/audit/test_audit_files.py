@@ -511,6 +511,23 @@ def test_a_log_cut_below_its_checkpoint_is_refused_at_every_byte(tmp_path):
         assert not judged(tmp_path).passed
 
 
+def test_entries_removed_whole_are_told_as_such(tmp_path):
+    content, _ = crashed(tmp_path, 3, [])
+    last = segments.parse(content).offsets[-1] - segments.HEADER.size
+    segment(tmp_path).write_bytes(content[:last])
+    with pytest.raises(audit_log.AuditBroken, match="entries were removed"):
+        opened(tmp_path)
+
+
+def test_sound_records_that_were_never_signed_are_refused(tmp_path):
+    crashed(tmp_path / "true", 3, [])
+    with opened(tmp_path / "false") as audit:
+        audit.append_many([fact(f"forged {n}") for n in range(3)])
+    segment(tmp_path / "true").write_bytes(segment(tmp_path / "false").read_bytes())
+    with pytest.raises(audit_log.AuditBroken, match="does not belong"):
+        opened(tmp_path / "true")
+
+
 def test_a_changed_byte_anywhere_in_a_signed_log_is_refused_and_found(tmp_path):
     content, end = crashed(tmp_path, 3, [])
     path = segment(tmp_path)
