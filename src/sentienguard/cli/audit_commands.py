@@ -1,6 +1,7 @@
 """`audit`: check the evidence, here or in a copy, and prove one entry."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,7 +40,9 @@ def verify(
     lies on its disk; where none runs, the log in the data directory is read.
     """
     shown = frame.open_frame(data, as_json)
-    found = _offline(path, against or []) if path or against else _asked_or_local(shown)
+    if path is None and against:
+        raise errors.Rejected("--against needs PATH, the log's directory that is to be checked")
+    found = verify_stored(path, against or []) if path else _asked_or_local(shown)
     rows = [
         (
             one["check"],
@@ -83,12 +86,14 @@ def _asked_or_local(shown: frame.Frame) -> dict[str, Any]:
     except client.Away:
         if not local.is_dir():
             raise
-        return _offline(local, [])
+        return verify_stored(local)
 
 
-def _offline(path: Path | None, against: list[Path]) -> dict[str, Any]:
-    if path is None:
-        raise errors.Rejected("--against needs PATH, the log's directory that is to be checked")
+def verify_stored(path: Path, against: Sequence[Path] = ()) -> dict[str, Any]:
+    """Verify a log's directory or a copy of it, also against checkpoints that somebody kept.
+
+    Raises errors.Rejected where there is none.
+    """
     if not path.is_dir():
         raise errors.Rejected(f"{path}: expected the directory of an audit log, found none")
     older = tuple(_checkpoint(one) for one in against)

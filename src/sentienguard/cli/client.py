@@ -136,13 +136,16 @@ def _problem(response: httpx.Response) -> errors.SentienGuardError:
 
 
 @contextmanager
-def connect(data: Path) -> Iterator[Client]:
+def connect(data: Path, *, here: bool = False) -> Iterator[Client]:
     """Talk to the control plane of this data directory, or to the one that `login` named.
 
+    With `here` it is the one of this data directory, whatever was logged in to.
     A session of this machine's own control plane that has ended is opened again with the first
     login, as long as that stands. Raises NotLoggedIn and Away with the way out.
     """
     session = read_session(data)
+    if here and session and session.server:
+        session = None
     remote = session.server if session else None
     server = remote or local_server(data)
     with Client(server, session.token if session else "") as client:

@@ -5,17 +5,18 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import typer
 from rich.text import Text
 
 from sentienguard.agent import settings as agent_settings
-from sentienguard.cli import client, frame
+from sentienguard.cli import audit_commands, client, frame
 from sentienguard.cli.installation import centre, host_agent
 from sentienguard.cli.installation import sandbox as sandboxes
 from sentienguard.cli.installation.places import Places
@@ -77,10 +78,11 @@ def examine(places: Places) -> Iterator[Finding]:
     yield _space(places.data)
     yield _modes(places)
     yield _settings(places)
-    yield _process("control plane", centre.process_file(places) is not None, places)
+    running = centre.process_file(places) is not None
+    yield _process("control plane", running, places)
     if host_agent.enrolled(places):
         yield _process("agent", host_agent.process_file(places) is not None, places)
-    for look in (_answering, _samples, _audit):
+    for look in (_answering, _samples, _audit) if running else (_stored_audit,):
         yield _tried(look, places)
     if sandboxes.exists(places.sandbox):
         yield _tried(_sandbox, places)
@@ -162,7 +164,7 @@ def _tried(look: Callable[[Places], Finding], places: Places) -> Finding:
 
 
 def _answering(places: Places) -> Finding:
-    with client.connect(places.data) as asked:
+    with client.connect(places.data, here=True) as asked:
         began = time.monotonic()
         me = asked.get("/auth/me")
         took = (time.monotonic() - began) * 1000
@@ -175,7 +177,7 @@ def _samples(places: Places) -> Finding:
     if not host_agent.enrolled(places):
         return Finding("samples", good=True, detail="no agent is enrolled in this directory")
     mine = agent_settings.read(places.agent)
-    with client.connect(places.data) as asked:
+    with client.connect(places.data, here=True) as asked:
         found = [one for one in asked.get("/hosts")["items"] if one["agent_id"] == mine.agent_id]
     if not found or not found[0]["last_seen"]:
         return Finding(
@@ -198,8 +200,18 @@ def _samples(places: Places) -> Finding:
 
 
 def _audit(places: Places) -> Finding:
-    with client.connect(places.data) as asked:
-        found = asked.post("/audit/verify")
+    with client.connect(places.data, here=True) as asked:
+        return _verified(asked.post("/audit/verify"))
+
+
+def _stored_audit(places: Places) -> Finding:
+    directory = places.centre / "audit"
+    if not directory.is_dir():
+        return Finding("audit log", good=True, detail="there is none yet")
+    return _verified(audit_commands.verify_stored(directory))
+
+
+def _verified(found: Mapping[str, Any]) -> Finding:
     detail = f"{found['entries']} entries verified in {found['seconds'] * 1000:.0f} ms"
     if found["passed"]:
         return Finding("audit log", good=True, detail=detail)

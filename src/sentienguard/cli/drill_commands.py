@@ -135,7 +135,7 @@ def _perform(
     shown: frame.Frame, running: up.Running, chosen: library.Chosen, *, ask: bool
 ) -> scoring.Result:
     console = shown.err if shown.as_json else shown.out
-    with client.connect(shown.data) as asked, screen.on(console) as lines:
+    with client.connect(shown.data, here=True) as asked, screen.on(console) as lines:
         return follow.Run(chosen, running, asked, lines, ask).perform()
 
 
@@ -149,6 +149,11 @@ def _summarise(shown: frame.Frame, result: scoring.Result) -> None:
     verdict.append(result.expected, style="")
     verdict.append(f" in {frame.seconds(result.seconds)}", style="")
     shown.out.print(verdict)
+    if not result.passed and result.outcome == "escalated":
+        shown.explain(
+            "It was left to people, as the line on the outcome says. Where that is because of what "
+            "happened here before, a fresh data directory (--data DIR) has no such history."
+        )
     stages = "   ".join(f"{one.stage} {frame.seconds(one.seconds)}" for one in result.timings)
     shown.out.print(Text(stages, style="dim"))
     rows = [

@@ -100,6 +100,7 @@ def tell_running(shown: frame.Frame, running: installing.Running) -> None:
         box = running.sandbox
         rows.append(("sandbox", f"{box.directory}: {box.kind}, {', '.join(box.services)}"))
     shown.answer(document(running), frame.pairs(rows))
+    centre.login_was_shown(running.places)
     option = data_option(shown)
     shown.say()
     if running.was_running:

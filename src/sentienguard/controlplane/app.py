@@ -162,9 +162,7 @@ def _begin_interrupted(centre: Centre) -> None:
         centre.begin(incident.id)
 
 
-async def _listen(
-    centre: Centre, people_app: FastAPI, agents_app: FastAPI, doors: Doors
-) -> None:
+async def _listen(centre: Centre, people_app: FastAPI, agents_app: FastAPI, doors: Doors) -> None:
     loop = asyncio.get_running_loop()
     centre.live.attach(loop)
     centre.bells.attach(loop)

@@ -22,8 +22,16 @@ class SettingWrong(errors.Rejected):
     """A setting is unknown or has a value that it cannot have."""
 
 
-def _setting(sentence: str, default: Any) -> Any:
-    return field(default=default, metadata={"sentence": sentence})
+def _setting(
+    sentence: str,
+    default: Any,
+    *,
+    choices: tuple[str, ...] = (),
+    bounds: tuple[float, float] | None = None,
+) -> Any:
+    return field(
+        default=default, metadata={"sentence": sentence, "choices": choices, "bounds": bounds}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +42,17 @@ class Settings:
         "Address of the listener for people; anything but loopback needs people_certificate.",
         "127.0.0.1",
     )
-    people_port: int = _setting("Port of the listener for people; 0 takes a free one.", 7443)
+    people_port: int = _setting(
+        "Port of the listener for people; 0 takes a free one.", 7443, bounds=(0, 65535)
+    )
     people_certificate: str = _setting(
         "PEM file with the certificate chain for people; empty serves plain HTTP on loopback.", ""
     )
     people_key: str = _setting("PEM file with the key of people_certificate.", "")
     agents_host: str = _setting("Address of the listener for agents.", "127.0.0.1")
-    agents_port: int = _setting("Port of the listener for agents; 0 takes a free one.", 7444)
+    agents_port: int = _setting(
+        "Port of the listener for agents; 0 takes a free one.", 7444, bounds=(0, 65535)
+    )
     database_url: str = _setting(
         "SQLAlchemy address of the relational store; empty is a SQLite file in the data directory.",
         "",
@@ -49,21 +61,33 @@ class Settings:
         "Known environments, separated by commas; nothing runs in any other.",
         "drill,dev,staging,production",
     )
-    interval_s: float = _setting("How often agents sample, in seconds.", 30.0)
+    interval_s: float = _setting("How often agents sample, in seconds.", 30.0, bounds=(0.2, 3600))
     sensitivity: str = _setting(
-        "Sigma at which a deviation counts: low 5, medium 3, high 2.", "medium"
+        "Sigma at which a deviation counts: low 5, medium 3, high 2.",
+        "medium",
+        choices=("low", "medium", "high"),
     )
-    approval_minutes: int = _setting("How long a question to people stays open.", 15)
+    approval_minutes: int = _setting(
+        "How long a question to people stays open.", 15, bounds=(1, 7 * 24 * 60)
+    )
     verified_runs_needed: int = _setting(
-        "Verified successes in an environment before a playbook runs there unattended.", 5
+        "Verified successes in an environment before a playbook runs there unattended.",
+        5,
+        bounds=(1, 10_000),
     )
     service_budget_per_hour: int = _setting(
-        "Orders released for one service in an hour before people are asked.", 3
+        "Orders released for one service in an hour before people are asked.",
+        3,
+        bounds=(0, 1_000_000),
     )
     fleet_budget_per_hour: int = _setting(
-        "Orders released in one environment in an hour before people are asked.", 20
+        "Orders released in one environment in an hour before people are asked.",
+        20,
+        bounds=(0, 1_000_000),
     )
-    session_hours: int = _setting("Absolute lifetime of a person's session.", 12)
+    session_hours: int = _setting(
+        "Absolute lifetime of a person's session.", 12, bounds=(1, 24 * 30)
+    )
 
 
 def load(directory: Path, environment: Mapping[str, str] | None = None) -> Settings:
@@ -111,7 +135,17 @@ def _typed(name: str, value: Any, where: str) -> Any:
         message = f"{where}: no setting is called {name!r}; known: {', '.join(sentences())}"
         raise SettingWrong(message)
     try:
-        return kind(value)
+        found = kind(value)
     except (TypeError, ValueError) as cause:
         message = f"{where}: setting {name}: expected {kind.__name__}, found {value!r}"
         raise SettingWrong(message) from cause
+    limits = {item.name: item.metadata for item in fields(Settings)}[name]
+    if limits["choices"] and found not in limits["choices"]:
+        expected = ", ".join(limits["choices"])
+        message = f"{where}: setting {name}: expected one of {expected}, found {value!r}"
+        raise SettingWrong(message)
+    if limits["bounds"] and not limits["bounds"][0] <= found <= limits["bounds"][1]:
+        least, most = limits["bounds"]
+        message = f"{where}: setting {name}: expected {least:g} to {most:g}, found {value!r}"
+        raise SettingWrong(message)
+    return found

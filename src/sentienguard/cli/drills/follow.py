@@ -54,7 +54,8 @@ class Run:
             raise errors.Rejected(f"{self.running.places.data} has no sandbox to break")
         fault = self.chosen.maker(sandbox, **self.chosen.parameters)
         self.shown.wait("waiting for a calm sandbox")
-        fault.clean_up()
+        for made in library.DRILLS.values():  # also what a drill left that was killed
+            made(sandbox).clean_up()
         self._wait_for_calm(fault.symptom)
         try:
             return self._measured(fault)

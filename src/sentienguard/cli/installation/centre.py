@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 
@@ -39,7 +40,7 @@ class FirstLogin:
 
     name: str
     password: str
-    new: bool  # made by this call
+    new: bool  # nobody has seen the password yet
 
 
 def process_file(places: Places) -> processes.Known | None:
@@ -50,9 +51,10 @@ def process_file(places: Places) -> processes.Known | None:
 def prepare(places: Places, *, interval_s: float, drills: bool) -> None:
     """Make settings and trust, as far as they are missing."""
     values: dict[str, object] = {"interval_s": interval_s}
-    if "people_port" not in ports.read_settings(places.centre):
-        values["people_port"] = ports.free(None if drills else PEOPLE_PORT)
-        values["agents_port"] = ports.free(None if drills else AGENTS_PORT)
+    standing = ports.read_settings(places.centre)
+    for name, usual in (("people_port", PEOPLE_PORT), ("agents_port", AGENTS_PORT)):
+        if name not in standing:  # chosen once, so that the agent and bookmarks find it again
+            values[name] = ports.free(None if drills else usual)
     if drills:  # a drill that is repeated is no sign that a remedy does not hold
         values |= {"service_budget_per_hour": 1000, "fleet_budget_per_hour": 1000}
     ports.write_settings(places.centre, values)
@@ -67,7 +69,7 @@ def first_login(places: Places) -> FirstLogin:
     standing = client.read_first_login(places.data)
     made = places.run / "administrator.made"
     if standing is not None and made.exists():
-        return FirstLogin(*standing, new=False)
+        return FirstLogin(*standing, new=not _shown(places).exists())
     name, password = standing or (ADMINISTRATOR, secrets.token_urlsafe(PASSWORD_BYTES))
     record = {"name": name, "password": password}
     client.write_private(
@@ -88,6 +90,15 @@ def first_login(places: Places) -> FirstLogin:
         )
     made.touch()
     return FirstLogin(name, password, new=True)
+
+
+def login_was_shown(places: Places) -> None:
+    """Note that somebody saw the first password."""
+    _shown(places).touch()
+
+
+def _shown(places: Places) -> Path:
+    return places.run / "administrator.shown"
 
 
 def start(places: Places, tell: Tell) -> processes.Known:

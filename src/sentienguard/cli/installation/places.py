@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sentienguard.model import errors
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -51,10 +53,16 @@ class Places:
         return self.run / "controlplane.json"
 
     def make(self) -> None:
-        """Make the directories, for their owner alone."""
-        for directory in (self.data, self.centre, self.run, self.logs, self.records):
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.data.chmod(0o700)
+        """Make the directories, for their owner alone. Raises errors.Rejected."""
+        try:
+            for directory in (self.data, self.centre, self.run, self.logs, self.records):
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.data.chmod(0o700)
+        except OSError as cause:
+            raise errors.Rejected(
+                f"{self.data} cannot be the data directory: {cause.strerror}; name another one "
+                "with --data, or give it to this user"
+            ) from cause
 
     def log(self, name: str) -> Path:
         """Return the file with a process's own output."""

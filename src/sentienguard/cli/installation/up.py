@@ -69,7 +69,7 @@ def bring_up(wish: Wish, tell: Tell) -> Running:
         sandbox = sandboxes.raise_up(places.sandbox) if wish.drills else None
         if sandbox is None and sandboxes.exists(places.sandbox):
             sandbox = sandboxes.raise_up(places.sandbox)
-        with client.connect(places.data) as asked:
+        with client.connect(places.data, here=True) as asked:
             _agent(wish, asked, sandbox, running_agent, tell)
             address = asked.server
     enrolled = host_agent.settings(places)
