@@ -2,8 +2,9 @@
 
 Called by benchmarks.decision. A real control plane process over TLS 1.3 on loopback; the host is
 pretended by this process, with real keys: it has a long poll open, pushes the sample of a full
-disk, and stops its watch when the poll brings the order. Everything in between counts: ingest, durable
-readings, judgement, incident, evidence, matching, policy, audit intent, release, signing, delivery.
+disk, and stops its watch when the poll brings the order. Everything in between counts: ingest,
+durable readings, judgement, incident, evidence, matching, policy, audit intent, release, signing,
+delivery.
 """
 
 import contextlib

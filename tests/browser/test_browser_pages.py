@@ -115,7 +115,8 @@ def test_a_resolved_incident_is_told_from_the_fault_to_the_proof(installed, watc
 
 def test_a_failed_remedy_shows_its_undo(installed, watched):
     watched.open(f"/incidents/{installed.failed.incident}", "story-rolled-back", "rolled back")
-    sync_api.expect(watched.page.get_by_text(re.compile("undo", re.IGNORECASE)).first).to_be_visible()
+    undo = watched.page.get_by_text(re.compile("undo", re.IGNORECASE)).first
+    sync_api.expect(undo).to_be_visible()
 
 
 def test_the_log_verifies_at_a_click(watched):

@@ -1,9 +1,10 @@
 """Kill -9 each of the three processes in every stage of an incident: it ends rightly, once.
 
-The fault is a hung service, because mending it can be counted from outside: the service writes a
-line when it starts. After each kill the incident must close, the service must have been started
-exactly once (or the failure must have been handed to people), the host must have admitted exactly
-one order, and the log must verify.
+Before the host begins, the fault is a full volume, which is mended in an instant. While the host
+works it is a hung service: that takes seconds, and mending it can be counted from outside, for the
+service writes a line when it starts. After each kill the incident must close, the host must have
+admitted at most one order, the service must have been started at most once more, a resolved
+incident must really be resolved, and the log must verify.
 """
 
 import time
@@ -14,11 +15,13 @@ from tests.support import installation
 
 pytestmark = [pytest.mark.stories, pytest.mark.timeout(240)]
 PROCESSES = ("control plane", "collector", "executor")
-MOMENTS = (
+BEFORE = (
     "fault",  # observe: nothing has been noticed yet
     "incident.opened",  # detect
     "decision.made",  # decide
     "order.delivered",  # execute: on its way
+)
+WHILE = (
     "order.admitted",  # execute: the host has begun
     "step.done",  # execute: the host verifies
     "order.finished",  # the centre verifies
@@ -27,8 +30,14 @@ CLOSES_WITHIN_S = 120.0
 
 
 @pytest.fixture(scope="module", params=PROCESSES)
-def installed(request, tmp_path_factory):
-    with installation.running(tmp_path_factory.mktemp("kills")) as found:
+def before(request, tmp_path_factory):
+    with installation.running(tmp_path_factory.mktemp("before")) as found:
+        yield found, request.param
+
+
+@pytest.fixture(scope="module", params=PROCESSES)
+def during(request, tmp_path_factory):
+    with installation.running(tmp_path_factory.mktemp("during")) as found:
         yield found, request.param
 
 
@@ -70,12 +79,37 @@ def closed(installed, fault, known):
     raise installation.Never(f"no incident closed; {installed.logs()}")
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_at_any_moment_the_incident_ends_rightly_and_the_remedy_runs_once(
-    installed, moment
-):
-    whole, name = installed
+@pytest.mark.parametrize("moment", BEFORE)
+def test_killed_before_the_host_begins_the_remedy_runs_once(before, moment):
+    whole, name = before
+    story = kill_at(whole, name, moment, whole.drill("disk-full"))
+    ends_rightly(name, story)
+
+
+@pytest.mark.parametrize("moment", WHILE)
+def test_killed_after_the_host_began_the_incident_ends_rightly(during, moment):
+    whole, name = during
     fault = whole.drill("service-hung")
+    started = starts_of(fault.service)
+    story = kill_at(whole, name, moment, fault)
+    ends_rightly(name, story)
+    assert starts_of(fault.service) <= started + 2  # the drill's own clean-up may be one of them
+
+
+def ends_rightly(name, story):
+    outcome = story["incident"]["outcome"]
+    if name != "executor":
+        assert outcome == "resolved", story["incident"]["summary"]
+    # The executor's own crash may cost the remedy, which is then undone or handed to people.
+    rightly = {"resolved", "rolled_back", "failed", "escalated", "no_action_needed"}
+    assert outcome in rightly, story["incident"]["summary"]
+    if outcome != "resolved":
+        [end] = [fact for fact in story["timeline"] if fact["kind"] == "incident.closed"]
+        assert end["data"]["escalated"] or outcome == "no_action_needed"
+
+
+def kill_at(whole, name, moment, fault):
+    """Kill a process at a moment of an incident, have it back, and return how it ended."""
     fault.clean_up()
     with whole.client() as asked:
         installation.wait_for(
@@ -84,7 +118,6 @@ def test_killed_at_any_moment_the_incident_ends_rightly_and_the_remedy_runs_once
         )
         known = {one["id"] for one in asked.get("/incidents", limit=50)["items"]}
     wait_for_recovered_reading(whole, fault)
-    before = starts_of(fault.service)
     try:
         fault.inject()
         wait_for_moment(whole, fault, known, moment)
@@ -92,24 +125,20 @@ def test_killed_at_any_moment_the_incident_ends_rightly_and_the_remedy_runs_once
         whole.restart(name, before=killed)
         story = closed(whole, fault, known)
         orders = [fact for fact in story["timeline"] if fact["kind"] == "order.admitted"]
-        assert len(orders) == 1, story["timeline"]
-        outcome = story["incident"]["outcome"]
-        if outcome == "resolved":
+        assert len(orders) <= 1, story["timeline"]
+        if story["incident"]["outcome"] == "resolved":
+            assert len(orders) == 1
             assert fault.is_gone()
-            assert starts_of(fault.service) == before + 1
-        else:
-            assert name == "executor", f"only its own crash may cost the remedy: {outcome}"
-            assert outcome in {"rolled_back", "failed"}, story["incident"]["summary"]
-            assert starts_of(fault.service) <= before + 1
         with whole.client() as asked:
             verified = asked.post("/audit/verify")
             assert verified["passed"], verified["findings"]
+        return story
     finally:
         fault.clean_up()
 
 
 def wait_for_recovered_reading(whole, fault):
-    """Wait until the service has been seen healthy for a while, so that the fault is news."""
+    """Wait until nothing has been wrong for a while, so that the fault is news."""
     with whole.client() as asked:
         agent = asked.get("/hosts")["items"][0]["agent_id"]
 
@@ -121,6 +150,9 @@ def wait_for_recovered_reading(whole, fault):
                 minutes=5,
             )
             values = [value for _, value in series["points"]][-4:]
-            return len(values) == 4 and set(values) == {1.0}
+            service = fault.symptom.metric == "service.healthy"
+            return len(values) == 4 and all(
+                value == 1.0 if service else value < 50 for value in values
+            )
 
         installation.wait_for(calm, "healthy readings", within_s=60)

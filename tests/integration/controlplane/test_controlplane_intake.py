@@ -70,9 +70,7 @@ def test_frame_on_top_of_a_known_sample_is_taken_and_on_an_unknown_one_is_asked_
     problem(host.send(orphan), 409, "unknown-base")
 
 
-def test_repeated_sample_is_thanked_for_and_opens_nothing_twice(
-    centre: Centre, host: Host
-) -> None:
+def test_repeated_sample_is_thanked_for_and_opens_nothing_twice(centre: Centre, host: Host) -> None:
     sample = host.sample(FULL)
     frame = wire.encode(payload.encode(sample), sample.seq)
     assert [host.send(frame).status_code for _ in range(10)] == [204] * 10
@@ -155,9 +153,7 @@ def test_certificate_of_our_authority_that_was_never_enrolled_is_refused(
     authority = certificates.Issued((tls / "ca.pem").read_bytes(), (tls / "ca.key").read_bytes())
     request = certificates.make_request("host-x")
     agent = AgentId("11111111-2222-4333-8444-555555555555")
-    certificate = certificates.sign_agent(
-        authority, request.csr_pem, agent, now=datetime.now(UTC)
-    )
+    certificate = certificates.sign_agent(authority, request.csr_pem, agent, now=datetime.now(UTC))
     chain = tmp_path / "tls.pem"
     chain.write_bytes(certificate + request.key_pem)
     answer = centre.agent_client(chain).get("/api/v1/config")

@@ -29,7 +29,7 @@ def test_the_environment_outranks_the_file(tmp_path):
 )
 def test_what_is_wrong_is_named_with_its_file(tmp_path, text, says):
     (tmp_path / "sentienguard.yaml").write_text(text)
-    with pytest.raises(settings.SettingWrong, match="sentienguard.yaml") as raised:
+    with pytest.raises(settings.SettingWrong, match=r"sentienguard\.yaml") as raised:
         settings.load(tmp_path, {})
     assert says in str(raised.value)
 

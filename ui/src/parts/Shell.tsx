@@ -62,7 +62,7 @@ export default function Shell() {
         {who?.evaluation_trust && (
           <div className="banner" data-tone="warn">
             <strong>Evaluation trust:</strong> all keys were made on this machine and the offline ones
-            are still here. <code>sentienguard trust</code> moves them away.
+            are still here. Good for trying it out, not for production.
           </div>
         )}
       </section>

@@ -5,6 +5,7 @@ application from starting.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def application(centre: Centre, ui: Path = UI_DIRECTORY) -> FastAPI:
 
 
 class BodyLimit:
-    """Refuses bodies above the limit while they arrive."""
+    """Refuses bodies above the limit: at once where they say so, else while they arrive."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap the application."""
@@ -97,6 +98,12 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the bytes of each request's body."""
+        if scope["type"] == "http" and _announced(scope) > MAX_BODY_BYTES:
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            detail = f"body: expected at most {MAX_BODY_BYTES} bytes"
+            refusal = problems.response(status, "too-large", detail, Request(scope))
+            await refusal(scope, receive, send)
+            return
         size = 0
 
         async def counted() -> Message:
@@ -109,6 +116,11 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+
+def _announced(scope: Scope) -> int:
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0
 
 
 def _require_guards(routes: Iterable[Any]) -> None:
