@@ -182,9 +182,10 @@ def _wait_for_configuration(places: Places) -> None:
     wanted = len(list((places.centre / "trust/playbooks").glob("*.yaml")))
     until = time.monotonic() + 60
     trust = places.agent / "executor/trust"
-    while len(list(trust.glob("playbooks/*.yaml"))) < wanted or not (
-        trust / "catalogue.json"
-    ).exists():
+    while (
+        len(list(trust.glob("playbooks/*.yaml"))) < wanted
+        or not (trust / "catalogue.json").exists()
+    ):
         if time.monotonic() > until:
             raise TimeoutError(f"{trust}: the catalogue did not arrive within a minute")
         time.sleep(0.1)

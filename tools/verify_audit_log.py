@@ -21,7 +21,6 @@ What is checked
     witnesses   cosigned checkpoints belong to this log and carry --quorum valid signatures
 """
 
-# ruff: noqa: S603, S607, T201 - it talks to a person and runs the `openssl` of that person
 import argparse
 import base64
 import binascii

@@ -46,7 +46,9 @@ class Watched:
 
     def open(self, path, name, shows):
         self.page.goto(self.server + path)
-        sync_api.expect(self.page.get_by_text(re.compile(shows)).first).to_be_visible(timeout=15_000)
+        sync_api.expect(self.page.get_by_text(re.compile(shows)).first).to_be_visible(
+            timeout=15_000
+        )
         self.page.wait_for_timeout(300)  # charts draw after the text
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

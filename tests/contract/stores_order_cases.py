@@ -6,6 +6,7 @@ import pytest
 
 from sentienguard.adapters.sql_store import Database, open_database
 from sentienguard.model import ids
+from sentienguard.model.incident import Outcome, Status
 from sentienguard.model.order import ExecutionOutcome, OrderStatus
 from sentienguard.ports.order_store import NoSuchOrder
 from tests.contract import stores_nouns as nouns
@@ -217,3 +218,32 @@ class OrderCases:
         ):
             with pytest.raises(NoSuchOrder, match="ord_none"):
                 call()
+
+    def test_how_a_playbook_ended_is_told_newest_first_with_its_incidents(
+        self, database: Database
+    ) -> None:
+        outcomes = (
+            ExecutionOutcome.DRY_RUN,
+            ExecutionOutcome.SUCCESS,
+            ExecutionOutcome.ROLLED_BACK,
+        )
+        for number, outcome in enumerate(outcomes, start=1):
+            given = nouns.order(number)
+            database.orders.release(given, at=later(number))
+            database.orders.finished(nouns.report(given, outcome=outcome))
+        database.orders.release(nouns.order(4), at=later(4))  # under way: not ended
+        database.incidents.open(nouns.incident(2))
+        resolved = nouns.incident(2).id
+        database.incidents.move(resolved, Status.ANALYZING, summary="")
+        database.incidents.move(
+            resolved, Status.CLOSED, summary="", outcome=Outcome.RESOLVED, at=later(9)
+        )
+        found = database.orders.ended(nouns.DIGEST, "production")
+        assert [(one.execution, one.incident) for one in found] == [
+            (ExecutionOutcome.ROLLED_BACK, None),
+            (ExecutionOutcome.SUCCESS, Outcome.RESOLVED),
+            (ExecutionOutcome.DRY_RUN, None),
+        ]
+        assert {one.agent for one in found} == {nouns.AGENT}
+        assert database.orders.ended(nouns.DIGEST, "staging") == ()
+        assert database.orders.ended(ids.digest(b"another"), "production") == ()

@@ -1,5 +1,6 @@
-"""What every host has to do behind the host ports; runs on the real one and, later, on a pretend one."""
+"""What every host does behind the host ports; runs on the real one and, later, a pretend one."""
 
+import errno
 import json
 import os
 import signal
@@ -396,7 +397,7 @@ def test_a_directory_swapped_for_a_link_after_finding_saves_its_target(host):
     outside.mkdir()
     fill(host, "sub/a.log")
     chosen = host.files.find(select(host)).files
-    os.rename(host.volume / "sub", host.directory / "moved")
+    (host.volume / "sub").rename(host.directory / "moved")
     os.link(host.directory / "moved" / "a.log", outside / "a.log")  # even the same inode
     (host.volume / "sub").symlink_to(outside)
     for act in (host.files.delete, host.files.truncate):
@@ -486,8 +487,10 @@ def test_volumes_are_mounts_and_watched_directories(host):
 
 @pytest.mark.parametrize(
     "name",
-    ["disk_usage", "inode_usage", "disk_free", "cpu_percent", "memory_percent", "memory_free"]
-    + ["swap_percent", "load_1m", "zombies"],
+    [
+        *("disk_usage", "inode_usage", "disk_free", "cpu_percent", "memory_percent"),
+        *("memory_free", "swap_percent", "load_1m", "zombies"),
+    ],
 )
 def test_facts_of_the_host_are_numbers(host, name):
     assert float(host.facts.measure(name, {})) >= 0
@@ -625,6 +628,26 @@ def test_damage_before_something_durable_stops_everything(host):
     path.write_bytes(bytes(data))
     with pytest.raises(execution_journal.JournalBroken):
         host.journal()
+
+
+def test_on_a_full_disk_what_was_set_aside_is_used_and_nothing_new_begins(host, monkeypatch):
+    journal = host.journal()
+    assert journal.cramped() is None
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    while journal.cramped() is None:
+        journal.append([{"t": "a", "x": "y" * 500_000}], durable=False)
+    journal.append([{"t": "last"}], durable=True)
+    with pytest.raises(execution_journal.JournalFull):
+        journal.rewrite([{"t": "start"}])
+    again = host.journal()
+    assert again.cramped() is not None
+    assert list(again.records())[-1] == {"t": "last"}
+    monkeypatch.undo()
+    assert again.cramped() is None
 
 
 def test_a_full_disk_leaves_room_for_what_was_reserved(host):

@@ -1,9 +1,9 @@
 """A trusted centre in a few lines, and an agent's directory with a real executor beside it.
 
 Called by tests/unit/execute, tests/integration/executor and benchmarks/execution.py. `Centre` holds
-every key: what it seals is what a real control plane and its offline signers would send. `Agent` is
-one agent's directory; `Agent.start` runs the executor in a process of its own and `ask` speaks to it
-as the collector would.
+every key: what it seals is what a real control plane and its offline signers would send. `Agent`
+is one agent's directory; `Agent.start` runs the executor in a process of its own and `ask` speaks
+to it as the collector would.
 """
 
 import base64
@@ -13,8 +13,8 @@ import signal
 import socket
 import subprocess
 import time
-from datetime import UTC, datetime, timedelta
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -256,12 +256,12 @@ class Agent:
 def processes_with(text: str) -> list[int]:
     """Return the processes whose command line holds a text, zombies left out."""
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != os.getpid():
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit() and int(place.name) != os.getpid():
             try:
-                line = Path("/proc", name, "cmdline").read_bytes()
+                line = (place / "cmdline").read_bytes()
             except OSError:
                 continue
             if text.encode() in line:
-                found.append(int(name))
+                found.append(int(place.name))
     return found

@@ -72,6 +72,9 @@ class Journal:
     def records(self):
         return iter(list(self.kept))
 
+    def cramped(self):
+        return None
+
     def rewrite(self, records):
         self.kept = list(records)
 
@@ -102,6 +105,7 @@ class PretendHost:
         self.contents = {}
         self.table = {}
         self.marked = []
+        self.boot = "first"
         self.forbidden = None
         self.mounts = {"/", "/srv/data"}
         self.tree = {}  # path below a root -> age in seconds
@@ -155,6 +159,9 @@ class Commands(Part):
     def end_marked(self, mark, groups):
         self.host.marked.append(mark)
         return 0
+
+    def boot(self):
+        return self.host.boot
 
     def locate(self, program):
         return None if program == "/bin/missing" else program

@@ -21,6 +21,7 @@ supervises it starts it again, and the start recovers.
 
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import threading
@@ -230,9 +231,10 @@ def _serve(directory: Path, told: diary.Diary, end: threading.Event) -> int:
         os.chown(place, collector, -1)
     executor.recover()
     threading.Thread(target=server.serve, name="socket", daemon=True).start()
+    gc.freeze()  # what was loaded stays; looking through it again and again costs each order time
     told.tell("ready", agent=executor.settings.agent_id)
     while not end.wait(0.2):
-        if executor.failed.is_set():
+        if executor.failed.is_set() or executor.ledger.failed:
             server.close()
             return 1
     server.close()

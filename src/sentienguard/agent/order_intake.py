@@ -98,7 +98,8 @@ class Intake:
             refusal = admission.judge(case)
             if refusal is not None:
                 return self._refused(signed, refusal)
-            self._ledger.intend(signed, case.stored or b"", case.bound)
+            boot = self._host.commands.boot()
+            self._ledger.intend(signed, case.stored or b"", case.bound, boot)
             self._start(case, case.bound)
         return Answer(signed.order.id)
 
@@ -192,7 +193,7 @@ class Intake:
 
     def _alarm(self, what: str, order: str, rule: str, reason: str) -> None:
         more = {"order_id": order, "rule": rule} if order or rule else {}
-        if self._ledger.broken is None:
+        if not self._ledger.failed:
             self._ledger.tell(
                 events.alarm(what, reason, self._ledger.now_ms(), **more), durable=False
             )

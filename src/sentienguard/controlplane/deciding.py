@@ -15,8 +15,10 @@ from sentienguard.model import errors
 from sentienguard.model.decision import Decision, Route
 from sentienguard.model.evidence import PastIncident
 from sentienguard.model.incident import Incident, Outcome
+from sentienguard.model.order import ExecutionOutcome
 from sentienguard.model.playbook import Playbook
 from sentienguard.model.telemetry import LogLine
+from sentienguard.ports.order_store import Ended
 from sentienguard.stages.decide import approval, decide, evidence, matching, planning
 from sentienguard.stages.decide.facts import Circumstances, TrackRecord
 from sentienguard.stages.decide.settings import DecideSettings
@@ -25,9 +27,8 @@ from sentienguard.stages.observe import payload
 RECENT_WINDOW = timedelta(hours=2)  # of the anomalous series, for people and the trend
 PATTERN_WINDOW = timedelta(days=30)
 HOUR = timedelta(hours=1)
-VERIFIED = frozenset({Outcome.RESOLVED})
-FAILED = frozenset({Outcome.ROLLED_BACK})
-HARMFUL = frozenset({Outcome.FAILED})
+FAILED = frozenset({ExecutionOutcome.ROLLED_BACK})
+HARMFUL = frozenset({ExecutionOutcome.PARTIALLY_ROLLED_BACK, ExecutionOutcome.UNKNOWN})
 
 
 class Deciding:
@@ -93,16 +94,18 @@ class Deciding:
         return tuple(line for sample in samples for line in sample.log_lines)
 
     def _track_record(self, playbook: Playbook, incident: Incident) -> TrackRecord:
-        history = self._centre.incidents.outcomes(playbook.name, incident.environment)
-        outcomes = [outcome for _, outcome in history]  # newest first
+        ended = self._centre.orders.ended(playbook.digest, incident.environment)  # newest first
+        here = [one for one in ended if one.agent == incident.agent]
         proving = self._centre.library.proving().get(playbook.digest)
         return TrackRecord(
-            verified=_count(outcomes, VERIFIED),
-            failed=_count(outcomes, FAILED),
-            harmful=_count(outcomes, HARMFUL),
+            verified=sum(_verified(one) for one in ended),
+            failed=sum(one.execution in FAILED for one in ended),
+            harmful=sum(one.execution in HARMFUL for one in ended),
+            dry_runs=sum(one.execution is ExecutionOutcome.DRY_RUN for one in ended),
             proven_runs=sum(one.runs for one in proving.proven) if proving else 0,
             proven_verified=sum(one.verified for one in proving.proven) if proving else 0,
-            failures_in_row=_failures_in_row(outcomes),
+            failures_in_row=_failures_in_row(ended),
+            failures_on_host=_failures_in_row(here),
         )
 
     def _circumstances(self, incident: Incident, now: datetime) -> Circumstances:
@@ -191,14 +194,15 @@ class Deciding:
         return shelved.playbook
 
 
-def _count(outcomes: Iterable[Outcome], kinds: frozenset[Outcome]) -> int:
-    return sum(outcome in kinds for outcome in outcomes)
+def _verified(one: Ended) -> bool:
+    """Tell whether host and centre both saw the symptom gone after the remedy ran."""
+    return one.execution is ExecutionOutcome.SUCCESS and one.incident is Outcome.RESOLVED
 
 
-def _failures_in_row(newest_first: Iterable[Outcome]) -> int:
+def _failures_in_row(newest_first: Iterable[Ended]) -> int:
     count = 0
-    for outcome in newest_first:
-        if outcome in VERIFIED:
+    for one in newest_first:
+        if _verified(one):
             break
-        count += outcome in FAILED | HARMFUL
+        count += one.execution in FAILED | HARMFUL
     return count

@@ -77,5 +77,8 @@ class CommandRunner(Protocol):
     def end_marked(self, mark: str, groups: Sequence[ProcessGroup]) -> int:
         """Kill what an earlier run left under this mark or in these groups; return how many."""
 
+    def boot(self) -> str:
+        """Name the time since the host was last started; processes of an earlier one are gone."""
+
     def locate(self, program: str) -> str | None:
         """Return the path of a program on the fixed PATH, or None."""

@@ -24,6 +24,10 @@ class JournalBroken(errors.Broken):
     """
 
 
+class JournalFull(errors.Unavailable):
+    """There is no room for a rewrite; the journal goes on as it was."""
+
+
 class ExecutionJournal(Protocol):
     """An append-only list of records."""
 
@@ -34,4 +38,10 @@ class ExecutionJournal(Protocol):
         """Yield every record from the first; a torn one at the end is left out."""
 
     def rewrite(self, records: Iterable[Record]) -> None:
-        """Replace the whole journal at once by these records. Raises JournalBroken."""
+        """Replace the whole journal at once by these records. Raises JournalFull, JournalBroken."""
+
+    def cramped(self) -> str | None:
+        """Say why there is too little room to begin an order; None: enough is set aside for one.
+
+        What is set aside stays usable on a full disk, so that the remedy for one can be journaled.
+        """

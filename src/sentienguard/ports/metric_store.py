@@ -1,8 +1,7 @@
 """Keep what hosts measured, and give it back by series and time.
 
-Called by the control plane: intake appends, the judging loop reads recent history and moves its
-mark, the learning loop reads seven days, housekeeping compacts and prunes. Offered by
-adapters.metric_blocks.
+Called by the control plane: intake appends and reads recent history, the learning loop reads seven
+days, housekeeping compacts and prunes. Offered by adapters.metric_blocks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,15 +61,6 @@ class MetricStore(Protocol):
 
     def series(self, host: str) -> tuple[Series, ...]:
         """Return every series of a host that was ever appended and not pruned, sorted."""
-
-    def mark(self, agent: AgentId, through: datetime) -> None:
-        """Note durably that all readings of this agent up to here were judged.
-
-        The mark never goes back: an earlier time than the noted one changes nothing.
-        """
-
-    def judged_through(self, agent: AgentId) -> datetime | None:
-        """Return the mark of this agent; None: nothing was judged yet."""
 
     def compact(self) -> int:
         """Move recent readings into compressed blocks; return how many readings moved.

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Protocol
 
 from sentienguard.model import errors
-from sentienguard.model.ids import AgentId, OrderId
-from sentienguard.model.order import ExecutionReport, Order, OrderStatus
+from sentienguard.model.ids import AgentId, Digest, OrderId
+from sentienguard.model.incident import Outcome
+from sentienguard.model.order import ExecutionOutcome, ExecutionReport, Order, OrderStatus
 
 
 class NoSuchOrder(errors.Rejected):
@@ -28,6 +29,15 @@ class KeptOrder:
     refused_because: str | None
     report: ExecutionReport | None
     stop_requested_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one order ended, and its incident with it."""
+
+    agent: AgentId
+    execution: ExecutionOutcome
+    incident: Outcome | None  # None: the incident is not closed yet
 
 
 class OrderStore(Protocol):
@@ -59,6 +69,9 @@ class OrderStore(Protocol):
 
     def finished(self, report: ExecutionReport) -> None:
         """Keep the host's report; a second one for the same order changes nothing."""
+
+    def ended(self, playbook: Digest, environment: str) -> Sequence[Ended]:
+        """Return how this playbook's orders ended there, newest first, at most 500."""
 
     def request_stop(self, order: OrderId, *, by: str) -> bool:
         """Ask for a stop in mid-flight; False where the order has ended already."""

@@ -138,9 +138,9 @@ print(s.makefile().readline())
 def listening(pid):
     """Return the TCP and UDP sockets that a process listens on or has bound."""
     own = set()
-    for name in os.listdir(f"/proc/{pid}/fd"):
+    for place in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            own.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+            own.add(str(place.readlink()))
         except OSError:
             continue
     return [

@@ -275,22 +275,21 @@ FORWARD = ["before", "one", "between", "two", "three", "after"]
 
 
 @pytest.mark.parametrize(
-    ("stage", "fixed", "outcome", "undone"),
+    ("stage", "fixed", "ends"),
     [
-        ("before", False, "ABORTED", []),
-        ("one", False, "ROLLED_BACK", ["undo_one"]),
-        ("one", True, "SUCCESS", []),
-        ("between", False, "ROLLED_BACK", ["undo_one"]),
-        ("two", False, "ROLLED_BACK", ["undo_two", "undo_one"]),
-        ("two", True, "SUCCESS", []),
-        ("three", False, "ROLLED_BACK", ["undo_three", "undo_two", "undo_one"]),
-        ("after", False, "ROLLED_BACK", ["undo_three", "undo_two", "undo_one"]),
-        ("after", True, "SUCCESS", []),
+        ("before", False, ("ABORTED", [])),
+        ("one", False, ("ROLLED_BACK", ["undo_one"])),
+        ("one", True, ("SUCCESS", [])),
+        ("between", False, ("ROLLED_BACK", ["undo_one"])),
+        ("two", False, ("ROLLED_BACK", ["undo_two", "undo_one"])),
+        ("two", True, ("SUCCESS", [])),
+        ("three", False, ("ROLLED_BACK", ["undo_three", "undo_two", "undo_one"])),
+        ("after", False, ("ROLLED_BACK", ["undo_three", "undo_two", "undo_one"])),
+        ("after", True, ("SUCCESS", [])),
     ],
 )
-def test_kill_9_at_each_stage_ends_well_and_runs_nothing_twice(
-    agent, scripts, stage, fixed, outcome, undone
-):
+def test_kill_9_at_each_stage_ends_well_and_runs_nothing_twice(agent, scripts, stage, fixed, ends):
+    outcome, undone = ends
     agent.configure(scripts.stored)
     if stage == "after":
         scripts.block("three")  # the first look must not be the one that is held up
@@ -380,9 +379,16 @@ def test_a_playbook_dropped_from_the_catalogue_can_still_be_undone(agent, script
     assert scripts.ran[-2:] == ["undo_two", "undo_one"]
 
 
+def _run(argv):
+    environment = lean.environment()
+    return subprocess.run(argv, env=environment, stderr=subprocess.PIPE, timeout=30, check=False)
+
+
 def test_two_executors_never_share_a_directory(agent):
     argv = lean.command("executor", agent.directory)
-    second = subprocess.run(argv, env=lean.environment(), stderr=subprocess.PIPE, timeout=30)
+    second = subprocess.run(
+        argv, env=lean.environment(), stderr=subprocess.PIPE, timeout=30, check=False
+    )
     assert second.returncode == 1
     assert b"another executor" in second.stderr
     assert agent.ask("hello")["agent_id"] == execution.AGENT
@@ -397,6 +403,8 @@ def test_a_damaged_journal_stops_the_executor_and_says_so(agent, clean):
     data[30] ^= 1
     journal.write_bytes(bytes(data))
     argv = lean.command("executor", agent.directory)
-    run = subprocess.run(argv, env=lean.environment(), stderr=subprocess.PIPE, timeout=30)
+    run = subprocess.run(
+        argv, env=lean.environment(), stderr=subprocess.PIPE, timeout=30, check=False
+    )
     assert run.returncode == 1
     assert b"damaged" in run.stderr

@@ -110,20 +110,11 @@ def test_many_small_blocks_become_few_large_ones(metrics, tmp_path):
 
 def test_a_store_opened_again_holds_the_same_and_goes_on(metrics, tmp_path):
     fill(metrics, 600)
-    metrics.mark(AGENT, at(500))
     metrics.compact()
     again = store.BlockStore(tmp_path / "metrics.db")
     fill(again, 10, first=600)
     assert len(everything(again)[0]) == 610
-    assert again.judged_through(AGENT) == at(500)
     again.close()
-
-
-def test_the_mark_never_goes_back(metrics):
-    assert metrics.judged_through(AGENT) is None
-    for number in (7, 3):
-        metrics.mark(AGENT, at(number))
-    assert metrics.judged_through(AGENT) == at(7)
 
 
 def test_old_blocks_are_dropped_and_series_without_readings_with_them(metrics):

@@ -73,7 +73,8 @@ class Run:
         self.text = text
 
     def go(self):
-        self.ledger.intend(self.signed, self.text.encode(), self.bound)
+        boot = self.host.commands.boot()
+        self.ledger.intend(self.signed, self.text.encode(), self.bound, boot)
         self.report = engine.execute(
             self.signed.order,
             self.remedy,
@@ -353,13 +354,31 @@ def test_output_is_redacted_and_travels_as_a_blob(pretend):
     assert one["blobs"][0]["len"] == len(b"password is [redacted]\n")
 
 
-def test_an_intent_and_what_an_undo_needs_are_durable_before_the_effect(pretend):
+def test_an_intent_is_durable_before_the_effect(pretend):
     journal = pretend_host.Journal()
     seen = []
     pretend.programs["/bin/one"] = pretend_host.Program(act=lambda: seen.extend(journal.durable))
     Run(COMMANDS, pretend, journal=journal).go()
-    assert seen[0] == "intent"
-    assert seen[-1] == "begin"
+    assert seen == ["intent", "event"]  # a program has nothing to record
+
+
+def test_what_an_undo_needs_is_durable_before_the_effect(pretend):
+    healthy_when_running(pretend)
+    journal = pretend_host.Journal()
+    run = Run(STOP_CHANGE_START, pretend, journal=journal)
+    seen = []
+    replace = pretend_host.Files.replace
+
+    def watched(files, path, content):
+        seen.append(list(journal.durable))
+        replace(files, path, content)
+
+    pretend_host.Files.replace, before = watched, pretend_host.Files.replace
+    try:
+        run.go()
+    finally:
+        pretend_host.Files.replace = before
+    assert seen[0].count("begin") == 2
 
 
 @pytest.mark.parametrize("at", [2, 3, 4, 5, 6, 7])
@@ -464,3 +483,39 @@ def test_an_order_without_its_playbook_is_unknown(pretend):
     report = resume.without_playbook(run.host, run.ledger, "it is gone")
     assert report.outcome is ExecutionOutcome.UNKNOWN
     assert run.ledger.memory.running is None
+
+
+def lost_power(run):
+    """Keep of the journal what was durable, and start the host anew."""
+    last = max(n for n, kept in enumerate(run.journal.kept) if kept["t"] == "intent")
+    run.journal.kept = run.journal.kept[: last + 2]  # with the event that tells it
+    run.pretend.boot = "second"
+    run.ledger = ledgers.Ledger(run.journal, run.ledger._source, run.pretend.clock)
+
+
+def test_after_a_power_cut_steps_without_a_trace_are_named(pretend):
+    run = crashed_at(COMMANDS, pretend, 10)
+    lost_power(run)
+    report = resume.resume(run.remedy, run.host, run.ledger)
+    assert report.outcome is ExecutionOutcome.UNKNOWN
+    assert report.left_behind == ("one", "two", "three")
+
+
+def test_after_a_power_cut_a_verified_state_is_a_success(pretend):
+    run = crashed_at(COMMANDS, pretend, 10)
+    lost_power(run)
+    pretend.measured["disk_usage"] = 50.0
+    assert resume.resume(run.remedy, run.host, run.ledger).outcome is ExecutionOutcome.SUCCESS
+
+
+def test_without_a_power_cut_nothing_is_taken_for_possible(pretend):
+    run = crashed_at(COMMANDS, pretend, 10)
+    assert resume.resume(run.remedy, run.host, run.ledger).outcome is ExecutionOutcome.ROLLED_BACK
+
+
+def test_after_a_power_cut_steps_that_record_were_begun_with_a_trace_or_not_at_all(pretend):
+    healthy_when_running(pretend)
+    pretend.answers["http://127.0.0.1/web"] = 503
+    run = crashed_at(STOP_CHANGE_START, pretend, 3)
+    lost_power(run)
+    assert resume.resume(run.remedy, run.host, run.ledger).outcome is ExecutionOutcome.ABORTED

@@ -9,6 +9,7 @@ Rules:
 4. A rewrite goes to a new file, is synced, and takes the name at once.
 """
 
+import errno
 import json
 import os
 import threading
@@ -36,8 +37,7 @@ class JournalFile:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._file = os.open(path, flags, 0o600)
             self._end = self._intact_end()
-            # Zeros after the end, so that a cut line cannot swallow the next one.
-            os.ftruncate(self._file, self._end)
+            self._wipe_tail()
             self._reserve()
             os.fsync(self._file)
             _sync_directory(path.parent)
@@ -78,32 +78,53 @@ class JournalFile:
         with self._lock:
             beside = self._path.with_name(f".{self._path.name}.new")
             try:
-                file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-                end = 0
-                for record in records:
-                    data = _line(record, durable=True)
-                    _write_at(file, data, end)
-                    end += len(data)
-                old, self._file, self._end = self._file, file, end
-                os.close(old)
-                self._reserve()
-                os.fsync(self._file)
+                file, end = _written(beside, records)
+            except OSError as error:
+                beside.unlink(missing_ok=True)
+                raise execution_journal.JournalFull(f"journal {self._path}: {error}") from error
+            try:
                 beside.replace(self._path)
+                os.close(self._file)
+                self._file, self._end = file, end
                 _sync_directory(self._path.parent)
             except OSError as error:
                 self._failed = f"journal {self._path}: {error}"
                 raise execution_journal.JournalBroken(self._failed) from error
+
+    def cramped(self) -> str | None:
+        """Say why no order may begin; see the port."""
+        with self._lock:
+            self._reserve()
+            return self._cramped
 
     def close(self) -> None:
         """Give the file back."""
         os.close(self._file)
 
     def _reserve(self) -> None:
-        """Have room for at least `LEAST_RESERVE_BYTES` more; the file grows by zeros."""
-        size = os.fstat(self._file).st_size
-        if size - self._end < LEAST_RESERVE_BYTES:
+        """Have room for at least `LEAST_RESERVE_BYTES` more; the file grows by zeros.
+
+        Where the disk gives none, what is left of the room is used up before anything breaks.
+        """
+        self._cramped: str | None = None
+        if os.fstat(self._file).st_size - self._end >= LEAST_RESERVE_BYTES:
+            return
+        try:
             os.posix_fallocate(self._file, self._end, RESERVE_BYTES)
             os.fdatasync(self._file)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            self._cramped = (
+                f"journal {self._path}: the disk has no room to set {RESERVE_BYTES} bytes aside; "
+                "make room by hand"
+            )
+
+    def _wipe_tail(self) -> None:
+        """Make zeros of what stands after the last intact line, and keep the room it takes."""
+        rest = os.pread(self._file, RESERVE_BYTES * 2, self._end).rstrip(b"\0")
+        if rest:
+            _write_at(self._file, bytes(len(rest)), self._end)
 
     def _intact_end(self) -> int:
         """Return where the last intact line ends. Raises JournalBroken (rule 1)."""
@@ -136,6 +157,23 @@ def _intact(line: bytes) -> bool:
         return int(line[2:10], 16) == zlib.crc32(line[11:-1])
     except ValueError:
         return False
+
+
+def _written(path: Path, records: Iterable[execution_journal.Record]) -> tuple[int, int]:
+    """Write a new journal and sync it; return its descriptor and its end. Raises OSError."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    end = 0
+    try:
+        for record in records:
+            data = _line(record, durable=True)
+            _write_at(file, data, end)
+            end += len(data)
+        os.posix_fallocate(file, end, RESERVE_BYTES)
+        os.fsync(file)
+    except BaseException:
+        os.close(file)
+        raise
+    return file, end
 
 
 def _write_at(file: int, data: bytes, at: int) -> None:

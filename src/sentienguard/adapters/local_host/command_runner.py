@@ -76,6 +76,10 @@ class LocalCommands:
                 _kill_group(group.pgid)
         return killed + _sweep(mark)
 
+    def boot(self) -> str:
+        """Return the kernel's boot id; see the port."""
+        return (procfs.PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+
     def locate(self, program: str) -> str | None:
         """Return where a program is; see the port."""
         places = [""] if program.startswith("/") else PATH.split(":")
@@ -244,7 +248,7 @@ def _kill_group(group: int) -> None:
 def _sweep(mark: str) -> int:
     """Kill every process that carries the mark, until a look finds none."""
     needle = f"{MARK}={mark}".encode()
-    killed = 0
+    killed: set[tuple[int, int]] = set()
     for _ in range(SWEEPS):
         found = [
             process
@@ -254,6 +258,8 @@ def _sweep(mark: str) -> int:
         ]
         if not found:
             break
-        killed += sum(procfs.send(process, signal.SIGKILL) for process in found)
+        for process in found:
+            if procfs.send(process, signal.SIGKILL):
+                killed.add((process.pid, process.started))
         time.sleep(0.01)
-    return killed
+    return len(killed)

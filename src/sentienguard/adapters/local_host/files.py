@@ -204,9 +204,7 @@ def _start(selection: files.Selection) -> str:
     return str(below)
 
 
-def _walk(
-    root: int, device: int, selection: files.Selection
-) -> Iterator[files.Found | None]:
+def _walk(root: int, device: int, selection: files.Selection) -> Iterator[files.Found | None]:
     """Yield every regular file whose name matches, and None for each other entry."""
     below = PurePosixPath(selection.below)
     for directory, names, entries, descriptor in os.fwalk(".", dir_fd=root, follow_symlinks=False):

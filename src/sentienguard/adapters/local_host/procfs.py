@@ -15,6 +15,7 @@ from sentienguard.ports import processes
 PROC = Path("/proc")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_STAT_BYTES = 4096  # a line of 52 numbers and a short name
 _DEAD = frozenset("ZXx")  # ended: nobody collected it yet
 
 
@@ -31,9 +32,15 @@ def stat(pid: int) -> list[str] | None:
     Index 0 is the name, 1 the state, and field N of proc(5) stands at N - 2.
     """
     try:
-        text = (PROC / str(pid) / "stat").read_text("utf-8", "replace")
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
+    try:
+        text = os.read(file, _STAT_BYTES).decode("utf-8", "replace")
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(file)
     name, _, rest = text.partition("(")[2].rpartition(")")  # a name may hold parentheses
     return [name, *rest.split()]
 

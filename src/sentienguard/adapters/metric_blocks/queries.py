@@ -19,7 +19,6 @@ CREATE TABLE IF NOT EXISTS blocks (
     PRIMARY KEY (series_id, start_ms)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS blocks_by_clock ON blocks (clock_id);
-CREATE TABLE IF NOT EXISTS marks (agent TEXT PRIMARY KEY, through_ms INTEGER NOT NULL);
 """
 
 # The series that are known, for the table of numbers in memory.
@@ -85,10 +84,3 @@ DROP_CLOCKS = "DELETE FROM clocks WHERE id NOT IN (SELECT clock_id FROM blocks)"
 # Series that have no reading left in any block; the caller spares those in the tail.
 EMPTY_SERIES = "SELECT id FROM series WHERE id NOT IN (SELECT series_id FROM blocks)"
 DROP_SERIES = "DELETE FROM series WHERE id = ?"
-
-# Move the mark of an agent, never back.
-PUT_MARK = (
-    "INSERT INTO marks (agent, through_ms) VALUES (?, ?) "
-    "ON CONFLICT (agent) DO UPDATE SET through_ms = max(through_ms, excluded.through_ms)"
-)
-MARK = "SELECT through_ms FROM marks WHERE agent = ?"

@@ -136,17 +136,6 @@ class BlockStore(MetricStore):
             rows = read.execute(queries.SERIES_OF_HOST, (host,)).fetchall()
         return tuple(Series(host, metric, subject) for _, metric, subject in rows)
 
-    def mark(self, agent: AgentId, through: datetime) -> None:
-        """Note durably what was judged; see the port."""
-        with self._transaction() as write:
-            write.execute(queries.PUT_MARK, (agent, _ms(through)))
-
-    def judged_through(self, agent: AgentId) -> datetime | None:
-        """Return the mark of this agent; see the port."""
-        with self._reading() as read:
-            row = read.execute(queries.MARK, (agent,)).fetchone()
-        return None if row is None else _time(row[0])
-
     def compact(self) -> int:
         """Move long tails into blocks and fold small blocks; one transaction for each host."""
         with self._reading() as read:

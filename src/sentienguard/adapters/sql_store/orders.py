@@ -17,14 +17,17 @@ from sqlalchemy import Row, TextClause, text
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
 from sentienguard.model import errors
-from sentienguard.model.ids import AgentId, OrderId
+from sentienguard.model.ids import AgentId, Digest, OrderId
+from sentienguard.model.incident import Outcome
 from sentienguard.model.order import ExecutionReport, Order, OrderStatus
-from sentienguard.ports.order_store import KeptOrder, NoSuchOrder
+from sentienguard.ports.order_store import Ended, KeptOrder, NoSuchOrder
 
 # Keep an order for delivery, unless it was kept before.
 RELEASE = text("""
-    INSERT INTO orders (id, agent, environment, order_json, status, released_us)
-    VALUES (:id, :agent, :environment, :order_json, 'released', :released_us)
+    INSERT INTO orders
+        (id, incident, agent, environment, playbook, order_json, status, released_us)
+    VALUES
+        (:id, :incident, :agent, :environment, :playbook, :order_json, 'released', :released_us)
     ON CONFLICT (id) DO NOTHING
 """)
 
@@ -98,6 +101,17 @@ STARTED_SINCE = text("""
 """)
 
 
+# How the orders of a playbook ended in an environment, newest first.
+ENDED = text("""
+    SELECT orders.agent, orders.report, incidents.outcome
+    FROM orders LEFT JOIN incidents ON incidents.id = orders.incident
+    WHERE orders.playbook = :playbook AND orders.environment = :environment
+        AND orders.report IS NOT NULL
+    ORDER BY orders.released_us DESC, orders.id
+    LIMIT 500
+""")
+
+
 class SqlOrderStore:
     """Orders in the relational store; see ports.order_store for what each method promises."""
 
@@ -111,6 +125,8 @@ class SqlOrderStore:
             written = transaction.change(
                 RELEASE,
                 id=order.id,
+                incident=order.incident,
+                playbook=order.digest,
                 agent=order.agent,
                 environment=order.environment,
                 order_json=order_json,
@@ -152,6 +168,19 @@ class SqlOrderStore:
     def finished(self, report: ExecutionReport) -> None:
         """Keep the host's report; a second one for the same order changes nothing."""
         self._change(FINISHED, report.order, report=codec.REPORT.encode(report))
+
+    def ended(self, playbook: Digest, environment: str) -> Sequence[Ended]:
+        """Return how this playbook's orders ended there, newest first, at most 500."""
+        with self._connections.read() as transaction:
+            rows = transaction.rows(ENDED, playbook=playbook, environment=environment)
+        return tuple(
+            Ended(
+                agent=AgentId(row.agent),
+                execution=codec.REPORT.decode(row.report).outcome,
+                incident=None if row.outcome is None else codec.member(Outcome, row.outcome),
+            )
+            for row in rows
+        )
 
     def request_stop(self, order: OrderId, *, by: str) -> bool:
         """Ask for a stop in mid-flight; False where the order has ended already."""

@@ -15,6 +15,8 @@ from sentienguard.ports import facts
 from sentienguard.stages.execute import host as hosts
 from sentienguard.stages.execute import parameters
 
+_OF_PROCESS = "process_"  # facts of the process that a parameter names
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -42,6 +44,10 @@ def fact(
     """Return one fact. Raises facts.UnknownFact, facts.FactNotMeasured."""
     if name.startswith(vocabulary.TAG_PREFIX):
         return _tag(name, brought, host)
+    if name.startswith(_OF_PROCESS) and _number_changed_hands(bound, host):
+        if name == "process_alive":
+            return False
+        raise facts.FactNotMeasured(f"process {bound.subjects['pid']} has ended")
     if name not in vocabulary.FROM_ORDER:
         return host.facts.measure(name, bound.subjects)
     if name not in brought:
@@ -53,6 +59,14 @@ def fact(
         return float(brought[name])
     except ValueError as error:
         raise facts.UnknownFact(f"fact {name} is {brought[name][:40]!r}, no number") from error
+
+
+def _number_changed_hands(bound: parameters.Bound, host: hosts.Host) -> bool:
+    """Tell whether the process that was meant ended and its number is another one's now."""
+    pid = bound.subjects.get("pid")
+    found = None if pid is None else host.processes.find(int(pid))
+    meant = {bound.started[name] for name in bound.started if bound.values[name] == pid}
+    return found is not None and bool(meant) and found.started not in meant
 
 
 def _tag(name: str, brought: Mapping[str, str], host: hosts.Host) -> str:

@@ -5,9 +5,11 @@ happen, what happened) and by the executor's socket (events, acknowledgements). 
 order runs in one thread, the socket is served by others.
 
 Rules:
-1. An intent, and the data an undo needs, are durable before the effect.
-2. What merely tells of the past survives the death of the process and may be lost with the power,
-   in which case the order counts as cut off and is looked at again.
+1. An intent, and the data an undo needs, are durable before the effect. A step that has no such
+   data is begun without a sync of its own: after a power cut `resume` takes for possible that it
+   ran. The death of the process alone loses nothing that was written.
+2. What merely tells of the past may be lost with the power; the order then counts as cut off and is
+   looked at again.
 3. An event is written together with the fact that it tells, in one piece.
 4. The end of an order, and every event, is durable before the centre hears of it.
 5. After a failed write nothing more is written and no order is admitted (`broken`).
@@ -16,7 +18,7 @@ Rules:
 import base64
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,6 +62,8 @@ class Ledger:
         """Say why nothing may be begun; None while all is well."""
         if self._broken is not None:
             return self._broken
+        if (cramped := self._journal.cramped()) is not None:
+            return cramped
         waiting = sum(len(each["leaf"]) + _blob_size(each) for each in self.memory.events)
         if waiting > MAX_WAITING_BYTES:
             return (
@@ -68,16 +72,27 @@ class Ledger:
             )
         return None
 
+    @property
+    def failed(self) -> bool:
+        """Tell whether a write failed: the executor has to start anew."""
+        return self._broken is not None
+
     def now_ms(self) -> int:
         """Return wall time in milliseconds."""
         return int(self._time.now().timestamp() * 1000)
 
-    def intend(self, signed: orders.SignedOrder, stored: bytes, bound: parameters.Bound) -> None:
-        """Write down, durably, that an order is going to be executed, with its playbook's bytes."""
+    def intend(
+        self, signed: orders.SignedOrder, stored: bytes, bound: parameters.Bound, boot: str
+    ) -> None:
+        """Write down, durably, that an order is going to be executed, with its playbook's bytes.
+
+        `boot` names the time since the host was started.
+        """
         record = {
             "t": "intent",
             "order": _plain(signed.order),
             "seq": signed.seq,
+            "boot": boot,
             "stored": base64.b64encode(stored).decode(),
             "bound": dict(bound.values),
             "started": dict(bound.started),
@@ -98,7 +113,7 @@ class Ledger:
         self._write([record], [events.refused(given, rule, reason)], durable=True)
 
     def begin(self, phase: order.Phase, index: int, recorded: Mapping[str, Any], mark: str) -> None:
-        """Write down, durably, what is about to act and what undoing it needs."""
+        """Write down what is about to act and what undoing it needs; that durably (rule 1)."""
         record = {
             "t": "begin",
             "phase": phase.value,
@@ -106,7 +121,7 @@ class Ledger:
             "undo": dict(recorded),
             "mark": mark,
         }
-        self._write([record], [], durable=True)
+        self._write([record], [], durable=bool(recorded))
 
     def group(self, group: command_runner.ProcessGroup) -> None:
         """Write down which process group runs now."""
@@ -185,8 +200,11 @@ class Ledger:
                 self._rewrite()
 
     def _rewrite(self) -> None:
-        self._journal.rewrite(self.memory.compacted())
         self._written = 0
+        try:
+            self._journal.rewrite(self.memory.compacted())
+        except execution_journal.JournalFull:
+            return  # a rewrite saves room and time; without it all goes on
         self._unsynced = False
 
     def _if_room(self, event: events.Event) -> list[events.Event]:
@@ -233,7 +251,7 @@ def _blob_size(event: Mapping[str, Any]) -> int:
 
 
 def _plain(given: order.Order) -> dict[str, Any]:
-    record = asdict(given)
+    record = {field.name: getattr(given, field.name) for field in fields(given)}
     record["created_at"] = int(given.created_at.timestamp() * 1000)
     record["parameters"], record["facts"] = dict(given.parameters), dict(given.facts)
     return record

@@ -14,6 +14,9 @@ from sentienguard.stages.execute import checks, session, work
 BACK_OFF = (1.0, 5 / 3, 10 / 3, 5.0)
 
 
+HEALTHY_S = 2.0  # what answers later does not count as healthy; a hung one is not waited for longer
+
+
 def look(check: playbook.Check, context: work.Context) -> work.Finding:
     """Judge a check once. What cannot be judged has not passed."""
     kind = checks.KINDS.get(check.kind)
@@ -30,10 +33,13 @@ def look(check: playbook.Check, context: work.Context) -> work.Finding:
 
 
 def already_there(running: session.Session) -> bool:
-    """Tell whether every verification passes now, at its first attempt; none at all is no."""
-    wanted = running.playbook.verification
+    """Tell whether every verification passes now, at its first attempt; none at all is no.
+
+    Those that start no program come first: mostly one of them settles it.
+    """
+    wanted = sorted(running.playbook.verification, key=_starts_program)
     return bool(wanted) and all(
-        look(check, running.context(_limit(running, check), session.LOOKING)).passed
+        look(check, running.context(_first_limit(running, check), session.LOOKING)).passed
         for check in wanted
     )
 
@@ -90,6 +96,16 @@ def _over(running: session.Session) -> str | None:
     if by is not None:
         return f"stopped by {by}"
     return "the deadline of the order is over" if running.left_s <= 0 else None
+
+
+def _starts_program(check: playbook.Check) -> bool:
+    kind = checks.KINDS.get(check.kind)
+    return kind is not None and not kind.only_looks
+
+
+def _first_limit(running: session.Session, check: playbook.Check) -> float:
+    limit = _limit(running, check)
+    return min(limit, HEALTHY_S) if check.kind == "http" else limit
 
 
 def _limit(running: session.Session, check: playbook.Check) -> float:

@@ -19,7 +19,6 @@ class Command:
             limit=context.limit_s,
             mark=context.mark,
             interrupt=context.interrupt,
-            started=context.started,
         )
         if result.ending is command_runner.Ending.EXITED:
             came = f"status {result.exit_code}"

@@ -204,12 +204,16 @@ def _short(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bounded(value: Any, limit: int = MAX_TEXT) -> Any:
     if isinstance(value, str):
-        clean = value.encode("utf-8", "replace").decode()  # a lone surrogate has no canonical form
-        clean = "".join(character if character.isprintable() else " " for character in clean)
+        clean = value if value.isprintable() else _printable(value)
         return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
     if isinstance(value, list):
         return [_bounded(each, 100) for each in value[:MAX_LIST]]
     return value
+
+
+def _printable(text: str) -> str:
+    """Replace controls by blanks; a lone surrogate, which has no canonical form, as well."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _fitting(leaf: dict[str, Any]) -> bytes:

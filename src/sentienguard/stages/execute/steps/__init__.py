@@ -3,7 +3,7 @@
 Called by `engine` and `undo` through `KINDS`. What belongs here turns one action of a playbook into
 calls of ports. What does not: deciding whether or when to run it.
 
-Add a kind: one file with a class that has the four methods of `work.StepKind`, one line below, its
+Add a kind: one file with a class that has the members of `work.StepKind`, one line below, its
 entry in `playbook.kinds.STEPS`, and a test in tests/unit/execute that runs it twice and undoes it
 twice.
 """

@@ -17,6 +17,8 @@ _STATUS = {
 class SshCommand:
     """A work.StepKind."""
 
+    records = False
+
     def plan(self, action: playbook.Action, bound: parameters.Bound) -> tuple[str, ...]:
         """Return argv."""
         return bound.argv(action.fields.get("argv"))

@@ -110,8 +110,10 @@ def _orders() -> None:
     op.create_table(
         "orders",
         sa.Column("id", KEY, primary_key=True),
+        sa.Column("incident", KEY, nullable=False),
         sa.Column("agent", KEY, nullable=False),
         sa.Column("environment", KEY, nullable=False),
+        sa.Column("playbook", KEY, nullable=False),  # digest of the playbook's bytes
         sa.Column("order_json", TEXT, nullable=False),
         sa.Column("status", KEY, nullable=False),
         sa.Column("released_us", TIME, nullable=False),
@@ -122,6 +124,7 @@ def _orders() -> None:
     )
     op.create_index("orders_of_agent_by_status", "orders", ["agent", "status", "released_us"])
     op.create_index("orders_of_agent", "orders", ["agent", "released_us"])
+    op.create_index("orders_of_playbook", "orders", ["playbook", "environment", "released_us"])
     op.create_index("orders_of_environment", "orders", ["environment", "released_us"])
     op.create_table(
         "order_numbers",  # the last message number given to each agent
