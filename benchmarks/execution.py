@@ -13,6 +13,7 @@ import dataclasses
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -311,7 +312,17 @@ def _ansible(place: Path, rounds: int) -> dict[str, float] | str:
     for _ in range(rounds):
         began = time.perf_counter()
         subprocess.run(
-            [program, "-i", "localhost,", str(play)], check=True, capture_output=True, timeout=300
+            [
+                program,
+                "-i",
+                "localhost,",
+                "-e",
+                f"ansible_python_interpreter={sys.executable}",
+                str(play),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=300,
         )
         times.append(time.perf_counter() - began)
     return _spread(times)
