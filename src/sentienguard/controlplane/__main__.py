@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -51,4 +52,10 @@ def _add_administrator(data: Path, name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything durable is closed. The engine's threads that wait for people or hosts are no
+    # daemons and would hold the process until their deadlines; the next start goes on from there.
+    os._exit(status)

@@ -144,6 +144,19 @@ def test_question_survives_a_crash_of_the_control_plane(centre: Centre) -> None:
     assert closed(centre, question)["incident"]["outcome"] == "rejected"
 
 
+def test_stop_with_an_open_question_ends_at_once_and_keeps_it_open(centre: Centre) -> None:
+    host = centre.enrol("ask-stop", "staging")
+    question = asked(centre, host)
+    began = time.monotonic()
+    centre.process.terminate()
+    assert centre.process.wait(10) == 0
+    assert time.monotonic() - began < 8
+    centre.restart()
+    assert story_of(centre, question)["incident"]["status"] == "AWAITING_APPROVAL"
+    assert answer(centre, "rita@local", question, "deny").status_code == 200
+    assert closed(centre, question)["incident"]["outcome"] == "rejected"
+
+
 def test_kill_switch_lets_nothing_out(centre: Centre) -> None:
     host = centre.enrol("ask-frozen", "staging")
     question = asked(centre, host)

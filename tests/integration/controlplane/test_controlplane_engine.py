@@ -1,0 +1,147 @@
+"""The durable engine: deadlines, repeated messages, a broken log.
+
+Every incident is closed before a test ends: a thread that waits for one would hold this process.
+Going on after a crash is tested with real processes, in test_controlplane_approvals and stories.
+"""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sentienguard.controlplane import engine
+from sentienguard.flow import incident as flow
+from sentienguard.model import errors, ids
+from sentienguard.model.anomaly import Anomaly, Ground, Severity
+from sentienguard.model.approval import Approval
+from sentienguard.model.decision import Route
+from sentienguard.model.incident import Incident, Outcome
+from sentienguard.model.order import ExecutionOutcome, Order
+from sentienguard.model.telemetry import Series
+
+pytestmark = pytest.mark.integration
+
+
+class World:
+    """Does what the engine asks for, and remembers it; it survives the engine like a database."""
+
+    def __init__(self, route=Route.RUN, expires_in=timedelta(minutes=5)):
+        self.route, self.expires_in = route, expires_in
+        self.deeds = []
+        self.closed = threading.Event()
+        self.failing = 0  # times that the next intents fail
+
+    def now(self):
+        return datetime.now(UTC)
+
+    def load(self, incident):
+        series = Series("h", "system.disk_usage_percent", "/")
+        anomaly = Anomaly(
+            series, self.now(), 99.0, Severity.CRITICAL, Ground.LIMIT, None, None, None, "full"
+        )
+        return Incident(
+            incident, ids.AgentId("a"), "h", "drill", {}, anomaly.fingerprint, anomaly, self.now()
+        )
+
+    def opened(self, incident):
+        self.deeds.append("opened")
+
+    def perform(self, incident, deed):
+        if isinstance(deed, flow.RecordIntent) and self.failing:
+            self.failing -= 1
+            raise errors.Broken("the log is read-only")
+        self.deeds.append(deed)
+        if isinstance(deed, flow.Close):
+            self.closed.set()
+
+    def order(self, incident):
+        digest = ids.digest(b"playbook")
+        return Order(
+            ids.order_id(incident, digest, dry_run=False), incident, ids.AgentId("a"), "drill",
+            ids.PlaybookName("p"), "1.0.0", digest, {}, {}, False, self.now(), 60,
+        )  # fmt: skip
+
+    def decide(self, incident):
+        order = self.order(incident)
+        asked = None
+        if self.route is Route.ASK:
+            asked = Approval(
+                ids.approval_id(incident, order.digest), incident, "drill", order.playbook,
+                order.digest, "may I?", "risk", self.now(), self.now() + self.expires_in,
+            )  # fmt: skip
+        return flow.Decided(self.now(), self.route, "because", order, asked)
+
+    def release(self, question):
+        self.deeds.append(question)
+        return flow.Released(self.now())
+
+    def withdraw(self, question):
+        return flow.Withdrawn(self.now(), taken_back=True)
+
+    def outcome(self):
+        return next(deed.outcome for deed in self.deeds if isinstance(deed, flow.Close))
+
+    def releases(self):
+        return [deed for deed in self.deeds if isinstance(deed, flow.Release)]
+
+
+@pytest.fixture
+def started(tmp_path):
+    running = []
+
+    def start(world):
+        made = engine.Engine(tmp_path / "flow.db", world)
+        made.start()
+        running.append(made)
+        return made
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+INCIDENT = ids.incident_id(datetime(2026, 2, 12, 11, 26, tzinfo=UTC), b"abcd")
+
+
+def until(condition, what):
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def test_a_question_that_nobody_answers_expires(started):
+    world = World(Route.ASK, expires_in=timedelta(seconds=0.5))
+    started(world).begin(INCIDENT)
+    assert world.closed.wait(15)
+    assert world.outcome() is Outcome.EXPIRED
+    assert world.releases() == []
+
+
+def test_the_same_message_many_times_is_one(started):
+    world = World()
+    running = started(world)
+    running.begin(INCIDENT)
+    until(world.releases, "a release")
+    order = world.order(INCIDENT).id
+    ended = flow.OrderEnded(world.now(), order, ExecutionOutcome.SUCCESS, "done")
+    for _ in range(10):
+        running.begin(INCIDENT)
+        running.tell(INCIDENT, ended, key="ended")
+    assert world.closed.wait(15)
+    assert len(world.releases()) == 1
+    assert world.outcome() is Outcome.RESOLVED
+
+
+def test_nothing_is_released_while_the_intent_cannot_be_recorded(started):
+    world = World()
+    world.failing = 1
+    running = started(world)
+    running.begin(INCIDENT)
+    time.sleep(0.3)
+    assert world.releases() == []
+    until(world.releases, "the release after the log is back")
+    ended = flow.OrderEnded(world.now(), world.order(INCIDENT).id, ExecutionOutcome.SUCCESS, "done")
+    running.tell(INCIDENT, ended, key="ended")
+    assert world.closed.wait(15)
