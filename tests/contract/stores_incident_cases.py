@@ -63,6 +63,9 @@ class IncidentCases:
         other = replace(nouns.incident(2), agent=ids.AgentId("another"))
         assert database.incidents.open(other) == other
         assert database.incidents.unfinished() == (first, other)
+        assert database.incidents.unfinished(first.agent) == (first,)
+        assert database.incidents.unfinished(ids.AgentId("another")) == (other,)
+        assert database.incidents.unfinished(ids.AgentId("nobody")) == ()
 
     def test_opening_again_what_was_closed_meanwhile_reopens_nothing(
         self, database: Database

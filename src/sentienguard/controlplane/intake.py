@@ -183,8 +183,8 @@ class Intake:
             desk.saved = state
 
     def _tell_recovered(self, agent: AgentId, standing: set[str], sample: Sample) -> None:
-        for incident in self._centre.incidents.unfinished():
-            waits = incident.agent == agent and incident.status in AWAITS_RECOVERY
+        for incident in self._centre.incidents.unfinished(agent):
+            waits = incident.status in AWAITS_RECOVERY
             if waits and incident.fingerprint not in standing:  # rule 5
                 self._recovered(incident.id, incident.status, sample.at)
 

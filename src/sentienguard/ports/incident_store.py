@@ -72,8 +72,8 @@ class IncidentStore(Protocol):
     def list(self, where: IncidentFilter, *, cursor: str | None, limit: int) -> Page:
         """List newest first by keyset; raises Rejected on a cursor that we did not give."""
 
-    def unfinished(self) -> Sequence[Incident]:
-        """Return all that are not closed, oldest first."""
+    def unfinished(self, agent: AgentId | None = None) -> Sequence[Incident]:
+        """Return all that are not closed, oldest first; of one agent where it is named."""
 
     def open_for(self, agent: AgentId, fingerprint: Fingerprint) -> Incident | None:
         """Return the one that is open for this symptom at this place."""

@@ -59,6 +59,11 @@ MOVE = text("""
 # All that are not closed, oldest first.
 UNFINISHED = text("SELECT * FROM incidents WHERE status <> 'CLOSED' ORDER BY opened_us, id")
 
+# Those of one agent that are not closed, oldest first; asked with every sample.
+UNFINISHED_OF = text("""
+    SELECT * FROM incidents WHERE agent = :agent AND status <> 'CLOSED' ORDER BY opened_us, id
+""")
+
 # Closed incidents with this fingerprint that opened since then, newest first.
 EARLIER = text("""
     SELECT * FROM incidents
@@ -165,10 +170,14 @@ class SqlIncidentStore:
         incidents = tuple(_incident(row) for row in rows[:limit])
         return Page(incidents, _cursor_after(incidents[-1]) if len(rows) > limit else None)
 
-    def unfinished(self) -> Sequence[Incident]:
-        """Return all that are not closed, oldest first."""
+    def unfinished(self, agent: AgentId | None = None) -> Sequence[Incident]:
+        """Return all that are not closed, oldest first; of one agent where it is named."""
         with self._connections.read() as transaction:
-            return tuple(_incident(row) for row in transaction.rows(UNFINISHED))
+            if agent is None:
+                rows = transaction.rows(UNFINISHED)
+            else:
+                rows = transaction.rows(UNFINISHED_OF, agent=agent)
+            return tuple(_incident(row) for row in rows)
 
     def open_for(self, agent: AgentId, fingerprint: Fingerprint) -> Incident | None:
         """Return the one that is open for this symptom at this place."""
