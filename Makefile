@@ -25,7 +25,7 @@ test: ## Run every check, as CI does
 
 thorough: ## Run every check and the long searches that run at night
 	@$(PYTHON) scripts/bootstrap.py --for test
-	@HYPOTHESIS_PROFILE=thorough $(VENV_PYTHON) scripts/check.py --thorough
+	@EFFORT=thorough $(VENV_PYTHON) scripts/check.py --thorough
 
 lint: ## Check format, style, types and imports
 	@$(PYTHON) scripts/bootstrap.py --for test
