@@ -24,6 +24,7 @@ from sentienguard.trust import canonical
 from sentienguard.trust.keys import SigningKey
 
 RECORDS = 23_445  # the log that the founding documents verify
+SLOW_SYNC_S = 0.001  # a sync of a usual network disk
 LAST_TRUSTED = 149  # records since the last checkpoint, for the incremental case
 SIZES = {"small": 384, "usual": 800, "large": 4_000}  # bytes of a record, about
 ORIGIN = "bench.example/log"
@@ -173,12 +174,28 @@ def _grown(edge: Sequence[bytes], size: int, added: Sequence[bytes]) -> bytes:
 
 
 def _appending(base: pathlib.Path, appends: int, repeats: int) -> dict[str, Any]:
-    """Alternate the ways, so that a busy moment of the disk hits all of them."""
+    """Alternate the ways, so that a busy moment of the disk hits all of them.
+
+    Once on this disk as it is, once with every sync held up to SLOW_SYNC_S: many a cloud's disk
+    takes that long, and what group commit gains is a question of how long a sync takes.
+    """
+    return {
+        "this_disk": _group_commit(base / "this", appends, repeats, disk.Disk()),
+        f"sync_of_{SLOW_SYNC_S * 1000:g}_ms": _group_commit(
+            base / "slow", appends // 2, repeats, _SlowDisk()
+        ),
+    }
+
+
+def _group_commit(
+    base: pathlib.Path, appends: int, repeats: int, files: disk.Disk
+) -> dict[str, Any]:
+    base.mkdir()
     singles, ones, manies, waits = [], [], [], list[float]()
     for turn in range(repeats):
-        singles.append(_synced_one_by_one(base / f"single{turn}", appends // 4))
-        ones.append(_written_by(base / f"one{turn}", 1, appends // 4, []))
-        manies.append(_written_by(base / f"many{turn}", 64, appends * 4, waits))
+        singles.append(_synced_one_by_one(base / f"single{turn}", appends // 4, files))
+        ones.append(_written_by(base / f"one{turn}", 1, appends // 4, [], files))
+        manies.append(_written_by(base / f"many{turn}", 64, appends * 4, waits, files))
     single, one, many = map(statistics.median, (singles, ones, manies))
     return {
         "one_sync_for_each_per_s": round(single),
@@ -190,9 +207,18 @@ def _appending(base: pathlib.Path, appends: int, repeats: int) -> dict[str, Any]
     }
 
 
-def _synced_one_by_one(path: pathlib.Path, count: int) -> float:
+class _SlowDisk(disk.Disk):
+    """The same disk, but no sync returns before SLOW_SYNC_S."""
+
+    def sync_data(self, descriptor: int) -> None:
+        until = time.perf_counter() + SLOW_SYNC_S
+        super().sync_data(descriptor)
+        time.sleep(max(until - time.perf_counter(), 0))
+
+
+def _synced_one_by_one(path: pathlib.Path, count: int, files: disk.Disk) -> float:
     """The same ledger, each record written and synced alone: records per second."""
-    files, rules = disk.Disk(), ledger.Ledger(ORIGIN, KEY)
+    rules = ledger.Ledger(ORIGIN, KEY)
     descriptor = files.open_append(path)
     started = time.perf_counter()
     for number in range(count):
@@ -201,7 +227,9 @@ def _synced_one_by_one(path: pathlib.Path, count: int) -> float:
     return count / (time.perf_counter() - started)
 
 
-def _written_by(place: pathlib.Path, writers: int, count: int, waits: list[float]) -> float:
+def _written_by(
+    place: pathlib.Path, writers: int, count: int, waits: list[float], files: disk.Disk
+) -> float:
     """Append from several threads at once: acknowledged records per second."""
 
     def write(writer: int) -> None:
@@ -210,7 +238,7 @@ def _written_by(place: pathlib.Path, writers: int, count: int, waits: list[float
             audit.append(_entry(writer * count + number, "x" * 300))
             waits.append(time.perf_counter() - asked)
 
-    with log.AuditFiles(place, ledger.Ledger(ORIGIN, KEY)) as audit:
+    with log.AuditFiles(place, ledger.Ledger(ORIGIN, KEY), disk=files) as audit:
         threads = [threading.Thread(target=write, args=(writer,)) for writer in range(writers)]
         started = time.perf_counter()
         for thread in threads:

@@ -37,8 +37,24 @@ def encode(value: Any) -> bytes:
 
     Raises NotCanonical, naming the offending member.
     """
-    _check(value)
-    return _write(value)
+    return as_bytes(text_of(value))
+
+
+def text_of(value: Any) -> str:
+    """Return the canonical form as text, for who puts documents together from parts.
+
+    Raises NotCanonical, except for text that is not valid Unicode: `as_bytes` finds that.
+    """
+    _check((value,))
+    return _ENCODER.encode(value)
+
+
+def as_bytes(text: str) -> bytes:
+    """Return the bytes of canonical text. Raises NotCanonical where it is not valid Unicode."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise NotCanonical(f"text is not valid Unicode: {error}") from error
 
 
 def decode(data: bytes) -> Any:
@@ -54,8 +70,7 @@ def decode(data: bytes) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         raise NotCanonical(f"expected canonical JSON, got {data[:40]!r}: {error}") from error
-    _check(value)
-    written = _write(value)
+    written = encode(value)
     if written != data:
         at = _first_difference(written, data)
         raise NotCanonical(
@@ -73,16 +88,9 @@ def decode_object(data: bytes) -> dict[str, Any]:
     return value
 
 
-def _write(value: Any) -> bytes:
+def _check(container: tuple[Any]) -> None:
     try:
-        return _ENCODER.encode(value).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise NotCanonical(f"text is not valid Unicode: {error}") from error
-
-
-def _check(value: Any) -> None:
-    try:
-        _check_inside((value,), 0)
+        _check_inside(container, 0)
     except _MisfitError as misfit:
         where = "".join(f"[{step!r}]" for step in reversed(misfit.path[:-1]))
         raise NotCanonical(f"value{where}: {misfit}") from misfit

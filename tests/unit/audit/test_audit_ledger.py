@@ -430,3 +430,69 @@ def test_verification_never_raises_for_what_a_log_holds(records, note, key):
     stored = audit_log.StoredLog(key, records, note, (note,))
     trust = verify.Trust(witnesses=KEYS, quorum=1, older=(note,))
     assert not verify.verify(stored, trust, deep=True).passed
+
+
+# Text as people and hosts send it, with what breaks a writer by hand: quotes, escapes, surrogates.
+HOSTILE = st.text(st.sampled_from('az09_.-*:/é漢😀\ud800"\\\n\x00\x7f\u2028 {}[],'), max_size=12)
+SPOKEN = st.text(st.sampled_from('az09é漢😀"\\\u2028 {}[],'), min_size=1, max_size=12)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | SPOKEN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just("n"), inner),
+    max_leaves=6,
+)
+BLOBS = st.builds(
+    audit_log.BlobRef,
+    st.sampled_from(["0" * 64, "a" * 64]),
+    st.integers(0, 3),
+    st.just("text/plain"),
+)
+FAIR = {  # what an entry may hold
+    "kind": st.sampled_from(sorted(entry.KINDS)),
+    "environment": st.sampled_from(["", "production", "*"]),
+    "source": st.sampled_from(["cp", NAME, "user:bob", "user:é"]),
+    "actor": SPOKEN,
+    "key": SPOKEN,
+    "incident": st.sampled_from([None, INCIDENT]),
+    "data": st.dictionaries(st.sampled_from(["a", "b_c"]), VALUES),
+    "blobs": st.lists(BLOBS, max_size=2).map(tuple),
+}
+ODD = {  # what it may not, or only now and then
+    "kind": HOSTILE,
+    "environment": HOSTILE,
+    "source": HOSTILE | HOSTILE.map("user:{}".format),
+    "actor": HOSTILE,
+    "key": HOSTILE,
+    "incident": HOSTILE,
+    "data": st.dictionaries(HOSTILE, VALUES | HOSTILE),
+    "blobs": st.tuples(
+        st.builds(audit_log.BlobRef, st.just("A" * 64), st.integers(0, 1), st.just("a/b"))
+    ),
+    "at": st.just(datetime(1969, 12, 31, tzinfo=UTC)),
+}
+
+
+@pytest.mark.parametrize("odd", [None, *ODD])
+@given(said=st.fixed_dictionaries(FAIR), data=st.data())
+def test_bytes_put_together_by_hand_are_those_of_the_general_encoder_and_so_is_the_verdict(
+    odd, said, data
+):
+    new = audit_log.NewEntry(at=NOW, **said)
+    if odd:
+        new = dataclasses.replace(new, **{odd: data.draw(ODD[odd])})
+    kind = entry.KINDS.get(new.kind)
+    members = {
+        "v": 1, "kind": new.kind, "ts_ms": round(new.at.timestamp() * 1000), "src": new.source,
+        "src_seq": 1, "src_prev": "", "env": new.environment, "actor": new.actor, "key": new.key,
+        "incident": new.incident or "", "data": new.data,
+        "controls": list(kind.controls) if kind else [],
+        "blobs": [dataclasses.asdict(one) for one in new.blobs],
+    }  # fmt: skip
+    try:
+        expected = canonical.encode(members)
+        entry.read(expected)
+    except (canonical.NotCanonical, audit_log.EntryRefused):
+        with pytest.raises(audit_log.EntryRefused):
+            entry.Source(new.source).next(new)
+    else:
+        leaf, _ = entry.Source(new.source).next(new)
+        assert leaf == expected

@@ -24,9 +24,10 @@ text; `tail` relies on that to check a source's chain without parsing.
 """
 
 import base64
+import functools
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
@@ -37,6 +38,7 @@ from sentienguard.trust import canonical
 MAX_BYTES: Final = 4096  # of a stored entry; what is longer goes into a blob
 MAX_BLOBS: Final = 16
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _MEMBERS: Final = {
     "v", "kind", "ts_ms", "env", "src", "src_seq", "src_prev", "actor", "incident", "key",
     "controls", "data", "blobs",
@@ -126,12 +128,7 @@ class Source:
 
         An agent signs exactly these bytes. Raises audit_log.EntryRefused.
         """
-        members = _members(entry, self.name, self.seq + 1, self.prev)
-        _check(members)
-        try:
-            leaf = canonical.encode(members)
-        except canonical.NotCanonical as error:
-            raise audit_log.EntryRefused(f"entry: {error}") from error
+        leaf = _written(entry, self.name, self.seq + 1, self.prev)
         _check_length(leaf)
         return leaf, self.after(leaf)
 
@@ -198,23 +195,49 @@ def family(source: str) -> str:
     return source.partition(":")[0]
 
 
-def _members(entry: audit_log.NewEntry, source: str, seq: int, prev: str) -> dict[str, Any]:
-    kind = KINDS.get(entry.kind)
-    return {
-        "v": 1,
-        "kind": entry.kind,
-        "ts_ms": (entry.at - _EPOCH) // timedelta(milliseconds=1),
-        "env": entry.environment,
-        "src": source,
-        "src_seq": seq,
-        "src_prev": prev,
-        "actor": entry.actor,
-        "incident": entry.incident or "",
-        "key": entry.key,
-        "controls": list(kind.controls) if kind else [],
-        "data": dict(entry.data),
-        "blobs": [{"sha256": one.sha256, "len": one.len, "type": one.type} for one in entry.blobs],
-    }
+def _written(entry: audit_log.NewEntry, source: str, seq: int, prev: str) -> bytes:
+    """Return the canonical bytes of an entry, judged. Raises audit_log.EntryRefused.
+
+    On the path of every append, so the members are put in their canonical order by hand: a third of
+    what the general encoder takes. `read` gives the same verdicts, and a property test compares.
+    """
+    controls = _controls(entry.kind, source)
+    for name, value in (
+        ("env", entry.environment),
+        ("actor", entry.actor),
+        ("incident", entry.incident or ""),
+        ("key", entry.key),
+    ):
+        _check_text(name, value)
+    at_ms = (entry.at - _EPOCH) // _MILLISECOND
+    _check_count("ts_ms", at_ms)
+    try:
+        data = canonical.text_of(dict(entry.data))
+        actor, key = canonical.text_of(entry.actor), canonical.text_of(entry.key)
+        return canonical.as_bytes(
+            f'{{"actor":{actor},"blobs":{_written_blobs(entry.blobs)},"controls":{controls},'
+            f'"data":{data},"env":"{entry.environment}","incident":"{entry.incident or ""}",'
+            f'"key":{key},"kind":"{entry.kind}","src":"{source}","src_prev":"{prev}",'
+            f'"src_seq":{seq},"ts_ms":{at_ms},"v":1}}'
+        )
+    except canonical.NotCanonical as error:
+        raise audit_log.EntryRefused(f"entry: {error}") from error
+
+
+@functools.lru_cache(maxsize=4096)  # kinds x sources that are speaking now
+def _controls(kind: str, source: str) -> str:
+    """Return what a kind of entry is evidence for, as JSON; the source may say this kind."""
+    _check_text("src", source)
+    _check_kind(kind, source)
+    return canonical.text_of(list(KINDS[kind].controls))
+
+
+def _written_blobs(blobs: Sequence[audit_log.BlobRef]) -> str:
+    if not blobs:
+        return "[]"
+    found = [{"sha256": one.sha256, "len": one.len, "type": one.type} for one in blobs]
+    _check_blobs(found)
+    return canonical.text_of(found)
 
 
 def _check_length(stored: bytes) -> None:
@@ -232,21 +255,29 @@ def _check(found: Mapping[str, Any]) -> None:
         )
     if found["v"] != 1 or found["v"] is True:
         raise audit_log.EntryRefused(f"entry: expected format version 1, got {found['v']!r}")
-    for name, pattern in _PATTERNS.items():
-        value = found[name]
-        if not isinstance(value, str) or pattern.match(value) is None:
-            raise audit_log.EntryRefused(
-                f"entry: {name} is {str(value)[:60]!r}, expected {pattern.pattern}"
-            )
+    for name in _PATTERNS:
+        _check_text(name, found[name])
     for name in ("ts_ms", "src_seq"):
-        value = found[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise audit_log.EntryRefused(f"entry: {name} is {str(value)[:60]!r}, expected a count")
+        _check_count(name, found[name])
     _check_kind(found["kind"], found["src"])
     if not isinstance(found["data"], dict):
         raise audit_log.EntryRefused("entry: data is not an object")
     _check_controls(found["controls"])
     _check_blobs(found["blobs"])
+
+
+def _check_text(name: str, value: Any) -> None:
+    pattern = _PATTERNS[name]
+    if not isinstance(value, str) or pattern.match(value) is None:
+        raise audit_log.EntryRefused(
+            f"entry: {name} is {str(value)[:60]!r}, expected {pattern.pattern}"
+        )
+
+
+def _check_count(name: str, value: Any) -> None:
+    fine = isinstance(value, int) and not isinstance(value, bool)
+    if not fine or not 0 <= value <= canonical.MAX_INTEGER:
+        raise audit_log.EntryRefused(f"entry: {name} is {str(value)[:60]!r}, expected a count")
 
 
 def _check_kind(name: Any, source: str) -> None:
