@@ -16,6 +16,10 @@ NAMES: Mapping[str, str] = {
     "detection": "false alarms and delay of the baselines, beside the seed's method",
     "execution": "admission, pre-checks, five steps with five checks, beside plain subprocesses",
     "footprint": "memory, processor and wire bytes of the agent, beside gzip and psutil",
+    "kills": "what survives kill -9 of the whole product, and of the log's and journal's writers",
+    "ingest": "alerts of Alertmanager accepted durably, beside one commit for each",
+    "replicas": "PostgreSQL beside SQLite and files, and how soon another replica goes on",
+    "rulebook": "alert to playbook, and alerts lost under kill -9, beside ansible-rulebook",
 }
 
 

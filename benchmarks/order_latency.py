@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,15 @@ FULL = {**CALM, ("system.disk_usage_percent", "/srv"): 98.0}
 
 def measure(rounds: int) -> dict[str, Any]:
     """Return the spread over `rounds` hosts, each with one fault, in milliseconds."""
-    with tempfile.TemporaryDirectory() as place, _centre(Path(place)) as centre:
-        found = sorted(_one(centre, number) for number in range(rounds))
+    with tempfile.TemporaryDirectory() as place, proven_centre(Path(place)) as centre:
+        return spread(centre, centre, rounds)
+
+
+def spread(
+    centre: centre_process.Centre, polled: centre_process.Centre, rounds: int
+) -> dict[str, Any]:
+    """Return the same of control planes that run: one takes samples, one is asked for orders."""
+    found = sorted(_one(centre, polled, number) for number in range(rounds))
     return {
         "rounds": rounds,
         "p50_ms": round(statistics.median(found), 1),
@@ -40,7 +48,8 @@ def measure(rounds: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _centre(data: Path) -> Any:
+def proven_centre(data: Path) -> Any:
+    """Run a control plane in which the remedy of the disk is released without a person."""
     stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
     with centre_process.prepared(data, fleet_budget_per_hour="100000") as start:
         # Proven here by declaration, so that the order is released without a person.
@@ -52,13 +61,14 @@ def _centre(data: Path) -> Any:
             yield centre
 
 
-def _one(centre: centre_process.Centre, number: int) -> float:
+def _one(centre: centre_process.Centre, polled: centre_process.Centre, number: int) -> float:
     host = centre.enrol(f"host-{number}")
     host.push(CALM)
+    asking = replace(host, client=polled.agent_client(host.chain))
     answer: list[tuple[float, Any]] = []
 
     def poll() -> None:
-        brought = host.poll(f"{number:032x}", wait_s=20)
+        brought = asking.poll(f"{number:032x}", wait_s=20)
         answer.append((time.perf_counter(), brought))
 
     waiting = threading.Thread(target=poll)

@@ -49,6 +49,8 @@ OPENSSL = Program(("openssl",), "openssl")
 SSH_KEYGEN = Program(("ssh-keygen",), "openssh-client")
 STRACE = Program(("strace",), "strace")
 POSTGRESQL = Program(("initdb", "pg_ctlcluster"), "postgresql")  # Debian keeps initdb off PATH
+PROMETHEUS = Program(("prometheus",), "prometheus")
+ALERTMANAGER = Program(("prometheus-alertmanager", "alertmanager"), "prometheus-alertmanager")
 CHROMIUM = Program(("chromium", "chromium-browser", "google-chrome"), "chromium")
 NPM = Program(("npm",))
 
@@ -108,10 +110,14 @@ def always() -> list[Suite]:
         pytest_suite("unit"),
         pytest_suite("contract"),
         pytest_suite("playbooks"),
+        pytest_suite("kernel"),
         pytest_suite("simulation"),
         pytest_suite("attacks", needs=(OPENSSL,)),
         pytest_suite("faults", needs=(STRACE,)),
-        pytest_suite("integration", needs=(OPENSSL, POSTGRESQL, SSH_KEYGEN, STRACE)),
+        pytest_suite(
+            "integration",
+            needs=(OPENSSL, POSTGRESQL, SSH_KEYGEN, STRACE, PROMETHEUS, ALERTMANAGER),
+        ),
         pytest_suite("stories", needs=(OPENSSL, SSH_KEYGEN)),
         pytest_suite("kills", needs=(OPENSSL, POSTGRESQL)),
         pytest_suite("replicas", needs=(OPENSSL, POSTGRESQL)),

@@ -2,6 +2,7 @@
 
 from tests.contract import (
     stores_agent_cases,
+    stores_alert_cases,
     stores_incident_cases,
     stores_order_cases,
     stores_people_cases,
@@ -33,6 +34,14 @@ class TestSwitches(stores_people_cases.SwitchCases):
 
 
 class TestEpisodes(stores_agent_cases.EpisodeCases):
+    pass
+
+
+class TestAlerts(stores_alert_cases.AlertCases):
+    pass
+
+
+class TestWebhookTokens(stores_alert_cases.WebhookTokenCases):
     pass
 
 

@@ -4,7 +4,8 @@
         url = server.new_database()
 
 The server runs as an unprivileged user in a temporary directory, without fsync (nobody cuts its
-power), and is stopped by its process id, after a failure too. Skip where `missing()` is not None.
+power; `durable` is for measuring), and is stopped by its process id, after a failure too. Skip
+where `missing()` is not None.
 """
 
 import contextlib
@@ -45,7 +46,8 @@ def missing() -> str | None:
 class Server:
     """One server and its data directory; a stopped one can be started again with its data."""
 
-    def __init__(self, place: pathlib.Path) -> None:
+    def __init__(self, place: pathlib.Path, *, durable: bool = False) -> None:
+        self._sync = "on" if durable else "off"
         self._place = place
         self._password = secrets.token_hex(16)
         self._port = _free_port()
@@ -77,8 +79,8 @@ class Server:
             "listen_addresses": "127.0.0.1",
             "port": str(self._port),
             "unix_socket_directories": "",
-            "fsync": "off",
-            "full_page_writes": "off",
+            "fsync": self._sync,
+            "full_page_writes": self._sync,
             "max_connections": "100",
             "shared_buffers": "16MB",
         }
@@ -143,11 +145,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Server]:
-    """Run a server for as long as the block lasts."""
+def running(*, durable: bool = False) -> Iterator[Server]:
+    """Run a server for as long as the block lasts; a durable one waits for its disk."""
     place = pathlib.Path(tempfile.mkdtemp(prefix="sentienguard-postgresql-"))
     try:
-        server = Server(place)
+        server = Server(place, durable=durable)
         server.create()
         try:
             server.start()

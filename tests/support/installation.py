@@ -14,7 +14,7 @@ whatever happened.
 import io
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 
 from sentienguard.cli import client, frame
 from sentienguard.cli.drills import drill, follow, library, scoring, screen
-from sentienguard.cli.installation import centre, host_agent, processes, sandbox, up
+from sentienguard.cli.installation import centre, host_agent, ports, processes, sandbox, up
 from sentienguard.cli.installation.places import Places
 
 NAMES = ("control plane", "collector", "executor")
@@ -115,14 +115,27 @@ class Installation:
 
 
 @contextmanager
-def running(directory: Path, *, interval_s: float = INTERVAL_S) -> Iterator[Installation]:
-    """Start a whole installation below `directory`, and stop all of it at the end."""
+def running(
+    directory: Path, *, interval_s: float = INTERVAL_S, settings: Mapping[str, Any] | None = None
+) -> Iterator[Installation]:
+    """Start a whole installation below `directory`, and stop all of it at the end.
+
+    `settings` are the control plane's; `on_postgresql` makes those of one wholly in a database.
+    """
     places = Places(directory / "data")
+    if settings:
+        places.centre.mkdir(parents=True)
+        ports.write_settings(places.centre, dict(settings))
     try:
         wish = up.Wish(places, interval_s=interval_s, drills=True)
         yield Installation(up.bring_up(wish, lambda _: None))
     finally:
         up.take_down(places)
+
+
+def on_postgresql(url: str) -> dict[str, Any]:
+    """Return the settings of a control plane that keeps all it shares in this database."""
+    return {"database_url": url, "audit_log": "database"}
 
 
 def wait_for(look: Callable[[], Any], what: str, within_s: float = WITHIN_S) -> Any:

@@ -24,6 +24,7 @@ ORDERS_PATH = "/api/v1/orders"
 EVENTS_PATH = "/api/v1/orders/events"
 EVENTS_WAIT_S = 20  # that the executor holds a request for events
 LEAST_POLL_S = 1.0  # between two requests for orders that both came back empty
+MOST_PAUSE_S = 4.0  # between two tries while a side is away; an order or an event waits meanwhile
 _NOT_MODIFIED = 304
 
 
@@ -42,7 +43,7 @@ class Refused(errors.Unavailable):
 
 def run(courier: Courier, told: diary.Diary, stop: threading.Event) -> None:
     """Walk until `stop` is set, with growing pauses while one side is away."""
-    backoff = uplink.Backoff(first_s=0.5, most_s=30.0)
+    backoff = uplink.Backoff(first_s=0.5, most_s=MOST_PAUSE_S)
     while not stop.is_set():
         try:
             rest = courier.carry()

@@ -112,7 +112,8 @@ def _settings(wish: Wish, agent: ids.AgentId) -> settings.Settings:
 
 
 def _ask(wish: Wish, csr_pem: bytes, executor_key: str) -> dict[str, object]:
-    address = uplink.Address(*settings.split_server(wish.server), wish.pins)
+    (host, port), *others = settings.split_servers(wish.server.rstrip("/"))
+    address = uplink.Address(host, port, wish.pins, tuple(others))
     link = uplink.Uplink(address, uplink.client_context(None))
     body = {
         "token": wish.token,

@@ -46,7 +46,6 @@ from sentienguard.agent import (
     executor_state,
     order_intake,
     private_files,
-    recovery,
     settings,
     socket_server,
     trust_store,
@@ -56,6 +55,7 @@ from sentienguard.model import errors, ids, playbook
 from sentienguard.stages.audit import entry
 from sentienguard.stages.execute import host as hosts
 from sentienguard.stages.execute import ledger as ledgers
+from sentienguard.stages.execute import recovery
 from sentienguard.stages.execute.report import events
 from sentienguard.stages.observe import redact
 from sentienguard.trust import keys

@@ -3,6 +3,7 @@
 Called by enrolment, the collector and the command line. Nothing here knows what is in a file.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -11,9 +12,13 @@ DIRECTORY_MODE = 0o700
 
 
 def directory(path: Path) -> None:
-    """Make a directory that only its owner may enter, and its parents."""
+    """Make a directory that only its owner may enter, and its parents; their names are durable."""
+    new = [one for one in (path, *path.parents) if not one.exists()]
     path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     path.chmod(DIRECTORY_MODE)
+    for one in reversed(new or [path]):  # one that was there may never have been synced
+        with contextlib.suppress(PermissionError):  # the parent may be another user's
+            sync_directory(one.parent)
 
 
 def write(path: Path, content: bytes, *, durable: bool = True) -> None:

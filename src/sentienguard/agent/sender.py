@@ -18,6 +18,8 @@ from sentienguard.stages.observe import wire
 
 PATH = "/api/v1/metrics"
 IDLE_S = 5.0  # between two looks at a spool that nobody woke us for
+MOST_PAUSE_S = 60.0  # between two tries while the centre is away
+LEAST_PAUSE_S = 2.0  # that this bound may be lowered to
 _NEVER = frozenset({400, 413, 415, 422})
 _UNKNOWN_BASE = 409
 
@@ -25,12 +27,22 @@ _UNKNOWN_BASE = 409
 class Sender:
     """Sends one sample at a time."""
 
-    def __init__(self, kept: spool.Spool, link: uplink.Uplink, told: diary.Diary) -> None:
+    def __init__(
+        self,
+        kept: spool.Spool,
+        link: uplink.Uplink,
+        told: diary.Diary,
+        *,
+        most_pause_s: float = MOST_PAUSE_S,
+    ) -> None:
+        """Take from `kept`; `most_pause_s` is how long a centre that is back may go unnoticed."""
         self._spool = kept
         self._uplink = link
         self._diary = told
         self._base = spool.Kept(0, b"")  # the newest acknowledged sample; 0: none in this run
-        self._backoff = uplink.Backoff(first_s=0.5, most_s=60.0)
+        self._backoff = uplink.Backoff(
+            first_s=0.5, most_s=min(max(most_pause_s, LEAST_PAUSE_S), MOST_PAUSE_S)
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set."""

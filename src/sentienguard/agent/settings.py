@@ -67,6 +67,7 @@ class Limits:
     config_s: int = 30  # between two requests for the configuration
 
 
+MOST_SERVERS = 8  # control planes that an agent may know
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "spool_bytes": (65_536, 1 << 40),
     "rejected_files": (1, 10_000),
@@ -90,7 +91,7 @@ class Settings:
     host: str  # how people call this host
     environment: str  # where it belongs, for example production
     tags: Mapping[str, str]  # for policies and people
-    server: str  # https://host:port of the control plane
+    server: str  # https://host:port of the control plane; several are separated by spaces
     pins: tuple[str, ...]  # SHA-256 of the server's public key info, hex; any one is enough
     root_digest: ids.Digest  # of the first root document, given by whoever installed the agent
     interval_s: float  # seconds between samples, 0.2 to 3600
@@ -101,9 +102,9 @@ class Settings:
     confined: bool = False  # only the declared volumes and services are watched and acted on
 
     @property
-    def server_address(self) -> tuple[str, int]:
-        """Return host and port of the control plane."""
-        return split_server(self.server)
+    def server_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Return host and port of each server of the control plane, the first to try first."""
+        return split_servers(self.server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,17 @@ def render(settings: Settings) -> bytes:
         "confined": settings.confined,
     }
     return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def split_servers(servers: str) -> tuple[tuple[str, int], ...]:
+    """Split what `server` holds: one https://host:port or several with spaces between them.
+
+    Raises ValueError for anything else.
+    """
+    found = tuple(split_server(one) for one in servers.split(" "))
+    if len(found) > MOST_SERVERS:
+        raise ValueError(servers)
+    return found
 
 
 def split_server(server: str) -> tuple[str, int]:
@@ -298,9 +310,10 @@ class _Reader:
 
     def server(self, value: Any, key: str) -> str:
         try:
-            split_server(value)
+            split_servers(value)
         except (ValueError, AttributeError, TypeError) as error:
-            raise self.wrong(key, "https://host:port", value) from error
+            expected = f"https://host:port, at most {MOST_SERVERS} with a space between them"
+            raise self.wrong(key, expected, value) from error
         return str(value)
 
     def pins(self, value: Any) -> tuple[str, ...]:

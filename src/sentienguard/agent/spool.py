@@ -16,10 +16,12 @@ Rules:
 1. A number is never given twice: blocks of `RESERVED` are reserved durably, the rest of a block is
    given up by a crash. Numbers rise and may leave gaps. Without the file `seq`, the clock gives the
    first number, so that a spool that was wiped does not repeat either. Both files of numbers are
-   written in place, which a full disk permits.
+   written in place, which a full disk permits; a checksum tells an `acknowledged` that was torn,
+   without which it could name a sample that still waits.
 2. A sample is written before it is offered to the sender, so `kill -9` loses none. It is fsynced
    while the centre does not answer (`patient` is false): while it does, the sample is acknowledged
-   and cut off within milliseconds and never reaches the disk.
+   and cut off within milliseconds and never reaches the disk. A sync that failed is never tried
+   again: the next sample begins a segment of its own.
 3. What is on disk is older than what is in memory. Where the disk is full, samples wait in a ring
    of `RING` and go to disk before newer ones once it has room.
 4. More than the limit in bytes: the oldest segment goes. What went is counted.
@@ -96,17 +98,19 @@ class Spool:
         self._ring: deque[tuple[int, bytes]] = deque()
         self._head: deque[tuple[int, int, int]] = deque()  # (number, offset, length), first segment
         self._writer = -1
+        self._named = False  # the name of the segment that is written to is durable
         self._dropped = self._damaged = self._refused = 0
         self.patient = True  # the centre answers, so what is written is soon acknowledged
         try:
             private_files.directory(directory)
             self._lock_file = _open(directory / "lock")
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._acknowledged = _number(directory / "acknowledged", 0)
+            self._acknowledged = _acknowledged(directory)
             self._open_segments()
             self._next, self._reserved = self._first_number(), 0
             self._seq_file = _open(directory / "seq")
             self._ack_file = _open(directory / "acknowledged")
+            private_files.sync_directory(directory)
         except BlockingIOError as error:
             raise SpoolUnusable(
                 f"{directory}: another collector uses it; stop that one first"
@@ -134,8 +138,15 @@ class Spool:
 
     def _reserve(self) -> None:
         reserved = self._next + RESERVED - 1
-        _put(self._seq_file, reserved)
-        os.fdatasync(self._seq_file)
+        if self._seq_file < 0:
+            self._seq_file = _open(self._directory / "seq")
+        try:
+            _put(self._seq_file, reserved)
+            os.fdatasync(self._seq_file)
+        except OSError:
+            handle, self._seq_file = self._seq_file, -1  # rule 2; the next try writes it anew
+            os.close(handle)
+            raise
         self._reserved = reserved
 
     # The tail: what was sampled
@@ -159,11 +170,24 @@ class Spool:
                 seq, body = self._ring[0]
                 self._write(seq, body)
                 self._ring.popleft()
-            if not self.patient and self._writer >= 0:
-                os.fdatasync(self._writer)
+            if not self.patient:
+                self._settle()
         except OSError:
             return False
         return True
+
+    def _settle(self) -> None:
+        """Return when the segment that is written to, and its name, survive a power cut."""
+        if self._writer < 0:
+            return
+        try:
+            os.fdatasync(self._writer)
+            if not self._named:
+                private_files.sync_directory(self._directory)
+                self._named = True
+        except OSError:
+            self._close_writer()  # rule 2
+            raise
 
     def _write(self, seq: int, body: bytes) -> None:
         record = _RECORD.pack(len(body), zlib.crc32(body), seq) + body
@@ -189,12 +213,13 @@ class Spool:
         path = self._directory / f"{seq:010d}.seg"
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         self._writer = os.open(path, flags, private_files.FILE_MODE)
+        self._named = False
         self._segments.append(_Segment(path, 0, 0, 0))
-        if not self.patient:
-            private_files.sync_directory(self._directory)
 
     def _make_room(self, length: int) -> None:
         if self._segments and self._segments[-1].size + length > self._segment_bytes:
+            if not self.patient:
+                self._settle()
             self._close_writer()
         while self._size() and self._size() + length > self._most_bytes:
             self._dropped += self._segments[0].records
@@ -243,7 +268,7 @@ class Spool:
                 self._ring.popleft()
             if self._segments and not self._head:
                 self._drop_first()
-            _put(self._ack_file, self._acknowledged)
+            _put_checked(self._ack_file, self._acknowledged)
 
     def refused(self, seq: int, reason: str) -> None:
         """Set a sample aside that the centre will never take, with its reason."""
@@ -265,12 +290,15 @@ class Spool:
     def close(self) -> None:
         """Give unused numbers back and close the files."""
         with self._changed:
-            if self._reserved:
-                _put(self._seq_file, self._next - 1)
-                os.fdatasync(self._seq_file)
-            self._close_writer()
-            for handle in (self._seq_file, self._ack_file, self._lock_file):
-                os.close(handle)
+            try:
+                if self._reserved and self._seq_file >= 0:
+                    _put(self._seq_file, self._next - 1)
+                    os.fdatasync(self._seq_file)
+            finally:
+                self._close_writer()
+                for handle in (self._seq_file, self._ack_file, self._lock_file):
+                    if handle >= 0:
+                        os.close(handle)
 
     def _any(self) -> bool:
         return bool(self._head or self._ring)
@@ -339,12 +367,27 @@ def _put(handle: int, number: int) -> None:
     os.pwrite(handle, f"{number:0{_WIDTH}d}".encode(), 0)
 
 
+def _put_checked(handle: int, number: int) -> None:
+    digits = f"{number:0{_WIDTH}d}".encode()
+    os.pwrite(handle, b"%s %08x" % (digits, zlib.crc32(digits)), 0)
+
+
 def _number(path: Path, missing: int) -> int:
-    """Read a file that holds one number; a file that was torn counts as missing."""
+    """Read a file that holds one number; one that was torn on its way up is at least the old."""
     try:
         return int(path.read_bytes()[:_WIDTH])
     except (FileNotFoundError, ValueError):
         return missing
+
+
+def _acknowledged(directory: Path) -> int:
+    """Read the highest acknowledged number; 0 where the file was torn: what waits goes again."""
+    try:
+        content = (directory / "acknowledged").read_bytes()
+        digits, _, checksum = content.partition(b" ")
+        return int(digits) if int(checksum or b"0", 16) == zlib.crc32(digits) else 0
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
 def _index(path: Path, acknowledged: int) -> tuple[list[tuple[int, int, int]], int, int]:
@@ -374,12 +417,12 @@ class Last:
 def last_acknowledged(directory: Path) -> Last:
     """Return the newest acknowledgement of an agent that may be running. Raises OSError."""
     file = directory / "acknowledged"
-    return Last(_number(file, 0), file.stat().st_mtime)
+    return Last(_acknowledged(directory), file.stat().st_mtime)
 
 
 def waiting(directory: Path) -> Depth:
     """Return how much waits in the spool of an agent that may be running, without touching it."""
-    acknowledged = _number(directory / "acknowledged", 0)
+    acknowledged = _acknowledged(directory)
     indexes = [_index(path, acknowledged) for path in sorted(directory.glob("*.seg"))]
     aside = len(list((directory.parent / "rejected").glob("*.json")))
     return Depth(

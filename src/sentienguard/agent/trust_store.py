@@ -141,11 +141,11 @@ class TrustStore:
         return roots.rotate(self.root, envelope, now=now)
 
     def _remember(self, root: roots.Root, listed: catalogues.Catalogue) -> None:
-        if self._state.get("root").get("version") != root.version:
+        """Raise the marks; they never fall, so that admission can judge by them once more."""
+        if root.version > int(self._state.get("root").get("version", 0)):
             self._state.keep("root", {"version": root.version})
-        record = {"version": listed.version, "digest": listed.digest}
-        if self._state.get("catalogue") != record:
-            self._state.keep("catalogue", record)
+        if listed.version > self.newest.version:
+            self._state.keep("catalogue", {"version": listed.version, "digest": listed.digest})
 
     def _keep_playbook(self, digest: ids.Digest, content: bytes) -> None:
         if self.stored(digest) != content:

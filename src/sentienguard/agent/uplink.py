@@ -12,6 +12,8 @@ Rules, all checked before the first byte of a request is written:
 3. The SHA-256 of its public key is one of the pins, also at enrolment.
 4. What does not hold is NotTrusted; what does not answer is Unreachable. Both are tried again later
    by the caller, NotTrusted with an alarm in the diary.
+5. Where the control plane has several servers, the next one's turn comes when one does not answer
+   or says that it cannot (503). One that answers is kept, so that it knows this host's history.
 """
 
 import contextlib
@@ -33,6 +35,7 @@ CONNECT_S = 10.0  # for TCP and TLS together, each step
 ANSWER_S = 15.0  # for an answer beyond what the request asked the centre to wait
 MOST_ANSWER = 8 << 20  # bytes; the playbooks of a configuration are the biggest answer
 _PROBLEM = "application/problem+json"
+_CANNOT_NOW = 503
 
 
 class Unreachable(errors.Unavailable):
@@ -53,6 +56,7 @@ class Address:
     host: str
     port: int
     pins: tuple[str, ...]  # SHA-256 of the public key info, hex
+    others: tuple[tuple[str, int], ...] = ()  # host and port of further servers, with the same pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +123,8 @@ class Uplink:
         self._turn = threading.Lock()
         self._connection: ssl.SSLSocket | None = None
         self._closed = False
-        name = f"[{address.host}]" if ":" in address.host else address.host
-        self._host = name if address.port == 443 else f"{name}:{address.port}"  # noqa: PLR2004 - https
+        self._servers = ((address.host, address.port), *address.others)
+        self._server = 0  # whose turn it is
 
     def post(self, path: str, body: bytes, media_type: str, *, wait_s: float = 0) -> Answer:
         """Post a body; `wait_s` is how long the request asks the centre to hold it.
@@ -152,21 +156,39 @@ class Uplink:
             self._turn.release()
 
     def _exchange(self, method: str, path: str, head: str, body: bytes, wait_s: float) -> Answer:
-        request = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{head}\r\n".encode() + body
         with self._turn:
-            reused = self._connection is not None
-            try:
-                return self._once(method, request, wait_s)
-            except (_Dropped, OSError) as error:
-                self._drop()
-                if not reused or isinstance(error, TimeoutError) or self._closed:
-                    raise Unreachable(f"{self._where}: {_said(error)}") from error
+            if self._connection is not None:
+                with contextlib.suppress(_Idle):
+                    return self._at_one(method, path, head, body, wait_s)
             # The centre closed an idle connection: every request of ours may be repeated.
-            try:
-                return self._once(method, request, wait_s)
-            except (_Dropped, OSError) as error:
-                self._drop()
-                raise Unreachable(f"{self._where}: {_said(error)}") from error
+            for _ in self._servers[1:]:
+                with contextlib.suppress(Unreachable):
+                    return self._at_one(method, path, head, body, wait_s)
+            return self._at_one(method, path, head, body, wait_s)
+
+    def _at_one(self, method: str, path: str, head: str, body: bytes, wait_s: float) -> Answer:
+        """Ask the server whose turn it is; where it cannot answer the turn is the next one's."""
+        reused = self._connection is not None
+        request = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{head}\r\n".encode() + body
+        try:
+            answer = self._once(method, request, wait_s)
+        except (_Dropped, OSError) as error:
+            where = self._where
+            self._drop()
+            if reused and not isinstance(error, TimeoutError) and not self._closed:
+                raise _Idle from error
+            self._next_server()
+            raise Unreachable(f"{where}: {_said(error)}") from error
+        except NotTrusted:
+            self._next_server()
+            raise
+        if answer.status == _CANNOT_NOW and len(self._servers) > 1:  # rule 5
+            self._drop()
+            self._next_server()
+        return answer
+
+    def _next_server(self) -> None:
+        self._server = (self._server + 1) % len(self._servers)
 
     def _once(self, method: str, request: bytes, wait_s: float) -> Answer:
         if self._closed:
@@ -194,12 +216,12 @@ class Uplink:
         return answer
 
     def _connect(self) -> ssl.SSLSocket:
-        where = (self._address.host, self._address.port)
-        plain = socket.create_connection(where, timeout=CONNECT_S)
+        server = self._servers[self._server]
+        plain = socket.create_connection(server, timeout=CONNECT_S)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            connection = self._context.wrap_socket(plain, server_hostname=self._address.host)
+            connection = self._context.wrap_socket(plain, server_hostname=server[0])
         except ssl.SSLError as error:
             plain.close()
             raise NotTrusted(
@@ -231,12 +253,22 @@ class Uplink:
                 connection.close()
 
     @property
+    def _host(self) -> str:
+        host, port = self._servers[self._server]
+        name = f"[{host}]" if ":" in host else host
+        return name if port == 443 else f"{name}:{port}"  # noqa: PLR2004 - https
+
+    @property
     def _where(self) -> str:
         return f"https://{self._host}"
 
 
 class _Dropped(Exception):
     """The connection ended, or what came was not HTTP."""
+
+
+class _Idle(Exception):
+    """A connection that was kept open is closed; nothing is known of the server."""
 
 
 def _reason(error: ssl.SSLError) -> str:

@@ -13,8 +13,10 @@ import typer.core
 
 from sentienguard.cli import (
     about_commands,
+    alert_commands,
     approval_commands,
     audit_commands,
+    detect_commands,
     doctor,
     drill_commands,
     frame,
@@ -49,9 +51,11 @@ app.add_typer(approval_commands.app, name="approvals")
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(host_commands.app, name="hosts")
 app.add_typer(silence_commands.app, name="silence")
+app.add_typer(alert_commands.app, name="alerts")
 app.command()(freeze_commands.freeze)
 app.command()(freeze_commands.unfreeze)
 app.add_typer(audit_commands.app, name="audit")
+app.add_typer(detect_commands.app, name="detect")
 app.add_typer(user_commands.users, name="users")
 app.add_typer(user_commands.tokens, name="tokens")
 app.command()(login_commands.login)

@@ -11,7 +11,7 @@ from sentienguard.cli import client, frame
 from sentienguard.model import errors
 
 users = typer.Typer(no_args_is_help=True, help="Who may do what, where.")
-tokens = typer.Typer(no_args_is_help=True, help="How an agent joins.")
+tokens = typer.Typer(no_args_is_help=True, help="How an agent joins, and who sends alerts.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 Roles = Annotated[
@@ -62,9 +62,18 @@ def add_token(
     host: Annotated[
         str | None, typer.Option("--host", help="Only a host of this name may use it.")
     ] = None,
+    purpose: Annotated[
+        str,
+        typer.Option(
+            "--for", help="agent: to join once. alertmanager: to send alerts, until revoked."
+        ),
+    ] = "agent",
 ) -> None:
-    """Make a one-time token that lets one agent join, and show the command that uses it."""
+    """Make a token for an agent that joins or a sender of alerts, and show how to use it."""
     shown = frame.open_frame(data, as_json)
+    if purpose != "agent":
+        _add_webhook_token(shown, environment, purpose, host)
+        return
     with client.connect(shown.data) as asked:
         made = asked.post("/tokens", {"environment": environment, "host": host})
     command = (
@@ -75,6 +84,57 @@ def add_token(
         ("token", made["token"]),
         ("until", frame.local(made["expires_at"])),
         ("on the host", command),
+    ]))  # fmt: skip
+
+
+@tokens.command("list")
+def list_tokens(data: frame.Data = None, as_json: frame.Json = False) -> None:
+    """List the tokens that send alerts; tokens of agents are used up when they join."""
+    shown = frame.open_frame(data, as_json)
+    with client.connect(shown.data) as asked:
+        found = asked.get("/webhook-tokens")
+    rows = [
+        (
+            one["id"],
+            one["purpose"],
+            one["environment"],
+            one["made_by"],
+            frame.local(one["made_at"]),
+            frame.local(one["revoked_at"]) if one["revoked_at"] else "-",
+        )
+        for one in found["items"]
+    ]
+    shown.answer(found, frame.table(
+        "id", "for", "where", "made by", "made", "revoked", rows=rows, empty="no tokens",
+    ))  # fmt: skip
+
+
+@tokens.command("revoke")
+def revoke_token(
+    token: Annotated[str, typer.Argument(metavar="ID", help="For example tok_0123456789abcdef.")],
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+) -> None:
+    """End a token that sends alerts; it is refused from its next request on."""
+    shown = frame.open_frame(data, as_json)
+    with client.connect(shown.data) as asked:
+        ended = asked.delete(f"/webhook-tokens/{token}")
+    shown.answer(ended, Text(frame.plain(f"{ended['id']} is revoked")))
+
+
+def _add_webhook_token(
+    shown: frame.Frame, environment: str, purpose: str, host: str | None
+) -> None:
+    if host is not None:
+        raise typer.BadParameter("--host goes with tokens of agents; alerts name their hosts")
+    wanted = {"purpose": purpose, "environment": environment}
+    with client.connect(shown.data) as asked:
+        made = asked.post("/webhook-tokens", wanted)
+        url = asked.server + made["path"]
+    shown.answer(made, frame.unbroken([
+        ("token", made["token"]),
+        ("id", made["id"]),
+        ("url", url),
     ]))  # fmt: skip
 
 

@@ -23,6 +23,12 @@ def main() -> int:
         metavar="NAME",
         help="add a user who is administrator everywhere, password on standard input, and exit",
     )
+    parser.add_argument(
+        "--export-audit",
+        metavar="DIR",
+        type=Path,
+        help="write the audit log of the database to a new directory, for verifiers, and exit",
+    )
     wanted = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -30,6 +36,9 @@ def main() -> int:
     try:
         if wanted.add_administrator:
             _add_administrator(wanted.data, wanted.add_administrator)
+        elif wanted.export_audit:
+            count = app.export_audit(wanted.data, wanted.export_audit)
+            print(f"{count} entries written to {wanted.export_audit}")  # noqa: T201
         else:
             app.serve(wanted.data)
     except errors.SentienGuardError as problem:

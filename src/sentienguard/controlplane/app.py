@@ -1,7 +1,8 @@
 """Wire the control plane: the one place that names adapters.
 
-Called by `python -m sentienguard.controlplane`. Order of starting: trust, stores, log, engine
-(which recovers what a crash interrupted), loops, listeners; stopping goes the other way.
+Called by `python -m sentienguard.controlplane`. Order of starting: trust, stores, company (who else
+uses the database), log, engine (which recovers what a crash interrupted), loops, listeners;
+stopping goes the other way.
 """
 
 import asyncio
@@ -11,45 +12,54 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from sentienguard import __version__
-from sentienguard.adapters.audit_files import reader
+from sentienguard.adapters.audit_files import export, reader
 from sentienguard.adapters.audit_files.log import AuditFiles
+from sentienguard.adapters.audit_shared import log as audit_shared
+from sentienguard.adapters.audit_shared import memory
 from sentienguard.adapters.local_host.clock import LocalClock
 from sentienguard.adapters.local_host.entropy import SystemEntropy
 from sentienguard.adapters.metric_blocks.store import BlockStore
 from sentienguard.adapters.sql_store import database
-from sentienguard.controlplane import listeners, trust_store
+from sentienguard.controlplane import alert_desk, listeners, live, trust_store
 from sentienguard.controlplane import settings as settings_module
 from sentienguard.controlplane.api import agents as agents_api
 from sentienguard.controlplane.api import people as people_api
 from sentienguard.controlplane.baselines import Baselines
-from sentienguard.controlplane.centre import Centre, Messages
+from sentienguard.controlplane.centre import Centre, Company, Messages
 from sentienguard.controlplane.counters import Counters
-from sentienguard.controlplane.deciding import Deciding
-from sentienguard.controlplane.engine import Engine
-from sentienguard.controlplane.incident_work import IncidentWork
+from sentienguard.controlplane.engine import ALONE, Engine
 from sentienguard.controlplane.intake import Intake
-from sentienguard.controlplane.ledger import Ledger
 from sentienguard.controlplane.library import Library
 from sentienguard.controlplane.live import Bells, Live
 from sentienguard.controlplane.loops import housekeeping, learning
+from sentienguard.controlplane.membership import Duties, Membership
 from sentienguard.controlplane.settings import Settings
+from sentienguard.flow import answers
+from sentienguard.flow.deciding import Deciding
+from sentienguard.flow.incident_work import IncidentWork
+from sentienguard.flow.ledger import Ledger
 from sentienguard.model import errors
 from sentienguard.model.ids import AgentId
 from sentienguard.ports.agent_store import AgentStore, NoSuchAgent
+from sentienguard.ports.audit_log import StoredLog
 from sentienguard.stages.audit import ledger as audit_ledger
 from sentienguard.stages.audit import verify
 from sentienguard.stages.detect.settings import DetectSettings, Sensitivity
 from sentienguard.trust.keys import VerifyKey
 
 log = logging.getLogger(__name__)
+REPLICA_FILE = "replica"  # the name of this data directory among others; never copy it
+SEEN_FILE = "audit-seen"  # the last checkpoint of a shared log that this control plane saw
+TAKEN_OVER = 75  # exit status after another took our place: start again (EX_TEMPFAIL)
 
 
 class NotLoopback(errors.Rejected):
@@ -86,21 +96,15 @@ class Doors:
 
 @contextlib.contextmanager
 def centre_in(directory: Path, settings: Settings, agents_address: str) -> Iterator[Centre]:
-    """Open everything that lies in `directory`, and close it again."""
+    """Open everything that lies in `directory` and in its database, and close it again."""
     clock, entropy = LocalClock(), SystemEntropy()
     trust = trust_store.load(directory, agents_address=agents_address, now=clock.now())
-    stores = database.open_database(
-        settings.database_url or f"sqlite:///{directory / 'sentienguard.db'}"
-    )
-    ledger = audit_ledger.Ledger(
-        trust.root.log_origin, trust.log, agent_key=_agent_key(stores.agents)
-    )
-    audit_directory = directory / "audit"
-    with (
-        contextlib.closing(stores),
-        contextlib.closing(BlockStore(directory / "metrics.db")) as metrics,
-        AuditFiles(audit_directory, ledger) as audit,
-    ):
+    with contextlib.ExitStack() as opened:
+        stores = opened.enter_context(contextlib.closing(_database(directory, settings)))
+        company = opened.enter_context(_company(directory, settings, stores))
+        metrics = opened.enter_context(contextlib.closing(BlockStore(directory / "metrics.db")))
+        kept, read = _audit_log(directory, settings, stores, trust)
+        audit = opened.enter_context(kept)
         detect = DetectSettings(sensitivity=Sensitivity(settings.sensitivity))
         yield Centre(
             settings=settings,
@@ -113,6 +117,8 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             agents=stores.agents,
             users=stores.users,
             switches=stores.switches,
+            alerts=stores.alerts,
+            webhook_tokens=stores.webhook_tokens,
             metrics=metrics,
             audit=Ledger(audit, clock, entropy),
             log=audit,
@@ -121,14 +127,94 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             live=Live(),
             bells=Bells(),
             counters=Counters(),
-            baselines=Baselines(metrics, detect),
+            baselines=Baselines(metrics, detect, stores.profiles if company else None),
             messages=Messages(),
             verify_log=lambda: verify.verify(
-                reader.read_stored(audit_directory),
+                read(),
                 verify.Trust(log_keys=[trust.log.public]),
                 live=True,  # the log is being written meanwhile
             ),
+            company=company,
         )
+
+
+def _database(directory: Path, settings: Settings) -> database.Database:
+    return database.open_database(
+        settings.database_url or f"sqlite:///{directory / 'sentienguard.db'}"
+    )
+
+
+@contextlib.contextmanager
+def _company(
+    directory: Path, settings: Settings, stores: database.Database
+) -> Iterator[Company | None]:
+    """Join whoever else uses the database; from then on only while nobody took our place."""
+    if not stores.is_shared:
+        yield None
+        return
+    name = _replica_name(directory)
+    run = f"{name}.{SystemEntropy().bytes(6).hex()}"
+    replicas, signals = stores.replicas(run), stores.signals(run)
+    replicas.join(name, log=settings.audit_log)
+    log.info("replica %s", run)
+    try:
+        yield Company(replicas, signals)
+    finally:
+        signals.stop()
+        with contextlib.suppress(errors.Unavailable, errors.Broken):
+            replicas.leave()
+
+
+def _replica_name(directory: Path) -> str:
+    """Return the name of this data directory among others; it is made at the first start."""
+    path = directory / REPLICA_FILE
+    if not path.exists():
+        path.write_text(SystemEntropy().bytes(6).hex(), encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _audit_log(
+    directory: Path, settings: Settings, stores: database.Database, trust: trust_store.TrustStore
+) -> tuple[AuditFiles | audit_shared.AuditShared, Callable[[], StoredLog]]:
+    """Open the log where it lies; return it and what reads it as stored."""
+
+    def rules() -> audit_ledger.Ledger:
+        return audit_ledger.Ledger(
+            trust.root.log_origin, trust.log, agent_key=_agent_key(stores.agents)
+        )
+
+    place = directory / "audit"
+    if settings.audit_log == "files":
+        return AuditFiles(place, rules()), lambda: reader.read_stored(place)
+    if not stores.is_shared:
+        message = (
+            "audit_log is `database`, which needs PostgreSQL; set database_url to one, or "
+            "audit_log to `files`"
+        )
+        raise settings_module.SettingWrong(message)
+    if (place / "log.vkey").exists():
+        message = (
+            f"{place}: this control plane has its audit log in files; it cannot go on in the "
+            "database, where it would begin again. Keep audit_log: files, or begin with a new "
+            "data directory and new keys"
+        )
+        raise settings_module.SettingWrong(message)
+    opened = audit_shared.AuditShared(stores.audit, rules, seen=memory.Seen(directory / SEEN_FILE))
+    return opened, lambda: audit_shared.read_stored(stores.audit)
+
+
+def export_audit(data: Path, target: Path) -> int:
+    """Write the audit log of the database as files; return how many entries it has.
+
+    Beside running control planes too: it only reads.
+    """
+    directory = data / "controlplane"
+    settings = settings_module.load(directory)
+    if settings.audit_log == "files":
+        message = f"the audit log lies in files already: copy {directory / 'audit'}"
+        raise errors.Rejected(message)
+    with contextlib.closing(_database(directory, settings)) as stores:
+        return export.write_stored(target, audit_shared.read_stored(stores.audit))
 
 
 def serve(data: Path) -> None:
@@ -143,23 +229,58 @@ def serve(data: Path) -> None:
     )
     with centre_in(directory, settings, doors.agents_address) as centre:
         intake = Intake(centre)
-        engine = Engine(directory / "flow.db", IncidentWork(centre, Deciding(centre, intake)))
+        engine = _engine(directory, centre, IncidentWork(centre, Deciding(centre, intake)))
         engine.start()
         centre.messages.connect(engine)
         try:
-            _begin_interrupted(centre)
-            people = people_api.application(centre)
-            agents = agents_api.application(centre, intake)
-            asyncio.run(_listen(centre, people, agents, doors))
+            centre.audit.append(kind="log.started", env="", data={"version": __version__})
+            with _membership(centre, engine), alert_desk.opened(centre, intake) as door:
+                _begin_interrupted(centre)
+                people = people_api.application(centre, door)
+                agents = agents_api.application(centre, intake)
+                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                    runner.run(_listen(centre, people, agents, doors))
         finally:
             engine.stop()
 
 
+def _engine(directory: Path, centre: Centre, work: IncidentWork) -> Engine:
+    """Make the engine, in the database that several can use or in a file of ours."""
+    if centre.company is None:
+        return Engine(directory / "flow.db", work, executor=ALONE)
+    replicas = centre.company.replicas
+    return Engine(
+        centre.settings.database_url, work, executor=replicas.id, require=replicas.require
+    )
+
+
+@contextlib.contextmanager
+def _membership(centre: Centre, engine: Engine) -> Iterator[None]:
+    """Live among the others while the block lasts."""
+    if centre.company is None:
+        yield
+        return
+    live.across(centre.company.signals, centre.live, centre.bells)
+    duties = Duties(
+        take_over=engine.take_over,
+        resume=lambda: _begin_interrupted(centre),
+        lost=lambda: os._exit(TAKEN_OVER),  # what is under way must not write one word more
+    )
+    membership = Membership(
+        centre.company.replicas, centre.clock, duties, silence_s=centre.settings.takeover_s
+    )
+    membership.start()
+    try:
+        yield
+    finally:
+        membership.stop()
+
+
 def _begin_interrupted(centre: Centre) -> None:
-    """Begin incidents that were opened a moment before a crash; begun ones are left as they are."""
-    centre.audit.append(kind="log.started", env="", data={"version": __version__})
+    """Finish what a crash cut off: incidents that were only opened, answers that were only kept."""
     for incident in centre.incidents.unfinished():
         centre.begin(incident.id)
+    answers.finish(centre)
 
 
 async def _listen(centre: Centre, people_app: FastAPI, agents_app: FastAPI, doors: Doors) -> None:

@@ -2,10 +2,15 @@
 
 Called by the intake for each sample and by the API; refreshed by loops.learning. Until a host was
 learned there is no baseline, and limits and trends alone judge.
+
+Control planes that share a database each have the readings of the agents that speak to them. They
+share what they learned: of two control planes the one with more readings of a host teaches the
+other, so that an agent that moves is judged by what it normally does.
 """
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -13,16 +18,22 @@ import numpy as np
 from sentienguard.model.anomaly import Baseline
 from sentienguard.model.telemetry import Series
 from sentienguard.ports.metric_store import MetricStore
+from sentienguard.ports.profile_store import ProfileStore, SharedProfiles
 from sentienguard.stages.detect import baseline
 from sentienguard.stages.detect.settings import DetectSettings
+
+log = logging.getLogger(__name__)
 
 
 class Baselines:
     """Profiles by host."""
 
-    def __init__(self, store: MetricStore, settings: DetectSettings) -> None:
-        """Start with nothing learned."""
+    def __init__(
+        self, store: MetricStore, settings: DetectSettings, shared: ProfileStore | None = None
+    ) -> None:
+        """Start with nothing learned; `shared` is what other control planes read and write too."""
         self._store = store
+        self._shared = shared
         self._settings = settings
         self._lock = threading.Lock()
         self._profiles: dict[str, baseline.Profiles] = {}
@@ -38,17 +49,38 @@ class Baselines:
         return self.lookup(series.host, at)(series)
 
     def learn(self, host: str, now: datetime) -> int:
-        """Learn a host anew from its window; return how many series it has."""
+        """Learn a host anew from its window; return how many series it has here."""
         series = self._store.series(host)
-        if not series:
-            return 0
+        learned = self._learned(series, now) if series else None
+        shared = self._shared
+        profiles = learned if shared is None else self._agreed(shared, host, learned, now)
+        if profiles is not None:
+            with self._lock:
+                self._profiles[host] = profiles
+        return len(series)
+
+    def _learned(self, series: Sequence[Series], now: datetime) -> baseline.Profiles:
         start = now - self._settings.window
         found = [self._store.range(one, start, now) for one in series]
         times = np.unique(np.concatenate([one.times_ms for one in found]))
         values = np.full((len(series), len(times)), np.nan)
         for row, readings in enumerate(found):
             values[row, np.searchsorted(times, readings.times_ms)] = readings.values
-        profiles = baseline.learn(series, times, values, self._settings)
-        with self._lock:
-            self._profiles[host] = profiles
-        return len(series)
+        return baseline.learn(series, times, values, self._settings)
+
+    def _agreed(
+        self, shared: ProfileStore, host: str, learned: baseline.Profiles | None, now: datetime
+    ) -> baseline.Profiles | None:
+        """Teach the others what was learned here, or learn from them where they know more."""
+        if learned is not None and learned.readings:
+            mine = SharedProfiles(learned.readings, now, learned.dump())
+            if shared.put(host, mine, outdated=now - self._settings.window):
+                return learned
+        known = shared.get(host)
+        if known is None:
+            return learned
+        try:
+            return baseline.load(known.content)
+        except ValueError as problem:  # of another release: what was learned here serves
+            log.warning("shared baselines of %s cannot be read: %s", host, problem)
+            return learned

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sentienguard.controlplane.ledger import Ledger
 from sentienguard.controlplane.live import Bells, Live
 from sentienguard.controlplane.settings import Settings
 from sentienguard.flow import incident as flow
+from sentienguard.flow.ledger import Ledger
 from sentienguard.model import errors
 from sentienguard.model.ids import IncidentId
 from sentienguard.ports.agent_store import AgentStore
+from sentienguard.ports.alert_inbox import AlertInbox
 from sentienguard.ports.approval_store import ApprovalStore
 from sentienguard.ports.audit_log import AuditLog
 from sentienguard.ports.clock import Clock
@@ -19,8 +20,11 @@ from sentienguard.ports.episode_store import EpisodeStore
 from sentienguard.ports.incident_store import IncidentStore
 from sentienguard.ports.metric_store import MetricStore
 from sentienguard.ports.order_store import OrderStore
+from sentienguard.ports.replicas import Replicas
+from sentienguard.ports.signals import Signals
 from sentienguard.ports.switches import Switches
 from sentienguard.ports.user_store import UserStore
+from sentienguard.ports.webhook_tokens import WebhookTokens
 from sentienguard.stages.audit import verify
 
 if TYPE_CHECKING:
@@ -51,6 +55,14 @@ class Messages:
 
 
 @dataclass(frozen=True, slots=True)
+class Company:
+    """The other control planes of a database that several can use."""
+
+    replicas: Replicas  # joined
+    signals: Signals
+
+
+@dataclass(frozen=True, slots=True)
 class Centre:
     """The parts that the control plane's own modules share."""
 
@@ -64,6 +76,8 @@ class Centre:
     agents: AgentStore
     users: UserStore
     switches: Switches
+    alerts: AlertInbox
+    webhook_tokens: WebhookTokens
     metrics: MetricStore
     audit: Ledger  # the pen: what the centre itself records
     log: AuditLog  # everything that was recorded
@@ -75,6 +89,7 @@ class Centre:
     baselines: "Baselines"
     messages: "Messages"
     verify_log: Callable[[], verify.Report]  # the whole log as it lies in storage
+    company: "Company | None" = None  # None: nobody else can use the database
 
     def begin(self, incident: IncidentId) -> None:
         """Start the life of an incident; the same one again is a no-op."""

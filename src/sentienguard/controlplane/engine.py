@@ -10,13 +10,20 @@ Called by controlplane.app. Rules:
  3. Where the world is unavailable or the audit log is broken, the step waits; it never skips.
  4. Values cross as plain JSON; nothing is pickled.
 
+ 5. Whoever lost its place to another replica, or is told to stop, leaves a step without an answer:
+    a recorded error would end the workflow, an unrecorded one lets another go on with it.
+
+The records lie in a SQLite file, or in a schema of the PostgreSQL database that several replicas
+share. There each workflow belongs to the replica that runs it; DBOS gives each run a token and
+checks it in the transaction of every record, so that a run which was taken over records nothing.
+
 `FLOW_VERSION` pins recovery: a workflow is only recovered by code that declares the version it
 started under. Raise it only together with a patch that lets the old ones finish.
 """
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,12 +38,23 @@ from sentienguard.flow import incident as flow
 from sentienguard.model import errors
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Incident
+from sentienguard.ports.replicas import TakenOver
 
 log = logging.getLogger(__name__)
 
 FLOW_VERSION = "flow-1"
 TOPIC = "incident"
+SCHEMA = "sentienguard_flow"  # of the workflows' tables in PostgreSQL
+ALONE = "local"  # the executor of a control plane that has its workflows for itself
 POLL_INTERVAL_S = 0.1  # how soon a waiting workflow notices a message; SQLite cannot notify
+ALIVE = {  # notices a server that is gone without a word, after about 10 s
+    "application_name": "sentienguard_flow",
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
+FROZEN_S = 5.0  # PostgreSQL ends a transaction of a process that says nothing for so long
 MAX_LIVE_INCIDENTS = 512  # each open incident holds one thread, so this bounds them
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.5, 30.0
 
@@ -64,23 +82,48 @@ class Work(Protocol):
     def withdraw(self, question: flow.Withdraw) -> flow.Withdrawn:
         """Take the order back if no agent has it."""
 
+    def silence(self, incident: IncidentId) -> flow.Event:
+        """Return what a wait that brought nothing means: an answer that nobody told, or nothing."""
+
     def now(self) -> datetime:
         """Return the time, UTC."""
+
+
+class Left(BaseException):
+    """A run that ends here without a record; no `Exception`, for DBOS would record one (rule 5)."""
 
 
 class Engine:
     """Runs one durable workflow for each incident."""
 
-    def __init__(self, database: Path, work: Work) -> None:
-        """Prepare on this SQLite file; nothing runs before `start`."""
+    def __init__(
+        self,
+        database: Path | str,
+        work: Work,
+        *,
+        executor: str = ALONE,
+        require: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Prepare on a SQLite file or a PostgreSQL URL; nothing runs before `start`.
+
+        `executor` names this process among those that share the database, and never named another
+        one. `require` raises TakenOver where this process has lost its place among them.
+        """
         self._work = work
+        self._require = require
         self._stopping = threading.Event()
-        _use_write_ahead_log(database)
+        if isinstance(database, Path):
+            _use_write_ahead_log(database)
         config: DBOSConfig = {
             "name": "sentienguard",
-            "system_database_url": f"sqlite:///{database}",
+            "system_database_url": (
+                f"sqlite:///{database}" if isinstance(database, Path) else database
+            ),
+            "dbos_system_schema": SCHEMA,
+            "sys_db_idle_transaction_timeout_sec": FROZEN_S,
+            "db_engine_kwargs": {} if isinstance(database, Path) else {"connect_args": ALIVE},
             "application_version": FLOW_VERSION,
-            "executor_id": "local",
+            "executor_id": executor,
             "serializer": DBOSPortableJSONSerializer(),
             "notification_listener_polling_interval_sec": POLL_INTERVAL_S,
             "max_executor_threads": MAX_LIVE_INCIDENTS,
@@ -104,13 +147,22 @@ class Engine:
         self._stopping.set()
         DBOS.destroy(destroy_registry=True)
 
+    def take_over(self, executors: Sequence[str]) -> None:
+        """Let the living go on with the workflows of these, which are known to be gone.
+
+        Again is a no-op: what a living one has taken is not theirs any more.
+        """
+        DBOS._recover_pending_workflows(list(executors))  # noqa: SLF001 - its only door to this
+
     def begin(self, incident: IncidentId) -> None:
-        """Start the life of an incident; the same one again is a no-op."""
+        """Start the life of an incident; the same one again is a no-op. Raises TakenOver."""
+        self._require()
         with SetWorkflowID(incident):
             DBOS.start_workflow(self._workflow, incident)
 
     def tell(self, incident: IncidentId, event: flow.Event, *, key: str) -> None:
-        """Tell a waiting incident what happened; the same key again is a no-op."""
+        """Tell a waiting incident what happened, once for each key. Raises TakenOver."""
+        self._require()
         DBOS.send(
             incident, event_codec.encode(event), topic=TOPIC, idempotency_key=f"{incident}/{key}"
         )
@@ -137,14 +189,16 @@ class Engine:
             case flow.Withdraw():
                 return self._event("withdraw", lambda: self._work.withdraw(question))
             case flow.Wait():
-                return self._wait(question)
+                return self._wait(incident, question)
 
-    def _wait(self, question: flow.Wait) -> flow.Event:
+    def _wait(self, incident: IncidentId, question: flow.Wait) -> flow.Event:
         now_ms = self._step("now", lambda: int(self._work.now().timestamp() * 1000))
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
         patience = max(0.0, (question.until - now).total_seconds())
         message = DBOS.recv(TOPIC, timeout_seconds=patience)
-        return flow.NothingCame() if message is None else event_codec.decode(message)
+        if message is None:
+            return self._event("silence", lambda: self._work.silence(incident))
+        return event_codec.decode(message)
 
     def _event(self, name: str, ask: Callable[[], flow.Event]) -> flow.Event:
         return event_codec.decode(self._step(name, lambda: event_codec.encode(ask())))
@@ -157,10 +211,13 @@ class Engine:
         while True:
             try:
                 return do()
+            except TakenOver as problem:
+                log.warning("step %s is another replica's now: %s", name, problem)
+                raise Left from problem  # rule 5
             except (errors.Unavailable, errors.Broken) as problem:
                 log.warning("step %s waits: %s", name, problem)
                 if self._stopping.wait(delay):
-                    raise
+                    raise Left from problem  # rule 5
                 delay = min(delay * 2, RETRY_LONGEST_S)
 
 

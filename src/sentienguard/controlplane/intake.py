@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from sentienguard.controlplane.centre import Centre
 from sentienguard.flow import incident as flow
 from sentienguard.model import errors
-from sentienguard.model.anomaly import Anomaly
+from sentienguard.model.anomaly import Anomaly, Ground
 from sentienguard.model.ids import AgentId, Fingerprint, IncidentId, incident_id
 from sentienguard.model.incident import Incident, Status
 from sentienguard.model.telemetry import Sample, Series
@@ -53,6 +53,7 @@ class _Desk:
     texts: dict[int, bytes] = field(default_factory=dict)
     seqs: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT_SEQS))
     saved: str = ""
+    known: int = 0  # highest sample number that the detector remembers; -1: recall what was saved
 
 
 class Intake:
@@ -75,6 +76,8 @@ class Intake:
         desk = self._desk(agent.id)
         with desk.lock:
             decoded = wire.decode(frame, desk.texts.get)
+            if agent.last_seq > desk.known:  # another control plane judged samples meanwhile
+                self._recall(desk, agent)
             if decoded.seq in desk.seqs:
                 self._centre.counters.add("samples_total", "duplicate")
                 return False
@@ -86,9 +89,14 @@ class Intake:
                 for (metric, subject), value in sample.values.items()
             ]
             self._centre.metrics.append(agent.id, sample.at, values)
-            self._judge(desk, agent, sample, decoded.text)
+            try:
+                self._judge(desk, agent, sample, decoded.text)
+            except BaseException:
+                desk.known = -1  # what was judged and not kept is judged again (rule 1)
+                raise
             self._centre.agents.seen(agent.id, at=now, seq=sample.seq)
             self._latest[agent.id].append(sample)
+            desk.known = max(desk.known, sample.seq)
             desk.seqs.append(decoded.seq)
             desk.texts[decoded.seq] = decoded.text
             while len(desk.texts) > KEPT_TEXTS:
@@ -96,6 +104,23 @@ class Intake:
         self._centre.counters.add("samples_total", "accepted")
         self._centre.live.changed("host", agent.id, now)
         return True
+
+    def alerted(self, agent: Agent, anomaly: Anomaly, name: IncidentId) -> IncidentId:
+        """Return the incident of what an alert from outside says of this agent's host.
+
+        It is the one whose symptom stands (rule 4), or a new one with this id; the same id again
+        changes nothing. Raises what the stores raise.
+        """
+        desk = self._desk(agent.id)
+        with desk.lock:
+            standing = {one.fingerprint: one for one in self._centre.episodes.standing(agent.id)}
+            found = self._standing(anomaly, standing)
+            if found is not None:
+                self._centre.begin(found.incident)  # it may have failed right before that
+                return found.incident
+            samples = self._latest[agent.id]
+            text = payload.encode(samples[-1]).decode() if samples else ""
+            return self._open(agent, anomaly, name, at=anomaly.at, text=text)
 
     def recent_samples(self, agent: AgentId) -> tuple[Sample, ...]:
         """Return the last samples of an agent, oldest first; empty after a restart."""
@@ -111,6 +136,14 @@ class Intake:
                 self._desks[agent] = _Desk(detector, saved=saved or "")
             return self._desks[agent]
 
+    def _recall(self, desk: _Desk, agent: Agent) -> None:
+        """Take up what was saved of the agent, instead of what this process remembers."""
+        saved = self._centre.episodes.detector_state(agent.id) or ""
+        desk.detector = detection.Detector(self._settings)
+        if saved:
+            desk.detector.restore(json.loads(saved))
+        desk.saved, desk.known = saved, agent.last_seq
+
     def _judge(self, desk: _Desk, agent: Agent, sample: Sample, text: bytes) -> None:
         judgement = desk.detector.judge(
             sample, self._centre.baselines.lookup(sample.host, sample.at), self._recent(sample)
@@ -118,8 +151,12 @@ class Intake:
         self._centre.counters.add("anomalies_total", amount=len(judgement.anomalies))
         standing = {one.fingerprint: one for one in self._centre.episodes.standing(agent.id)}
         for group in correlate.fold(judgement.anomalies):
-            if not self._stands(group.lead, standing):  # rule 4
-                self._open(agent, sample, group.lead, text.decode())
+            found = self._standing(group.lead, standing)
+            if found is not None:  # rule 4
+                self._centre.begin(found.incident)  # it may have failed right before that
+            else:
+                name = incident_id(self._centre.clock.now(), self._centre.entropy.bytes(4))
+                self._open(agent, group.lead, name, at=sample.at, text=text.decode())
         for fingerprint in judgement.cleared:
             if fingerprint in standing:
                 self._centre.episodes.clear(standing[fingerprint].incident, at=sample.at)
@@ -136,22 +173,25 @@ class Intake:
 
         return recent
 
-    def _stands(self, anomaly: Anomaly, standing: Mapping[Fingerprint, Episode]) -> bool:
+    def _standing(
+        self, anomaly: Anomaly, standing: Mapping[Fingerprint, Episode]
+    ) -> Episode | None:
+        """Return the standing episode of this symptom, or of another view of its cause."""
         if anomaly.fingerprint in standing:
-            return True
-        return any(
-            correlate.same_cause(
-                anomaly.series, self._centre.incidents.get(episode.incident).anomaly.series
-            )
-            for episode in standing.values()
-        )
+            return standing[anomaly.fingerprint]
+        for episode in standing.values():
+            series = self._centre.incidents.get(episode.incident).anomaly.series
+            if correlate.same_cause(anomaly.series, series):
+                return episode
+        return None
 
-    def _open(self, agent: Agent, sample: Sample, anomaly: Anomaly, text: str) -> None:
+    def _open(
+        self, agent: Agent, anomaly: Anomaly, name: IncidentId, *, at: datetime, text: str
+    ) -> IncidentId:
         now = self._centre.clock.now()
         earlier = self._centre.incidents.earlier(
             agent.id, anomaly.fingerprint, since=now - PATTERN_WINDOW
         )
-        name = incident_id(now, self._centre.entropy.bytes(4))
         opened = self._centre.incidents.open(
             Incident(
                 id=name,
@@ -167,13 +207,12 @@ class Intake:
             )
         )
         # The episode comes second: without its incident it would keep a new one from opening.
-        self._centre.episodes.start(
-            Episode(opened.id, agent.id, anomaly.fingerprint, sample.at, text)
-        )
+        self._centre.episodes.start(Episode(opened.id, agent.id, anomaly.fingerprint, at, text))
         if opened.id == name:
             self._centre.counters.add("incidents_opened_total")
         self._centre.begin(opened.id)
         self._centre.live.changed("incident", opened.id, now)
+        return opened.id
 
     def _save(self, desk: _Desk, agent: AgentId) -> None:
         state = json.dumps(desk.detector.state()["watches"], sort_keys=True)
@@ -185,8 +224,18 @@ class Intake:
     def _tell_recovered(self, agent: AgentId, standing: set[str], sample: Sample) -> None:
         for incident in self._centre.incidents.unfinished(agent):
             waits = incident.status in AWAITS_RECOVERY
-            if waits and incident.fingerprint not in standing:  # rule 5
+            if waits and not self._still_stands(incident, standing):  # rule 5
                 self._recovered(incident.id, incident.status, sample.at)
+
+    def _still_stands(self, incident: Incident, standing: set[str]) -> bool:
+        """Tell whether the symptom stands: where an alert says so, its episode, else the readings.
+
+        The detector may never have found what an alert is about, so its silence proves nothing.
+        """
+        if incident.anomaly.ground is not Ground.ALERT:
+            return incident.fingerprint in standing
+        episodes = self._centre.episodes.standing(incident.agent)
+        return any(episode.incident == incident.id for episode in episodes)
 
     def _recovered(self, incident: IncidentId, status: Status, at: datetime) -> None:
         self._centre.tell(incident, flow.Recovered(at), key=f"recovered/{status.value}")

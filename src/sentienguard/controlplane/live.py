@@ -1,15 +1,43 @@
 """Tell open browsers and terminals that something changed, and wake agents' long polls.
 
 Called from any thread; the waiting side lives on the event loop. Nothing here is durable: whoever
-misses a signal asks again and finds the truth in the stores.
+misses a signal asks again and finds the truth in the stores. Where several control planes share a
+database, `across` carries signals between them.
 """
 
 import asyncio
 import json
 from collections import defaultdict
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sentienguard.ports.signals import Signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 QUEUE_LENGTH = 256  # signals a slow reader may lag behind before it is told to reload everything
+MISSED = json.dumps({"kind": "all", "id": "", "at": ""})  # signals were lost: reload everything
+_LIVE, _BELL = "live", "bell"  # first word of a signal between control planes
+
+
+def across(signals: Signals, live: "Live", bells: "Bells") -> None:
+    """Pass every signal of this process on, and let those of the others be heard here."""
+
+    def heard(signal: str) -> None:
+        kind, _, rest = signal.partition(" ")
+        if kind == _LIVE:
+            live.publish(rest)
+        elif kind == _BELL:
+            bells.wake(rest)
+
+    def missed() -> None:
+        live.publish(MISSED)
+        bells.wake_all()
+
+    live.relay = lambda text: signals.send(f"{_LIVE} {text}")
+    bells.relay = lambda agent: signals.send(f"{_BELL} {agent}")
+    signals.start(heard, missed)
 
 
 class Live:
@@ -19,6 +47,7 @@ class Live:
         """Start without readers."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers: set[asyncio.Queue[str]] = set()
+        self.relay: Callable[[str], None] = lambda _: None  # to other control planes
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Name the loop that the readers live on."""
@@ -27,6 +56,11 @@ class Live:
     def changed(self, kind: str, name: str, at: datetime) -> None:
         """Signal that something changed; from any thread."""
         text = json.dumps({"kind": kind, "id": name, "at": at.isoformat()})
+        self.publish(text)
+        self.relay(text)
+
+    def publish(self, text: str) -> None:
+        """Hand a signal to the readers of this process; from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._publish, text)
 
@@ -54,15 +88,26 @@ class Bells:
         """Start silent."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._events: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.relay: Callable[[str], None] = lambda _: None  # to other control planes
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Name the loop that the polls wait on."""
         self._loop = loop
 
     def ring(self, agent: str) -> None:
-        """Wake the agent's poll; from any thread."""
+        """Wake the agent's poll, wherever it waits; from any thread."""
+        self.wake(agent)
+        self.relay(agent)
+
+    def wake(self, agent: str) -> None:
+        """Wake the agent's poll in this process; from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._events[agent].set)
+
+    def wake_all(self) -> None:
+        """Wake every poll in this process; from any thread."""
+        for agent in list(self._events):
+            self.wake(agent)
 
     async def wait(self, agent: str, seconds: float) -> None:
         """Return when rung or when the time is over, whichever comes first."""

@@ -54,8 +54,21 @@ class Settings:
         "Port of the listener for agents; 0 takes a free one.", 7444, bounds=(0, 65535)
     )
     database_url: str = _setting(
-        "SQLAlchemy address of the relational store; empty is a SQLite file in the data directory.",
+        "SQLAlchemy address of the relational store and of the workflows; empty is SQLite files in "
+        "the data directory.",
         "",
+    )
+    audit_log: str = _setting(
+        "Where the audit log lies: files of the data directory, or the PostgreSQL database, which "
+        "several control planes need.",
+        "files",
+        choices=("files", "database"),
+    )
+    takeover_s: float = _setting(
+        "Silence after which other control planes take a frozen one's place, in seconds; a killed "
+        "one's is taken at once.",
+        5.0,
+        bounds=(1, 300),
     )
     environments: str = _setting(
         "Known environments, separated by commas; nothing runs in any other.",
@@ -84,6 +97,21 @@ class Settings:
         "Orders released in one environment in an hour before people are asked.",
         20,
         bounds=(0, 1_000_000),
+    )
+    alerts_per_second: int = _setting(
+        "Alerts taken in a second with one webhook token before its sender is asked to wait.",
+        10_000,
+        bounds=(1, 1_000_000),
+    )
+    alert_backlog: int = _setting(
+        "Alerts that may wait to be processed before senders are asked to wait.",
+        100_000,
+        bounds=(1, 10_000_000),
+    )
+    alert_commit: int = _setting(
+        "Requests of webhooks that may share one commit; 1 gives each its own, which is slow.",
+        1000,
+        bounds=(1, 10_000),
     )
     session_hours: int = _setting(
         "Absolute lifetime of a person's session.", 12, bounds=(1, 24 * 30)

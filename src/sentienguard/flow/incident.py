@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
+from sentienguard.model.anomaly import Ground
 from sentienguard.model.approval import Approval, ApprovalStatus
 from sentienguard.model.decision import Route
 from sentienguard.model.ids import IncidentId, OrderId
@@ -31,6 +32,7 @@ from sentienguard.model.order import ExecutionOutcome, Order
 DELIVERY_PATIENCE = timedelta(minutes=3)  # how long an order may wait for the agent's poll
 REPORT_MARGIN = timedelta(minutes=2)  # beyond the order's own deadline, for a slow uplink
 RECOVERY_PATIENCE = timedelta(minutes=3)  # for the centre to see the symptom gone: 6 samples
+ALERT_PATIENCE = timedelta(minutes=15)  # for who sent an alert to say that it ended
 
 # ---- events: what happened -------------------------------------------------------------------
 
@@ -190,12 +192,15 @@ class Life:
     order: Order | None = None
     approval: Approval | None = None
     delivered: bool = False  # the order can no longer be taken back
+    recovery: timedelta = RECOVERY_PATIENCE  # how long the symptom may take to go
 
 
 def begin(incident: Incident) -> tuple[Life, Turn]:
     """Start the life of an incident that has just been opened."""
     asked = Decide()
-    life = Life(incident.id, Status.ANALYZING, asked)
+    alerted = incident.anomaly.ground is Ground.ALERT
+    recovery = ALERT_PATIENCE if alerted else RECOVERY_PATIENCE
+    life = Life(incident.id, Status.ANALYZING, asked, recovery=recovery)
     return life, Turn((Move(Status.ANALYZING, "gathering evidence"),), asked)
 
 
@@ -269,7 +274,8 @@ def _after_answer(life: Life, event: Answered) -> tuple[Life, Turn]:
         because = f": {event.note}" if event.note else ""
         return _close(life, Outcome.REJECTED, f"{event.by} said no{because}", escalate=True)
     if life.order is None:
-        return _close(life, Outcome.ESCALATED, "approved, but there is nothing to run")
+        summary = "approved, but there is nothing to run"
+        return _close(life, Outcome.ESCALATED, summary, escalate=True)
     return _release(life, life.order, f"approved by {event.by}")
 
 
@@ -286,7 +292,7 @@ def _after_report(life: Life, event: OrderEnded) -> tuple[Life, Turn]:
             verifying = replace(life, status=Status.VERIFYING)
             return _ask(
                 verifying,
-                Wait(event.at + RECOVERY_PATIENCE),
+                Wait(event.at + life.recovery),
                 Move(Status.VERIFYING, "the host says it worked; the centre is looking too"),
             )
         case ExecutionOutcome.SUCCESS_NO_ACTION:

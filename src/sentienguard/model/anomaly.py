@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sentienguard.model.ids import Fingerprint, fingerprint
+from sentienguard.model.ids import Digest, Fingerprint, fingerprint
 from sentienguard.model.telemetry import Series
 
 
@@ -27,6 +27,7 @@ class Ground(StrEnum):
     BASELINE = "baseline"  # far from what this series does at this time
     LIMIT = "limit"  # past a physical limit, whatever its history
     TREND = "trend"  # on the way to a limit that it will reach soon
+    ALERT = "alert"  # another monitoring system says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Anomaly:
     baseline: Baseline | None
     trend: Trend | None
     reason: str  # one sentence for people
+    alert: Digest | None = None  # of the alert that says so; None: it was found here
 
     @property
     def fingerprint(self) -> Fingerprint:

@@ -27,7 +27,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, assert_never
 
 from sentienguard.model import errors
 from sentienguard.playbook import facts, units
@@ -38,6 +38,7 @@ MAX_LENGTH = 2_000  # characters; the longest bundled condition has 120
 Scalar: TypeAlias = float | str | bool
 _KEYWORDS = frozenset({"and", "or", "not", "in", "true", "false"})
 _ORDERED = frozenset({"<", "<=", ">", ">="})
+_BLANKS = " \t\n\r\f\v"  # and no others: what a person cannot see must not pass for one of these
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<number>[0-9]{1,15}(?:\.[0-9]{1,9})?(?:%|[A-Za-z]+)?)
@@ -186,6 +187,8 @@ def operands(condition: Condition) -> Iterator[tuple[Node, Operand]]:
                 waiting.append(node.part)
             case Every() | Some():
                 waiting.extend(node.parts)
+            case never:
+                assert_never(never)
 
 
 def _judge(node: Node, known: Mapping[str, Scalar]) -> bool:
@@ -207,6 +210,8 @@ def _judge(node: Node, known: Mapping[str, Scalar]) -> bool:
             return all(tuple(_judge(part, known) for part in node.parts))  # rule 3
         case Some():
             return any(tuple(_judge(part, known) for part in node.parts))  # rule 3
+        case never:
+            assert_never(never)
 
 
 def _value(operand: Operand, known: Mapping[str, Scalar]) -> Scalar:
@@ -248,11 +253,11 @@ def _compare(left: Scalar, operator: str, right: Scalar) -> bool:
 
 def _tokens(text: str) -> Iterator[_Token]:
     at = 0
-    end = len(text.rstrip())
+    end = len(text.rstrip(_BLANKS))
     while at < end:
         match = _TOKEN.match(text, at)
         if match is None:
-            column = at + len(text[at:]) - len(text[at:].lstrip())
+            column = at + len(text[at:]) - len(text[at:].lstrip(_BLANKS))
             raise ConditionSyntax(
                 text, column + 1, f"{text[column]!r} is not part of the language of conditions"
             )
@@ -383,7 +388,6 @@ class _Reader:
                 if on_the_left or facts.lookup(token.text) is not None:  # rule 1
                     return Fact(token.text)
                 return Literal(token.text)
-        self._at -= 1
         found = repr(token.text) if token.text else "the end"
         raise ConditionSyntax(
             self._text, token.column, f"expected a fact or a value, found {found}"

@@ -132,12 +132,14 @@ def _guard(playbook: Playbook) -> Iterator[Finding]:
         )
         return
     used = conditions.names(conditions.parse(playbook.guard))
-    if not used - facts.FROM_ORDER:
+    if told := sorted(used & facts.FROM_ORDER):
         yield error(
             "guard-not-measured",
             "guard",
-            "the guard asks only what the order itself says",
-            "use a fact that the host measures, such as disk_usage or service_status",
+            f"the guard asks for {', '.join(told)}, which the order itself says; the host never "
+            "finds it true",
+            "use facts that the host measures, such as disk_usage or service_status; a pre-check "
+            "of type condition may ask the rest",
         )
 
 

@@ -3,7 +3,7 @@
 An episode lasts from the first anomalous reading of a symptom to the moment it cleared. While it
 stands no second incident is opened for it, whatever became of the first.
 
-Called by controlplane.intake and controlplane.deciding. Offered by adapters.sql_store.
+Called by controlplane.intake and flow.deciding. Offered by adapters.sql_store.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Remember what an executor did, through any crash.
 
-Called by stages.execute.engine, agent.order_intake and agent.recovery. Offered by
+Called by stages.execute.engine, stages.execute.desk and stages.execute.recovery. Offered by
 adapters.execution_journal_files. Records are flat JSON objects with a field `t` that says what they
 are; stages.execute.memory tells what each means.
 

@@ -12,6 +12,7 @@ from sentienguard.model import errors
 
 LIFETIME_S: Final = 60.0  # two polls of 30 s; longer only helps who delays an order
 MAX_OUTSTANDING: Final = 16  # one poll is open at a time; the rest is for polls that were cut off
+MAX_LEAP: Final = 1_000_000  # numbers that a message may skip; unbounded, one could use up all
 _LEAST_ENTROPY: Final = 16  # bytes; 128 bits cannot be guessed within a lifetime
 _MOST_ENTROPY: Final = 32  # bytes; longer would not fit the order's format
 
@@ -57,10 +58,15 @@ class SequenceMark:
     highest: int = 0
 
     def raised_to(self, seq: int) -> Self:
-        """Return the mark after accepting `seq`. Raises NotFresh unless it is higher."""
+        """Return the mark after accepting `seq`. Raises NotFresh unless it is a little higher."""
         if seq <= self.highest:
             raise NotFresh(
                 f"expected a sequence number above {self.highest}, got {seq}: a replay, or a "
                 "control plane restored from a backup; raise its counter above this number"
+            )
+        if seq > self.highest + MAX_LEAP:
+            raise NotFresh(
+                f"expected a sequence number of at most {self.highest + MAX_LEAP}, got {seq}: "
+                "after it, too few would be left for who takes the control plane back"
             )
         return type(self)(seq)

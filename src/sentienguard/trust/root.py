@@ -11,8 +11,8 @@ Rules; the line that refuses names its rule:
 4. An expired root is refused, first or later.
 5. Each key id is the id of its key; roles name listed keys, none twice, and their threshold can be
    reached.
-6. Online keys (dispatch, log) are not offline keys (root, signer): else who holds the control
-   plane could also write playbooks.
+6. Online keys (dispatch, log) are not offline keys (root, signer) nor approvers' keys: else who
+   holds the control plane could also write playbooks, or approve.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class RoleName(StrEnum):
 
 
 _ONLINE: Final = (RoleName.DISPATCH, RoleName.LOG)
-_OFFLINE: Final = (RoleName.ROOT, RoleName.SIGNER)
+_NEVER_ONLINE: Final = (RoleName.ROOT, RoleName.SIGNER, RoleName.APPROVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +197,11 @@ def _role(found: Any, role: RoleName, listed: Mapping[str, VerifyKey]) -> Role:
 
 def _apart(roles: Mapping[RoleName, Role]) -> None:
     online = {keyid for role in _ONLINE for keyid in roles[role].keyids}
-    offline = {keyid for role in _OFFLINE for keyid in roles[role].keyids}
-    if online & offline:
+    others = {keyid for role in _NEVER_ONLINE for keyid in roles[role].keyids}
+    if online & others:
         raise dsse.NotTrusted(
-            f"rule 6: keys {sorted(online & offline)} are both online (dispatch, log) and offline "
-            "(root, signer); give each its own"
+            f"rule 6: keys {sorted(online & others)} are both online (dispatch, log) and offline "
+            "(root, signer) or an approver's; give each its own"
         )
 
 

@@ -232,3 +232,81 @@ def test_closing_ends_a_request_that_waits(tmp_path):
         link.close()
         waiting.join(2)
         assert len(ended) == 1
+
+
+# --- several servers of one control plane
+
+
+@contextlib.contextmanager
+def servers(tmp_path, count):
+    """Run servers of one control plane, and a link that knows all of them."""
+    trust = agent_centre.Trust()
+    (tmp_path / "ca.pem").write_bytes(trust.authority.certificate_pem)
+    with contextlib.ExitStack() as opened:
+        centres = [
+            opened.enter_context(agent_centre.Centre(trust.context(tmp_path))) for _ in range(count)
+        ]
+        first, *others = [("127.0.0.1", centre.port) for centre in centres]
+        address = uplink.Address(*first, (trust.pin,), tuple(others))
+        link = uplink.Uplink(address, uplink.client_context(tmp_path / "ca.pem"))
+        opened.callback(link.close)
+        yield centres, link
+
+
+def asked(centres):
+    return [len(centre.requests) + len(centre.frames) for centre in centres]
+
+
+def test_the_first_server_is_kept_while_it_answers(tmp_path):
+    with servers(tmp_path, 3) as (centres, link):
+        for _ in range(4):
+            assert link.post_json("/x", {}).status == 204
+        assert asked(centres) == [4, 0, 0]
+
+
+def test_a_request_that_a_dead_server_cannot_take_goes_to_the_next_one(tmp_path):
+    with servers(tmp_path, 3) as (centres, link):
+        link.post_json("/x", {})
+        centres[0].__exit__()
+        for _ in range(3):
+            assert link.post_json("/x", {}).status == 204
+        assert asked(centres) == [1, 3, 0]
+        centres[1].__exit__()
+        assert link.post_json("/x", {}).status == 204
+        assert asked(centres) == [1, 3, 1]
+
+
+def test_a_server_that_says_it_cannot_gets_no_further_request_for_now(tmp_path):
+    with servers(tmp_path, 2) as (centres, link):
+        centres[0].plan.append(503)
+        first = link.post("/api/v1/metrics", b"x", "application/octet-stream")
+        assert first.status == 503
+        link.post_json("/x", {})
+        assert asked(centres) == [1, 1]
+
+
+def test_where_no_server_answers_it_is_said_once_and_tried_again_from_the_next(tmp_path):
+    with servers(tmp_path, 2) as (centres, link):
+        for centre in centres:
+            centre.__exit__()
+        for _ in range(2):
+            with pytest.raises(uplink.Unreachable):
+                link.post_json("/x", {})
+
+
+def test_a_server_of_another_key_is_an_alarm_and_gets_nothing_though_others_would_do(tmp_path):
+    stranger = agent_centre.Trust()
+    with (
+        servers(tmp_path, 1) as ([good], link),
+        Listening(stranger.context(tmp_path)) as server,
+    ):
+        known = link._address
+        mixed = uplink.Uplink(
+            uplink.Address("127.0.0.1", server.port, known.pins, (("127.0.0.1", good.port),)),
+            uplink.client_context(tmp_path / "ca.pem"),
+        )
+        with contextlib.closing(mixed):
+            with pytest.raises(uplink.NotTrusted):
+                mixed.post_json("/x", {})
+            assert mixed.post_json("/x", {}).status == 204
+        assert server.received == b""

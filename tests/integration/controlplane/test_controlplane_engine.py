@@ -19,6 +19,7 @@ from sentienguard.model.decision import Route
 from sentienguard.model.incident import Incident, Outcome
 from sentienguard.model.order import ExecutionOutcome, Order
 from sentienguard.model.telemetry import Series
+from sentienguard.ports.replicas import TakenOver
 
 pytestmark = pytest.mark.integration
 
@@ -31,6 +32,7 @@ class World:
         self.deeds = []
         self.closed = threading.Event()
         self.failing = 0  # times that the next intents fail
+        self.lost = False  # another replica took over
 
     def now(self):
         return datetime.now(UTC)
@@ -48,6 +50,9 @@ class World:
         self.deeds.append("opened")
 
     def perform(self, incident, deed):
+        if isinstance(deed, flow.RecordIntent) and self.lost:
+            self.deeds.append("lost")
+            raise TakenOver("another one's")
         if isinstance(deed, flow.RecordIntent) and self.failing:
             self.failing -= 1
             raise errors.Broken("the log is read-only")
@@ -79,6 +84,9 @@ class World:
     def withdraw(self, question):
         return flow.Withdrawn(self.now(), taken_back=True)
 
+    def silence(self, incident):
+        return flow.NothingCame()
+
     def outcome(self):
         return next(deed.outcome for deed in self.deeds if isinstance(deed, flow.Close))
 
@@ -87,11 +95,17 @@ class World:
 
 
 @pytest.fixture
-def started(tmp_path):
+def records(tmp_path):
+    """Where the workflows are recorded; tests/replicas has them on PostgreSQL."""
+    return tmp_path / "flow.db"
+
+
+@pytest.fixture
+def started(records):
     running = []
 
     def start(world):
-        made = engine.Engine(tmp_path / "flow.db", world)
+        made = engine.Engine(records, world)
         made.start()
         running.append(made)
         return made
@@ -132,6 +146,38 @@ def test_the_same_message_many_times_is_one(started):
     assert world.closed.wait(15)
     assert len(world.releases()) == 1
     assert world.outcome() is Outcome.RESOLVED
+
+
+def test_a_step_that_waits_when_the_engine_is_told_to_stop_is_done_after_the_next_start(started):
+    world = World()
+    world.failing = 1000
+    stopped = started(world)
+    stopped.begin(INCIDENT)
+    until(lambda: world.failing < 1000, "an intent that cannot be recorded")
+    stopped.stop()
+    world.failing = 0
+    running = started(world)
+    until(world.releases, "the release after the next start")
+    ended = flow.OrderEnded(world.now(), world.order(INCIDENT).id, ExecutionOutcome.SUCCESS, "done")
+    running.tell(INCIDENT, ended, key="ended")
+    assert world.closed.wait(15)
+    assert world.outcome() is Outcome.RESOLVED
+
+
+def test_a_step_of_a_run_that_was_taken_over_ends_it_without_a_record(started):
+    world = World()
+    world.lost = True
+    lost = started(world)
+    lost.begin(INCIDENT)
+    until(lambda: "lost" in world.deeds, "an intent that is another one's")
+    lost.stop()
+    world.lost = False
+    running = started(world)
+    until(world.releases, "the release by who took over")
+    ended = flow.OrderEnded(world.now(), world.order(INCIDENT).id, ExecutionOutcome.SUCCESS, "done")
+    running.tell(INCIDENT, ended, key="ended")
+    assert world.closed.wait(15)
+    assert len(world.releases()) == 1
 
 
 def test_nothing_is_released_while_the_intent_cannot_be_recorded(started):

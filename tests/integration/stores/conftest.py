@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"tests.contract.stores_{cases}_cases" for cases in ("agent", "incident", "order", "people"))
+    *(
+        f"tests.contract.stores_{cases}_cases"
+        for cases in ("agent", "alert", "incident", "order", "people")
+    )
 )
 
 from sentienguard.adapters.sql_store import Database, open_database  # noqa: E402

@@ -13,6 +13,7 @@ from sentienguard.adapters.sql_store.incidents import UNFINISHED
 from sentienguard.model import errors
 from tests.contract import (
     stores_agent_cases,
+    stores_alert_cases,
     stores_incident_cases,
     stores_nouns,
     stores_order_cases,
@@ -51,8 +52,29 @@ class TestEpisodes(stores_agent_cases.EpisodeCases):
     pass
 
 
+class TestAlerts(stores_alert_cases.AlertCases):
+    pass
+
+
+class TestWebhookTokens(stores_alert_cases.WebhookTokenCases):
+    pass
+
+
 class TestOpening(stores_agent_cases.OpeningCases):
     pass
+
+
+class TestTurns:
+    def test_one_control_plane_at_a_time_processes_alerts(self, url: str) -> None:
+        first, second = open_database(url), open_database(url)
+        try:
+            with first.alerts.turn() as mine, second.alerts.turn() as theirs:
+                assert (mine, theirs) == (True, False)
+            with second.alerts.turn() as theirs:
+                assert theirs
+        finally:
+            first.close()
+            second.close()
 
 
 class TestServer:

@@ -36,10 +36,16 @@ def read(**changes):
 
 def test_the_documented_file_is_read():
     found = read()
-    assert found.server_address == ("127.0.0.1", 8443)
+    assert found.server_addresses == (("127.0.0.1", 8443),)
     assert found.volumes[0] == settings.Volume("/srv/data", 1000)
     assert found.services["web"].config_file is None
     assert (found.limits.top, found.limits.log_lines) == (3, 20)
+
+
+def test_several_servers_are_read_in_their_order():
+    found = read(server="https://a.example:7444 https://[::1] https://10.0.0.2:1")
+    assert found.server_addresses == (("a.example", 7444), ("::1", 443), ("10.0.0.2", 1))
+    assert settings.parse(settings.render(found)) == found
 
 
 def test_what_is_rendered_is_read_again_equal():
@@ -57,6 +63,11 @@ CASES = [
     ({"server": "https://user@127.0.0.1"}, "server"),
     ({"server": "https://127.0.0.1:port"}, "server"),
     ({"server": 1}, "server"),
+    ({"server": ""}, "server"),
+    ({"server": "https://a,https://b"}, "server"),
+    ({"server": "https://a  https://b"}, "server"),
+    ({"server": "https://a http://b"}, "server"),
+    ({"server": " ".join(["https://a"] * 9)}, "server"),
     ({"pins": []}, "pins"),
     ({"pins": ["A" * 64]}, "pins[0]"),
     ({"root_digest": "0" * 64}, "root_digest"),

@@ -296,7 +296,7 @@ def test_a_sound_log_passes_every_check():
     assert report.findings == ()
     assert dict(report.sources) == {"cp": 3, NAME: 3}
     assert {check.name for check in report.checks} == {
-        "records", "checkpoint", "root", "sources", "entries", "signatures",
+        "records", "checkpoint", "root", "sources", "entries", "keys", "signatures", "clock",
     }  # fmt: skip
 
 

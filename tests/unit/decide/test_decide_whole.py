@@ -27,6 +27,7 @@ from sentienguard.stages.decide.decide import decide
 from sentienguard.stages.decide.facts import TrackRecord
 from sentienguard.stages.decide.matching import Library
 from sentienguard.stages.decide.settings import DecideSettings
+from sentienguard.trust import order as trusted_order
 from tests.support import decide_cases as cases
 
 SETTINGS = DecideSettings()
@@ -262,6 +263,13 @@ def test_an_order_is_complete_and_the_same_every_time():
     assert not order.dry_run
     # spare 30, step 60, its undo 60, verification twice (3 x 5 and waits of 3 and 6)
     assert order.deadline_s == 30 + 60 + 60 + 2 * (15 + 9)
+
+
+def test_no_order_may_take_longer_than_an_order_can_say():
+    remedy = cases.LIBRARY.playbooks[0]
+    patient = tuple(dataclasses.replace(check, retry=20) for check in remedy.verification)
+    order = plan(decision(disk()), dataclasses.replace(remedy, verification=patient))
+    assert order.deadline_s == trusted_order.MAX_DEADLINE_S  # else no poll could seal it
 
 
 def test_no_order_comes_of_a_decision_that_permits_none():

@@ -137,3 +137,19 @@ def test_the_pool_of_the_example_is_critical():
     assert scoring.severity(distance) is Severity.CRITICAL
     assert scoring.sigma(10, pool, Direction.UP) == 0
     assert scoring.sigma(10, pool, Direction.DOWN) > 3
+
+
+def test_profiles_that_are_written_are_read_again_equal():
+    times, hours = week()
+    profiles = learned(times, 50 + 10 * np.sin(hours))
+    again = baseline.load(profiles.dump())
+    assert again.readings == profiles.readings > 0
+    for hour in range(24):
+        assert again.at(DISK, at(hour)) == profiles.at(DISK, at(hour))
+    assert again.at(Series("other", "x", ""), at(1)) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x78\x9c\x03\x00\x00\x00\x00\x01"])
+def test_bytes_that_are_no_profiles_are_refused(content):
+    with pytest.raises(ValueError, match=r"profiles|unpack"):
+        baseline.load(content)

@@ -222,6 +222,13 @@ def fabricated(world):
     world.pretend.measured["disk_usage"] = 12.0
 
 
+def told_to_the_guard(world):
+    world.changes["remedy"] = dataclasses.replace(
+        REMEDY, guard="disk_usage > 95% or anomaly_sigma > 3"
+    )
+    world.order(facts={"anomaly_sigma": "12"})
+
+
 def unmeasurable(world):
     del world.pretend.measured["disk_usage"]
 
@@ -261,6 +268,7 @@ ATTACKS = [
     ("approved", unapproved),
     ("guard_holds", fabricated),
     ("guard_holds", unmeasurable),
+    ("guard_holds", told_to_the_guard),
 ]
 
 

@@ -60,6 +60,8 @@ CASES = [
     ("one-verification", "warning", "  - {type: condition, condition: disk_free > 1MB}\n", ""),
     ("no-guard", "error", "guard: disk_usage > 85%\n", ""),
     ("guard-not-measured", "error", "guard: disk_usage > 85%", "guard: anomaly_sigma > 3"),
+    ("guard-not-measured", "error", "guard: disk_usage > 85%",
+     "guard: disk_usage > 85% or anomaly_sigma > 3"),
     ("unknown-fact", "error", "disk_free > 1MB", "disk_fre > 1MB"),
     ("fact-of-nothing", "error", "disk_free > 1MB", "service_status == running"),
     ("wrong-type", "error", "disk_free > 1MB", "severity == 3"),

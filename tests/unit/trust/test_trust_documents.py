@@ -117,7 +117,7 @@ def test_an_expired_root_is_refused(first):
 
 
 @pytest.mark.parametrize("online", ["dispatch", "log"])
-@pytest.mark.parametrize("offline", [ROOTS, SIGNERS])
+@pytest.mark.parametrize("offline", [ROOTS, SIGNERS, APPROVERS])
 def test_an_online_key_is_never_an_offline_key(online, offline):
     with pytest.raises(dsse.NotTrusted, match="rule 6"):
         root_payload(**{online: (offline[:1], 1)})

@@ -77,3 +77,10 @@ def test_a_sequence_number_has_to_rise():
     for seq in (5, 4, 0, -1):
         with pytest.raises(freshness.NotFresh, match="above 5"):
             mark.raised_to(seq)
+
+
+def test_a_message_cannot_use_up_the_numbers():
+    mark = freshness.SequenceMark(7)
+    assert mark.raised_to(7 + freshness.MAX_LEAP).highest == 1_000_007
+    with pytest.raises(freshness.NotFresh, match="at most 1000007, got 1000008"):
+        mark.raised_to(7 + freshness.MAX_LEAP + 1)

@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alerts
+         * @description List alerts of the environments that the caller may see.
+         */
+        get: operations["list_alerts_api_v1_alerts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/approvals": {
         parameters: {
             query?: never;
@@ -520,10 +540,121 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhook-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhook Tokens
+         * @description List the tokens, revoked ones included.
+         */
+        get: operations["list_webhook_tokens_api_v1_webhook_tokens_get"];
+        put?: never;
+        /**
+         * Add Webhook Token
+         * @description Make a token for one webhook and one environment, shown once and good until revoked.
+         */
+        post: operations["add_webhook_token_api_v1_webhook_tokens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook-tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Webhook Token
+         * @description End a token at once; who holds it is refused from the next request on.
+         */
+        delete: operations["revoke_webhook_token_api_v1_webhook_tokens__token_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/alertmanager": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take alerts of Alertmanager
+         * @description Webhook format 4. Answers once every alert that was not refused is durable. Needs a bearer token that was made for this webhook. Fields that are not named are ignored.
+         */
+        post: operations["take_alerts_api_v1_webhooks_alertmanager_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AlertList
+         * @description One page of alerts, newest first.
+         */
+        AlertList: {
+            /** Before */
+            before: number | null;
+            /** Items */
+            items: components["schemas"]["AlertView"][];
+        };
+        /**
+         * AlertView
+         * @description One alert from outside, and what became of it.
+         */
+        AlertView: {
+            /** Environment */
+            environment: string;
+            /** Incident */
+            incident: string | null;
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Reason */
+            reason: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Result */
+            result: string | null;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "firing" | "resolved";
+        };
         /**
          * Anomaly
          * @description The reading that opened the incident.
@@ -539,7 +670,7 @@ export interface components {
              * Ground
              * @enum {string}
              */
-            ground: "baseline" | "limit" | "trend";
+            ground: "baseline" | "limit" | "trend" | "alert";
             /** Metric */
             metric: string;
             /** Reason */
@@ -1470,6 +1601,73 @@ export interface components {
             /** Seconds */
             seconds: number;
         };
+        /**
+         * WebhookTokenAnswer
+         * @description A new token, shown once, and the path that it opens.
+         */
+        WebhookTokenAnswer: {
+            /** Environment */
+            environment: string;
+            /** Id */
+            id: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Made By */
+            made_by: string;
+            /** Path */
+            path: string;
+            /** Purpose */
+            purpose: string;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Token */
+            token: string;
+        };
+        /**
+         * WebhookTokenList
+         * @description Webhook tokens, oldest first; never their secrets.
+         */
+        WebhookTokenList: {
+            /** Items */
+            items: components["schemas"]["WebhookTokenView"][];
+        };
+        /**
+         * WebhookTokenRequest
+         * @description A token for a system that sends to a webhook.
+         */
+        WebhookTokenRequest: {
+            /** Environment */
+            environment: string;
+            /**
+             * Purpose
+             * @constant
+             */
+            purpose: "alertmanager";
+        };
+        /**
+         * WebhookTokenView
+         * @description A token without its secret.
+         */
+        WebhookTokenView: {
+            /** Environment */
+            environment: string;
+            /** Id */
+            id: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Made By */
+            made_by: string;
+            /** Purpose */
+            purpose: string;
+            /** Revoked At */
+            revoked_at: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -1479,6 +1677,38 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_alerts_api_v1_alerts_get: {
+        parameters: {
+            query?: {
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_approvals_api_v1_approvals_get: {
         parameters: {
             query?: {
@@ -2280,6 +2510,177 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_webhook_tokens_api_v1_webhook_tokens_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookTokenList"];
+                };
+            };
+        };
+    };
+    add_webhook_token_api_v1_webhook_tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookTokenAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    revoke_webhook_token_api_v1_webhook_tokens__token_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookTokenView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    take_alerts_api_v1_webhooks_alertmanager_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    alerts: {
+                        annotations?: {
+                            [key: string]: string;
+                        };
+                        labels: {
+                            [key: string]: string;
+                        };
+                        /** Format: date-time */
+                        startsAt: string;
+                        /** @enum {unknown} */
+                        status: "firing" | "resolved";
+                    }[];
+                    /** @constant */
+                    version?: "4";
+                };
+            };
+        };
+        responses: {
+            /** @description Durable. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        refused: number;
+                        taken: number;
+                    };
+                };
+            };
+            /** @description No webhook of version 4, or no alert in it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, or none for this webhook. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 4 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
                 };
             };
         };

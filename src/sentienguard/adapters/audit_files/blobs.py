@@ -1,7 +1,8 @@
 """Blobs by their digest, each encrypted under a key of its own; erasing the key erases the blob.
 
 Called by log. The digest is of the plain bytes, as entries name it. An erased blob leaves its
-encrypted bytes and an empty marker, so that "erased" can be told from "never kept".
+encrypted bytes and an empty marker, so that "erased" can be told from "never kept". The marker is
+durable before the key is touched: a key that a crash left half destroyed counts as destroyed.
 """
 
 import hashlib
@@ -32,6 +33,7 @@ class Blobs:
         self._disk = disk
         self._entropy = entropy
         self._lock = threading.Lock()
+        self._settled: set[pathlib.Path] = set()  # directories whose names this process synced
 
     def put(self, plain: bytes, media_type: str) -> audit_log.BlobRef:
         """Keep bytes durably. Raises EntryRefused where they are too long, AuditUnavailable."""
@@ -41,7 +43,9 @@ class Blobs:
         body, key = self._paths(sha256)
         with self._lock:
             try:
-                if not (body.exists() and key.exists()):
+                for folder in (key.parent, body.parent):
+                    self._settle(folder)
+                if not self._holds(sha256):
                     self._keep(body, key, plain, sha256)
             except OSError as error:
                 raise audit_log.AuditUnavailable(
@@ -61,6 +65,8 @@ class Blobs:
         try:
             plain = sealed.unseal(secret, content, sha256)
         except sealed.NotSealedByThis as error:
+            if self._marker(key).exists():
+                raise audit_log.BlobErased(f"blob {sha256} was erased on purpose") from error
             raise audit_log.AuditBroken(str(error)) from error
         return plain
 
@@ -77,12 +83,30 @@ class Blobs:
                 raise audit_log.AuditUnavailable(f"blob {sha256}: not erased: {error}") from error
 
     def _keep(self, body: pathlib.Path, key: pathlib.Path, plain: bytes, sha256: str) -> None:
-        for path in (body, key):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         secret = self._entropy(sealed.KEY_BYTES)
         self._disk.replace(key, secret)
         self._disk.replace(body, sealed.seal(secret, plain, sha256))
         self._marker(key).unlink(missing_ok=True)
+
+    def _holds(self, sha256: str) -> bool:
+        """Tell whether a blob is there and can be read; a damaged one is kept anew."""
+        try:
+            self.get(sha256)
+        except (audit_log.NoSuchBlob, audit_log.BlobErased, audit_log.AuditBroken):
+            return False
+        return True
+
+    def _settle(self, folder: pathlib.Path) -> None:
+        """Make a directory for blobs, and durable every name in it and of it.
+
+        Once in each process, for what the one before made and may not have lived to sync.
+        """
+        if folder in self._settled:
+            return
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for one in (folder, folder.parent, self._directory):
+            self._disk.sync_directory(one)
+        self._settled.add(folder)
 
     def _absent(self, sha256: str) -> audit_log.NoSuchBlob | audit_log.BlobErased:
         body, key = self._paths(sha256)

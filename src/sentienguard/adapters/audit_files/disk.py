@@ -9,6 +9,7 @@ import pathlib
 from typing import Final
 
 _OWNER_ONLY: Final = 0o600
+_ENTER_ONLY: Final = 0o700
 
 
 class Disk:
@@ -21,6 +22,13 @@ class Disk:
         if fresh:
             self.sync_directory(path.parent)
         return descriptor
+
+    def make_directory(self, path: pathlib.Path) -> None:
+        """Make a directory and its parents; return when the names of the new ones are durable."""
+        new = [one for one in (path, *path.parents) if not one.exists()]
+        path.mkdir(mode=_ENTER_ONLY, parents=True, exist_ok=True)
+        for one in reversed(new):
+            self.sync_directory(one.parent)
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Write all of it."""
@@ -36,6 +44,22 @@ class Disk:
         """Cut a file off, durably."""
         os.ftruncate(descriptor, size)
         os.fsync(descriptor)
+
+    def write_again(self, path: pathlib.Path, offset: int, data: bytes) -> None:
+        """Write bytes that stand there already, and sync them.
+
+        Of a sync that failed nobody knows what reached the disk, and the next one would say yes:
+        what can still be read may be in memory alone.
+        """
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            rest = memoryview(data)
+            while rest:
+                written = os.pwrite(descriptor, rest, offset)
+                rest, offset = rest[written:], offset + written
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def sync_directory(self, path: pathlib.Path) -> None:
         """Return when the names in a directory survive a power cut."""

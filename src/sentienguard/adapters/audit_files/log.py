@@ -243,6 +243,8 @@ class AuditFiles(audit_log.AuditLog):
     def _publish(self) -> None:
         """Sign what is durable: tiles first, then the checkpoint. Raises AuditBroken."""
         with self._publishing:
+            if self._broken is not None:  # a write that failed is never tried again
+                raise audit_log.AuditBroken(self._broken)
             old = self._published
             with self._state:
                 new = self._durable

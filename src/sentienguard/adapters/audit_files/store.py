@@ -10,24 +10,24 @@ import pathlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Final
 
 from sentienguard.adapters.audit_files import disk as disks
 from sentienguard.adapters.audit_files import segments
 from sentienguard.ports import audit_log
-
-_OWNER_ONLY: Final = 0o700
 
 
 class Store:
     """The segment files of one log, locked for this process."""
 
     def __init__(self, directory: pathlib.Path, disk: disks.Disk) -> None:
-        """Lock the directory. Raises AuditUnavailable where another process holds it."""
+        """Lock the directory. Raises AuditUnavailable (another process holds it), AuditBroken."""
         self._disk = disk
         self._segments = directory / "segments"
-        self._segments.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
-        self._lock = _locked(directory / "lock")
+        try:
+            disk.make_directory(self._segments)
+            self._lock = _locked(directory / "lock")
+        except OSError as error:
+            raise audit_log.AuditBroken(f"{directory}: cannot be opened: {error}") from error
         self._firsts: list[int] = []  # index of the first record of each segment
         self._files: list[int] = []  # descriptors, one for each segment
         self._offsets = array("Q")  # by index: where the record's bytes begin
@@ -41,7 +41,8 @@ class Store:
     def recover(self, committed: int) -> list[bytes]:
         """Read all records, cutting off a torn end. `committed` entries must be there.
 
-        Raises AuditBroken for damage that is more than a torn end.
+        What is returned is durable. Raises AuditBroken for damage that is more than a torn end,
+        OSError.
         """
         found: list[bytes] = []
         listed = segments.listed(self._segments)
@@ -64,7 +65,22 @@ class Store:
                 f"{self._segments}: {len(found)} entries, but the checkpoint commits to "
                 f"{committed}; entries were removed, restore the directory from a copy"
             )
+        if listed:
+            self._settle(listed[-1][1], committed)
         return found
+
+    def _settle(self, newest: pathlib.Path, committed: int) -> None:
+        """Make durable what the last process wrote and may not have lived to sync.
+
+        Only behind the checkpoint, and only in the newest file: another is begun after a sync.
+        """
+        self._disk.sync_directory(self._segments)
+        first = max(committed, self._firsts[-1])
+        if first < len(self):
+            start = self._offsets[first] - segments.HEADER.size
+            with newest.open("rb") as file:
+                file.seek(start)
+                self._disk.write_again(newest, start, file.read(self._used - start))
 
     def append(self, records: Sequence[bytes]) -> None:
         """Write a batch and return when it is durable. Raises OSError; then never call it again."""
@@ -141,6 +157,8 @@ def _locked(path: pathlib.Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise
         raise audit_log.AuditUnavailable(
             f"{path.parent} is being written by another process; a log has one writer"
         ) from error

@@ -1,7 +1,8 @@
 """C2SP tiles and entry bundles as files (c2sp.org/tlog-tiles), so that any such client can read us.
 
-Called by log after each checkpoint's size is known. Tiles are made from what the segments hold and
-are not synced one by one: opening a log makes again what is missing or short.
+Called by log after each checkpoint's size is known. Tiles are made from what the segments hold. A
+full one is written once and synced; opening a log makes again those that are missing or short, and
+the partial ones, which are not synced.
 """
 
 import pathlib
@@ -49,17 +50,24 @@ class Tiles:
 
     def missing(self, size: int) -> int:
         """Return from which leaf on full tiles are missing or short in a tree of `size` leaves."""
+        whole = size - size % WIDTH
         for number in range(size // WIDTH):
-            tile = self._path("0", number, WIDTH)
-            bundle = self._path("entries", number, WIDTH)
-            if _bytes_in(tile) != WIDTH * _HASH_BYTES or not _bytes_in(bundle):
-                return number * WIDTH
-        return size - size % WIDTH
+            if not _bytes_in(self._path("entries", number, WIDTH)):
+                whole = min(whole, number * WIDTH)
+        for level, _, count in _levels(0, size):
+            for number in range(count // WIDTH):
+                if _bytes_in(self._path(f"{level}", number, WIDTH)) != WIDTH * _HASH_BYTES:
+                    whole = min(whole, number * WIDTH ** (level + 1))
+        return whole
 
     def _write(self, kind: str, number: int, width: int, content: bytes) -> None:
         path = self._path(kind, number, width)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._disk.replace(path, content, durable=False)
+        full = width == WIDTH
+        if full:
+            self._disk.make_directory(path.parent)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._disk.replace(path, content, durable=full)
 
     def _remove(self, kind: str, count: int) -> None:
         path = self._path(kind, count // WIDTH, count % WIDTH)

@@ -1,14 +1,17 @@
 """An append-only file of records, one line each: `S` or `L`, CRC-32, JSON.
 
 Rules:
-1. `S` was synced before `append` returned, `L` (lazy) was not. A line that is damaged or cut ends
-   the journal if no `S` follows; if one does, something durable was altered: JournalBroken.
+1. `S`: everything before this line was synced when it was written; `L`: it was not. A line that is
+   damaged or cut ends the journal if no `S` follows: power that goes takes what was not synced in
+   any order. If one does follow, something durable was altered: JournalBroken.
 2. Space is reserved ahead of the end, so that a full disk does not keep the remedy for a full disk
    from being journaled, and so that a sync has no metadata to write.
-3. A failed write or sync is never tried again: from then on every append raises.
+3. A failed write or sync is never tried again: from then on every append raises. Opening writes all
+   lines once more: those that a failed sync covered may be in memory alone.
 4. A rewrite goes to a new file, is synced, and takes the name at once.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -32,12 +35,15 @@ class JournalFile:
         self._path = path
         self._lock = threading.Lock()
         self._failed: str | None = None
+        self._cramped: str | None = None
+        self._settled = True  # everything up to the end is durable
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._file = os.open(path, flags, 0o600)
             self._end = self._intact_end()
             self._wipe_tail()
+            self._write_again()
             self._reserve()
             os.fsync(self._file)
             _sync_directory(path.parent)
@@ -49,69 +55,82 @@ class JournalFile:
         with self._lock:
             if self._failed is not None:
                 raise execution_journal.JournalBroken(self._failed)
-            data = b"".join(_line(record, durable=durable) for record in records)
+            lines = [
+                _line(record, settled=self._settled and not at) for at, record in enumerate(records)
+            ]
+            data = b"".join(lines)
             try:
                 _write_at(self._file, data, self._end)
                 self._end += len(data)
                 if durable:
                     os.fdatasync(self._file)
+                self._settled = durable or (self._settled and not data)
                 self._reserve()
             except OSError as error:
-                self._failed = (
-                    f"journal {self._path}: {error}; nothing is executed until the executor has "
-                    "restarted and read what really reached the disk"
-                )
-                raise execution_journal.JournalBroken(self._failed) from error
+                raise self._fail(error) from error
 
     def records(self) -> Iterator[execution_journal.Record]:
         """Yield what is on disk; see the port."""
         with self._path.open("rb") as file:
             at = 0
-            for line in file:
+            while at < self._end:  # the zeros that are set aside behind it are no line
+                line = file.readline(self._end - at)
                 at += len(line)
-                if at > self._end:
-                    return
                 yield json.loads(line[11:])
 
     def rewrite(self, records: Iterable[execution_journal.Record]) -> None:
         """Replace everything; see the port."""
         with self._lock:
+            if self._failed is not None:
+                raise execution_journal.JournalBroken(self._failed)
             beside = self._path.with_name(f".{self._path.name}.new")
             try:
                 file, end = _written(beside, records)
             except OSError as error:
-                beside.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # the next rewrite begins by emptying it
+                    beside.unlink(missing_ok=True)
                 raise execution_journal.JournalFull(f"journal {self._path}: {error}") from error
             try:
                 beside.replace(self._path)
                 os.close(self._file)
-                self._file, self._end = file, end
+                self._file, self._end, self._settled = file, end, True
                 _sync_directory(self._path.parent)
             except OSError as error:
-                self._failed = f"journal {self._path}: {error}"
-                raise execution_journal.JournalBroken(self._failed) from error
+                raise self._fail(error) from error
 
     def cramped(self) -> str | None:
         """Say why no order may begin; see the port."""
         with self._lock:
-            self._reserve()
-            return self._cramped
+            if self._failed is None:
+                try:
+                    self._reserve()
+                except OSError as error:
+                    self._fail(error)
+            return self._failed or self._cramped
 
     def close(self) -> None:
         """Give the file back."""
         os.close(self._file)
 
+    def _fail(self, error: OSError) -> execution_journal.JournalBroken:
+        """Take nothing more (rule 3)."""
+        self._failed = (
+            f"journal {self._path}: {error}; nothing is executed until the executor has "
+            "restarted and read what really reached the disk"
+        )
+        return execution_journal.JournalBroken(self._failed)
+
     def _reserve(self) -> None:
         """Have room for at least `LEAST_RESERVE_BYTES` more; the file grows by zeros.
 
         Where the disk gives none, what is left of the room is used up before anything breaks.
+        Raises OSError.
         """
-        self._cramped: str | None = None
+        self._cramped = None
         if os.fstat(self._file).st_size - self._end >= LEAST_RESERVE_BYTES:
             return
         try:
             os.posix_fallocate(self._file, self._end, RESERVE_BYTES)
-            os.fdatasync(self._file)
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                 raise
@@ -119,12 +138,21 @@ class JournalFile:
                 f"journal {self._path}: the disk has no room to set {RESERVE_BYTES} bytes aside; "
                 "make room by hand"
             )
+        else:
+            os.fdatasync(self._file)
+            self._settled = True
 
     def _wipe_tail(self) -> None:
         """Make zeros of what stands after the last intact line, and keep the room it takes."""
         rest = os.pread(self._file, RESERVE_BYTES * 2, self._end).rstrip(b"\0")
         if rest:
             _write_at(self._file, bytes(len(rest)), self._end)
+
+    def _write_again(self) -> None:
+        """Write the intact lines where they stand already (rule 3)."""
+        for at in range(0, self._end, _READ_BYTES):
+            size = min(_READ_BYTES, self._end - at)
+            _write_at(self._file, os.pread(self._file, size, at), at)
 
     def _intact_end(self) -> int:
         """Return where the last intact line ends. Raises JournalBroken (rule 1)."""
@@ -145,9 +173,9 @@ class JournalFile:
         return at if end is None else end
 
 
-def _line(record: execution_journal.Record, *, durable: bool) -> bytes:
+def _line(record: execution_journal.Record, *, settled: bool) -> bytes:
     body = json.dumps(record, separators=(",", ":")).encode("ascii")
-    return b"%c %08x %s\n" % (b"S" if durable else b"L", zlib.crc32(body), body)
+    return b"%c %08x %s\n" % (b"S" if settled else b"L", zlib.crc32(body), body)
 
 
 def _intact(line: bytes) -> bool:
@@ -165,7 +193,7 @@ def _written(path: Path, records: Iterable[execution_journal.Record]) -> tuple[i
     end = 0
     try:
         for record in records:
-            data = _line(record, durable=True)
+            data = _line(record, settled=True)
             _write_at(file, data, end)
             end += len(data)
         os.posix_fallocate(file, end, RESERVE_BYTES)

@@ -33,6 +33,7 @@ _POSTGRESQL: Mapping[str, Judgement] = {  # by SQLSTATE, then by its class of tw
     "08": (errors.Unavailable, "the connection was lost: check the server and try again"),
     "22": (errors.Rejected, "a value does not fit its column: correct it"),
     "25006": (errors.Unavailable, "the server takes no writes now: connect to the primary"),
+    "25P03": (errors.Unavailable, "we were silent inside a transaction for too long: try again"),
     "28": (errors.Broken, "it refused our sign-in: check user and password in the URL"),
     "3D000": (errors.Broken, "no such database there: create it or correct the URL"),
     "40": (errors.Unavailable, "another transaction was in the way: try again"),

@@ -5,17 +5,21 @@ Called by `database` and the stores. Differences between the engines live here, 
 - SQLite: write-ahead log, synchronous=FULL (a commit survives a power cut), foreign keys on; writes
   begin with BEGIN IMMEDIATE, so that none fails half-way for a lock that it should have had.
 - PostgreSQL: read committed, waits for locks as long as SQLite does, checks a connection before
-  using it again.
+  using it again; a commit waits for the server's disk whatever the role's defaults say; the server
+  ends the transaction of a process that froze inside it, so that nobody waits for its locks.
+
+Where several processes write, each write begins by asking whether this one may still (`guard`).
 """
 
 import enum
 import os
 import pathlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import sqlalchemy
 from sqlalchemy import event, exc
 from sqlalchemy.engine import URL, make_url
@@ -25,6 +29,13 @@ from sentienguard.model import errors
 
 LOCK_WAIT_S = 30  # longest wait for another writer; then Unavailable
 CONNECT_WAIT_S = 10  # longest wait for a PostgreSQL server to answer
+FROZEN_S = 5  # PostgreSQL ends a transaction whose process says nothing for so long
+ALIVE: dict[str, Any] = {  # notices a server that is gone without a word, after about 10 s
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
 _POOL_SIZE = 5  # connections kept open
 _POOL_OVERFLOW = 15  # more while busy; the control plane runs at most 20 threads at the store
 _WRITES = {"sentienguard_writes": True}  # execution option that marks a transaction as writing
@@ -62,6 +73,8 @@ class Connections:
         # SQLite lets one writer in. Waiting here is fair and ends at once when the lock is free;
         # its own busy handler, still there for other processes, polls with growing pauses.
         self._turn = threading.Lock() if parsed.get_backend_name() == "sqlite" else None
+        self._url = parsed
+        self._guard: Callable[[Transaction], None] = lambda _: None
         self._engine = _sqlite(parsed) if self._turn else _postgresql(parsed)
         self._writing = self._engine.execution_options(**_WRITES)
 
@@ -69,6 +82,25 @@ class Connections:
     def dialect(self) -> str:
         """Name the engine: sqlite or postgresql."""
         return self._engine.dialect.name
+
+    def guard(self, may_write: Callable[[Transaction], None]) -> None:
+        """Ask this at the beginning of every write from now on; what it raises takes all back."""
+        self._guard = may_write
+
+    def session(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        """Open a PostgreSQL connection apart, in autocommit: for locks and signals of a session.
+
+        Raises Unavailable, and Broken where the database is no PostgreSQL.
+        """
+        if self._turn is not None:
+            raise errors.Broken(f"database {self.place} has no sessions; it needs PostgreSQL")
+        address = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        try:
+            return psycopg.connect(
+                address, autocommit=True, connect_timeout=CONNECT_WAIT_S, **ALIVE
+            )
+        except psycopg.Error as error:
+            raise errors.Unavailable(f"database {self.place}: no connection ({error})") from error
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -84,6 +116,7 @@ class Connections:
         """
         if self._turn is None:
             with self._transaction(self._writing) as transaction:
+                self._guard(transaction)
                 yield transaction
             return
         if not self._turn.acquire(timeout=LOCK_WAIT_S):
@@ -176,7 +209,13 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
 
 def _postgresql(url: URL) -> sqlalchemy.Engine:
     """Make the engine of a PostgreSQL database."""
-    options = f"{url.query.get('options', '')} -c lock_timeout={LOCK_WAIT_S}s".strip()
+    settings = {
+        "lock_timeout": f"{LOCK_WAIT_S}s",
+        "idle_in_transaction_session_timeout": f"{FROZEN_S}s",
+        "synchronous_commit": "on",
+    }
+    ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    options = f"{url.query.get('options', '')} {ours}".strip()
     return sqlalchemy.create_engine(
         url,
         isolation_level="READ COMMITTED",
@@ -184,7 +223,7 @@ def _postgresql(url: URL) -> sqlalchemy.Engine:
         max_overflow=_POOL_OVERFLOW,
         pool_timeout=LOCK_WAIT_S,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_WAIT_S, "options": options},
+        connect_args={"connect_timeout": CONNECT_WAIT_S, "options": options, **ALIVE},
     )
 
 

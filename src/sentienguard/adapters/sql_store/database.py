@@ -12,21 +12,33 @@ import alembic.util
 import sqlalchemy
 
 from sentienguard.adapters.sql_store.agents import SqlAgentStore
+from sentienguard.adapters.sql_store.alerts import SqlAlertInbox
 from sentienguard.adapters.sql_store.approvals import SqlApprovalStore
+from sentienguard.adapters.sql_store.audit import SqlAuditStorage
 from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.adapters.sql_store.episodes import SqlEpisodeStore
 from sentienguard.adapters.sql_store.incidents import SqlIncidentStore
 from sentienguard.adapters.sql_store.orders import SqlOrderStore
+from sentienguard.adapters.sql_store.profiles import SqlProfileStore
+from sentienguard.adapters.sql_store.replicas import SqlReplicas
+from sentienguard.adapters.sql_store.signals import SqlSignals
 from sentienguard.adapters.sql_store.switches import SqlSwitches
 from sentienguard.adapters.sql_store.users import SqlUserStore
+from sentienguard.adapters.sql_store.webhook_tokens import SqlWebhookTokens
 from sentienguard.model import errors
 from sentienguard.ports.agent_store import AgentStore
+from sentienguard.ports.alert_inbox import AlertInbox
 from sentienguard.ports.approval_store import ApprovalStore
+from sentienguard.ports.audit_storage import AuditStorage
 from sentienguard.ports.episode_store import EpisodeStore
 from sentienguard.ports.incident_store import IncidentStore
 from sentienguard.ports.order_store import OrderStore
+from sentienguard.ports.profile_store import ProfileStore
+from sentienguard.ports.replicas import Replicas
+from sentienguard.ports.signals import Signals
 from sentienguard.ports.switches import Switches
 from sentienguard.ports.user_store import UserStore
+from sentienguard.ports.webhook_tokens import WebhookTokens
 
 MIGRATIONS = pathlib.Path(__file__).parent / "migrations"
 
@@ -46,6 +58,10 @@ class Database:
     agents: AgentStore  # with the tokens that let new ones join
     users: UserStore  # with their sessions
     switches: Switches
+    alerts: AlertInbox
+    webhook_tokens: WebhookTokens
+    audit: AuditStorage  # of a log that several control planes share
+    profiles: ProfileStore  # what they learned of hosts
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -56,6 +72,23 @@ class Database:
         self.agents = SqlAgentStore(connections)
         self.users = SqlUserStore(connections)
         self.switches = SqlSwitches(connections)
+        self.alerts = SqlAlertInbox(connections)
+        self.webhook_tokens = SqlWebhookTokens(connections)
+        self.audit = SqlAuditStorage(connections)
+        self.profiles = SqlProfileStore(connections)
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether several control planes can use it at once."""
+        return self._connections.dialect == "postgresql"
+
+    def replicas(self, name: str) -> Replicas:
+        """Return the replicas of this database as the one of this id sees them."""
+        return SqlReplicas(self._connections, name)
+
+    def signals(self, name: str) -> Signals:
+        """Return the signals between the replicas of this database for the one of this id."""
+        return SqlSignals(self._connections, name)
 
     def close(self) -> None:
         """Give all connections back; every later use of a store raises Broken."""

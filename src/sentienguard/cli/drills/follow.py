@@ -19,7 +19,7 @@ from typing import Any
 import sentienguard
 from sentienguard.cli import client
 from sentienguard.cli.drills import drill, library, scoring, screen, story
-from sentienguard.cli.installation import host_agent, up
+from sentienguard.cli.installation import centre, host_agent, up
 from sentienguard.model import errors
 
 POLL_S = 0.2
@@ -173,7 +173,8 @@ class Run:
             f"{found['entries']} entries verified in {found['seconds'] * 1000:.0f} ms"
         )
         checks = [scoring.Check("audit log", bool(found["passed"]), detail)]
-        alone = stand_alone(self.running.places.centre / "audit")
+        with centre.audit_files(self.running.places) as files:
+            alone = stand_alone(files)
         if alone is not None:
             checks.append(alone)
         for check in checks:

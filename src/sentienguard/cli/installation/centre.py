@@ -4,12 +4,14 @@ Called by `up` and `down`. The offline keys lie beside it here, which is what *e
 means; see controlplane.evaluation.
 """
 
+import contextlib
 import json
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,6 +131,27 @@ def start(places: Places, tell: Tell) -> processes.Known:
             tell(f"waiting for the control plane ({noticed - began:.0f} s)")
         time.sleep(processes.POLL_S)
     return process
+
+
+@contextlib.contextmanager
+def audit_files(places: Places) -> Iterator[Path]:
+    """Give the audit log as files: where it lies, or a copy of the one in the database."""
+    if ports.read_settings(places.centre).get("audit_log") != "database":
+        yield places.centre / "audit"
+        return
+    with tempfile.TemporaryDirectory() as made:
+        target = Path(made) / "audit"
+        done = subprocess.run(  # noqa: S603  # our own interpreter and module
+            [sys.executable, "-m", MODULE, "--data", str(places.data),
+             "--export-audit", str(target)],
+            capture_output=True, text=True, timeout=ADD_S, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise errors.Rejected(
+                f"the audit log could not be copied out of the database:\n"
+                f"{_last_lines(done.stderr or done.stdout)}"
+            )
+        yield target
 
 
 def way_out(log: object) -> str:

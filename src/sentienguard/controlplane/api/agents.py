@@ -18,10 +18,10 @@ from starlette.concurrency import run_in_threadpool
 
 from sentienguard.controlplane import problems
 from sentienguard.controlplane.centre import Centre
-from sentienguard.controlplane.dispatch import Answer, Dispatch, Poll
 from sentienguard.controlplane.intake import Intake
 from sentienguard.controlplane.problems import ProblemError
-from sentienguard.controlplane.receipts import Event, Receipts
+from sentienguard.flow.dispatch import Answer, Dispatch, Poll
+from sentienguard.flow.receipts import Event, Receipts
 from sentienguard.model import errors
 from sentienguard.model.ids import AgentId
 from sentienguard.ports.agent_store import Agent, NoSuchAgent, TokenRefused

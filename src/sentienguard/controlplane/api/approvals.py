@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from sentienguard.controlplane.api import schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
-from sentienguard.flow import incident as flow
+from sentienguard.flow import answers
 from sentienguard.model.access import Permission
 from sentienguard.model.approval import ApprovalStatus
 from sentienguard.model.ids import ApprovalId
@@ -58,29 +58,14 @@ def _decide(
         asked.environment,
         f"{status.value} {asked.playbook} for {asked.incident}",
     )
-    now = centre.clock.now()
-    decided = centre.approvals.decide(asked.id, status, by=caller.user.name, at=now, note=note)
     role = caller.role_in(asked.environment)
-    centre.audit.append(
-        kind="approval.decided",
-        env=asked.environment,
-        actor=caller.user.name,
-        incident=asked.incident,
-        key=f"{asked.id}/decided",
-        data={
-            "approval_id": asked.id,
-            "decision": status.value,
-            "role": role.value if role else "none",
-            "ip_address": caller.address,
-            "latency_seconds": round((now - asked.opened_at).total_seconds()),
-            "playbook": asked.playbook,
-            "note": note,
-        },
+    decided = answers.answer(
+        centre,
+        asked,
+        status,
+        by=caller.user.name,
+        note=note,
+        about={"role": role.value if role else "none", "ip_address": caller.address},
     )
-    centre.tell(
-        asked.incident,
-        flow.Answered(status is ApprovalStatus.APPROVED, caller.user.name, note),
-        key="answered",
-    )
-    centre.live.changed("approval", asked.id, now)
+    centre.live.changed("approval", asked.id, centre.clock.now())
     return views.approval(decided)

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from sentienguard.controlplane import reports
 from sentienguard.controlplane.api import schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
+from sentienguard.flow import reports
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import IncidentId

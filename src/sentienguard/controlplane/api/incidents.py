@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi import status as http
 
-from sentienguard.controlplane import reports
 from sentienguard.controlplane.api import schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.controlplane.problems import not_found
+from sentienguard.flow import reports
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import IncidentId, order_id

@@ -16,8 +16,10 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sentienguard import __version__
-from sentienguard.controlplane import problems
+from sentienguard.controlplane import alert_door, problems
+from sentienguard.controlplane.alert_door import AlertDoor
 from sentienguard.controlplane.api import (
+    alerts,
     approvals,
     audit,
     auth,
@@ -29,6 +31,7 @@ from sentienguard.controlplane.api import (
     switches,
     system,
     users,
+    webhook_tokens,
 )
 from sentienguard.controlplane.api.caller import authenticated
 from sentienguard.controlplane.centre import Centre
@@ -56,8 +59,8 @@ class BodyTooLarge(errors.Rejected):
     """The body of a request is larger than anything that the API takes."""
 
 
-def application(centre: Centre, ui: Path = UI_DIRECTORY) -> FastAPI:
-    """Return the people's application."""
+def application(centre: Centre, door: AlertDoor | None = None, ui: Path = UI_DIRECTORY) -> FastAPI:
+    """Return the people's application, with the webhooks' door before it."""
     app = FastAPI(
         title="SentienGuard",
         version=__version__,
@@ -69,6 +72,7 @@ def application(centre: Centre, ui: Path = UI_DIRECTORY) -> FastAPI:
     problems.install(app)
     for module in (
         auth, system, incidents, approvals, playbooks, hosts, audit, switches, users, live,
+        alerts, webhook_tokens,
     ):  # fmt: skip
         app.include_router(module.router)
     _require_guards(app.routes)
@@ -86,6 +90,10 @@ def application(centre: Centre, ui: Path = UI_DIRECTORY) -> FastAPI:
         return response
 
     app.add_middleware(BodyLimit)
+    _describe_webhooks(app)
+    if door is not None:
+        app.state.alert_door = door
+        app.add_middleware(door.before)
     return app
 
 
@@ -121,6 +129,18 @@ class BodyLimit:
 def _announced(scope: Scope) -> int:
     length = dict(scope["headers"]).get(b"content-length", b"0")
     return int(length) if length.isdigit() else 0
+
+
+def _describe_webhooks(app: FastAPI) -> None:
+    """Publish with the routes what is answered before they are looked at."""
+    generate = app.openapi
+
+    def described() -> dict[str, Any]:
+        schema = generate()
+        alert_door.describe(schema)
+        return schema
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way of extending it
 
 
 def _require_guards(routes: Iterable[Any]) -> None:

@@ -46,7 +46,7 @@ class Anomaly(BaseModel):
     at: datetime
     value: float
     severity: Literal["info", "warning", "critical"]
-    ground: Literal["baseline", "limit", "trend"]
+    ground: Literal["baseline", "limit", "trend", "alert"]
     sigma: float | None
     baseline: Baseline | None
     trend: Trend | None
@@ -461,6 +461,46 @@ class TokenAnswer(BaseModel):
     server: str
     pin: str
     root_digest: str
+
+
+class WebhookTokenRequest(BaseModel):
+    """A token for a system that sends to a webhook."""
+
+    purpose: Literal["alertmanager"]
+    environment: str = Field(min_length=1, max_length=64)
+
+
+class WebhookTokenView(BaseModel):
+    """A token without its secret."""
+
+    id: str
+    purpose: str
+    environment: str
+    made_by: str
+    made_at: datetime
+    revoked_at: datetime | None
+
+
+class WebhookTokenAnswer(WebhookTokenView):
+    """A new token, shown once, and the path that it opens."""
+
+    token: str
+    path: str
+
+
+class AlertView(BaseModel):
+    """One alert from outside, and what became of it."""
+
+    number: int
+    name: str
+    status: Literal["firing", "resolved"]
+    environment: str
+    labels: dict[str, str]
+    reason: str
+    starts_at: datetime
+    received_at: datetime
+    result: str | None  # null: it waits to be dealt with
+    incident: str | None
 
 
 class Overview(BaseModel):

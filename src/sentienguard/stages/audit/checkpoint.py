@@ -26,6 +26,7 @@ _TIME_BYTES: Final = 8
 _ROOT_BYTES: Final = 32
 _DASH: Final = "\N{EM DASH} "
 _NAME: Final = re.compile(r"[^\s+\x00-\x20]{1,200}\Z")
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")  # all but the newline
 _SIZE: Final = re.compile(r"(0|[1-9][0-9]{0,15})\Z")
 
 KeyOf: TypeAlias = Callable[[str], VerifyKey | None]  # name of a witness -> its key
@@ -84,7 +85,7 @@ def read_note(written: str) -> Note:
     """Take a note apart. Raises dsse.NotTrusted for anything but the exact form."""
     if len(written) > MAX_NOTE_CHARACTERS:
         raise dsse.NotTrusted(f"a note has at most {MAX_NOTE_CHARACTERS} characters")
-    if any(c < " " and c != "\n" for c in written) or not written.endswith("\n"):
+    if _CONTROL.search(written) or not written.endswith("\n"):
         raise dsse.NotTrusted("a note has no control characters and ends with a newline")
     text, separator, lines = written.rpartition("\n\n")
     if not separator or not text:

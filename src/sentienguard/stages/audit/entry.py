@@ -87,6 +87,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "access.denied": Kind(frozenset({"cp", "user", "agent"}), _ACCESS),
     "silence.added": Kind(_PEOPLE, _CHANGE),
     "token.made": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
+    "token.revoked": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
     "user.added": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
     "user.roles_set": Kind(_PEOPLE, ("soc2_cc6.3", *_ACCESS)),
     "freeze.set": Kind(_PEOPLE, _CHANGE),

@@ -14,7 +14,7 @@ Rules; the line that refuses names its rule:
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from sentienguard.ports import audit_ledger, audit_log
 from sentienguard.stages.audit import checkpoint, entry, merkle, sources
@@ -181,6 +181,8 @@ class Ledger(audit_ledger.AuditLedger):
                 raise audit_log.SourceForked(f"rule 2: {judged.detail}")
             case sources.Fit.REPEATED:
                 return self._again(stored, source, seq, judged.detail)
+            case never:
+                assert_never(never)
 
     def _again(self, stored: bytes, source: str, seq: int, detail: str) -> audit_ledger.Admitted:
         known = self._by_number.get((source, seq))

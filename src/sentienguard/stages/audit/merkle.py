@@ -130,7 +130,7 @@ class Tree:
 
 def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Tell whether the proof shows that this leaf hash is at `index` in the tree with this root."""
-    if not 0 <= index < size:
+    if not 0 <= index < size or len(leaf) != HASH_BYTES:
         return False
     position, last, carried = index, size - 1, leaf
     for sibling in proof:
@@ -150,8 +150,9 @@ def consistent(
     old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]
 ) -> bool:
     """Tell whether the proof shows that the tree only grew from `old` to `new` leaves."""
-    if old == 0:
-        return new >= 0 and not proof and old_root == EMPTY_ROOT
+    if old == 0:  # every tree grew from the empty one, which has one root
+        empty = old_root == EMPTY_ROOT and not proof
+        return empty and (new > 0 or (new == 0 and new_root == EMPTY_ROOT))
     if old >= new:
         return old == new and not proof and old_root == new_root
     hashes = list(proof) if old & (old - 1) else [old_root, *proof]

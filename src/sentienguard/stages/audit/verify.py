@@ -2,8 +2,8 @@
 
 Called by `sentienguard audit verify` and by the control plane's periodic self-check. Verification
 hashes the stored bytes and never writes them anew, so that 23,445 entries take a fraction of a
-second; `deep` also parses every entry and checks its form, its canonical bytes and, where keys are
-known, its agent's signature.
+second; `deep` also parses every entry and checks its form, its canonical bytes, its time and its
+agent's signature.
 
 What each check means when it passes:
     records      every record is readable and of at most 4,096 bytes
@@ -13,19 +13,23 @@ What each check means when it passes:
     growth       the log still begins with what an older checkpoint committed to
     witnesses    cosigned checkpoints belong to this log; at least `quorum` witnesses signed one
     entries      (deep) every entry is canonical, complete and of a known kind
-    signatures   (deep) every agent's entry is signed by the key given for it
+    keys         (deep) the centre and people say nothing twice
+    signatures   (deep) every agent's entry is signed by the key enrolled before it, or given for it
+    clock        (deep) no source's clock goes back, nothing is dated after the witnesses who saw it
 """
 
+import statistics
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, entry, merkle, sources
 from sentienguard.trust import dsse
-from sentienguard.trust.keys import VerifyKey
+from sentienguard.trust.keys import BadKey, VerifyKey
 
 MAX_FINDINGS: Final = 100  # of each check; a report is for people
+CLOCK_TOLERANCE_MS: Final = 300_000  # hosts differ by seconds; minutes are worth a question
 
 KeyOf: TypeAlias = Callable[[str], VerifyKey | None]
 
@@ -74,7 +78,8 @@ class Trust:
     older: tuple[str, ...] = ()  # checkpoints held elsewhere, signed notes
     witnesses: Mapping[str, VerifyKey] | None = None  # by name
     quorum: int = 0  # witnesses that must have cosigned one checkpoint
-    agent_key: KeyOf = lambda _name: None  # source name -> key, for deep
+    agent_key: KeyOf | None = None  # for deep: source name -> key; None: as the log enrolled them
+    said: Mapping[str, int] | None = None  # source -> how many entries it says that it sent
 
 
 class _Judge:
@@ -126,10 +131,10 @@ def verify(
     opener = _Opener(*_identity(stored, trust, judge))
     covered = _newest(stored, hashes, opener, judge, live=live)
     _grown(trust.older, hashes, opener, judge)
-    _witnessed(stored, hashes, opener, trust, judge)
-    counts = _chained(leaves, judge)
+    seen = _witnessed(stored, hashes, opener, trust, judge)
+    counts = _chained(leaves, trust.said or {}, judge)
     if deep:
-        _examined(leaves, trust.agent_key, judge)
+        _Examiner(trust.agent_key, seen, judge).examine(leaves)
     return Report(
         size=len(leaves),
         root=judge.root(hashes, covered).hex(),
@@ -256,27 +261,35 @@ def _witnessed(
     opener: _Opener,
     trust: Trust,
     judge: _Judge,
-) -> None:
-    """Judge what witnesses signed. Without keys of witnesses there is nothing to judge."""
+) -> tuple[int, int]:
+    """Judge what witnesses signed; return what they saw, and when (POSIX seconds).
+
+    That is the biggest checkpoint with a quorum, at the median of its cosigners' clocks. Without
+    keys of witnesses there is nothing to judge, and nothing was seen.
+    """
     witnesses = trust.witnesses
     if not witnesses and not trust.quorum:
-        return
-    most: set[str] = set()
+        return 0, 0
+    most, seen = 0, (0, 0)
     for note in stored.cosigned:
         try:
             claimed = opener.open(note)
-            names = {one.name for one in checkpoint.cosignatures(note, (witnesses or {}).get)}
+            cosigned = checkpoint.cosignatures(note, (witnesses or {}).get)
         except dsse.NotTrusted as error:
             judge.find("witnesses", f"cosigned checkpoint: {error}")
             continue
-        if names and _rooted("witnesses", claimed, hashes, judge) and len(names) >= len(most):
-            most = names
-    if len(most) < trust.quorum:
-        judge.find("witnesses", f"{len(most)} of {trust.quorum} witnesses cosigned a checkpoint")
-    judge.close("witnesses", f"{len(most)} witnesses cosigned a checkpoint of this log")
+        if not cosigned or not _rooted("witnesses", claimed, hashes, judge):
+            continue
+        most = max(most, len(cosigned))
+        if len(cosigned) >= trust.quorum and claimed.size >= seen[0]:
+            seen = claimed.size, statistics.median_low(one.at_s for one in cosigned)
+    if most < trust.quorum:
+        judge.find("witnesses", f"{most} of {trust.quorum} witnesses cosigned a checkpoint")
+    judge.close("witnesses", f"{most} witnesses cosigned a checkpoint of this log")
+    return seen
 
 
-def _chained(leaves: Sequence[bytes], judge: _Judge) -> dict[str, int]:
+def _chained(leaves: Sequence[bytes], said: Mapping[str, int], judge: _Judge) -> dict[str, int]:
     known = sources.Sources()
     counts: dict[str, int] = {}
     for index, leaf in enumerate(leaves):
@@ -289,27 +302,88 @@ def _chained(leaves: Sequence[bytes], judge: _Judge) -> dict[str, int]:
             judge.find("sources", f"entry {index}: {judged.detail}", index)
         counts[end.source] = counts.get(end.source, 0) + 1
         known.take(entry.Source(end.source, end.seq - 1).after(end.leaf))
+    for source, count in said.items():
+        if counts.get(source, 0) != count:
+            there = counts.get(source, 0)
+            judge.find("sources", f"{source} sent {count} entries, {there} are there")
     judge.close("sources", f"{len(counts)} sources, no gap and no break")
     return counts
 
 
-def _examined(leaves: Sequence[bytes], agent_key: KeyOf, judge: _Judge) -> None:
-    checked = 0
-    for index, leaf in enumerate(leaves):
-        end = entry.tail(leaf)
-        if end is None:
-            continue
+class _Examiner:
+    """Looks into every entry: its form, and what only its content shows."""
+
+    def __init__(self, agent_key: KeyOf | None, seen: tuple[int, int], judge: _Judge) -> None:
+        self._given = agent_key
+        self._enrolled: dict[str, VerifyKey] = {}
+        self._seen, self._seen_ms = seen[0], seen[1] * 1000
+        self._judge = judge
+        self._keys: dict[str, int] = {}
+        self._latest: dict[str, int] = {}  # ts_ms by source
+        self._signed = 0
+
+    def examine(self, leaves: Sequence[bytes]) -> None:
+        for index, leaf in enumerate(leaves):
+            end = entry.tail(leaf)
+            if end is None:
+                continue  # told by the check of sources
+            try:
+                members = entry.read(end.leaf)
+            except audit_log.EntryRefused as error:
+                self._judge.find("entries", f"entry {index}: {error}", index)
+                continue
+            if entry.family(end.source) == "agent":
+                self._signature(index, end)
+            else:
+                self._own(index, end, members)
+            self._clock(index, end.source, members["ts_ms"])
+        self._judge.close("entries", f"{len(leaves):,} entries are canonical and complete")
+        self._judge.close("keys", f"{len(self._keys):,} keys of the centre and people, none twice")
+        self._judge.close("signatures", f"{self._signed:,} entries are signed by their agents")
+        self._judge.close("clock", "no source's clock went back")
+
+    def _signature(self, index: int, end: entry.Tail) -> None:
+        key = self._given(end.source) if self._given else self._enrolled.get(end.source)
+        if key is None:
+            detail = f"entry {index}: {end.source} is not an agent of this log"
+        elif end.signature is None:
+            detail = f"entry {index} of {end.source} has no signature"
+        elif not key.verify(end.signature, end.leaf):
+            detail = f"entry {index} of {end.source} is not its word"
+        else:
+            self._signed += 1
+            return
+        self._judge.find("signatures", detail, index)
+
+    def _own(self, index: int, end: entry.Tail, members: Mapping[str, Any]) -> None:
+        """Judge an entry of the centre or of a person."""
+        first = self._keys.setdefault(members["key"], index)
+        if first != index:
+            self._judge.find("keys", f"entry {index} says again what entry {first} says", index)
+        if end.signature is not None:
+            self._judge.find("signatures", f"entry {index}: {end.source} signs no entries", index)
+        if members["kind"] == "agent.enrolled":
+            self._enrol(index, members["data"])
+
+    def _enrol(self, index: int, data: Mapping[str, Any]) -> None:
+        name = f"agent:{data.get('agent')}"
         try:
-            entry.read(end.leaf)
-        except audit_log.EntryRefused as error:
-            judge.find("entries", f"entry {index}: {error}", index)
-            continue
-        key = agent_key(end.source)
-        if entry.family(end.source) == "agent" and end.signature is None:
-            judge.find("signatures", f"entry {index} of {end.source} has no signature", index)
-        elif key is not None and end.signature is not None:
-            checked += 1
-            if not key.verify(end.signature, end.leaf):
-                judge.find("signatures", f"entry {index} of {end.source} is not its word", index)
-    judge.close("entries", f"{len(leaves):,} entries are canonical and complete")
-    judge.close("signatures", f"{checked:,} entries are signed by their agents")
+            key = VerifyKey.from_text(str(data.get("executor_key")))
+        except BadKey as error:
+            self._judge.find("signatures", f"entry {index} enrols {name}: {error}", index)
+            return
+        known = self._given(name) if self._given else self._enrolled.setdefault(name, key)
+        if known != key:
+            detail = f"entry {index} enrols {name} with a key that is not its own"
+            self._judge.find("signatures", detail, index)
+
+    def _clock(self, index: int, source: str, at_ms: int) -> None:
+        back = self._latest.setdefault(source, at_ms) - at_ms
+        self._latest[source] = max(self._latest[source], at_ms)
+        if back > CLOCK_TOLERANCE_MS:
+            detail = f"entry {index}: the clock of {source} went back {back // 1000:,} s"
+            self._judge.find("clock", detail, index)
+        ahead = at_ms - self._seen_ms
+        if index < self._seen and ahead > CLOCK_TOLERANCE_MS:
+            detail = f"entry {index} is dated {ahead // 1000:,} s after witnesses saw it"
+            self._judge.find("clock", detail, index)

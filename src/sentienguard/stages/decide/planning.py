@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sentienguard.model import errors, ids
+from sentienguard.model.anomaly import Ground
 from sentienguard.model.decision import Decision, Route
 from sentienguard.model.ids import AgentId
 from sentienguard.model.order import Order
 from sentienguard.model.playbook import Check, Playbook
 
 _SPARE = timedelta(seconds=30)  # for admission, facts and reports between the pieces
+_LONGEST_S = 86_400  # the most that an order may say (trust.order): growing delays reach months
 _DELAY_GROWS = 2  # each wait before another attempt at a verification is this many times the last
 
 
@@ -43,7 +45,7 @@ def plan(
         facts=facts(decision),
         dry_run=dry_run,
         created_at=created_at,
-        deadline_s=_seconds(longest(playbook)),
+        deadline_s=min(_seconds(longest(playbook)), _LONGEST_S),
     )
 
 
@@ -53,9 +55,11 @@ def facts(decision: Decision) -> Mapping[str, str]:
     found = {
         "anomaly_value": f"{anomaly.value:.6g}",
         "metric": anomaly.series.metric,
-        "severity": anomaly.severity.value,
         "subject": anomaly.series.subject,
     }
+    # How bad an alert from outside is, is text: no condition on a host may rest on it.
+    if anomaly.ground is not Ground.ALERT:
+        found["severity"] = anomaly.severity.value
     if anomaly.sigma is not None:
         found["anomaly_sigma"] = f"{anomaly.sigma:.2f}"
     tags = {f"tag.{name}": value for name, value in decision.evidence.tags.items()}

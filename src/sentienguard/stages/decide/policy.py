@@ -7,7 +7,7 @@ append it to `RULES`; the properties in tests/unit/decide hold for it without an
 
 import fnmatch
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from sentienguard.model.decision import Route, Verdict
 from sentienguard.model.playbook import Risk
@@ -62,6 +62,8 @@ def risk(facts: PolicyFacts) -> Verdict:
             return Verdict("risk", Route.RUN_AND_VERIFY, "its risk is WARNING: the centre confirms")
         case Risk.CRITICAL:
             return Verdict("risk", Route.ASK, "its risk is CRITICAL: a person decides")
+        case never:
+            assert_never(never)
 
 
 def approval_gate(facts: PolicyFacts) -> Verdict:

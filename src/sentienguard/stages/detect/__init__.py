@@ -10,6 +10,7 @@ is normal; what to do about it belongs to `stages.decide`.
     limits       readings that are bad whatever the history says
     trend        where a series is going, and when it gets there
     detector     the judge of one sample: the four above, confirmed, with hysteresis
+    alert_rules  what an alert from outside is about, by declared rules
     correlate    anomalies of one host and one moment, folded by cause
     recurrence   earlier incidents with the same symptom
 

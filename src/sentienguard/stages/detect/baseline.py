@@ -17,7 +17,9 @@ Readings are thinned by leaving some out, never averaged: averages would wander 
 readings that are judged by them.
 """
 
+import json
 import math
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -77,6 +79,17 @@ class Profiles:
 
         return read
 
+    @property
+    def readings(self) -> int:
+        """How many readings all of them were learned from."""
+        return int(np.nansum(self._table[:, 0, _FIELDS - 1]))
+
+    def dump(self) -> bytes:
+        """Write everything as bytes that `load` reads."""
+        series = [[one.host, one.metric, one.subject] for one in self._rows]
+        head = json.dumps({"shape": self._table.shape, "series": series}).encode()
+        return zlib.compress(head + b"\n" + self._table.astype("<f8").tobytes())
+
     def _read(self, series: Series, bucket: int) -> Baseline | None:
         row = self._rows.get(series)
         if row is None:
@@ -86,6 +99,18 @@ class Profiles:
             if not math.isnan(mean):
                 return Baseline(mean, stddev, p50, p95, p99, int(samples), seasonal)
         return None
+
+
+def load(content: bytes) -> Profiles:
+    """Read what `Profiles.dump` wrote. Raises ValueError for anything else."""
+    try:
+        head, table = zlib.decompress(content).split(b"\n", maxsplit=1)
+        read = json.loads(head)
+        rows = {Series(*names): index for index, names in enumerate(read["series"])}
+        values = np.frombuffer(table, dtype="<f8").reshape(read["shape"])
+    except (zlib.error, KeyError, TypeError) as error:
+        raise ValueError(f"no profiles: {error}") from error
+    return Profiles(rows, values.astype(np.float64))
 
 
 def learn(

@@ -26,7 +26,12 @@ _VIEWS: Mapping[str, tuple[str, int]] = {
     "system.zombies": ("processes", 0),
     "system.processes": ("processes", 1),
 }
-_CERTAINTY: Mapping[Ground, int] = {Ground.LIMIT: 0, Ground.TREND: 1, Ground.BASELINE: 2}
+_CERTAINTY: Mapping[Ground, int] = {
+    Ground.LIMIT: 0,
+    Ground.TREND: 1,
+    Ground.BASELINE: 2,
+    Ground.ALERT: 3,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Is this order to be executed here and now? A table of checks; all of them must hold.
 
-Called by agent.order_intake with everything that is known (`Case`). Each check is a small function
+Called by `desk` with everything that is known (`Case`). Each check is a small function
 that returns why it refuses, or None. An error in a check is a refusal. Nothing has been changed on
 the host when the table has been gone through; the intent is journaled after it and before the first
 effect.
@@ -11,7 +11,7 @@ the signed types and this host's own sets, as often as their signed budget says.
 """
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,9 +21,11 @@ from sentienguard.playbook import conditions as language
 from sentienguard.stages.execute import checks, conditions, memory, parameters, steps
 from sentienguard.stages.execute import host as hosts
 from sentienguard.trust import catalogue as catalogues
+from sentienguard.trust import freshness
 from sentienguard.trust import order as orders
 from sentienguard.trust import root as roots
 
+_UNHEARD: Mapping[str, str] = {}  # the order's own facts: a guard is there to check the order
 HOST_PER_HOUR = 120  # starts of all playbooks together; a host that needs more needs people
 
 
@@ -139,10 +141,8 @@ def _answers_a_ticket(case: Case) -> str | None:
 
 
 def _sequence_rises(case: Case) -> str | None:
-    seq, mark = case.signed.seq, case.memory.seq
-    if seq > mark:
-        return None
-    return f"expected a sequence number above {mark}, got {seq}: a replay, or a restored centre"
+    freshness.SequenceMark(case.memory.seq).raised_to(case.signed.seq)
+    return None
 
 
 def _order_never_seen(case: Case) -> str | None:
@@ -290,7 +290,7 @@ def _guard_holds(case: Case) -> str | None:
     if case.playbook.guard is None:
         return None
     guard = language.parse(case.playbook.guard)
-    verdict = conditions.judge(guard, case.bound, case.signed.order.facts, case.host)
+    verdict = conditions.judge(guard, case.bound, _UNHEARD, case.host)
     return None if verdict.holds else f"the guard {guard.text} is false: {verdict.seen}"
 
 
@@ -299,10 +299,10 @@ TABLE: tuple[Check, ...] = (
     Check("root_current", _root_current),
     Check("signed_by_dispatch", _signed_by_dispatch),
     Check("for_this_agent", _for_this_agent),
-    Check("for_this_environment", _for_this_environment),
     Check("order_never_seen", _order_never_seen),
     Check("answers_a_ticket", _answers_a_ticket),
     Check("sequence_rises", _sequence_rises),
+    Check("for_this_environment", _for_this_environment),
     Check("one_at_a_time", _one_at_a_time),
     Check("catalogue_signed", _catalogue_signed),
     Check("catalogue_current", _catalogue_current),
@@ -324,5 +324,8 @@ TABLE: tuple[Check, ...] = (
 
 AUTHENTICATES = "signed_by_dispatch"  # before it, nothing that the envelope says is known true
 
-# These refuse one delivery and not the order: the next poll delivers it again, freshly sealed.
-TRANSIENT = frozenset({"journal_works", "answers_a_ticket", "sequence_rises", "one_at_a_time"})
+# These refuse one delivery and not the order: the next poll delivers it again, freshly sealed, and
+# one for another agent is that agent's. Nothing of it is remembered: it may be a replay.
+TRANSIENT = frozenset(
+    {"journal_works", "for_this_agent", "answers_a_ticket", "sequence_rises", "one_at_a_time"}
+)

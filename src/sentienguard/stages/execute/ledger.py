@@ -1,6 +1,6 @@
 """Everything an executor writes down, in the order in which it must be on disk.
 
-Called by agent.order_intake (intents, refusals), `engine`, `undo` and `resume` (what is about to
+Called by `desk` (intents, refusals), `engine`, `undo` and `resume` (what is about to
 happen, what happened) and by the executor's socket (events, acknowledgements). Thread-safe: the
 order runs in one thread, the socket is served by others.
 
@@ -205,6 +205,9 @@ class Ledger:
             self._journal.rewrite(self.memory.compacted())
         except execution_journal.JournalFull:
             return  # a rewrite saves room and time; without it all goes on
+        except execution_journal.JournalBroken as error:
+            self._broken = str(error)
+            raise
         self._unsynced = False
 
     def _if_room(self, event: events.Event) -> list[events.Event]:

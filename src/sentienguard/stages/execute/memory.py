@@ -1,6 +1,6 @@
 """What an executor remembers of all its orders: its journal's records, folded one by one.
 
-Called by `ledger`, which appends records, and by agent.recovery, which reads them after a crash.
+Called by `ledger`, which appends records, and by `recovery`, which reads them after a crash.
 Records (field `t` says which):
 
     intent   an order was admitted: everything about it; nothing has happened yet

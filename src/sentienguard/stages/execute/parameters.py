@@ -13,6 +13,7 @@ Rules; the line that refuses names its rule:
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from sentienguard.model import errors, playbook
 from sentienguard.playbook import units
@@ -140,6 +141,8 @@ def _check(parameter: playbook.Parameter, value: str, host: hosts.Host) -> None:
                 )
         case playbook.ParamType.PERCENT | playbook.ParamType.DURATION | playbook.ParamType.INTEGER:
             _bounds(parameter, _number(parameter, value))
+        case never:
+            assert_never(never)
 
 
 def _member(parameter: playbook.Parameter, value: str, known: frozenset[str]) -> None:

@@ -1,6 +1,6 @@
 """Go on with an order that a crash cut off. Its steps are never run a second time.
 
-Called by agent.recovery when the executor starts and the ledger remembers an order without an end.
+Called by `recovery` when the executor starts and the ledger remembers an order without an end.
 
 1. What is left of its processes dies first.
 2. Nothing had begun: nothing was done, ABORTED.

@@ -7,10 +7,11 @@ status that is there already are no-ops.
 from datetime import datetime
 from typing import assert_never
 
-from sentienguard.controlplane.centre import Centre
-from sentienguard.controlplane.deciding import Deciding
-from sentienguard.controlplane.ledger import SYSTEM
+from sentienguard.flow import answers
 from sentienguard.flow import incident as flow
+from sentienguard.flow.centre import Centre
+from sentienguard.flow.deciding import Deciding
+from sentienguard.flow.ledger import SYSTEM
 from sentienguard.model.approval import ApprovalStatus
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Incident, Outcome, Status
@@ -55,6 +56,7 @@ class IncidentWork:
                 "severity": anomaly.severity.value,
                 "ground": anomaly.ground.value,
                 "reason": anomaly.reason,
+                "alert": anomaly.alert or "",
                 "opened_ms": _ms(incident.opened_at),
                 "earlier": list(incident.earlier[:10]),
             },
@@ -92,6 +94,18 @@ class IncidentWork:
         """Take the order back if no agent has it."""
         taken_back = self._centre.orders.withdraw(question.order)
         return flow.Withdrawn(self.now(), taken_back)
+
+    def silence(self, incident: IncidentId) -> flow.Event:
+        """Return what a wait that brought nothing means.
+
+        A person may have answered in time while the centre could not tell the incident any more: it
+        died, or its log was read-only.
+        """
+        if self._centre.incidents.get(incident).status is Status.AWAITING_APPROVAL:
+            asked = self._centre.approvals.of(incident)
+            if asked is not None and asked.status in answers.OF_PEOPLE:
+                return answers.follow(self._centre, asked)
+        return flow.NothingCame()
 
     def _move(self, incident: IncidentId, deed: flow.Move) -> None:
         found = self._centre.incidents.get(incident)

@@ -1,6 +1,6 @@
 """Take in what a host signed about its own doings, and let the incident know how its order ended.
 
-Called by the agents' API. Rules:
+Called by the agents' API and by simulations. Rules:
 
  1. An event is durable in the audit log before anything follows from it, and before it is
     acknowledged.
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sentienguard.controlplane import reports
-from sentienguard.controlplane.centre import Centre
 from sentienguard.flow import incident as flow
+from sentienguard.flow import reports
+from sentienguard.flow.centre import Centre
 from sentienguard.model.ids import IncidentId, OrderId
 from sentienguard.model.order import ExecutionOutcome, ExecutionReport
 from sentienguard.ports import audit_log

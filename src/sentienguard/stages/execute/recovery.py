@@ -1,15 +1,14 @@
 """After a crash: find the order that was cut off and bring it to an end, without running it again.
 
-Called by agent.executor when it starts. The rules are `stages.execute.resume`'s. The playbook is
-read from the intent, which holds its bytes: a catalogue that came meanwhile may have dropped it,
+Called by agent.executor when it starts, and by simulations. The rules are `resume`'s. The playbook
+is read from the intent, which holds its bytes: a catalogue that came meanwhile may have dropped it,
 and what it did must still be undone.
 """
 
-from sentienguard.agent import trust_store
 from sentienguard.model import ids, order
+from sentienguard.stages.execute import desk, resume
 from sentienguard.stages.execute import host as hosts
 from sentienguard.stages.execute import ledger as ledgers
-from sentienguard.stages.execute import resume
 
 
 def cut_off(ledger: ledgers.Ledger) -> ids.OrderId | None:
@@ -18,9 +17,7 @@ def cut_off(ledger: ledgers.Ledger) -> ids.OrderId | None:
     return None if running is None else ids.OrderId(running.intent["order"]["id"])
 
 
-def recover(
-    host: hosts.Host, ledger: ledgers.Ledger, trust: trust_store.TrustStore
-) -> order.ExecutionReport:
+def recover(host: hosts.Host, ledger: ledgers.Ledger, trust: desk.Trust) -> order.ExecutionReport:
     """End the order that was cut off. Raises execution_journal.JournalBroken."""
     running = ledger.memory.running
     if running is None:

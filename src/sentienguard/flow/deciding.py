@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from sentienguard.controlplane.centre import Centre
-from sentienguard.controlplane.intake import Intake
 from sentienguard.flow import incident as flow
+from sentienguard.flow.centre import Centre, Samples
 from sentienguard.model import errors
 from sentienguard.model.decision import Decision, Route
 from sentienguard.model.evidence import PastIncident
@@ -34,10 +33,10 @@ HARMFUL = frozenset({ExecutionOutcome.PARTIALLY_ROLLED_BACK, ExecutionOutcome.UN
 class Deciding:
     """Makes the one decision of an incident."""
 
-    def __init__(self, centre: Centre, intake: Intake) -> None:
+    def __init__(self, centre: Centre, samples: Samples) -> None:
         """Decide with this centre's knowledge."""
         self._centre = centre
-        self._intake = intake
+        self._samples = samples
         self._library = matching.Library(centre.library.playbooks())
         self._settings = DecideSettings(
             autonomy_successes=centre.settings.verified_runs_needed,
@@ -90,7 +89,7 @@ class Deciding:
         return found
 
     def _log_lines(self, incident: Incident) -> tuple[LogLine, ...]:
-        samples = self._intake.recent_samples(incident.agent)
+        samples = self._samples.recent_samples(incident.agent)
         return tuple(line for sample in samples for line in sample.log_lines)
 
     def _track_record(self, playbook: Playbook, incident: Incident) -> TrackRecord:

@@ -1,10 +1,10 @@
 """What an agent's poll is answered with: an order, a stop, a checkpoint.
 
-Called by the agents' API. Rules:
+Called by the agents' API and by simulations. Rules:
 
  1. An order is signed for one poll: its nonce is the one that the host issued with this poll.
- 2. An order is given again until the host says what became of it, though not more often than every
-    REDELIVER_AFTER_S; the host runs it at most once.
+ 2. An order or a stop is given again until the host says what became of it, though not more often
+    than every REDELIVER_AFTER_S; the host runs it at most once.
  3. One order at a time for one host.
  4. A frozen system gives nothing but stops.
 """
@@ -13,8 +13,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from sentienguard.controlplane.centre import Centre
-from sentienguard.model.ids import OrderId
+from sentienguard.flow.centre import Centre
 from sentienguard.model.order import OrderStatus
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.order_store import KeptOrder
@@ -55,7 +54,7 @@ class Dispatch:
     def __init__(self, centre: Centre) -> None:
         """Answer from this centre's stores."""
         self._centre = centre
-        self._given: dict[OrderId, float] = {}  # monotonic time of the last delivery
+        self._given: dict[str, float] = {}  # monotonic time of the last delivery
 
     def answer(self, agent: Agent, poll: Poll) -> Answer:
         """Return what there is for this agent now."""
@@ -74,6 +73,8 @@ class Dispatch:
         waiting = self._centre.orders.waiting(agent.id)
         running = self._running(agent, poll)
         if running is not None and running.stop_requested_by:
+            if not self._due(f"stop of {running.order.id}"):  # rule 2
+                return None, None
             seq = self._centre.orders.next_seq(agent.id)
             by = running.stop_requested_by
             return None, self._centre.trust.seal_stop(running.order, poll.nonce, seq, by)
@@ -91,14 +92,14 @@ class Dispatch:
             return sealed, None
         return None, None
 
-    def _due(self, order: OrderId) -> bool:
+    def _due(self, message: str) -> bool:
         now = self._centre.clock.monotonic()
-        last = self._given.get(order)
+        last = self._given.get(message)
         if last is not None and now - last < REDELIVER_AFTER_S:
             return False
         if len(self._given) > MOST_REMEMBERED:
             self._given.clear()
-        self._given[order] = now
+        self._given[message] = now
         return True
 
     def _running(self, agent: Agent, poll: Poll) -> KeptOrder | None:

@@ -1,0 +1,98 @@
+"""Keep the tokens with which other systems send to a webhook.
+
+Called through ports.webhook_tokens. Of a secret only the SHA-256 is kept (`tokens`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from sentienguard.adapters.sql_store import codec, tokens
+from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.model import errors
+from sentienguard.ports.webhook_tokens import NoSuchToken, TokenUnknown, WebhookToken
+
+# Keep a new token, unless its id or secret is taken.
+ADD = text("""
+    INSERT INTO webhook_tokens (id, token_sha256, purpose, environment, made_by, made_us)
+    VALUES (:id, :token_sha256, :purpose, :environment, :made_by, :made_us)
+    ON CONFLICT DO NOTHING
+""")
+
+# The token of a secret, where it stands and was made for this webhook.
+BY_SECRET = text("""
+    SELECT * FROM webhook_tokens
+    WHERE token_sha256 = :token_sha256 AND purpose = :purpose AND revoked_us IS NULL
+""")
+
+# All tokens, oldest first.
+LIST = text("SELECT * FROM webhook_tokens ORDER BY made_us, id")
+
+# One token by its id.
+GET = text("SELECT * FROM webhook_tokens WHERE id = :id")
+
+# End a token, unless it has ended.
+REVOKE = text("""
+    UPDATE webhook_tokens SET revoked_us = :at_us WHERE id = :id AND revoked_us IS NULL
+""")
+
+
+class SqlWebhookTokens:
+    """Webhook tokens in the relational store; see ports.webhook_tokens."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def add(self, token: WebhookToken, secret: str) -> None:
+        """Keep a new one. Raises Rejected where id or secret is taken."""
+        with self._connections.write() as transaction:
+            added = transaction.change(
+                ADD,
+                id=token.id,
+                token_sha256=tokens.digest(secret),
+                purpose=token.purpose,
+                environment=token.environment,
+                made_by=token.made_by,
+                made_us=codec.micros(token.made_at),
+            )
+        if not added:
+            raise errors.Rejected("this webhook token was made before; make a new random one")
+
+    def by_secret(self, secret: str, purpose: str) -> WebhookToken:
+        """Return the one that this secret opens this webhook with. Raises TokenUnknown."""
+        with self._connections.read() as transaction:
+            row = transaction.row(BY_SECRET, token_sha256=tokens.digest(secret), purpose=purpose)
+        if row is None:
+            raise TokenUnknown(
+                f"the token is unknown, revoked or not for {purpose}; make one with "
+                f"sentienguard tokens add ENVIRONMENT --for {purpose}"
+            )
+        return _token(row)
+
+    def list(self) -> Sequence[WebhookToken]:
+        """Return all, oldest first, revoked ones included."""
+        with self._connections.read() as transaction:
+            return tuple(_token(row) for row in transaction.rows(LIST))
+
+    def revoke(self, token: str, *, at: datetime) -> WebhookToken:
+        """End one; the first time counts. Raises NoSuchToken."""
+        with self._connections.write() as transaction:
+            transaction.change(REVOKE, id=token, at_us=codec.micros(at))
+            row = transaction.row(GET, id=token)
+        if row is None:
+            raise NoSuchToken(f"no webhook token is called {token[:80]!a}; list them to find it")
+        return _token(row)
+
+
+def _token(row: Row[Any]) -> WebhookToken:
+    """Read a row."""
+    return WebhookToken(
+        id=row.id,
+        purpose=row.purpose,
+        environment=row.environment,
+        made_by=row.made_by,
+        made_at=codec.instant(row.made_us),
+        revoked_at=codec.instant_or_none(row.revoked_us),
+    )

@@ -1,0 +1,427 @@
+"""The centre's database: orders, incidents, approvals, agents, switches and episodes in memory.
+
+Called by `centre`. What the ports promise of each is kept: a method is one transaction, durable
+when it returns. A crash falls before the transaction or after it, never into it; that the real
+stores keep this is for their own contract and fault suites. While the database is away, every
+method raises DatabaseAway.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sentienguard.model import errors
+from sentienguard.model.approval import Approval, ApprovalStatus
+from sentienguard.model.decision import Decision
+from sentienguard.model.ids import AgentId, ApprovalId, Digest, Fingerprint, IncidentId, OrderId
+from sentienguard.model.incident import NEXT, Incident, Outcome, Status
+from sentienguard.model.order import ExecutionReport, Order, OrderStatus
+from sentienguard.ports import approval_store, incident_store, order_store
+from sentienguard.ports.agent_store import Agent, NoSuchAgent
+from sentienguard.ports.episode_store import Episode
+from sentienguard.ports.switches import Freeze, Silence
+
+Point = Callable[[str], None]
+S = OrderStatus
+
+
+class DatabaseAway(errors.Unavailable):
+    """The database cannot be reached just now; nothing was read or written."""
+
+
+class Database:
+    """What all stores share: whether it answers, and where a crash may fall."""
+
+    def __init__(self, point: Point) -> None:
+        """`point` may raise Crash."""
+        self.away = False
+        self._point = point
+
+    def read(self) -> None:
+        """Stand before every look. Raises DatabaseAway."""
+        if self.away:
+            raise DatabaseAway("the database is away")
+
+    def write(self, what: str) -> None:
+        """Stand before every change. Raises DatabaseAway, Crash."""
+        self.read()
+        self._point(f"centre stores {what}")
+
+    def wrote(self, what: str) -> None:
+        """Stand behind every change. Raises Crash."""
+        self._point(f"centre stored {what}")
+
+
+def _unwatched(_: object) -> None:
+    """Tell nobody."""
+
+
+class Orders:
+    """A ports.order_store.OrderStore."""
+
+    def __init__(
+        self, database: Database, outcome_of: Callable[[IncidentId], Outcome | None]
+    ) -> None:
+        """`outcome_of` joins the incidents' table."""
+        self._database = database
+        self._outcome_of = outcome_of
+        self.rows: dict[OrderId, order_store.KeptOrder] = {}
+        self._of_agent: dict[AgentId, list[OrderId]] = {}
+        self.numbers: dict[AgentId, int] = {}
+        self.inserted: Callable[[Order], None] = _unwatched
+
+    def release(self, order: Order, *, at: datetime) -> bool:
+        """Keep an order for delivery; False where it was kept before."""
+        self._database.write("order")
+        new = order.id not in self.rows
+        if new:
+            self.insert(order, at)
+        self._database.wrote("order")
+        return new
+
+    def insert(self, order: Order, at: datetime) -> None:
+        """Write the row."""
+        self.inserted(order)
+        self.rows[order.id] = order_store.KeptOrder(order, S.RELEASED, at, None, None, None, None)
+        self._of_agent.setdefault(order.agent, []).append(order.id)
+
+    def get(self, order: OrderId) -> order_store.KeptOrder:
+        """Return one. Raises NoSuchOrder."""
+        self._database.read()
+        found = self.rows.get(order)
+        if found is None:
+            raise order_store.NoSuchOrder(f"no order {order}")
+        return found
+
+    def waiting(self, agent: AgentId) -> Sequence[order_store.KeptOrder]:
+        """Return what this agent should be given, oldest first."""
+        return self._in(agent, {S.RELEASED, S.DELIVERED})
+
+    def under_way(self, agent: AgentId) -> Sequence[order_store.KeptOrder]:
+        """Return what this agent was given and has not ended, oldest first."""
+        return self._in(agent, {S.DELIVERED, S.ADMITTED})
+
+    def delivered(self, order: OrderId, *, at: datetime) -> bool:
+        """Mark as handed over."""
+        return self._change("delivery", order, {S.RELEASED, S.DELIVERED}, S.DELIVERED, at)
+
+    def withdraw(self, order: OrderId) -> bool:
+        """Take back an order that was never delivered."""
+        return self._change("withdrawal", order, {S.RELEASED, S.WITHDRAWN}, S.WITHDRAWN)
+
+    def admitted(self, order: OrderId) -> None:
+        """Mark that the host began."""
+        self._change("admission", order, {S.RELEASED, S.DELIVERED, S.WITHDRAWN}, S.ADMITTED)
+
+    def refused(self, order: OrderId, *, because: str) -> None:
+        """Mark that the host will never run it."""
+        self._change("refusal", order, {S.RELEASED, S.DELIVERED, S.WITHDRAWN}, S.REFUSED)
+        if self.rows[order].status is S.REFUSED:
+            self.rows[order] = dataclasses.replace(self.rows[order], refused_because=because)
+
+    def finished(self, report: ExecutionReport) -> None:
+        """Keep the host's report, the first one."""
+        self._database.write("report")
+        found = self.get(report.order)
+        if found.report is None:
+            self.rows[report.order] = dataclasses.replace(found, status=S.FINISHED, report=report)
+        self._database.wrote("report")
+
+    def ended(self, playbook: Digest, environment: str) -> Sequence[order_store.Ended]:
+        """Return how this playbook's orders ended there, newest first."""
+        self._database.read()
+        rows = [
+            one
+            for one in self.rows.values()
+            if one.report is not None
+            and (one.order.digest, one.order.environment) == (playbook, environment)
+        ]
+        rows.sort(key=lambda one: one.released_at, reverse=True)
+        return [
+            order_store.Ended(
+                one.order.agent, one.report.outcome, self._outcome_of(one.order.incident)
+            )
+            for one in rows
+            if one.report is not None
+        ]
+
+    def request_stop(self, order: OrderId, *, by: str) -> bool:
+        """Ask for a stop in mid-flight."""
+        self._database.write("stop")
+        found = self.get(order)
+        if found.status not in {S.RELEASED, S.DELIVERED, S.ADMITTED}:
+            return False
+        asked = found.stop_requested_by or by
+        self.rows[order] = dataclasses.replace(found, stop_requested_by=asked)
+        return True
+
+    def next_seq(self, agent: AgentId) -> int:
+        """Return the next sequence number for a message to this agent."""
+        self._database.write("number")
+        self.numbers[agent] = self.numbers.get(agent, 0) + 1
+        return self.numbers[agent]
+
+    def started_on(self, agent: AgentId, *, since: datetime) -> int:
+        """Count orders released to this agent since then."""
+        return sum(self.rows[one].released_at >= since for one in self._of_agent.get(agent, ()))
+
+    def started_since(self, since: datetime, *, environment: str) -> int:
+        """Count orders released in this environment since then."""
+        self._database.read()
+        return sum(
+            one.released_at >= since and one.order.environment == environment
+            for one in self.rows.values()
+        )
+
+    def _in(self, agent: AgentId, states: set[S]) -> Sequence[order_store.KeptOrder]:
+        self._database.read()
+        found = [self.rows[one] for one in self._of_agent.get(agent, ())]
+        return [one for one in found if one.status in states]
+
+    def _change(
+        self, what: str, order: OrderId, states: set[S], to: S, at: datetime | None = None
+    ) -> bool:
+        self._database.write(what)
+        found = self.get(order)
+        fits = found.status in states
+        if fits:
+            when = found.delivered_at or at
+            self.rows[order] = dataclasses.replace(found, status=to, delivered_at=when)
+        self._database.wrote(what)
+        return fits
+
+
+class Incidents:
+    """The part of ports.incident_store.IncidentStore that the centre's work asks for."""
+
+    def __init__(self, database: Database) -> None:
+        """Begin empty."""
+        self._database = database
+        self.rows: dict[IncidentId, Incident] = {}
+        self.open_rows: dict[IncidentId, Incident] = {}
+        self._decisions: dict[IncidentId, Decision] = {}
+
+    def open(self, incident: Incident) -> Incident:
+        """Keep a new incident, unless one with its agent and fingerprint is open."""
+        self._database.write("incident")
+        standing = self.open_for(incident.agent, incident.fingerprint)
+        if standing is None:
+            self.rows[incident.id] = self.open_rows[incident.id] = incident
+        self._database.wrote("incident")
+        return standing or incident
+
+    def get(self, incident: IncidentId) -> Incident:
+        """Return one. Raises NoSuchIncident."""
+        self._database.read()
+        found = self.rows.get(incident)
+        if found is None:
+            raise incident_store.NoSuchIncident(f"no incident {incident}")
+        return found
+
+    def move(
+        self,
+        incident: IncidentId,
+        status: Status,
+        *,
+        summary: str,
+        outcome: Outcome | None = None,
+        at: datetime | None = None,
+    ) -> Incident:
+        """Move to a status. Raises NoSuchIncident, WrongTransition."""
+        self._database.write("move")
+        found = self.get(incident)
+        if found.status is not status:
+            if status not in NEXT[found.status]:
+                raise incident_store.WrongTransition(f"{incident}: {found.status} to {status}")
+            moved = dataclasses.replace(
+                found, status=status, summary=summary, outcome=outcome, closed_at=at
+            )
+            self.rows[incident] = self.open_rows[incident] = moved
+            if status is Status.CLOSED:
+                del self.open_rows[incident]
+        self._database.wrote("move")
+        return self.rows[incident]
+
+    def unfinished(self, agent: AgentId | None = None) -> Sequence[Incident]:
+        """Return all that are not closed, oldest first."""
+        self._database.read()
+        return [one for one in self.open_rows.values() if agent in {None, one.agent}]
+
+    def open_for(self, agent: AgentId, fingerprint: Fingerprint) -> Incident | None:
+        """Return the one that is open for this symptom at this place."""
+        self._database.read()
+        wanted = (agent, fingerprint)
+        found = (one for one in self.open_rows.values() if (one.agent, one.fingerprint) == wanted)
+        return next(found, None)
+
+    def earlier(
+        self, agent: AgentId, fingerprint: Fingerprint, *, since: datetime
+    ) -> Sequence[Incident]:
+        """Return closed ones with this fingerprint opened since then, newest first."""
+        self._database.read()
+        wanted = (agent, fingerprint)
+        found = [
+            one
+            for one in self.rows.values()
+            if (one.agent, one.fingerprint) == wanted
+            and one.status is Status.CLOSED
+            and one.opened_at >= since
+        ]
+        return sorted(found, key=lambda one: one.opened_at, reverse=True)
+
+    def put_decision(self, decision: Decision) -> None:
+        """Keep the decision of an incident, the first one."""
+        self._database.write("decision")
+        self._decisions.setdefault(decision.incident, decision)
+        self._database.wrote("decision")
+
+    def decision(self, incident: IncidentId) -> Decision | None:
+        """Return the decision of an incident, where one was made."""
+        self._database.read()
+        return self._decisions.get(incident)
+
+
+class Approvals:
+    """A ports.approval_store.ApprovalStore."""
+
+    def __init__(self, database: Database) -> None:
+        """Begin empty."""
+        self._database = database
+        self.rows: dict[ApprovalId, Approval] = {}
+        self.decided: Callable[[Approval], None] = _unwatched
+
+    def open(self, approval: Approval) -> None:
+        """Keep a question; the same id again changes nothing."""
+        self._database.write("question")
+        self.rows.setdefault(approval.id, approval)
+        self._database.wrote("question")
+
+    def get(self, approval: ApprovalId) -> Approval:
+        """Return one. Raises NoSuchApproval."""
+        self._database.read()
+        found = self.rows.get(approval)
+        if found is None:
+            raise approval_store.NoSuchApproval(f"no question {approval}")
+        return found
+
+    def of(self, incident: IncidentId) -> Approval | None:
+        """Return the question of an incident, where one was asked."""
+        self._database.read()
+        return next((one for one in self.rows.values() if one.incident == incident), None)
+
+    def decide(
+        self, approval: ApprovalId, status: ApprovalStatus, *, by: str, at: datetime, note: str
+    ) -> Approval:
+        """Answer a pending question, once. Raises NoSuchApproval, AlreadyDecided."""
+        self._database.write("answer")
+        found = self.get(approval)
+        person = status in {ApprovalStatus.APPROVED, ApprovalStatus.DENIED}
+        if found.status is not ApprovalStatus.PENDING or (person and self.late(found, at)):
+            raise approval_store.AlreadyDecided(f"{approval} is {found.status}")
+        decided = dataclasses.replace(found, status=status, decided_by=by, decided_at=at, note=note)
+        self.rows[approval] = decided
+        self.decided(decided)
+        self._database.wrote("answer")
+        return decided
+
+    def late(self, approval: Approval, at: datetime) -> bool:
+        """Tell whether a person's answer comes too late."""
+        return at > approval.expires_at
+
+    def list(self, status: ApprovalStatus | None) -> Sequence[Approval]:
+        """List newest first."""
+        self._database.read()
+        return [one for one in reversed(self.rows.values()) if status in {None, one.status}]
+
+
+class Agents:
+    """The part of ports.agent_store.AgentStore that the centre's work asks for."""
+
+    def __init__(self, database: Database) -> None:
+        """Begin empty."""
+        self._database = database
+        self.rows: dict[AgentId, Agent] = {}
+
+    def add(self, agent: Agent) -> None:
+        """Keep a new agent."""
+        self.rows[agent.id] = agent
+
+    def get(self, agent: AgentId) -> Agent:
+        """Return one. Raises NoSuchAgent."""
+        self._database.read()
+        found = self.rows.get(agent)
+        if found is None:
+            raise NoSuchAgent(f"no agent {agent}")
+        return found
+
+    def events_through(self, agent: AgentId, through: int) -> None:
+        """Remember how far its events are durable."""
+        self._database.write("events through")
+        found = self.rows[agent]
+        self.rows[agent] = dataclasses.replace(
+            found, events_through=max(found.events_through, through)
+        )
+
+
+class KillSwitch:
+    """A ports.switches.Switches."""
+
+    def __init__(self, database: Database) -> None:
+        """Begin with everything on."""
+        self._database = database
+        self._freeze: Freeze | None = None
+        self._silences: list[Silence] = []
+
+    @property
+    def frozen_in_truth(self) -> bool:
+        """Tell whether the freeze stands, whoever can read it now."""
+        return self._freeze is not None
+
+    def freeze(self) -> Freeze | None:
+        """Return the freeze that stands, if one does."""
+        self._database.read()
+        return self._freeze
+
+    def set_freeze(self, freeze: Freeze | None) -> None:
+        """Set or clear the kill switch."""
+        self._database.write("freeze")
+        self._freeze = freeze
+
+    def add_silence(self, silence: Silence) -> None:
+        """Keep a silence."""
+        self._silences.append(silence)
+
+    def silences(self, *, at: datetime) -> Sequence[Silence]:
+        """Return those that stand or are still to come."""
+        self._database.read()
+        return [one for one in self._silences if one.ends_at > at]
+
+
+class Episodes:
+    """The part of ports.episode_store.EpisodeStore that the centre's work asks for."""
+
+    def __init__(self, database: Database) -> None:
+        """Begin empty."""
+        self._database = database
+        self._standing: dict[IncidentId, Episode] = {}
+
+    def start(self, episode: Episode) -> None:
+        """Keep a new one; the same incident again changes nothing."""
+        self._database.write("episode")
+        self._standing.setdefault(episode.incident, episode)
+
+    def clear(self, incident: IncidentId, *, at: datetime) -> None:
+        """Mark that the symptom is gone."""
+        del at
+        self._database.write("episode's end")
+        self._standing.pop(incident, None)
+
+    def standing(self, agent: AgentId) -> Sequence[Episode]:
+        """Return this agent's that have not cleared."""
+        self._database.read()
+        return [one for one in self._standing.values() if one.agent == agent]
+
+    def sample_of(self, incident: IncidentId) -> str | None:
+        """Return nothing: the pretend world sends no samples' texts."""
+        del incident
+        return None

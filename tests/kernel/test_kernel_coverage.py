@@ -1,0 +1,43 @@
+"""Every branch of the safety kernel is reached by its unit tests alone."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import kernel, mutants
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TESTS = ("audit", "decide", "execute", "flow", "trust")
+MORE = ("tests/unit/playbook/test_playbook_conditions.py",
+        "tests/unit/playbook/test_playbook_conditions_edges.py")  # fmt: skip
+
+
+@pytest.mark.timeout(600)
+def test_the_unit_tests_reach_every_branch_of_the_kernel(tmp_path):
+    data = f"--data-file={tmp_path / 'coverage'}"
+    environment = {name: value for name, value in os.environ.items() if name != "EFFORT"}
+    environment["HYPOTHESIS_STORAGE_DIRECTORY"] = str(tmp_path)
+
+    def coverage(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "coverage", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    places = [*(f"tests/unit/{name}" for name in TESTS), *MORE]
+    quiet = ("-q", "-p", "no:cacheprovider")
+    ran = coverage("run", "--branch", data, "-m", "pytest", *quiet, *places)
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    files = ",".join(str(mutants.file_of(f"sentienguard.{name}")) for name in kernel.MODULES)
+    report = coverage("report", data, f"--include={files}", "--show-missing", "--fail-under=100")
+    assert report.returncode == 0, report.stdout + report.stderr
+    listed = coverage("report", data, f"--include={files}", "--no-skip-covered")
+    told = {line.split()[0] for line in listed.stdout.splitlines() if ".py" in line}
+    assert len(told) == len(kernel.MODULES), "a module of the kernel was not looked at"

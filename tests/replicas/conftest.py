@@ -1,0 +1,31 @@
+"""A PostgreSQL server for the tests of this directory; they skip where none is installed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+pytest.register_assert_rewrite("tests.contract.audit_log_cases", "tests.support.replica_set")
+
+from sentienguard.adapters.sql_store import Database, open_database  # noqa: E402
+from tests.servers import postgresql  # noqa: E402  # after the rewrite
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgresql.Server]:
+    reason = postgresql.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with postgresql.running() as running:
+        yield running
+
+
+@pytest.fixture
+def url(server: postgresql.Server) -> str:
+    return server.new_database()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    opened = open_database(url)
+    yield opened
+    opened.close()

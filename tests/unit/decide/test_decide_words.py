@@ -1,0 +1,174 @@
+"""The order of routes, the meet, and the words in which a decision and its question are told."""
+
+import dataclasses
+import itertools
+
+import pytest
+
+from sentienguard.model import ids
+from sentienguard.model.decision import Candidate, Confidence, Route, ScoreItem, Verdict, strictest
+from sentienguard.model.playbook import Action, Step, Undo
+from sentienguard.stages.decide import approval, decide, policy, routing
+from sentienguard.stages.decide.settings import DecideSettings
+from tests.support import decide_cases as cases
+
+
+def test_routes_are_ordered_from_people_to_running():
+    assert [(one.name, one.value) for one in Route] == [
+        ("ESCALATE", 0),
+        ("DRY_RUN", 1),
+        ("ASK", 2),
+        ("RUN_AND_VERIFY", 3),
+        ("RUN", 4),
+    ]
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.product(Route, Route)))
+def test_the_meet_is_the_stricter_of_two(one, other):
+    expected = Route(min(one, other))
+    assert one.meet(other) is expected
+    verdicts = (Verdict("a", one, "x"), Verdict("b", other, "y"))
+    assert strictest(verdicts) is routing.route(list(verdicts)) is expected
+
+
+def test_no_verdict_permits_nothing():
+    assert strictest(()) is Route.ESCALATE
+
+
+def made(**changed):
+    evidence = cases.evidence("system.disk_usage_percent", "/var")
+    found = decide.decide(
+        evidence, cases.LIBRARY, lambda _: cases.TRUSTED, cases.CLEAR, DecideSettings()
+    )
+    return dataclasses.replace(found, **changed)
+
+
+VERDICTS = (
+    Verdict("a", Route.RUN, "fine"),
+    Verdict("b", Route.ASK, "it may hurt"),
+    Verdict("c", Route.ASK, "and it is new"),
+)
+
+
+def test_the_verdicts_that_hold_a_route_down_are_those_at_its_height():
+    assert made(route=Route.ASK, verdicts=VERDICTS).deciding == VERDICTS[1:]
+
+
+@pytest.mark.parametrize(
+    ("route", "said"),
+    [
+        (Route.RUN, "disk_cleanup_rotated_logs runs (confidence 0.93)."),
+        (
+            Route.RUN_AND_VERIFY,
+            "disk_cleanup_rotated_logs runs, and the centre confirms before the incident closes (",
+        ),
+        (
+            Route.ASK,
+            "disk_cleanup_rotated_logs waits for a person (confidence 0.93): it may hurt; and ",
+        ),
+        (
+            Route.DRY_RUN,
+            "disk_cleanup_rotated_logs shows what it would do, then goes to people (confidence",
+        ),
+        (
+            Route.ESCALATE,
+            "disk_cleanup_rotated_logs is not run: the incident goes to people (confidence 0.93): ",
+        ),
+    ],
+)
+def test_what_happens_and_why_is_one_sentence(route, said):
+    certain = Confidence(0.93, 0.9, 0.95, ())
+    assert routing.rationale(made(route=route, verdicts=VERDICTS, confidence=certain)).startswith(
+        said
+    )
+
+
+def test_without_a_confidence_none_is_told():
+    text = routing.rationale(made(route=Route.RUN, confidence=None))
+    assert text == "disk_cleanup_rotated_logs runs."
+
+
+def candidate(name, *items):
+    digest = ids.digest(name.encode())
+    return Candidate(ids.PlaybookName(name), "1.0.0", digest, 0.31, items)
+
+
+CAPPED = (ScoreItem("aaa", 1.0, "first"), ScoreItem("cap", -1.0, "another database"),
+          ScoreItem("zzz", 1.0, "last"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("candidates", "said"),
+    [
+        ((), "No playbook is for this: the library is empty."),
+        (
+            (candidate("mysql_reset", *CAPPED), candidate("x"), candidate("y")),
+            "No playbook is for this: the nearest is mysql_reset at 0.31, another database.",
+        ),
+        (
+            (candidate("mysql_reset", CAPPED[0], CAPPED[2]),),
+            "No playbook is for this: the nearest is mysql_reset at 0.31, too little fits.",
+        ),
+    ],
+)
+def test_a_near_miss_is_told_with_what_speaks_against_it(candidates, said):
+    assert routing.rationale(made(playbook=None, candidates=candidates)) == said
+
+
+def remedy(**changed):
+    return dataclasses.replace(cases.LIBRARY.playbooks[0], **changed)
+
+
+def asked(**changed):
+    return approval.question(made(route=Route.ASK, verdicts=VERDICTS, **changed), remedy())
+
+
+def test_a_question_says_what_will_happen_and_what_cannot_be_undone():
+    steps = (
+        Step("do_it", Action("service", {}), Undo(None, "nothing is kept"), only_if=None),
+        Step("free_it", Action("fs", {}), Undo(None, ""), only_if="disk_usage > 85%"),
+        Step("end_it", Action("fs", {}), Undo(Action("fs", {}), ""), only_if=None),
+    )
+    found = approval.question(made(route=Route.ASK, verdicts=VERDICTS), remedy(steps=steps))
+    assert found.will == (
+        "do it (cannot be undone: nothing is kept)",
+        "free it, only if disk_usage > 85% (cannot be undone)",
+        "end it",
+    )
+    assert "  2. free it, only if disk_usage > 85% (cannot be undone)\n" in found.text()
+
+
+def test_a_question_without_parameters_is_about_the_host():
+    assert asked(parameters={}).target == "the host as a whole"
+    assert asked(parameters={"mount": "/var"}).target == "mount = /var"
+    assert "(confidence unknown)" in asked(confidence=None).playbook
+    assert asked().because == "it may hurt; and it is new"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"route": Route.RUN}, {"route": Route.DRY_RUN}, {"digest": ids.digest(b"other")}]
+)
+def test_only_a_decision_to_ask_about_this_very_playbook_is_asked_about(changed):
+    with pytest.raises(approval.NothingToAsk):
+        approval.question(made(**({"route": Route.ASK} | changed)), remedy())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a" * 200, "a" * 200),
+        ("a" * 201, "a" * 200 + "..."),
+        ("two\nlines \u202eback", "two lines  back"),
+        ("\x1b[31m", "[31m"),
+    ],
+)
+def test_what_a_host_reported_is_shown_on_one_line(text, shown):
+    assert approval.plain(text) == shown
+
+
+def test_the_rules_are_those_of_the_page_in_its_order():
+    assert [rule.__name__ for rule in policy.RULES] == [
+        "match", "confidence", "risk", "approval_gate", "idempotence", "environment", "exclusions",
+        "maintenance", "silence", "do_not_remediate", "earned_autonomy", "service_budget",
+        "fleet_budget", "circuit_breaker", "freeze", "once", "parameters", "audit",
+    ]  # fmt: skip
