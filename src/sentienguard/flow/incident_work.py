@@ -12,7 +12,7 @@ from sentienguard.flow import incident as flow
 from sentienguard.flow.centre import Centre
 from sentienguard.flow.deciding import Deciding
 from sentienguard.flow.ledger import SYSTEM
-from sentienguard.model.approval import ApprovalStatus
+from sentienguard.model.approval import Approval, ApprovalStatus
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Incident, Outcome, Status
 from sentienguard.model.order import Order
@@ -99,12 +99,15 @@ class IncidentWork:
         """Return what a wait that brought nothing means.
 
         A person may have answered in time while the centre could not tell the incident any more: it
-        died, or its log was read-only.
+        died, or its log was read-only. The store ends the question here, so an answer that it takes
+        is never one that comes too late for its incident.
         """
         if self._centre.incidents.get(incident).status is Status.AWAITING_APPROVAL:
             asked = self._centre.approvals.of(incident)
-            if asked is not None and asked.status in answers.OF_PEOPLE:
-                return answers.follow(self._centre, asked)
+            if asked is not None:
+                ended = self._ended(asked, ApprovalStatus.EXPIRED)
+                if ended.status in answers.OF_PEOPLE:
+                    return answers.follow(self._centre, ended)
         return flow.NothingCame()
 
     def _move(self, incident: IncidentId, deed: flow.Move) -> None:
@@ -134,20 +137,27 @@ class IncidentWork:
         self._centre.live.changed("approval", asked.id, self.now())
 
     def _close_approval(self, deed: flow.CloseApproval) -> None:
-        asked, now = deed.approval, self.now()
-        try:
-            self._centre.approvals.decide(asked.id, deed.status, by=SYSTEM, at=now, note="")
-        except AlreadyDecided:  # performed before a crash, or a person was a moment earlier
+        ended = self._ended(deed.approval, deed.status)
+        if ended.status in answers.OF_PEOPLE:  # in time, but the symptom ended first
+            answers.follow(self._centre, ended)
             return
-        if deed.status in {ApprovalStatus.EXPIRED, ApprovalStatus.WITHDRAWN}:
-            self._centre.audit.append(
-                kind="approval.decided",
-                env=asked.environment,
-                incident=asked.incident,
-                key=f"{asked.id}/decided",
-                data={"approval_id": asked.id, "decision": deed.status.value},
+        self._centre.audit.append(
+            kind="approval.decided",
+            env=ended.environment,
+            incident=ended.incident,
+            key=f"{ended.id}/decided",
+            data={"approval_id": ended.id, "decision": ended.status.value},
+        )
+        self._centre.live.changed("approval", ended.id, self.now())
+
+    def _ended(self, asked: Approval, status: ApprovalStatus) -> Approval:
+        """End a question that nobody answered; return how it ended, now or before."""
+        try:
+            return self._centre.approvals.decide(
+                asked.id, status, by=SYSTEM, at=self.now(), note=""
             )
-        self._centre.live.changed("approval", asked.id, now)
+        except AlreadyDecided:  # performed before a crash, or a person was a moment earlier
+            return self._centre.approvals.get(asked.id)
 
     def _record_intent(self, order: Order) -> None:
         self._centre.audit.append(

@@ -7,6 +7,10 @@ Called by the agents' API and by simulations. Rules:
  2. The host's numbering has no gaps: from the first event that is missing on, nothing is taken, and
     the host sends again from there.
  3. The second time an event comes, the log knows it; what follows from it is idempotent.
+ 4. A host speaks for its own orders. What it says of another's, or of none that was ever made, is
+    in the log as its word and told to people, and nothing follows from it.
+ 5. What a host says in a way that is not understood is an unknown end, never a failure to listen:
+    everything it has to say behind it would be lost.
 """
 
 import hashlib
@@ -22,7 +26,10 @@ from sentienguard.model.ids import IncidentId, OrderId
 from sentienguard.model.order import ExecutionOutcome, ExecutionReport
 from sentienguard.ports import audit_log
 from sentienguard.ports.agent_store import Agent
+from sentienguard.ports.order_store import NoSuchOrder
 from sentienguard.trust import canonical
+
+_OF_ORDERS = frozenset({"order.admitted", "order.refused", "order.finished"})
 
 
 class BlobWrong(audit_log.EntryRefused):
@@ -74,29 +81,62 @@ class Receipts:
             self._centre.log.put_blob(plain, media_type)
 
     def _follow(self, agent: Agent, fields: dict[str, Any]) -> None:
-        data: dict[str, Any] = fields.get("data", {})
         incident = IncidentId(fields["incident"])
+        # Without an incident, the host could not believe the order and tells only that.
+        if incident and fields["kind"] in _OF_ORDERS:
+            self._follow_order(agent, fields, incident)
+        if incident:
+            self._centre.live.changed("incident", incident, self._centre.clock.now())
+
+    def _follow_order(self, agent: Agent, fields: dict[str, Any], incident: IncidentId) -> None:
+        data: dict[str, Any] = fields["data"]
         order = OrderId(str(data.get("order_id", "")))
+        why_not = self._foreign(agent, order, incident)
+        if why_not is not None:  # rule 4
+            self._alarm(agent, fields, why_not)
+            return
         match fields["kind"]:
             case "order.admitted":
                 self._centre.orders.admitted(order)
-            case "order.refused" if incident:  # without one, the host could not believe the order
+            case "order.refused":
                 self._refused(agent, incident, order, str(data.get("reason", "")))
-            case "order.finished":
-                self._finished(incident, order, data)
             case _:
-                pass
-        if incident:
-            self._centre.live.changed("incident", incident, self._centre.clock.now())
+                self._finished(incident, order, data)
+
+    def _foreign(self, agent: Agent, order: OrderId, incident: IncidentId) -> str | None:
+        try:
+            made = self._centre.orders.get(order).order
+        except NoSuchOrder:
+            return f"it was never given an order {order[:64]}"
+        if made.agent != agent.id:
+            return f"order {order} was another host's"
+        if made.incident != incident:
+            return f"order {order} was for incident {made.incident}, not for {incident}"
+        return None
+
+    def _alarm(self, agent: Agent, fields: dict[str, Any], why: str) -> None:
+        """Tell people, once for each such entry."""
+        self._centre.counters.add("agent_events_total", "foreign")
+        self._centre.audit.append(
+            kind="agent.alarm",
+            env=agent.environment,
+            key=f"{agent.id}/{fields['src_seq']}/foreign",
+            data={
+                "agent": agent.id,
+                "host": agent.host,
+                "rule": "speaks_for_itself",
+                "reason": f"{agent.host} sent {fields['kind']}, but {why}",
+            },
+        )
 
     def _refused(self, agent: Agent, incident: IncidentId, order: OrderId, reason: str) -> None:
         self._centre.orders.refused(order, because=reason)
         self._end(incident, order, ExecutionOutcome.REFUSED, f"{agent.host} refused: {reason}", ())
 
     def _finished(self, incident: IncidentId, order: OrderId, data: dict[str, Any]) -> None:
-        outcome = ExecutionOutcome(data["outcome"])
-        left_behind = tuple(str(name) for name in data.get("left_behind", []))
-        reason = str(data.get("reason", ""))
+        outcome, reason = _outcome(data), str(data.get("reason", ""))
+        left = data.get("left_behind", [])
+        left_behind = tuple(str(name) for name in left) if isinstance(left, list) else ()
         self._centre.orders.finished(
             ExecutionReport(
                 order=order,
@@ -123,6 +163,15 @@ class Receipts:
         self._centre.tell(incident, event, key=f"ended/{order}")
 
 
+def _outcome(data: dict[str, Any]) -> ExecutionOutcome:
+    try:
+        return ExecutionOutcome(str(data.get("outcome")))
+    except ValueError:  # rule 5: an executor of a later version, or one that was tampered with
+        return ExecutionOutcome.UNKNOWN
+
+
 def _moment(data: dict[str, Any], name: str, otherwise: datetime) -> datetime:
-    ms = data.get(name)
-    return datetime.fromtimestamp(ms / 1000, UTC) if isinstance(ms, int) else otherwise
+    try:
+        return datetime.fromtimestamp(int(data[name]) / 1000, UTC)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):  # rule 5
+        return otherwise

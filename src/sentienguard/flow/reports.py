@@ -3,7 +3,7 @@
 Called by the API and by receipts. The log is the only source: nothing is remembered elsewhere.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sentienguard.model.ids import IncidentId
@@ -11,6 +11,9 @@ from sentienguard.model.order import Phase, StepRecord, StepStatus
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint
 from sentienguard.stages.audit import record as records
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS = 10**14
 
 PHASE_OF_KIND = {
     "precheck.done": Phase.PRE_CHECK,
@@ -24,7 +27,7 @@ def steps(log: audit_log.AuditLog, incident: IncidentId) -> tuple[StepRecord, ..
     """Return what the host reported of each pre-check, step, verification and undo, in order."""
     return tuple(
         _step(log, PHASE_OF_KIND[fields["kind"]], fields["data"])
-        for fields in (entry.fields for entry in log.by_incident(incident))
+        for fields in records.believed(log.by_incident(incident))
         if fields["kind"] in PHASE_OF_KIND
     )
 
@@ -63,17 +66,32 @@ def cosigners(note: str | None) -> tuple[tuple[str, datetime], ...]:
 
 
 def _step(log: audit_log.AuditLog, phase: Phase, data: dict[str, Any]) -> StepRecord:
+    """Read what a host said; what is not understood is shown as failed, never an error here."""
+    exit_code = data.get("exit_code")
     return StepRecord(
         phase=phase,
         name=str(data.get("name", "")),
-        status=StepStatus(data.get("status", "failed")),
+        status=_status(data.get("status")),
         detail=str(data.get("detail", "")),
-        started_at=datetime.fromtimestamp(int(data.get("started_ms", 0)) / 1000, UTC),
-        duration_ms=int(data.get("duration_ms", 0)),
-        exit_code=data.get("exit_code"),
-        stdout=_text(log, data["stdout"]) if "stdout" in data else "",
-        stderr=_text(log, data["stderr"]) if "stderr" in data else "",
+        started_at=_EPOCH + timedelta(milliseconds=_count(data.get("started_ms"))),
+        duration_ms=_count(data.get("duration_ms")),
+        exit_code=exit_code if isinstance(exit_code, int) else None,
+        stdout=_text(log, str(data["stdout"])) if "stdout" in data else "",
+        stderr=_text(log, str(data["stderr"])) if "stderr" in data else "",
     )
+
+
+def _status(said: Any) -> StepStatus:
+    try:
+        return StepStatus(said)
+    except ValueError:
+        return StepStatus.FAILED
+
+
+def _count(said: Any) -> int:
+    """Return a host's milliseconds, at most those of the year 5138."""
+    fine = isinstance(said, int) and 0 <= said <= _LATEST_MS
+    return said if fine else 0
 
 
 def _text(log: audit_log.AuditLog, sha256: str) -> str:
@@ -81,3 +99,5 @@ def _text(log: audit_log.AuditLog, sha256: str) -> str:
         return log.get_blob(sha256).decode(errors="replace")
     except audit_log.BlobErased:
         return "(erased)"
+    except audit_log.NoSuchBlob:
+        return "(never sent)"

@@ -29,7 +29,9 @@ STORY = [
     ("approval.decided", "user:bob.chen@company.com", 10, {
         "decision": "approved", "role": "Remediation Authority", "ip_address": "203.0.113.42",
     }),
-    ("order.intent", "cp", 11, {"order_id": "ord_1", "playbook": "postgres_connection_pool_reset"}),
+    ("order.intent", "cp", 11, {
+        "order_id": "ord_1", "agent": "4f5a3c1e", "playbook": "postgres_connection_pool_reset",
+    }),
     ("precheck.done", NAME, 12, {"order_id": "ord_1", "name": "headroom", "status": "success"}),
     ("step.done", NAME, 13, {
         "order_id": "ord_1", "name": "terminate_idle_connections", "status": "success",
@@ -42,7 +44,7 @@ STORY = [
     ("order.finished", NAME, 20, {
         "order_id": "ord_1", "outcome": "SUCCESS", "reason": "all verified",
     }),
-    ("order.intent", "cp", 21, {"order_id": "ord_2", "dry_run": True}),
+    ("order.intent", "cp", 21, {"order_id": "ord_2", "agent": "4f5a3c1e", "dry_run": True}),
     ("order.refused", NAME, 22, {"order_id": "ord_2", "rule": "nonce", "reason": "used before"}),
     ("incident.verified", "cp", 27, {"passed": True}),
     ("incident.closed", "cp", 28, {"outcome": "resolved", "summary": "pool at 9 of 100"}),
@@ -217,3 +219,14 @@ def test_what_was_recorded_as_empty_is_null():
 def test_no_entries_are_no_incident():
     with pytest.raises(audit_log.NoSuchEntry):
         record.render([])
+
+
+def test_a_host_that_no_order_went_to_is_not_heard_in_the_record():
+    elsewhere = [
+        (kind, source, second, {**data, "agent": "another"} if kind == "order.intent" else data)
+        for kind, source, second, data in STORY
+    ]
+    whole = rendered(elsewhere)
+    assert not whole["execution_log"]
+    assert not whole["verification_log"]
+    assert [one["result"] for one in whole["executions"]] == [None, None]

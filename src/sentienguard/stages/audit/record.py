@@ -67,7 +67,7 @@ def render(
     """
     if not entries:
         raise audit_log.NoSuchEntry("the log holds nothing about this incident")
-    story = _Story([(one.index, one.fields) for one in entries], blobs or {})
+    story = _Story(believed(entries), blobs or {})
     started, ended = story.span()
     return {
         "incident_id": story.fields[0]["incident"],
@@ -86,13 +86,25 @@ def render(
     }
 
 
+def believed(entries: Sequence[audit_log.StoredEntry]) -> list[dict[str, Any]]:
+    """Return the members of an incident's entries, hosts heard only where its orders went to them.
+
+    The log keeps whatever a host signs, also what it says about the incident of another host.
+    """
+    found = [one.fields for one in entries]
+    hosts = {
+        f"agent:{one['data']['agent']}"
+        for one in found
+        if one["kind"] == "order.intent" and "agent" in one["data"]
+    }
+    return [one for one in found if not one["src"].startswith("agent:") or one["src"] in hosts]
+
+
 class _Story:
     """The entries of one incident, by kind."""
 
-    def __init__(
-        self, numbered: list[tuple[int, dict[str, Any]]], blobs: Mapping[str, str]
-    ) -> None:
-        self.fields = [fields for _, fields in numbered]
+    def __init__(self, fields: list[dict[str, Any]], blobs: Mapping[str, str]) -> None:
+        self.fields = fields
         self._blobs = blobs
 
     def of(self, kind: str) -> list[dict[str, Any]]:
