@@ -28,7 +28,7 @@ from sentienguard.model import ids
 from sentienguard.model.access import Role
 from sentienguard.playbook import parse
 from sentienguard.trust import catalogue
-from tests.support import installation, kill_processes, kill_remedies
+from tests.support import kill_processes, kill_remedies
 
 ENVIRONMENT = "drill"
 ADMINISTRATOR, PASSWORD = "admin", "killed and killed again"
@@ -153,7 +153,9 @@ def _centre(wish: Wish) -> Fleet:
         **wish.settings,
     }
     if wish.database_url:
-        values |= installation.on_postgresql(wish.database_url)
+        # The log stays in files, where a bystander reads it meanwhile; the one in a database is
+        # killed in tests/replicas.
+        values["database_url"] = wish.database_url
     ports.write_settings(places.centre, values)
     playbooks = kill_remedies.all_of(tally)
     evaluation.prepare(places.centre, places.offline, playbooks, now=datetime.now(UTC))
