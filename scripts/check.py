@@ -12,11 +12,14 @@ Rules:
    environment that fails the run: a green CI has run everything.
 4. As root on a system with apt-get, the programs that suites need are installed first.
 5. The last line is `checks: N passed, N failed`, and `, N skipped` where something was left out.
+6. Two suites run at a time where there are two processors: much of what they do is waiting. What a
+   suite printed is shown when it has ended. A single one (`--only unit`) prints as it goes.
 """
 
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import dataclasses
 import enum
 import json
@@ -25,6 +28,8 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -35,6 +40,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = pathlib.Path(sys.executable).parent
 
 NO_TESTS_COLLECTED = 5  # pytest's exit status
+SHOWING = threading.Lock()  # one suite's output at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,35 +101,37 @@ def main() -> int:
         chosen = suites if arguments.thorough else always()
 
     install_programs([suite for suite in chosen if (ROOT / suite.place).exists()])
-    outcomes = [run(suite) for suite in chosen]
+    lanes = min(arguments.lanes, len(chosen))
+    with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+        outcomes = list(pool.map(run if lanes == 1 else run_quietly, chosen))
     return report(outcomes, in_ci=os.environ.get("CI") == "true")
 
 
 def always() -> list[Suite]:
-    """List the suites of every run, the quick ones first."""
+    """List the suites of every run: the quick ones first, then the longest, so that lanes fill."""
     checked = [place for place in ("src", "scripts", "benchmarks") if (ROOT / place).exists()]
     return [
         Suite("format", ".", (tool("ruff", "format", "--check", "."),)),
         Suite("lint", ".", (tool("ruff", "check", "."),)),
-        Suite("types", ".", (tool("mypy", *checked),)),
         Suite("imports", "src", (tool("lint-imports", "--no-cache"),)),
+        Suite("types", ".", (tool("mypy", *checked),)),
         pytest_suite("unit"),
-        pytest_suite("contract"),
-        pytest_suite("playbooks"),
-        pytest_suite("kernel"),
-        pytest_suite("simulation"),
-        pytest_suite("attacks", needs=(OPENSSL,)),
-        pytest_suite("faults", needs=(STRACE,)),
+        pytest_suite("kills", needs=(OPENSSL, POSTGRESQL)),
         pytest_suite(
             "integration",
             needs=(OPENSSL, POSTGRESQL, SSH_KEYGEN, STRACE, PROMETHEUS, ALERTMANAGER),
         ),
-        pytest_suite("stories", needs=(OPENSSL, SSH_KEYGEN)),
-        pytest_suite("kills", needs=(OPENSSL, POSTGRESQL)),
         pytest_suite("replicas", needs=(OPENSSL, POSTGRESQL)),
-        pytest_suite("docs"),
+        pytest_suite("stories", needs=(OPENSSL, SSH_KEYGEN)),
+        pytest_suite("kernel"),
+        pytest_suite("attacks", needs=(OPENSSL,)),
+        pytest_suite("faults", needs=(STRACE,)),
+        pytest_suite("contract"),
+        pytest_suite("simulation"),
         Suite("ui", "ui/package.json", npm_commands(), needs=(NPM,), cwd=ROOT / "ui"),
         pytest_suite("browser", needs=(CHROMIUM,)),
+        pytest_suite("playbooks"),
+        pytest_suite("docs"),
     ]
 
 
@@ -166,6 +174,9 @@ def parse_arguments(names: Sequence[str]) -> argparse.Namespace:
 
     parser.add_argument("--only", type=suite_names, metavar="A,B", help="run these suites only")
     parser.add_argument("--thorough", action="store_true", help="add the suites that take long")
+    parser.add_argument(
+        "--lanes", type=int, default=min(2, os.cpu_count() or 1), help="suites at a time (2)"
+    )
     return parser.parse_args()
 
 
@@ -208,8 +219,8 @@ def is_installed(package: str) -> bool:
     return answer.returncode == 0 and answer.stdout == "installed"
 
 
-def run(suite: Suite) -> Outcome:
-    """Run one suite, its output going straight to ours."""
+def run(suite: Suite, output: int | None = None) -> Outcome:
+    """Run one suite, its output going straight to ours, or to the file of this descriptor."""
     if not (ROOT / suite.place).exists():
         return Outcome(suite.name, Result.NONE_YET, reason=f"no {suite.place} in the tree")
     missing = [program for program in suite.needs if not is_here(program)]
@@ -218,10 +229,11 @@ def run(suite: Suite) -> Outcome:
     if not suite.commands:
         return Outcome(suite.name, Result.FAILED, reason=f"{suite.place} declares no check")
 
-    heading(suite.name)
+    heading(suite.name if output is None else f"{suite.name} begins")
     began = time.monotonic()
     statuses = [
-        subprocess.run(command, cwd=suite.cwd, check=False).returncode for command in suite.commands
+        subprocess.run(command, cwd=suite.cwd, stdout=output, stderr=output, check=False).returncode
+        for command in suite.commands
     ]
     seconds = time.monotonic() - began
     status = next((status for status in statuses if status != 0), 0)
@@ -230,6 +242,19 @@ def run(suite: Suite) -> Outcome:
     collected_none = status == NO_TESTS_COLLECTED and suite.place.startswith("tests/")
     reason = f"{suite.place} holds no test" if collected_none else f"status {status}"
     return Outcome(suite.name, Result.FAILED, seconds, reason)
+
+
+def run_quietly(suite: Suite) -> Outcome:
+    """Run one suite beside another; show what it printed once it has ended."""
+    with tempfile.TemporaryFile() as kept:
+        outcome = run(suite, kept.fileno())
+        kept.seek(0)
+        printed = kept.read().decode(errors="replace")
+    with SHOWING:
+        heading(suite.name)
+        print(printed, end="", flush=True)
+        print(f"=== {suite.name}: {outcome.result}, {outcome.seconds:.1f} s ===", flush=True)
+    return outcome
 
 
 def why_missing(programs: Sequence[Program]) -> str:
