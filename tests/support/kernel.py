@@ -83,6 +83,7 @@ SUBJECTS = (
     Subject(
         "sentienguard.stages.execute.memory",
         (
+            f"{_EXECUTE}/test_execute_memory.py",
             f"{_EXECUTE}/test_execute_ledger.py",
             f"{_EXECUTE}/test_execute_engine_edges.py",
             f"{_EXECUTE}/test_execute_engine.py",
@@ -98,9 +99,28 @@ SUBJECTS = (
             f"{_EXECUTE}/test_execute_order_machine.py",
         ),
     ),
-    *(
-        Subject(f"sentienguard.stages.audit.{name}", (_AUDIT,))
-        for name in ("sources", "witness", "checkpoint", "entry", "ledger", "merkle", "verify")
+    Subject(
+        "sentienguard.stages.audit.sources",
+        (f"{_AUDIT}/test_audit_ledger_edges.py", f"{_AUDIT}/test_audit_ledger.py"),
+    ),
+    Subject("sentienguard.stages.audit.witness", (f"{_AUDIT}/test_audit_checkpoint.py",)),
+    Subject("sentienguard.stages.audit.checkpoint", (f"{_AUDIT}/test_audit_checkpoint.py",)),
+    Subject(
+        "sentienguard.stages.audit.entry",
+        (
+            f"{_AUDIT}/test_audit_ledger_edges.py",
+            f"{_AUDIT}/test_audit_record.py",
+            f"{_AUDIT}/test_audit_ledger.py",
+        ),
+    ),
+    Subject(
+        "sentienguard.stages.audit.ledger",
+        (f"{_AUDIT}/test_audit_ledger_edges.py", f"{_AUDIT}/test_audit_ledger.py"),
+    ),
+    Subject("sentienguard.stages.audit.merkle", (f"{_AUDIT}/test_audit_merkle.py",)),
+    Subject(
+        "sentienguard.stages.audit.verify",
+        (f"{_AUDIT}/test_audit_verify_edges.py", f"{_AUDIT}/test_audit_ledger.py"),
     ),
 )
 SAMPLED = frozenset(

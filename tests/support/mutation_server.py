@@ -10,13 +10,16 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import json
+import math
 import os
 import pathlib
+import resource
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import grimp
 import pytest
@@ -26,9 +29,19 @@ from tests.support.mutation_runs import Fate
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SLACK_S = 10.0  # beyond five times what the tests take on the module as it is
+CPU_SLACK_S = 2.0  # the same in time of the processor: ends endless loops soon on a busy machine
+MOST_MEMORY = 4 << 30  # bytes; a mutant that never stops collecting gets no more
 STILLBORN = 77  # a child's exit status
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux: a mutant that hangs outlives nobody
 THIRD_PARTY = ("hypothesis", "hypothesis.strategies", "hypothesis.stateful", "yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a mutant may take, in seconds."""
+
+    wall_s: float
+    cpu_s: int
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -53,32 +66,35 @@ def main() -> int:
     _preload(module)
     original = mutants.source_of(module)
     began = time.monotonic()
-    code = os.waitstatus_to_exitcode(os.waitpid(_start(module, original, tests, show=True), 0)[1])
-    if code != 0:
+    _, status, used = os.wait4(_start(module, original, tests), 0)
+    if os.waitstatus_to_exitcode(status) != 0:
         print(f"the tests fail on {module} as it is")
         return 1
-    limit = SLACK_S + 5 * (time.monotonic() - began)
-    fates = dict(_judged(module, tests, job["sources"], limit, job["jobs"]))
+    limits = Limits(
+        SLACK_S + 5 * (time.monotonic() - began),
+        math.ceil(CPU_SLACK_S + 5 * (used.ru_utime + used.ru_stime)),
+    )
+    fates = dict(_judged(module, tests, job["sources"], limits, job["jobs"]))
     print(json.dumps([fates[index] for index in range(len(job["sources"]))]))
     return 0
 
 
 def _judged(
-    module: str, tests: Sequence[str], sources: Sequence[str], limit: float, jobs: int
+    module: str, tests: Sequence[str], sources: Sequence[str], limits: Limits, jobs: int
 ) -> Iterator[tuple[int, Fate]]:
     waiting = list(enumerate(sources))[::-1]
     under_way: dict[int, tuple[int, float]] = {}  # pid -> index, since when
     while waiting or under_way:
         while waiting and len(under_way) < jobs:
             index, source = waiting.pop()
-            under_way[_start(module, source, tests, show=False)] = (index, time.monotonic())
+            under_way[_start(module, source, tests, limits)] = (index, time.monotonic())
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid:
             index, _ = under_way.pop(pid)
             yield index, _fate(os.waitstatus_to_exitcode(status))
             continue
         for pid, (_, since) in under_way.items():
-            if time.monotonic() - since > limit:
+            if time.monotonic() - since > limits.wall_s:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.005)
 
@@ -87,15 +103,20 @@ def _fate(code: int) -> Fate:
     return {0: Fate.SURVIVED, STILLBORN: Fate.STILLBORN}.get(code, Fate.KILLED)
 
 
-def _start(module: str, source: str, tests: Sequence[str], *, show: bool) -> int:
-    """Fork a child that runs the tests on this source; return its process id."""
+def _start(module: str, source: str, tests: Sequence[str], limits: Limits | None = None) -> int:
+    """Fork a child that runs the tests on this source; return its process id.
+
+    With limits the source is a mutant's, and nothing that it says is shown.
+    """
     sys.stdout.flush()
     pid = os.fork()
     if pid:
         return pid
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     try:
-        if not show:
+        if limits is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s))
+            resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
             null = os.open(os.devnull, os.O_RDWR)
             os.dup2(null, 1)
             os.dup2(null, 2)

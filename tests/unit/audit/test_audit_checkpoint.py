@@ -1,4 +1,5 @@
 import base64
+import hashlib
 
 import pytest
 from hypothesis import given
@@ -226,6 +227,73 @@ def test_a_verifier_key_whose_parts_do_not_belong_together_is_refused(text):
         checkpoint.read_verifier_key(text)
 
 
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        (NOTE + " " * 65_536, "at most 65536 characters"),
+        ("a\tb\n\n", "no control characters"),
+        (NOTE[:-1], "no control characters and ends with a newline"),
+        ("\t" + NOTE, "no control characters"),
+        ("one line\n", "a text, an empty line"),
+        ("\n\n" + NOTE.rpartition("\n\n")[2], "a text, an empty line"),
+    ],
+)
+def test_a_note_of_another_form_is_refused_with_its_reason(written, why):
+    with pytest.raises(dsse.NotTrusted, match=why):
+        checkpoint.read_note(written)
+
+
+def test_a_note_may_be_as_long_as_its_bound():
+    line = NOTE.rpartition("\n\n")[2]
+    text = "t" * (65_536 - len(line) - 2)
+    longest = f"{text}\n\n{line}"
+    assert len(longest) == 65_536
+    assert checkpoint.read_note(longest).text == f"{text}\n"
+    with pytest.raises(dsse.NotTrusted, match="at most 65536"):
+        checkpoint.read_note(f"t{longest}")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (f"o\n1\n{base64.b64encode(bytes(32)).decode()}\n\n", "three lines"),
+        (f"o\n1\n{base64.b64encode(bytes(32)).decode()}\n\nmore\n", "three lines"),
+        (f"o\n1\n{base64.b64encode(bytes(33)).decode()}\n", "32 bytes, not 33"),
+        (f"o\n1\n{base64.b64encode(bytes(31)).decode()}\n", "32 bytes, not 31"),
+        (f"o\n1\n-{base64.b64encode(bytes(32)).decode()}\n", "standard base64"),
+    ],
+)
+def test_a_text_that_is_no_checkpoint_is_refused_with_its_reason(text, why):
+    with pytest.raises(dsse.NotTrusted, match=why):
+        checkpoint.read_text(text)
+
+
+def test_a_signature_line_holds_more_than_the_name_of_its_key():
+    for body, why in ((bytes(4), "too short"), (bytes(3), "too short")):
+        with pytest.raises(dsse.NotTrusted, match=why):
+            checkpoint.read_note(f"t\n\n\N{EM DASH} me {base64.b64encode(body).decode()}\n")
+    line = base64.b64encode(bytes(5)).decode()
+    assert checkpoint.read_note(f"t\n\n\N{EM DASH} me {line}\n").signatures[0].body == b"\0"
+
+
+@pytest.mark.parametrize("identifier", ["00000000", "ffffffff"])
+def test_the_name_of_a_key_is_the_one_that_follows_from_it(identifier):
+    name, _, material = checkpoint.verifier_key(ORIGIN, LOG.public).split("+", 2)
+    with pytest.raises(dsse.NotTrusted, match="does not belong to its key"):
+        checkpoint.read_verifier_key(f"{name}+{identifier}+{material}")
+
+
+def test_a_cosignature_has_the_published_form():
+    """Kind 4, eight bytes of time, and the signature over c2sp.org/tlog-cosignature's header."""
+    cosigned = checkpoint.read_note(checkpoint.cosign(NOTE, "agent:1", AGENT, 1_770_895_560))
+    line = cosigned.signatures[-1]
+    named = hashlib.sha256(b"agent:1\n\x04" + AGENT.public.raw).digest()[:4]
+    assert line.key_id == named
+    assert (len(line.body), int.from_bytes(line.body[:8], "big")) == (72, 1_770_895_560)
+    said = b"cosignature/v1\ntime 1770895560\n" + cosigned.text.encode()
+    assert AGENT.public.verify(line.body[8:], said)
+
+
 # --- witness
 
 
@@ -282,6 +350,37 @@ def test_a_witness_memory_survives_and_never_starts_over_by_accident():
                     {"size": -1, "root": ROOT_TEXT}, {"size": 1, "root": None}):  # fmt: skip
         with pytest.raises(errors.Broken):
             witness.Memory.from_fields(damaged)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"size": 1, "root": base64.b64encode(bytes(33)).decode()},
+        {"size": 1, "root": base64.b64encode(bytes(31)).decode()},
+        {"size": 1, "root": "!" + base64.b64encode(bytes(32)).decode()},
+        {"size": 1, "root": base64.b64encode(bytes(32)).decode()[:-1]},
+        {"size": -1, "root": base64.b64encode(bytes(32)).decode()},
+    ],
+)
+def test_a_memory_that_is_not_a_size_and_a_root_is_no_new_beginning(found):
+    with pytest.raises(errors.Broken):
+        witness.Memory.from_fields(found)
+
+
+def test_a_witness_that_has_signed_nothing_remembers_that():
+    assert witness.Memory.from_fields(witness.Memory().to_fields()) == witness.Memory()
+
+
+@pytest.mark.parametrize(("hashes", "grown"), [(63, True), (64, True), (65, False)])
+def test_a_proof_is_no_longer_than_the_biggest_tree_needs(hashes, grown, monkeypatch):
+    monkeypatch.setattr(merkle, "consistent", lambda *_: True)
+    proof = [bytes(32)] * hashes
+    if grown:
+        memory, _ = witness.witness(witness.Memory(), NOTE, proof, IDENTITY, at_s=1)
+        assert memory == seen(7)
+    else:
+        with pytest.raises(witness.Forked):
+            witness.witness(witness.Memory(), NOTE, proof, IDENTITY, at_s=1)
 
 
 def test_an_unknown_witness_key_is_simply_not_counted():

@@ -26,6 +26,41 @@ def test_by_default_nobody_is_an_agent_or_a_witness():
         ledger.Ledger("log.example/main", LOG).admit(Host().says())
 
 
+def test_a_row_holds_the_hashes_of_neighbouring_entries():
+    log = filled()
+    assert log.row(0, 1, 2) == log.leaf_hash(1) + log.leaf_hash(2)
+
+
+def test_an_entry_of_no_incident_is_of_none_and_one_of_an_incident_is_its():
+    log, none = fresh(), dataclasses.replace(fact("a"), incident=None)
+    told = [log.admit(one).stored for one in (none, fact("b"))]
+    named = [audit_log.StoredEntry(at, one).fields["incident"] for at, one in enumerate(told)]
+    assert named == ["", fact().incident]
+    assert [log.of_incident(one) for one in named] == [(), (1,)]
+
+
+def test_only_an_agent_signs_entries_even_where_everybody_has_a_key():
+    everybody = ledger.Ledger("log.example/main", LOG, agent_key=lambda _: AGENT.public)
+    for name in ("cp", "user:4f5a3c1e"):
+        with pytest.raises(audit_log.EntryRefused):
+            everybody.admit(signed_as(name))
+
+
+def signed_as(name):
+    new = dataclasses.replace(fact(kind="approval.decided"), source=name, actor="pat")
+    leaf, _ = entry.Source(name).next(new)
+    return audit_log.SignedEntry(leaf, AGENT.sign(leaf))
+
+
+def test_whatever_number_is_used_again_with_other_content_is_a_fork():
+    """Whichever of the two hashes is the greater one."""
+    for text in "abcdefgh":
+        log = fresh()
+        log.admit(Host().says("1"))
+        with pytest.raises(audit_log.SourceForked, match="other content"):
+            log.admit(Host().says(text))
+
+
 def test_the_log_names_itself_and_its_key():
     assert fresh().verifier_key == checkpoint.verifier_key("log.example/main", LOG.public)
 

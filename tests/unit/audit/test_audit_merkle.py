@@ -155,3 +155,29 @@ def test_a_proof_for_a_smaller_tree_proves_nothing_about_a_bigger_one():
     assert not merkle.included(HASHES[0], 0, 2, [], HASHES[0])
     assert not merkle.included(HASHES[0], 0, 4, TREE.inclusion(0, 2), ROOTS[2])
     assert not merkle.consistent(2, ROOTS[2], 8, ROOTS[4], TREE.consistency(2, 4))
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 8, 13])
+def test_a_proof_that_is_too_long_or_of_other_hashes_proves_nothing(size):
+    for index in range(size):
+        proof = TREE.inclusion(index, size)
+        assert not merkle.included(HASHES[index], index, size, [*proof, ROOTS[1]], ROOTS[size])
+        assert not merkle.included(HASHES[index], index, size, proof[:-1], ROOTS[size])
+        for wrong in (b"", proof[0] + b"x", proof[0][:-1]):
+            assert not merkle.included(HASHES[index], index, size, [wrong, *proof[1:]], ROOTS[size])
+    for old in range(1, size):
+        proof = TREE.consistency(old, size)
+        assert not merkle.consistent(old, ROOTS[old], size, ROOTS[size], [*proof, ROOTS[1]])
+        assert not merkle.consistent(old, ROOTS[old], size, ROOTS[size], proof[:-1])
+        for wrong in (b"", proof[0] + b"x", proof[0][:-1]):
+            assert not merkle.consistent(old, ROOTS[old], size, ROOTS[size], [wrong, *proof[1:]])
+
+
+@pytest.mark.parametrize("index", [-1, 5, 6])
+def test_a_leaf_that_the_tree_cannot_hold_is_not_in_it(index):
+    assert not merkle.included(HASHES[0], index, 5, TREE.inclusion(0, 5), ROOTS[5])
+
+
+@pytest.mark.parametrize("leaf", [b"", HASHES[0][:-1], HASHES[0] + b"x"])
+def test_what_is_no_hash_is_in_no_tree(leaf):
+    assert not merkle.included(leaf, 0, 1, [], leaf)

@@ -104,3 +104,17 @@ def test_the_parameter_named_like_its_subject_comes_before_another_of_its_type()
     declared = (Parameter("first", ParamType.SERVICE), Parameter("service", ParamType.SERVICE))
     values = {"first": "a", "service": "b"}
     assert parameters.subjects(declared, values) == {"service": "b"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "why"),
+    [
+        (ParamType.PERCENT, "much", "rule 4: it: expected a percentage"),
+        (ParamType.DURATION, "long", "rule 4: it: expected a duration"),
+        (ParamType.INTEGER, "5.0", "rule 4: it is '5.0', expected a whole number"),
+    ],
+)
+def test_what_is_no_quantity_is_refused_with_what_was_expected(kind, value, why):
+    parameter = Parameter("it", kind)
+    with pytest.raises(parameters.ParameterRefused, match=why):
+        parameters._number(parameter, value)

@@ -58,6 +58,9 @@ class Disk(pretend_host.Journal):
         super().rewrite(records)
         self.synced = len(self.kept)
 
+    def opened(self):  # as JournalFile: what was found is written again and synced
+        self.synced = len(self.kept)
+
     def lose_power(self):
         del self.kept[self.synced :]
 
@@ -72,6 +75,7 @@ class OrderMachine(stateful.RuleBasedStateMachine):
         self.listed = self.centre.catalogue_envelope(execution.listed(REMEDY))
         self.catalogue = catalogues.open_catalogue(self.listed, self.root, now=pretend_host.START)
         self.entropy = 0
+        self.incidents = len(INCIDENTS)
         self.sent = []  # envelopes with what they hold
         self.effects = collections.Counter()  # order, program -> times
         self.real_starts = []  # when, order
@@ -84,6 +88,7 @@ class OrderMachine(stateful.RuleBasedStateMachine):
         self.start()
 
     def start(self):
+        self.disk.opened()
         self.ledger = self.pretend.ledger(self.disk)
         self.nonces = freshness.NonceBook()
         if self.ledger.memory.running is not None:
@@ -109,6 +114,16 @@ class OrderMachine(stateful.RuleBasedStateMachine):
         dry_run = dry_run and incident in INCIDENTS[:2]
         signed = self.centre.order(REMEDY, nonce=self.ticket(), incident=incident, dry_run=dry_run)
         self.deliver(self.centre.seal(signed), signed, crash)
+
+    @stateful.rule(seconds=st.sampled_from([1, 1_801, 3_599, 3_601]))
+    def one_order_more_comes_than_an_hour_has_room_for(self, seconds):
+        for number in range(PER_HOUR + 1):
+            if number == PER_HOUR:
+                self.time_passes(seconds)
+            self.pretend.measured["disk_usage"] = 91.0
+            self.incidents += 1
+            incident = ids.IncidentId(f"inc_20260212_112600_{self.incidents:08x}")
+            self.a_fresh_order_comes(incident=incident, dry_run=False, crash=0)
 
     @stateful.precondition(lambda self: self.sent)
     @stateful.rule(data=st.data(), crash=st.integers(0, 14))
@@ -154,7 +169,10 @@ class OrderMachine(stateful.RuleBasedStateMachine):
 
     @stateful.rule(rewrite=st.booleans())
     def the_centre_takes_the_events(self, rewrite):
-        for one in self.ledger.events_after(self.ledger.memory.acked, 0):
+        leaving = self.ledger.events_after(self.ledger.memory.acked, 0)
+        durable = [one for one in self.disk.kept[: self.disk.synced] if one["t"] == "event"]
+        assert {one["seq"] for one in leaving} <= {one["seq"] for one in durable}, "not durable"
+        for one in leaving:
             assert self.told.setdefault(one["seq"], one["leaf"]) == one["leaf"], "told otherwise"
         self.ledger.acked(max(self.told, default=0))
         if rewrite:

@@ -313,6 +313,7 @@ TestIncidentMachine = pytest.mark.property(IncidentMachine.TestCase)
 def test_the_waits_are_those_that_the_documents_name():
     assert timedelta(minutes=3) == flow.DELIVERY_PATIENCE == flow.RECOVERY_PATIENCE
     assert timedelta(minutes=2) == flow.REPORT_MARGIN
+    assert timedelta(minutes=15) == flow.ALERT_PATIENCE
 
 
 def waiting(status, **more):

@@ -145,6 +145,12 @@ def test_every_operand_is_told_with_the_part_that_it_stands_in():
     }
 
 
+def test_what_was_closed_before_permits_no_deeper_nesting():
+    deep = "(" * 64 + "process_alive" + ")" * 64
+    with pytest.raises(conditions.ConditionSyntax, match="deeper than 64"):
+        conditions.parse(f"process_alive and process_alive and {deep}")
+
+
 @pytest.mark.property
 def test_a_second_reader_reads_and_judges_the_same():
     chance = random.Random(7)
