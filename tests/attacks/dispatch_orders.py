@@ -283,9 +283,9 @@ def at_the_same_moment(scene: Scene) -> int:
         answers = list(pool.map(scene.offer, sealed))
     admitted = sum(answer.get("admitted", False) for answer in answers)
     refused = {answer["rule"] for answer in answers if not answer.get("admitted")}
-    if refused <= {"one_at_a_time", "incident_not_handled"}:
-        # Which of the two a late one meets is a matter of microseconds; the page names both.
-        scene.answers[:] = [{"rule": "busy or handled"}]
+    if refused <= {"one_at_a_time", "incident_not_handled", "sequence_rises"}:
+        # Which of them a late one meets is a matter of microseconds; the page names all.
+        scene.answers[:] = [{"rule": "busy, handled or overtaken"}]
     scene.agent.wait(lambda: scene.effects() >= min(admitted, 2), 60)
     return scene.effects() - 1
 
