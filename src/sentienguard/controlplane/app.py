@@ -40,7 +40,7 @@ from sentienguard.controlplane.engine import ALONE, Engine
 from sentienguard.controlplane.intake import Intake
 from sentienguard.controlplane.library import Library
 from sentienguard.controlplane.live import Bells, Live
-from sentienguard.controlplane.loops import housekeeping, learning
+from sentienguard.controlplane.loops import housekeeping, learning, patience
 from sentienguard.controlplane.membership import Duties, Membership
 from sentienguard.controlplane.settings import Settings
 from sentienguard.flow import answers
@@ -291,7 +291,8 @@ async def _listen(centre: Centre, people_app: FastAPI, agents_app: FastAPI, door
     agents = listeners.agents_server(agents_app, centre.trust.tls)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, people, agents)
-    tasks = [asyncio.create_task(each.run(centre)) for each in (learning, housekeeping)]
+    loops = (learning, housekeeping, patience)
+    tasks = [asyncio.create_task(each.run(centre)) for each in loops]
     # The sockets are bound: whoever comes from now on is answered, if a moment later.
     doors.announce()
     log.info("people: %s agents: %s", doors.people_address, doors.agents_address)

@@ -196,9 +196,10 @@ class Engine:
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
         patience = max(0.0, (question.until - now).total_seconds())
         message = DBOS.recv(TOPIC, timeout_seconds=patience)
-        if message is None:
+        event = flow.NothingCame() if message is None else event_codec.decode(message)
+        if isinstance(event, flow.NothingCame):  # the wait is over, or loops.patience ended it
             return self._event("silence", lambda: self._work.silence(incident))
-        return event_codec.decode(message)
+        return event
 
     def _event(self, name: str, ask: Callable[[], flow.Event]) -> flow.Event:
         return event_codec.decode(self._step(name, lambda: event_codec.encode(ask())))

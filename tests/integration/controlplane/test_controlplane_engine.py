@@ -133,6 +133,17 @@ def test_a_question_that_nobody_answers_expires(started):
     assert world.releases() == []
 
 
+def test_a_wait_that_the_clock_would_not_end_ends_when_it_is_told_so(started):
+    world = World(Route.ASK, expires_in=timedelta(days=365))  # as after a clock was set back
+    running = started(world)
+    running.begin(INCIDENT)
+    until(lambda: any(isinstance(deed, flow.OpenApproval) for deed in world.deeds), "a question")
+    running.tell(INCIDENT, flow.NothingCame(), key="overdue")
+    assert world.closed.wait(15)
+    assert world.outcome() is Outcome.EXPIRED
+    assert world.releases() == []
+
+
 def test_the_same_message_many_times_is_one(started):
     world = World()
     running = started(world)
