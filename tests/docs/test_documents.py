@@ -23,6 +23,7 @@ DOCUMENTS = [
     *(ROOT / f"{name}.md" for name in AT_THE_TOP),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+METRICS = "docs/reference/metrics.md"
 DECISIONS = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
 TREES = ("src", "tests", "docs", "playbooks", "tools", "benchmarks", "scripts", "requirements")
 HEADINGS = ["Context", "Drivers", "Options", "Outcome", "Negative consequences"]
@@ -244,3 +245,17 @@ def test_every_page_is_listed():
     for path in (ROOT / "docs").rglob("*.md"):
         if path.name != "README.md":
             assert f"({path.relative_to(ROOT / 'docs').as_posix()})" in index, path.name
+
+
+def test_every_metric_of_the_agent_is_in_the_reference_and_no_other():
+    named = set(re.findall(r"`((?:system|service|certificate)\.[a-z0-9_]+)`", text_of(METRICS)))
+    sources = (PACKAGE / "agent/collectors").glob("*.py")
+    given = {
+        name
+        for source in sources
+        for name in re.findall(
+            r'"((?:system|service|certificate)\.[a-z0-9_]+)"', source.read_text()
+        )
+    }
+    assert given - named == set()
+    assert named - given == set()

@@ -1,8 +1,8 @@
 """What the owner of a host tells its agent: `agent.json`, read once, passed down as values.
 
 Called by both processes and by the command line. Written at enrolment by `agent.enroll`; the owner
-may edit `volumes`, `services`, `log_files`, `tags`, `interval_s` and `limits`, and restarts the
-agent. A field that is not known is an error, because a misspelt limit is a missing limit.
+may edit `volumes`, `services`, `log_files`, `certificates`, `tags`, `interval_s` and `limits`, and
+restarts the agent. A field that is not known is an error: a misspelt limit is a missing limit.
 """
 
 import json
@@ -99,6 +99,7 @@ class Settings:
     services: Mapping[str, Service]
     log_files: tuple[str, ...]  # absolute paths of the logs to tail
     limits: Limits
+    certificates: tuple[str, ...] = ()  # absolute paths of PEM files whose end is watched
     confined: bool = False  # only the declared volumes and services are watched and acted on
 
     @property
@@ -175,6 +176,7 @@ def render(settings: Settings) -> bytes:
         },
         "log_files": list(settings.log_files),
         "limits": _plain(settings.limits),
+        "certificates": list(settings.certificates),
         "confined": settings.confined,
     }
     return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
@@ -217,7 +219,8 @@ class _Reader:
     def settings(self, value: Any) -> Settings:
         record = self.object(value, "")
         optional = {
-            *("tags", "interval_s", "volumes", "services", "log_files", "limits", "confined"),
+            *("tags", "interval_s", "volumes", "services", "log_files", "limits"),
+            *("certificates", "confined"),
         }
         known = {field.name for field in fields(Settings)}
         self.fields(record, known - optional, optional, "")
@@ -239,6 +242,7 @@ class _Reader:
             },
             log_files=self.list(record.get("log_files", []), "log_files", self.absolute),
             limits=self.limits(record.get("limits", {})),
+            certificates=self.list(record.get("certificates", []), "certificates", self.absolute),
             confined=self.truth(record.get("confined", False), "confined"),
         )
 

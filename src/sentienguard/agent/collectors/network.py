@@ -49,9 +49,18 @@ def _counters(text: bytes) -> dict[str, _Counters]:
         name, colon, rest = line.partition(b":")
         interface = redact.printable(name.strip().decode(errors="replace"))
         fields = rest.split()
-        skipped = interface == _SKIPPED[0] or interface.startswith(_SKIPPED[1])
-        if not colon or skipped or len(fields) < _FIELDS or len(found) >= MOST_INTERFACES:
+        if (
+            not colon
+            or left_out(interface)
+            or len(fields) < _FIELDS
+            or len(found) >= MOST_INTERFACES
+        ):
             continue
         errors = int(fields[_RX_ERRORS]) + int(fields[_TX_ERRORS])
         found[interface] = (int(fields[_RX_BYTES]), int(fields[_TX_BYTES]), errors)
     return found
+
+
+def left_out(interface: str) -> bool:
+    """Tell whether an interface is the loopback or the host end of a container's cable."""
+    return interface == _SKIPPED[0] or interface.startswith(_SKIPPED[1])

@@ -23,6 +23,9 @@ _VIEWS: Mapping[str, tuple[str, int]] = {
     "system.load_average_1m": ("processor", 1),
     "system.memory_percent": ("memory", 0),
     "system.swap_percent": ("memory", 1),
+    "system.oom_kills": ("memory", 2),
+    "system.disk_latency_ms": ("disk", 0),
+    "system.disk_busy_percent": ("disk", 1),
     "system.zombies": ("processes", 0),
     "system.processes": ("processes", 1),
 }

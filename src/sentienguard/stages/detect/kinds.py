@@ -60,6 +60,24 @@ KINDS: Mapping[str, Kind] = {
     "system.network_rx_bytes_per_s": _UNJUDGED,  # traffic is what hosts are for
     "system.network_tx_bytes_per_s": _UNJUDGED,  # traffic is what hosts are for
     "system.network_errors_per_s": Kind(Direction.UP, floor=1.0, material=5.0, confirm=3),
+    "system.interface_up": Kind(Direction.DOWN, floor=0.05, relative_floor=0.0, ceiling=1.0),
+    "system.tcp_retransmit_percent": Kind(
+        Direction.UP, floor=0.5, material=5.0, ceiling=100.0, confirm=3
+    ),
+    "system.listen_drops_per_s": Kind(Direction.UP, floor=0.1, material=1.0, confirm=3),
+    "system.disk_latency_ms": Kind(
+        Direction.UP, floor=1.0, relative_floor=0.25, material=20.0, confirm=3
+    ),
+    "system.disk_busy_percent": Kind(
+        Direction.UP, floor=5.0, material=80.0, ceiling=100.0, confirm=3
+    ),
+    "system.disk_read_bytes_per_s": _UNJUDGED,  # latency says when it is too much
+    "system.disk_write_bytes_per_s": _UNJUDGED,  # latency says when it is too much
+    "system.oom_kills": _UNJUDGED,  # a limit: see limits.LIMITS
+    "system.clock_synchronised": Kind(Direction.DOWN, floor=0.05, relative_floor=0.0, ceiling=1.0),
+    "system.clock_error_s": _UNJUDGED,  # grows between two looks of the time service
+    "system.clock_step_s": Kind(floor=5.0, relative_floor=0.0, confirm=1),
+    "certificate.days_left": _UNJUDGED,  # a limit: see limits.LIMITS
     "system.processes": Kind(
         Direction.UP, floor=10.0, relative_floor=0.1, material=200.0, confirm=3
     ),

@@ -43,6 +43,18 @@ LIMITS: Mapping[str, Limit] = {
         97.0, 85.0, Severity.WARNING, "the processors are saturated", samples=3, held_s=60
     ),
     "system.zombies": Limit(51.0, 25.0, Severity.WARNING, "dead processes are not collected"),
+    "system.open_files_percent": Limit(
+        90.0, 80.0, Severity.CRITICAL, "the host can hardly open further files"
+    ),
+    "system.conntrack_percent": Limit(
+        90.0, 80.0, Severity.CRITICAL, "the host can hardly track further connections"
+    ),
+    "system.oom_kills": Limit(
+        1.0, 0.0, Severity.WARNING, "the kernel killed a process for want of memory"
+    ),
+    "certificate.days_left": Limit(
+        7.0, 14.0, Severity.WARNING, "the certificate ends within a week", falling=True
+    ),
     "service.up": Limit(0.0, 1.0, Severity.CRITICAL, "the service is not running", falling=True),
     "service.healthy": Limit(
         0.0, 1.0, Severity.CRITICAL, "the service does not answer", samples=2, falling=True
