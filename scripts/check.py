@@ -57,6 +57,10 @@ STRACE = Program(("strace",), "strace")
 POSTGRESQL = Program(("initdb", "pg_ctlcluster"), "postgresql")  # Debian keeps initdb off PATH
 PROMETHEUS = Program(("prometheus",), "prometheus")
 ALERTMANAGER = Program(("prometheus-alertmanager", "alertmanager"), "prometheus-alertmanager")
+REDIS = Program(("redis-server",), "redis-server")
+NGINX = Program(("nginx", "/usr/sbin/nginx"), "nginx-light")
+MARIADB = Program(("mariadbd", "/usr/sbin/mariadbd"), "mariadb-server")
+RABBITMQ = Program(("/usr/lib/rabbitmq/bin/rabbitmq-server",), "rabbitmq-server")
 CHROMIUM = Program(("chromium", "chromium-browser", "google-chrome"), "chromium")
 NPM = Program(("npm",))
 
@@ -119,7 +123,10 @@ def always() -> list[Suite]:
         pytest_suite("kills", needs=(OPENSSL, POSTGRESQL)),
         pytest_suite(
             "integration",
-            needs=(OPENSSL, POSTGRESQL, SSH_KEYGEN, STRACE, PROMETHEUS, ALERTMANAGER),
+            needs=(
+                *(OPENSSL, POSTGRESQL, SSH_KEYGEN, STRACE, PROMETHEUS, ALERTMANAGER),
+                *(REDIS, NGINX, MARIADB, RABBITMQ),
+            ),
         ),
         pytest_suite("replicas", needs=(OPENSSL, POSTGRESQL)),
         pytest_suite("stories", needs=(OPENSSL, SSH_KEYGEN)),

@@ -247,15 +247,16 @@ def test_every_page_is_listed():
             assert f"({path.relative_to(ROOT / 'docs').as_posix()})" in index, path.name
 
 
+GROUPS = r"(?:system|service|certificate|software|database|redis|nginx|rabbitmq)"
+
+
 def test_every_metric_of_the_agent_is_in_the_reference_and_no_other():
-    named = set(re.findall(r"`((?:system|service|certificate)\.[a-z0-9_]+)`", text_of(METRICS)))
-    sources = (PACKAGE / "agent/collectors").glob("*.py")
-    given = {
-        name
-        for source in sources
-        for name in re.findall(
-            r'"((?:system|service|certificate)\.[a-z0-9_]+)"', source.read_text()
-        )
-    }
+    named = set(re.findall(rf"`({GROUPS}\.[a-z0-9_]+)`", text_of(METRICS)))
+    given = set()
+    for source in (PACKAGE / "agent/collectors").rglob("*.py"):
+        text = source.read_text()
+        charter = ast.get_docstring(ast.parse(text)) or ""
+        given |= set(re.findall(rf'"({GROUPS}\.[a-z0-9_]+)"', text))
+        given |= set(re.findall(rf"\b({GROUPS}\.[a-z0-9_]+)", charter))
     assert given - named == set()
     assert named - given == set()

@@ -1,12 +1,14 @@
 """Run a server program of this machine for tests: on loopback, by process id, gone afterwards."""
 
 import contextlib
+import os
 import pathlib
+import pwd
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import httpx
 
@@ -20,15 +22,38 @@ def found(names: Sequence[str]) -> str | None:
 
 
 @contextlib.contextmanager
-def running(argv: Sequence[str], place: pathlib.Path, ready: str) -> Iterator[None]:
-    """Run a program until the block ends; it is up when the address `ready` answers 200."""
+def running(
+    argv: Sequence[str],
+    place: pathlib.Path,
+    ready: str | Callable[[], bool],
+    *,
+    user: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[None]:
+    """Run a program until the block ends.
+
+    It is up when the address `ready` answers 200, or the question `ready` with true. As root, it
+    runs as `user`, who gets the place.
+    """
     log = place / "log"
+    account = pwd.getpwnam(user) if user is not None and os.geteuid() == 0 else None
+    if account is not None:
+        os.chown(place, account.pw_uid, account.pw_gid)
     with log.open("ab") as output:
         process = subprocess.Popen(
-            argv, cwd=place, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            argv,
+            cwd=place,
+            env=None if environment is None else {"PATH": os.environ["PATH"], **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            user=None if account is None else account.pw_uid,
+            group=None if account is None else account.pw_gid,
+            extra_groups=None if account is None else [],
         )
+    up = (lambda: _answers(ready)) if isinstance(ready, str) else ready
     try:
-        wait_for(lambda: _answers(ready) or _died(process, log), f"{argv[0]} to answer")
+        wait_for(lambda: up() or _died(process, log), f"{argv[0]} to answer")
         yield
     finally:
         process.terminate()
@@ -54,6 +79,18 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def missing(names: Sequence[str], package: str) -> str | None:
+    """Say why no such server can run here; None where one can."""
+    return None if found(names) else f"no {names[0]} (as root: apt-get install {package})"
+
+
+def listens(port: int) -> bool:
+    """Tell whether somebody accepts connections on this port of loopback."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 def _answers(address: str) -> bool:

@@ -40,6 +40,7 @@ from sentienguard.agent.collectors import (
     transport,
     volumes,
 )
+from sentienguard.agent.collectors.software import kinds
 from sentienguard.model import errors
 
 STACK_BYTES = 256 * 1024  # of a thread; the deepest is TLS with about 60 kB
@@ -91,6 +92,7 @@ def compose(
         certificates.Certificates(configured.certificates),
         processes.Processes(configured.limits.top),
         services.Services(declared),
+        *kinds.compose(configured),
         *(() if configured.confined else (disks.Disks(),)),
         volumes.Volumes(configured.volumes, configured.limits),  # after disks: adds their paths
         logs,

@@ -20,6 +20,8 @@ FILE = "agent.json"
 
 T = TypeVar("T")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+_SOFTWARE = re.compile(r"postgresql|mysql|redis|nginx|rabbitmq")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PIN = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _AGENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -48,6 +50,17 @@ class Service:
     health_url: str | None  # answers 2xx within 2 s while it is healthy; None: not asked
     log_file: str | None  # absolute; tailed like log_files
     config_file: str | None  # absolute; for playbooks that restore it
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """A server program that is asked what it does; it may be on this host only."""
+
+    kind: str  # postgresql, mysql, redis, nginx or rabbitmq
+    name: str  # the subject of its metrics; as its kind where there is one of them
+    address: str  # host:port of loopback, an absolute path of a socket, or an http:// address
+    user: str  # empty: none, or the usual one
+    password_file: str | None  # absolute; its first line is the password
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,7 @@ class Settings:
     services: Mapping[str, Service]
     log_files: tuple[str, ...]  # absolute paths of the logs to tail
     limits: Limits
+    software: tuple[Software, ...] = ()
     certificates: tuple[str, ...] = ()  # absolute paths of PEM files whose end is watched
     confined: bool = False  # only the declared volumes and services are watched and acted on
 
@@ -176,6 +190,7 @@ def render(settings: Settings) -> bytes:
         },
         "log_files": list(settings.log_files),
         "limits": _plain(settings.limits),
+        "software": [_plain(software) for software in settings.software],
         "certificates": list(settings.certificates),
         "confined": settings.confined,
     }
@@ -206,7 +221,7 @@ def split_server(server: str) -> tuple[str, int]:
     return parts.hostname, parts.port or 443
 
 
-def _plain(record: Volume | Service | Limits) -> dict[str, object]:
+def _plain(record: Volume | Service | Software | Limits) -> dict[str, object]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
@@ -220,7 +235,7 @@ class _Reader:
         record = self.object(value, "")
         optional = {
             *("tags", "interval_s", "volumes", "services", "log_files", "limits"),
-            *("certificates", "confined"),
+            *("software", "certificates", "confined"),
         }
         known = {field.name for field in fields(Settings)}
         self.fields(record, known - optional, optional, "")
@@ -242,6 +257,7 @@ class _Reader:
             },
             log_files=self.list(record.get("log_files", []), "log_files", self.absolute),
             limits=self.limits(record.get("limits", {})),
+            software=self.list(record.get("software", []), "software", self.software),
             certificates=self.list(record.get("certificates", []), "certificates", self.absolute),
             confined=self.truth(record.get("confined", False), "confined"),
         )
@@ -351,6 +367,31 @@ class _Reader:
             log_file=self.maybe(record, "log_file", key, self.absolute),
             config_file=self.maybe(record, "config_file", key, self.absolute),
         )
+
+    def software(self, value: Any, key: str) -> Software:
+        record = self.object(value, key)
+        optional = {"name", "user", "password_file"}
+        self.fields(record, {"kind", "address"}, optional, f"{key}.")
+        kind = self.matching(record["kind"], _SOFTWARE, f"{key}.kind")
+        return Software(
+            kind=kind,
+            name=self.matching(record.get("name", kind), _SERVICE, f"{key}.name"),
+            address=self.nearby(record["address"], f"{key}.address"),
+            user=self.maybe(record, "user", key, self.text) or "",
+            password_file=self.maybe(record, "password_file", key, self.absolute),
+        )
+
+    def nearby(self, value: Any, key: str) -> str:
+        text = value if isinstance(value, str) and value.isprintable() else ""
+        expected = "host:port of loopback, an absolute path, or http://127.0.0.1:port/path"
+        parts = urllib.parse.urlsplit(text if "://" in text else f"tcp://{text}")
+        try:
+            near = parts.hostname in _LOOPBACK and parts.port is not None and not parts.username
+        except ValueError:  # a port that is none
+            near = False
+        if not text.startswith("/") and not (near and parts.scheme in {"http", "tcp"}):
+            raise self.wrong(key, expected, value)
+        return text
 
     def maybe(
         self, record: Mapping[str, Any], name: str, key: str, read: Callable[[Any, str], str]

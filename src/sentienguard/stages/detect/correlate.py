@@ -17,6 +17,8 @@ _VIEWS: Mapping[str, tuple[str, int]] = {
     "service.up": ("service", 0),
     "service.healthy": ("service", 1),
     "service.http_ms": ("service", 2),
+    "software.up": ("software", 0),
+    "software.answer_ms": ("software", 1),
     "system.disk_usage_percent": ("volume", 0),
     "system.disk_free_bytes": ("volume", 1),
     "system.cpu_percent": ("processor", 0),

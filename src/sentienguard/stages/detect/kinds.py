@@ -37,6 +37,11 @@ class Kind:
 _UNJUDGED = Kind(by_baseline=False)
 _PERCENT = Kind(Direction.UP, floor=2.0, material=50.0, ceiling=100.0)
 _SHARE = Kind(Direction.UP, floor=0.02, material=0.5, ceiling=1.0)
+_FEW = Kind(Direction.UP, floor=1.0, material=3.0, confirm=3)
+_SOME = Kind(Direction.UP, floor=5.0, relative_floor=0.25, material=20.0, confirm=3)
+_QUEUE = Kind(Direction.UP, floor=10.0, relative_floor=0.5, material=100.0, confirm=3)
+_LONG = Kind(Direction.UP, floor=30.0, material=300.0)  # seconds
+_PILE = Kind(Direction.UP, floor=1e6, relative_floor=0.5, material=1e9, confirm=3)  # bytes
 
 KINDS: Mapping[str, Kind] = {
     # A processor at 40 % serves everybody: the level is half a two-core host's one busy core.
@@ -90,8 +95,53 @@ KINDS: Mapping[str, Kind] = {
     "service.http_ms": Kind(
         Direction.UP, floor=10.0, relative_floor=0.25, material=100.0, confirm=3
     ),
+    "software.up": _UNJUDGED,  # a limit: see limits.LIMITS
+    "software.answer_ms": Kind(
+        Direction.UP, floor=10.0, relative_floor=0.5, material=500.0, confirm=3
+    ),
+    "database.connections_active": _SOME,
+    "database.connections_idle": _SOME,
+    "database.connections_idle_in_transaction": _FEW,
+    "database.connections_waiting": _FEW,
     "database.connections_max": _UNJUDGED,  # a setting
     "database.cache_hit_ratio": Kind(Direction.DOWN, floor=0.02, ceiling=1.0, confirm=3),
+    "database.longest_transaction_s": _LONG,
+    "database.longest_idle_in_transaction_s": _LONG,
+    "database.dead_rows_percent": Kind(
+        Direction.UP, floor=2.0, material=20.0, ceiling=100.0, confirm=3
+    ),
+    "database.lock_waits": _FEW,
+    "database.replication_lag_s": Kind(Direction.UP, floor=5.0, material=30.0, confirm=3),
+    "database.replication_lag_bytes": _PILE,
+    "database.wal_bytes": _PILE,
+    "database.wal_kept_by_slots_bytes": _PILE,
+    "database.archive_failing": _UNJUDGED,  # a limit: see limits.LIMITS
+    "database.replication_running": _UNJUDGED,  # a limit: see limits.LIMITS
+    "database.size_bytes": _UNJUDGED,  # data is what databases are for
+    "redis.memory_bytes": _UNJUDGED,  # memory_percent, where there is a bound
+    "redis.fragmentation_ratio": _UNJUDGED,  # without meaning where little is stored
+    "redis.clients": _SOME,
+    "redis.blocked_clients": _UNJUDGED,  # workers that wait for work
+    "redis.hit_ratio": Kind(Direction.DOWN, floor=0.05, ceiling=1.0, confirm=3),
+    "redis.replica_lag_bytes": _PILE,
+    "redis.replication_link_up": _UNJUDGED,  # a limit: see limits.LIMITS
+    "redis.last_save_ok": _UNJUDGED,  # a limit: see limits.LIMITS
+    "redis.seconds_since_save": _UNJUDGED,  # a setting decides
+    "nginx.connections_active": Kind(
+        Direction.UP, floor=10.0, relative_floor=0.5, material=100.0, confirm=3
+    ),
+    "nginx.connections_reading": _UNJUDGED,  # parts of connections_active
+    "nginx.connections_writing": _UNJUDGED,
+    "nginx.connections_waiting": _UNJUDGED,
+    "rabbitmq.messages_ready": _QUEUE,
+    "rabbitmq.messages_unacknowledged": _QUEUE,
+    "rabbitmq.consumers": Kind(Direction.DOWN, floor=0.5, relative_floor=0.0),
+    "rabbitmq.connections": _UNJUDGED,  # consumers and queues say what is wrong with them
+    "rabbitmq.channels": _UNJUDGED,
+    "rabbitmq.queues": _UNJUDGED,
+    "rabbitmq.disk_free_bytes": _UNJUDGED,  # the alarm says when it is too little
+    "rabbitmq.disk_limit_bytes": _UNJUDGED,
+    "rabbitmq.alarm": _UNJUDGED,  # a limit: see limits.LIMITS
 }
 
 _BY_ENDING: tuple[tuple[str, Kind], ...] = (

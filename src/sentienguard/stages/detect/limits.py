@@ -59,6 +59,25 @@ LIMITS: Mapping[str, Limit] = {
     "service.healthy": Limit(
         0.0, 1.0, Severity.CRITICAL, "the service does not answer", samples=2, falling=True
     ),
+    "software.up": Limit(
+        0.0, 1.0, Severity.CRITICAL, "the program does not answer", samples=2, falling=True
+    ),
+    "database.archive_failing": Limit(
+        1.0, 0.0, Severity.WARNING, "the write-ahead log cannot be archived", samples=2
+    ),
+    "database.oldest_xid_percent": Limit(
+        50.0, 40.0, Severity.CRITICAL, "old transactions hold back the numbers of new ones"
+    ),
+    "database.replication_running": Limit(
+        0.0, 1.0, Severity.WARNING, "replication has stopped", samples=3, falling=True
+    ),
+    "redis.replication_link_up": Limit(
+        0.0, 1.0, Severity.WARNING, "replication has stopped", samples=3, falling=True
+    ),
+    "redis.last_save_ok": Limit(
+        0.0, 1.0, Severity.WARNING, "its data could not be saved", falling=True
+    ),
+    "rabbitmq.alarm": Limit(1.0, 0.0, Severity.CRITICAL, "publishers are blocked", samples=2),
     "database.connections_utilization": Limit(
         0.98, 0.9, Severity.CRITICAL, "no connections are left", samples=2
     ),
