@@ -61,6 +61,7 @@ REDIS = Program(("redis-server",), "redis-server")
 NGINX = Program(("nginx", "/usr/sbin/nginx"), "nginx-light")
 MARIADB = Program(("mariadbd", "/usr/sbin/mariadbd"), "mariadb-server")
 RABBITMQ = Program(("/usr/lib/rabbitmq/bin/rabbitmq-server",), "rabbitmq-server")
+JOURNAL = Program(("/lib/systemd/systemd-journal-remote",), "systemd-journal-remote")
 CHROMIUM = Program(("chromium", "chromium-browser", "google-chrome"), "chromium")
 NPM = Program(("npm",))
 
@@ -119,7 +120,7 @@ def always() -> list[Suite]:
         Suite("lint", ".", (tool("ruff", "check", "."),)),
         Suite("imports", "src", (tool("lint-imports", "--no-cache"),)),
         Suite("types", ".", (tool("mypy", *checked),)),
-        pytest_suite("unit"),
+        pytest_suite("unit", needs=(OPENSSL, JOURNAL)),
         pytest_suite("kills", needs=(OPENSSL, POSTGRESQL)),
         pytest_suite(
             "integration",

@@ -31,7 +31,6 @@ from sentienguard.agent.collectors import (
     disks,
     kernel_tables,
     load,
-    log_files,
     memory,
     network,
     pressure,
@@ -40,6 +39,8 @@ from sentienguard.agent.collectors import (
     transport,
     volumes,
 )
+from sentienguard.agent.collectors import logs as log_sources
+from sentienguard.agent.collectors.logs import files, journal, kernel, telling
 from sentienguard.agent.collectors.software import kinds
 from sentienguard.model import errors
 
@@ -74,9 +75,7 @@ def main(directory: Path, *, supervisor: int = 0) -> int:
     return 0
 
 
-def compose(
-    configured: settings.Settings, logs: log_files.LogFiles
-) -> tuple[collectors.Collector, ...]:
+def compose(configured: settings.Settings, logs: telling.Logs) -> tuple[collectors.Collector, ...]:
     """Return all collectors in the order in which they read."""
     declared = tuple(configured.services.values())
     return (
@@ -122,13 +121,13 @@ class Collector:
         self._push = uplink.Uplink(address, context)
         self._poll = uplink.Uplink(address, context)
         self._links = [executor_link.ExecutorLink(places.socket) for _ in range(3)]
-        logs = _logs(configured, self._marks)
+        logs = self._compose_logs(configured)
         self.sampler = sampler.Sampler(
             configured,
             compose(configured, logs),
             logs=logs,
+            keep_logs=self._keep_logs,
             kept=self._spool,
-            marks=self._marks,
             told=told,
         )
         # Who samples often tries often: a centre that is back hears of the next sample.
@@ -164,6 +163,23 @@ class Collector:
         self._threads.append(thread)
         thread.start()
 
+    def _compose_logs(self, configured: settings.Settings) -> telling.Logs:
+        """Tail the declared log files and those of the services, each once, and the rest."""
+        declared = [service.log_file for service in configured.services.values()]
+        paths = dict.fromkeys([*configured.log_files, *(file for file in declared if file)])
+        limits = configured.limits
+        self._files = files.Files(
+            tuple(paths), most_bytes=limits.log_read_bytes, positions=self._marks.positions
+        )
+        self._journal = journal.Journal(configured.journal_units, cursor=self._marks.cursor)
+        sources: list[log_sources.Source] = [self._files, self._journal]
+        if not configured.confined:
+            sources.append(kernel.Kernel())
+        return telling.Logs(sources, most_lines=limits.log_lines)
+
+    def _keep_logs(self) -> None:
+        self._marks.keep_logs(self._files.positions, self._journal.cursor)
+
     def _make_couriers(self, limits: settings.Limits) -> tuple[couriers.Courier, ...]:
         for_config, for_orders, for_events = self._links
         every_s = limits.config_s
@@ -174,15 +190,3 @@ class Collector:
             ),
             couriers.EventCourier(self._push, for_events, self._marks),
         )
-
-
-def _logs(configured: settings.Settings, marks: bookmarks.Bookmarks) -> log_files.LogFiles:
-    """Tail the declared log files and those of the services, each once."""
-    declared = [service.log_file for service in configured.services.values()]
-    files = dict.fromkeys([*configured.log_files, *(file for file in declared if file)])
-    return log_files.LogFiles(
-        tuple(files),
-        most_lines=configured.limits.log_lines,
-        most_bytes=configured.limits.log_read_bytes,
-        positions=marks.positions,
-    )

@@ -13,10 +13,10 @@ Rules:
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sentienguard.agent import bookmarks, collectors, diary, settings, spool
-from sentienguard.agent.collectors import log_files
+from sentienguard.agent import collectors, diary, settings, spool
+from sentienguard.agent.collectors.logs import telling
 from sentienguard.model import telemetry
 from sentienguard.stages.observe import payload
 
@@ -34,16 +34,16 @@ class Sampler:
         configured: settings.Settings,
         family: Sequence[collectors.Collector],
         *,
-        logs: log_files.LogFiles,
+        logs: telling.Logs,
+        keep_logs: Callable[[], None],
         kept: spool.Spool,
-        marks: bookmarks.Bookmarks,
         told: diary.Diary,
     ) -> None:
         self._settings = configured
         self._family = family
         self._logs = logs
         self._spool = kept
-        self._marks = marks
+        self._keep_logs = keep_logs
         self._diary = told
         self._interval_s = configured.interval_s
         self._said = kept.depth
@@ -78,7 +78,7 @@ class Sampler:
             on_disk = self._spool.append(number, payload.encode(self._compose(reading, number)))
             self._notices = []
             if self._logs.commit():
-                self._marks.keep_positions(self._logs.positions)
+                self._keep_logs()
             if on_disk:
                 self._diary.worked("spool on disk")
             else:
@@ -108,7 +108,7 @@ class Sampler:
     def _compose(self, reading: collectors.Reading, number: int) -> telemetry.Sample:
         at = payload.moment(reading.at_ms)
         self._notice()
-        notices = [telemetry.LogLine(at, log_files.NOTICES, text) for text in self._notices]
+        notices = [telemetry.LogLine(at, telling.NOTICES, text) for text in self._notices]
         lines = reading.log_lines[: payload.MAX_LOG_LINES - len(notices)] + notices
         return telemetry.Sample(
             agent=self._settings.agent_id,

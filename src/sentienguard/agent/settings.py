@@ -20,6 +20,7 @@ FILE = "agent.json"
 
 T = TypeVar("T")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+_UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,250}\.[a-z]{3,9}")
 _SOFTWARE = re.compile(r"postgresql|mysql|redis|nginx|rabbitmq")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PIN = re.compile(r"[0-9a-f]{64}")
@@ -112,6 +113,7 @@ class Settings:
     services: Mapping[str, Service]
     log_files: tuple[str, ...]  # absolute paths of the logs to tail
     limits: Limits
+    journal_units: tuple[str, ...] = ()  # whose lines in systemd's journal are read
     software: tuple[Software, ...] = ()
     certificates: tuple[str, ...] = ()  # absolute paths of PEM files whose end is watched
     confined: bool = False  # only the declared volumes and services are watched and acted on
@@ -190,6 +192,7 @@ def render(settings: Settings) -> bytes:
         },
         "log_files": list(settings.log_files),
         "limits": _plain(settings.limits),
+        "journal_units": list(settings.journal_units),
         "software": [_plain(software) for software in settings.software],
         "certificates": list(settings.certificates),
         "confined": settings.confined,
@@ -235,7 +238,7 @@ class _Reader:
         record = self.object(value, "")
         optional = {
             *("tags", "interval_s", "volumes", "services", "log_files", "limits"),
-            *("software", "certificates", "confined"),
+            *("journal_units", "software", "certificates", "confined"),
         }
         known = {field.name for field in fields(Settings)}
         self.fields(record, known - optional, optional, "")
@@ -257,6 +260,11 @@ class _Reader:
             },
             log_files=self.list(record.get("log_files", []), "log_files", self.absolute),
             limits=self.limits(record.get("limits", {})),
+            journal_units=self.list(
+                record.get("journal_units", []),
+                "journal_units",
+                lambda unit, key: self.matching(unit, _UNIT, key),
+            ),
             software=self.list(record.get("software", []), "software", self.software),
             certificates=self.list(record.get("certificates", []), "certificates", self.absolute),
             confined=self.truth(record.get("confined", False), "confined"),

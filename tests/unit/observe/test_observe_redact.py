@@ -162,3 +162,38 @@ def test_a_hostile_line_takes_no_time():
     for hostile in ("password" * 1000, "--" * 4000 + "token", "a:" * 4000 + "://", "eyJ" * 2600):
         redact.line(hostile)
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mail to ann.b+x@example.co.uk bounced", "mail to [redacted address] bounced"),
+        ("user=ann@example.org, retry", "user=[redacted address], retry"),
+        ("card 4111 1111 1111 1111 declined", "card [redacted number] declined"),
+        ("card=5500-0000-0000-0004", "card=[redacted number]"),
+        ("amex 378282246310005", "amex [redacted number]"),
+        ("to DE89 3704 0044 0532 0130 00 today", "to [redacted account] today"),
+        ("GB82WEST12345698765432", "[redacted account]"),
+        ("ssn 078-05-1120", "ssn [redacted number]"),
+    ],
+)
+def test_what_names_a_person_stays_on_the_host(text, expected):
+    assert redact.line(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from 10.0.0.7:4431 and fe80::1",
+        "4111 1111 1111 1112 is no card",
+        "took 1770895560000123 us",
+        "inode 5500000000000005",
+        "commit 4111111111111111a",
+        "GB82WEST12345698765433 is no account",
+        "2026-02-12T11:26:00 build 123-45-678",
+        "root@localhost logged in",
+        "uuid 4111aaaa-1111-4111-8111-111111111111",
+    ],
+)
+def test_numbers_of_machines_stay(text):
+    assert redact.line(text) == text

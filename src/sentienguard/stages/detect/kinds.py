@@ -95,6 +95,11 @@ KINDS: Mapping[str, Kind] = {
     "service.http_ms": Kind(
         Direction.UP, floor=10.0, relative_floor=0.25, material=100.0, confirm=3
     ),
+    "log.messages_per_s": Kind(
+        Direction.UP, floor=5.0, relative_floor=0.5, material=50.0, confirm=3
+    ),
+    "log.trouble_per_s": Kind(Direction.UP, floor=0.2, relative_floor=0.5, material=1.0),
+    "log.new_trouble": _UNJUDGED,  # a limit: see limits.LIMITS
     "software.up": _UNJUDGED,  # a limit: see limits.LIMITS
     "software.answer_ms": Kind(
         Direction.UP, floor=10.0, relative_floor=0.5, material=500.0, confirm=3

@@ -59,6 +59,10 @@ LIMITS: Mapping[str, Limit] = {
     "service.healthy": Limit(
         0.0, 1.0, Severity.CRITICAL, "the service does not answer", samples=2, falling=True
     ),
+    # One odd line is for people who look; ten in one sample are something new that goes wrong.
+    "log.new_trouble": Limit(
+        10.0, 0.0, Severity.WARNING, "messages of trouble that were never seen before"
+    ),
     "software.up": Limit(
         0.0, 1.0, Severity.CRITICAL, "the program does not answer", samples=2, falling=True
     ),

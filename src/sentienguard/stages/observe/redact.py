@@ -1,6 +1,6 @@
-"""Secrets out of log lines, before they leave the host.
+"""Secrets and personal data out of log lines, before they leave the host.
 
-Called by `agent.collectors.log_files`. A line is looked at twice: first for a handful of literal
+Called by `agent.collectors.logs.telling`. A line is looked at twice: first for a handful of literal
 hints, which nearly every line lacks, then, where a hint is there, by the patterns. Nothing of the
 secret stays except what kind it was: `password=[redacted]`.
 
@@ -11,7 +11,10 @@ Rules:
 2. Names stay (`password=`, `Authorization: Bearer`), values go.
 3. The text that comes out is printable and at most `MAX_TEXT` characters: it will be shown in
    terminals and browsers. It is still untrusted text.
-4. A line is redacted whole and cut after that, so that no half of a secret slips past a pattern.
+4. Of personal data go what names one person wherever it stands: mail addresses, numbers of payment
+   cards (with a right check digit), bank accounts (IBAN) and United States social security numbers.
+   Network addresses stay: without them nobody can find out what happened.
+5. A line is redacted whole and cut after that, so that no half of a secret slips past a pattern.
 
 Add a form: a line in `_FORMS`, with literals of which every instance holds one, and a line in the
 table of `tests/unit/observe/test_observe_redact.py`.
@@ -123,6 +126,13 @@ _FORMS = (
         r"\$(?:2[abxy]|5|6|y|argon2(?:id|i|d))\$[A-Za-z0-9./,=$+-]{20,}",
     ),
 )
+_MAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_NUMBER = re.compile(  # a card of 13 to 19 digits, an IBAN with a country and two digits, an SSN
+    r"(?<![\w.-])(?:[3-6]\d{3}(?:[ -]?\d){9,15}|[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}"
+    r"|\d{3}-\d{2}-\d{4})(?![\w-])"
+)
+_LEAST_CARD = 13  # digits
+_IBAN_HEAD = 4  # country and check digits, which count last
 _HINTS = tuple(dict.fromkeys(hint for form in _FORMS for hint in form.hints))
 
 
@@ -132,7 +142,7 @@ def line(text: str) -> str:
     An empty or blank line comes back empty.
     """
     clean = printable(text[:LONGEST_READ]).strip()
-    clean = secrets(clean)
+    clean = personal(secrets(clean))
     return clean if len(clean) <= MAX_TEXT else f"{clean[: MAX_TEXT - 1]}…"
 
 
@@ -145,6 +155,33 @@ def secrets(text: str) -> str:
         if any(hint in lowered for hint in form.hints):
             text = form.pattern.sub(form.replacement, text)
     return text
+
+
+def personal(text: str) -> str:
+    """Replace what names one person."""
+    if "@" in text:
+        text = _MAIL.sub("[redacted address]", text)
+    return _NUMBER.sub(_number, text)
+
+
+def _number(found: re.Match[str]) -> str:
+    """Replace a number that is what it looks like, and leave every other."""
+    text = found[0]
+    plain = text.replace(" ", "").replace("-", "")
+    if plain.isdigit():
+        is_card = len(plain) >= _LEAST_CARD and _luhn(plain)
+        is_social = len(plain) < _LEAST_CARD
+        return "[redacted number]" if is_card or is_social else text
+    turned = plain[_IBAN_HEAD:] + plain[:_IBAN_HEAD]
+    is_iban = int("".join(str(int(letter, 36)) for letter in turned)) % 97 == 1  # ISO 7064
+    return "[redacted account]" if is_iban else text
+
+
+def _luhn(digits: str) -> bool:
+    """Tell whether the last digit is the right check digit, ISO/IEC 7812."""
+    doubled = [2 * int(digit) for digit in digits[-2::-2]]
+    rest = [int(digit) for digit in digits[-1::-2]]
+    return (sum(rest) + sum(value - 9 if value > 9 else value for value in doubled)) % 10 == 0  # noqa: PLR2004 - its two digits added
 
 
 def printable(text: str) -> str:

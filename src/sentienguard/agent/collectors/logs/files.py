@@ -1,7 +1,4 @@
-"""New lines of log files, the most telling of them, without their secrets.
-
-Gives at most `log_lines` lines a sample over all files: first those that speak of trouble, newest
-first, then the newest others. What is left out is counted and said in a line of its own.
+"""New lines of log files.
 
 Rules:
 
@@ -11,25 +8,14 @@ Rules:
 2. A file is read in whole lines, at most `log_read_bytes` a sample: of more, the newest.
 3. A file that was there when the agent first saw it is read from its end; one that appears later
    from its beginning.
-4. Positions move on when the sample is kept (`commit`), so a crash repeats lines and loses none.
-5. Every line goes through `redact.line`. What it says is untrusted for good.
 """
 
 import os
-import re
 import stat
 from dataclasses import dataclass
 
-from sentienguard.agent import collectors
-from sentienguard.model import telemetry
-from sentienguard.stages.observe import payload, redact
+from sentienguard.agent.collectors import logs
 
-NOTICES = "sentienguard-agent"  # stands as file of what the agent itself has to say
-_TROUBLE = re.compile(
-    rb"error|fail|fatal|crit|panic|emerg|alert|oom|killed|denied|refused|timeout|timed out|corrupt"
-    rb"|warn|exception|traceback|segfault|unreachable|no space|too many|cannot|unable|overload",
-    re.IGNORECASE,
-)
 _MOST_SIBLINGS = 1000  # names looked at for the old file of a rotation
 
 
@@ -41,29 +27,13 @@ class Position:
     offset: int  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    file: str
-    order: int  # over all files, in the order they were read
-    text: bytes
-    trouble: bool
-
-
-class LogFiles(collectors.Unprepared):
+class Files:
     """Keeps each file open, so that its rest can be read after a rotation."""
 
-    name = "log_files"
-
     def __init__(
-        self,
-        files: tuple[str, ...],
-        *,
-        most_lines: int,
-        most_bytes: int,
-        positions: dict[str, Position],
+        self, files: tuple[str, ...], *, most_bytes: int, positions: dict[str, Position]
     ) -> None:
         self._files = files
-        self._most_lines = most_lines
         self._most_bytes = most_bytes
         self._positions = {path: positions[path] for path in files if path in positions}
         self._pending: dict[str, Position] = {}
@@ -82,37 +52,20 @@ class LogFiles(collectors.Unprepared):
         self._pending = {}
         return moved
 
-    def read(self, into: collectors.Reading) -> None:
-        """Add the most telling new lines of all files."""
-        found: list[_Line] = []
-        failed: OSError | None = None
+    def read(self) -> logs.News:
+        """Return the new lines of all files."""
+        news = logs.News()
         self._pending, self._skipped_bytes = {}, 0
         for path in self._files:
             try:
                 texts, position = self._new_lines(path)
             except OSError as error:
-                failed = error
+                news.failed.append(error)
                 continue
             self._pending[path] = position
-            for text in texts:
-                trouble = _TROUBLE.search(text) is not None
-                found.append(_Line(path, len(found), text, trouble))
-        self._add(into, found)
-        if failed is not None:
-            raise failed
-
-    def _add(self, into: collectors.Reading, found: list[_Line]) -> None:
-        telling = sorted(found, key=lambda line: (line.trouble, line.order), reverse=True)
-        chosen = telling[: self._most_lines]
-        at = payload.moment(into.at_ms)
-        for line in sorted(chosen, key=lambda line: line.order):
-            file = redact.printable(line.file)
-            if text := redact.line(line.text.decode(errors="replace")):
-                into.log_lines.append(telemetry.LogLine(at, file, text))
-        left = len(found) - len(chosen)
-        if left or self._skipped_bytes:
-            text = f"{left} log lines and {self._skipped_bytes} further bytes of logs were not sent"
-            into.log_lines.append(telemetry.LogLine(at, NOTICES, text))
+            news.lines.extend(logs.Line(path, text) for text in texts)
+        news.skipped_bytes = self._skipped_bytes
+        return news
 
     def _new_lines(self, path: str) -> tuple[list[bytes], Position]:
         """Return whole new lines of one file, and how far that is. Raises OSError."""
