@@ -42,6 +42,7 @@ from sentienguard.agent.collectors import (
 from sentienguard.agent.collectors import logs as log_sources
 from sentienguard.agent.collectors.logs import files, journal, kernel, telling
 from sentienguard.agent.collectors.software import kinds
+from sentienguard.agent.collectors.statsd import receiver
 from sentienguard.model import errors
 
 STACK_BYTES = 256 * 1024  # of a thread; the deepest is TLS with about 60 kB
@@ -122,9 +123,14 @@ class Collector:
         self._poll = uplink.Uplink(address, context)
         self._links = [executor_link.ExecutorLink(places.socket) for _ in range(3)]
         logs = self._compose_logs(configured)
+        family = compose(configured, logs)
+        self._statsd: receiver.Statsd | None = None
+        if configured.statsd_socket is not None:
+            self._statsd = receiver.Statsd(Path(configured.statsd_socket))
+            family = (*family, self._statsd)
         self.sampler = sampler.Sampler(
             configured,
-            compose(configured, logs),
+            family,
             logs=logs,
             keep_logs=self._keep_logs,
             kept=self._spool,
@@ -155,6 +161,8 @@ class Collector:
         share_s = GRACE_S / len(self._threads)
         for thread in self._threads:
             thread.join(share_s)
+        if self._statsd is not None:
+            self._statsd.close()
         if not any(thread.is_alive() for thread in self._threads[:2]):
             self._spool.close()
 

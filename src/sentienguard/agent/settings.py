@@ -114,6 +114,7 @@ class Settings:
     log_files: tuple[str, ...]  # absolute paths of the logs to tail
     limits: Limits
     journal_units: tuple[str, ...] = ()  # whose lines in systemd's journal are read
+    statsd_socket: str | None = None  # absolute; applications send their numbers there
     software: tuple[Software, ...] = ()
     certificates: tuple[str, ...] = ()  # absolute paths of PEM files whose end is watched
     confined: bool = False  # only the declared volumes and services are watched and acted on
@@ -193,6 +194,7 @@ def render(settings: Settings) -> bytes:
         "log_files": list(settings.log_files),
         "limits": _plain(settings.limits),
         "journal_units": list(settings.journal_units),
+        "statsd_socket": settings.statsd_socket,
         "software": [_plain(software) for software in settings.software],
         "certificates": list(settings.certificates),
         "confined": settings.confined,
@@ -238,7 +240,7 @@ class _Reader:
         record = self.object(value, "")
         optional = {
             *("tags", "interval_s", "volumes", "services", "log_files", "limits"),
-            *("journal_units", "software", "certificates", "confined"),
+            *("journal_units", "statsd_socket", "software", "certificates", "confined"),
         }
         known = {field.name for field in fields(Settings)}
         self.fields(record, known - optional, optional, "")
@@ -265,6 +267,7 @@ class _Reader:
                 "journal_units",
                 lambda unit, key: self.matching(unit, _UNIT, key),
             ),
+            statsd_socket=self.maybe_path(record.get("statsd_socket"), "statsd_socket"),
             software=self.list(record.get("software", []), "software", self.software),
             certificates=self.list(record.get("certificates", []), "certificates", self.absolute),
             confined=self.truth(record.get("confined", False), "confined"),
@@ -316,6 +319,9 @@ class _Reader:
         if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
             raise self.wrong(key, "an absolute path", value)
         return value
+
+    def maybe_path(self, value: Any, key: str) -> str | None:
+        return None if value is None else self.absolute(value, key)
 
     def truth(self, value: Any, key: str) -> bool:
         if not isinstance(value, bool):

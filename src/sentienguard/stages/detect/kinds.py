@@ -100,6 +100,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "log.trouble_per_s": Kind(Direction.UP, floor=0.2, relative_floor=0.5, material=1.0),
     "log.new_trouble": _UNJUDGED,  # a limit: see limits.LIMITS
+    "agent.statsd_accepted_per_s": _UNJUDGED,
+    "agent.statsd_dropped_per_s": Kind(Direction.UP, floor=10.0, material=100.0, confirm=3),
     "software.up": _UNJUDGED,  # a limit: see limits.LIMITS
     "software.answer_ms": Kind(
         Direction.UP, floor=10.0, relative_floor=0.5, material=500.0, confirm=3
