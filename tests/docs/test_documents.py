@@ -247,7 +247,10 @@ def test_every_page_is_listed():
             assert f"({path.relative_to(ROOT / 'docs').as_posix()})" in index, path.name
 
 
-GROUPS = r"(?:agent(?=\.statsd_)|system|service|certificate|log|software|database|redis|nginx|rabbitmq)"
+GROUPS = (
+    r"(?:agent(?=\.statsd_)|system|service|certificate|log|probe|software|database|redis|nginx"
+    r"|rabbitmq)"
+)
 
 
 def test_every_metric_of_the_agent_is_in_the_reference_and_no_other():

@@ -34,6 +34,7 @@ from sentienguard.agent.collectors import (
     memory,
     network,
     pressure,
+    probes,
     processes,
     services,
     transport,
@@ -93,6 +94,7 @@ def compose(configured: settings.Settings, logs: telling.Logs) -> tuple[collecto
         processes.Processes(configured.limits.top),
         services.Services(declared),
         *kinds.compose(configured),
+        probes.Probes(configured.probes),
         *(() if configured.confined else (disks.Disks(),)),
         volumes.Volumes(configured.volumes, configured.limits),  # after disks: adds their paths
         logs,

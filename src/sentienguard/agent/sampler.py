@@ -9,6 +9,8 @@ Rules:
 3. What the agent could not do (samples given up, refused, lines not sent) is said in the next
    sample, in lines of the file `sentienguard-agent`.
 4. Ticks keep their distance; after a pause of the whole host the missed ones are left out.
+5. While the host itself waits for processor or memory, what asks others (`collectors.Collector`
+   with `spare`) is asked at every fourth sample only; until then its newest answers still count.
 """
 
 import threading
@@ -23,6 +25,8 @@ from sentienguard.stages.observe import payload
 LEAST_INTERVAL_S = 0.2
 MOST_INTERVAL_S = 3600.0
 LEAD_S = 2.2  # seconds by which health checks start before their sample; they have 2
+STRAINED = {"cpu": 60.0, "memory": 20.0}  # system.pressure_percent from which rule 5 holds
+SPARED = 4
 WARM_UP_S = 1.0  # from the first look at the counters to the first sample; rates need two
 
 
@@ -48,6 +52,8 @@ class Sampler:
         self._interval_s = configured.interval_s
         self._said = kept.depth
         self._notices: list[str] = []
+        self._strained = False
+        self._ticks = 0
 
     @property
     def interval_s(self) -> float:
@@ -96,10 +102,18 @@ class Sampler:
                 self._diary.worked(collector.name)
             except Exception as error:  # noqa: BLE001 - rule 1
                 self._diary.failed(collector.name, error)
+        self._strained = any(
+            reading.values.get(("system.pressure_percent", name), 0.0) >= level
+            for name, level in STRAINED.items()
+        )
         return reading
 
     def _prepare(self) -> None:
+        self._ticks += 1
+        sparing = self._strained and self._ticks % SPARED
         for collector in self._family:
+            if sparing and collector.spare:
+                continue  # rule 5
             try:
                 collector.prepare()
             except Exception as error:  # noqa: BLE001 - rule 1

@@ -9,7 +9,7 @@ import json
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,6 +114,7 @@ class Settings:
     log_files: tuple[str, ...]  # absolute paths of the logs to tail
     limits: Limits
     journal_units: tuple[str, ...] = ()  # whose lines in systemd's journal are read
+    probes: Mapping[str, str] = field(default_factory=dict)  # addresses that are tried, by name
     statsd_socket: str | None = None  # absolute; applications send their numbers there
     software: tuple[Software, ...] = ()
     certificates: tuple[str, ...] = ()  # absolute paths of PEM files whose end is watched
@@ -194,6 +195,7 @@ def render(settings: Settings) -> bytes:
         "log_files": list(settings.log_files),
         "limits": _plain(settings.limits),
         "journal_units": list(settings.journal_units),
+        "probes": dict(settings.probes),
         "statsd_socket": settings.statsd_socket,
         "software": [_plain(software) for software in settings.software],
         "certificates": list(settings.certificates),
@@ -240,7 +242,7 @@ class _Reader:
         record = self.object(value, "")
         optional = {
             *("tags", "interval_s", "volumes", "services", "log_files", "limits"),
-            *("journal_units", "statsd_socket", "software", "certificates", "confined"),
+            *("journal_units", "probes", "statsd_socket", "software", "certificates", "confined"),
         }
         known = {field.name for field in fields(Settings)}
         self.fields(record, known - optional, optional, "")
@@ -267,6 +269,7 @@ class _Reader:
                 "journal_units",
                 lambda unit, key: self.matching(unit, _UNIT, key),
             ),
+            probes=self.probes(record.get("probes", {}), "probes"),
             statsd_socket=self.maybe_path(record.get("statsd_socket"), "statsd_socket"),
             software=self.list(record.get("software", []), "software", self.software),
             certificates=self.list(record.get("certificates", []), "certificates", self.absolute),
@@ -319,6 +322,24 @@ class _Reader:
         if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
             raise self.wrong(key, "an absolute path", value)
         return value
+
+    def probes(self, value: Any, key: str) -> dict[str, str]:
+        return {
+            self.matching(name, _SERVICE, key): self.probe(address, f"{key}.{name}")
+            for name, address in self.object(value, key).items()
+        }
+
+    def probe(self, value: Any, key: str) -> str:
+        if isinstance(value, str) and value.startswith("tcp://"):
+            parts = urllib.parse.urlsplit(value)
+            try:
+                whole = parts.hostname and parts.port and not parts.path and not parts.username
+            except ValueError:  # a port that is none
+                whole = False
+            if not whole:
+                raise self.wrong(key, "tcp://host:port", value)
+            return value
+        return self.url(value, key)
 
     def maybe_path(self, value: Any, key: str) -> str | None:
         return None if value is None else self.absolute(value, key)

@@ -41,6 +41,7 @@ class Collector(Protocol):
     """Something that is read of the host."""
 
     name: str  # for the diary
+    spare: bool  # it asks others, and may be asked less often while the host is short of time
 
     def prepare(self) -> None:
         """Start what takes time, up to 2.2 s before `read`."""
@@ -50,7 +51,9 @@ class Collector(Protocol):
 
 
 class Unprepared:
-    """For collectors that have nothing to start ahead of time."""
+    """For collectors that have nothing to start ahead of time, and ask nobody."""
+
+    spare = False
 
     def prepare(self) -> None:
         """Do nothing."""

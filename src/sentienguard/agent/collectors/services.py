@@ -27,6 +27,7 @@ class Services:
     """Keeps the newest check of each service."""
 
     name = "services"
+    spare = False  # what an order is about has to be seen at once
 
     def __init__(self, services: tuple[settings.Service, ...]) -> None:
         self._services = services

@@ -20,6 +20,8 @@ _VIEWS: Mapping[str, tuple[str, int]] = {
     "log.new_trouble": ("log", 0),
     "log.trouble_per_s": ("log", 1),
     "log.messages_per_s": ("log", 2),
+    "probe.up": ("probe", 0),
+    "probe.ms": ("probe", 1),
     "software.up": ("software", 0),
     "software.answer_ms": ("software", 1),
     "system.disk_usage_percent": ("volume", 0),

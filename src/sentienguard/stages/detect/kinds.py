@@ -102,6 +102,9 @@ KINDS: Mapping[str, Kind] = {
     "log.new_trouble": _UNJUDGED,  # a limit: see limits.LIMITS
     "agent.statsd_accepted_per_s": _UNJUDGED,
     "agent.statsd_dropped_per_s": Kind(Direction.UP, floor=10.0, material=100.0, confirm=3),
+    "probe.up": _UNJUDGED,  # a limit: see limits.LIMITS
+    "probe.status": _UNJUDGED,  # says how probe.up is 0
+    "probe.ms": Kind(Direction.UP, floor=10.0, relative_floor=0.5, material=500.0, confirm=3),
     "software.up": _UNJUDGED,  # a limit: see limits.LIMITS
     "software.answer_ms": Kind(
         Direction.UP, floor=10.0, relative_floor=0.5, material=500.0, confirm=3

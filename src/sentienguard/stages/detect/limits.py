@@ -63,6 +63,9 @@ LIMITS: Mapping[str, Limit] = {
     "log.new_trouble": Limit(
         10.0, 0.0, Severity.WARNING, "messages of trouble that were never seen before"
     ),
+    "probe.up": Limit(
+        0.0, 1.0, Severity.CRITICAL, "the address does not answer", samples=2, falling=True
+    ),
     "software.up": Limit(
         0.0, 1.0, Severity.CRITICAL, "the program does not answer", samples=2, falling=True
     ),

@@ -50,6 +50,8 @@ Ask = Callable[[Target, float], Values]  # (target, seconds) -> readings; OSErro
 class Software:
     """Keeps the newest answer of one target."""
 
+    spare = True
+
     def __init__(self, target: Target, ask: Ask) -> None:
         self.name = f"software {target.name}"
         self._target = target
