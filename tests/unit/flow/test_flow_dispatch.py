@@ -1,0 +1,286 @@
+"""What a host's poll is answered with, over the stores of the pretend world and the real log."""
+
+import base64
+import dataclasses
+from collections import Counter
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from sentienguard.flow import dispatch
+from sentienguard.flow import ledger as pens
+from sentienguard.model.ids import AgentId, OrderId
+from sentienguard.model.order import OrderStatus
+from sentienguard.ports.agent_store import Agent
+from sentienguard.ports.switches import Freeze
+from sentienguard.simulation import stores
+from sentienguard.stages.audit import ledger, merkle
+from tests.unit.audit.test_audit_ledger import LOG, fact
+from tests.unit.flow.test_flow_incident import order
+
+NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
+NONCE = "ab" * 16
+
+
+class Log:
+    """A log of so many entries that remembers what came later and whose co-signatures it got."""
+
+    def __init__(self, entries=5):
+        self.rules = ledger.Ledger("log.example/main", LOG)
+        for number in range(entries):
+            self.rules.admit(fact(f"{number}"))
+        self.recorded, self.cosigned, self.proofs = [], [], 0
+
+    def append(self, new):
+        self.recorded.append(new)
+        return self.rules.admit(new)
+
+    def checkpoint(self):
+        return self.rules.sign(self.rules.size())
+
+    def consistency(self, old, new):
+        self.proofs += 1
+        return self.rules.consistency(old, new)
+
+    def add_cosignature(self, note):
+        self.cosigned.append(note)
+
+
+class Time:
+    """The wall clock stands; the monotonic one goes when it is told to."""
+
+    def __init__(self):
+        self.passed = 2.0
+
+    def now(self):
+        return NOW
+
+    def monotonic(self):
+        return self.passed
+
+
+class Seals:
+    """Shows what was to be signed."""
+
+    def seal_order(self, wanted, nonce, seq):
+        return {"order": wanted.id, "nonce": nonce, "seq": seq}
+
+    def seal_stop(self, wanted, nonce, seq, by):
+        return {"stop": wanted.id, "nonce": nonce, "seq": seq, "by": by}
+
+
+class Site:
+    """A centre's parts and its dispatch."""
+
+    def __init__(self):
+        database = stores.Database(lambda _: None)
+        self.orders = stores.Orders(database, lambda _: None)
+        self.switches = stores.KillSwitch(database)
+        self.log, self.clock, self.trust = Log(), Time(), Seals()
+        self.audit = pens.Ledger(self.log, self.clock, None)
+        self.counted = Counter()
+        self.counters = SimpleNamespace(add=self._count)
+        self.dispatch = dispatch.Dispatch(self)
+
+    def _count(self, name):
+        self.counted[name] += 1
+
+    def released(self, *names, agent="a"):
+        for name in names:
+            released = dataclasses.replace(order(name), agent=AgentId(agent))
+            self.orders.release(released, at=NOW)
+
+    def asked(self, agent="a", **said):
+        return self.dispatch.answer(a_host(agent), a_poll(**said))
+
+    def given(self, **said):
+        answer = self.asked(**said)
+        return answer.order and answer.order["order"]
+
+    def status(self, name):
+        return self.orders.get(OrderId(name)).status
+
+
+def a_host(name="a"):
+    return Agent(AgentId(name), f"host-{name}", "drill", {}, "pin", "key", NOW)
+
+
+def a_poll(busy=None, tree_size=0, cosigned=None, nonce=NONCE):
+    return dispatch.Poll(nonce, busy, tree_size, cosigned)
+
+
+@pytest.fixture
+def site():
+    return Site()
+
+
+def test_with_nothing_to_do_a_poll_may_wait(site):
+    answer = site.asked()
+    assert (answer.order, answer.stop, answer.has_work) == (None, None, False)
+
+
+def test_an_order_is_signed_for_the_poll_and_its_delivery_recorded(site):
+    site.released("ord_1")
+    answer = site.asked()
+    assert answer.order == {"order": "ord_1", "nonce": NONCE, "seq": 1}
+    assert (answer.stop, answer.has_work) == (None, True)
+    assert site.orders.get(OrderId("ord_1")).delivered_at == NOW
+    assert site.status("ord_1") is OrderStatus.DELIVERED
+    (entry,) = site.log.recorded
+    assert (entry.kind, entry.at, entry.environment) == ("order.delivered", NOW, "drill")
+    assert (entry.incident, entry.key) == (order().incident, "ord_1/delivered")
+    assert entry.data == {"order_id": "ord_1", "agent": "a"}
+    assert site.counted == {"orders_delivered_total": 1}
+
+
+def test_an_order_is_given_again_after_a_while_under_a_higher_number_and_recorded_once(site):
+    site.released("ord_1")
+    assert site.given() == "ord_1"
+    for _ in range(2):
+        site.clock.passed += 4.75
+        assert site.given() is None
+        site.clock.passed += 0.25
+        answer = site.asked(nonce="cd" * 16)
+        assert (answer.order["order"], answer.order["nonce"]) == ("ord_1", "cd" * 16)
+    assert answer.order["seq"] == 3
+    assert len(site.log.recorded) == 1
+    assert site.counted == {"orders_delivered_total": 3}
+
+
+def test_a_host_is_given_its_own_orders_alone(site):
+    site.released("ord_1", agent="b")
+    assert site.given() is None
+    assert site.asked(agent="b").order["order"] == "ord_1"
+
+
+def test_the_oldest_comes_first_and_the_next_with_the_next_poll(site):
+    site.released("ord_1", "ord_2")
+    assert [site.given(), site.given(), site.given()] == ["ord_1", "ord_2", None]
+
+
+def test_a_host_that_works_is_given_no_order(site):
+    site.released("ord_1", "ord_2")
+    assert site.given() == "ord_1"
+    site.orders.admitted(OrderId("ord_1"))
+    answer = site.asked(busy="ord_1")
+    assert (answer.order, answer.stop) == (None, None)
+    assert site.given(busy="ord_of_nobody") is None
+    assert site.given() == "ord_2"
+
+
+def frozen():
+    return Freeze(by="pat", at=NOW, reason="audit")
+
+
+def test_a_frozen_system_gives_no_order_and_the_thaw_gives_it_at_once(site):
+    site.released("ord_1")
+    site.switches.set_freeze(frozen())
+    assert site.given() is None
+    assert (site.log.recorded, site.orders.numbers) == ([], {})
+    site.switches.set_freeze(None)
+    assert site.given() == "ord_1"
+
+
+def running(site):
+    site.released("ord_1")
+    site.asked()
+    site.orders.admitted(OrderId("ord_1"))
+    site.orders.request_stop(OrderId("ord_1"), by="pat")
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_stop_is_given_to_the_host_that_works_also_while_frozen(site, is_frozen):
+    running(site)
+    if is_frozen:
+        site.switches.set_freeze(frozen())
+    answer = site.asked(busy="ord_1")
+    assert answer.stop == {"stop": "ord_1", "nonce": NONCE, "seq": 2, "by": "pat"}
+    assert (answer.order, answer.has_work) == (None, True)
+
+
+def test_a_stop_is_given_again_after_a_while_and_nothing_else_meanwhile(site):
+    running(site)
+    site.released("ord_2")
+    assert site.asked(busy="ord_1").stop is not None
+    site.clock.passed += 4.75
+    between = site.asked(busy="ord_1")
+    assert (between.order, between.stop) == (None, None)
+    site.clock.passed += 60
+    assert site.asked(busy="ord_1").stop["seq"] == 3
+
+
+def test_the_delivery_of_an_order_does_not_hold_back_its_stop(site):
+    site.released("ord_1")
+    assert site.given() == "ord_1"
+    site.orders.request_stop(OrderId("ord_1"), by="pat")
+    assert site.asked(busy="ord_1").stop is not None
+
+
+def test_a_stop_is_for_the_order_that_the_host_works_on(site):
+    running(site)
+    site.released("ord_2")
+    site.asked()
+    answer = site.asked(busy="ord_2")
+    assert (answer.order, answer.stop) == (None, None)
+    site.orders.request_stop(OrderId("ord_2"), by="pat")
+    site.released("ord_0")
+    site.asked()
+    assert site.asked(busy="ord_0").stop is None
+    assert site.asked(agent="b", busy="ord_1").stop is None
+    idle = site.asked()
+    assert idle.stop is None
+
+
+class Withdrawing(stores.Orders):
+    """A person takes the first order back between the look and the delivery."""
+
+    def delivered(self, order, *, at):
+        if order == "ord_1":
+            self.withdraw(order)
+        return super().delivered(order, at=at)
+
+
+def test_an_order_that_is_taken_back_just_now_is_not_given_and_the_next_one_is(site):
+    site.orders = Withdrawing(stores.Database(lambda _: None), lambda _: None)
+    site.released("ord_1", "ord_2")
+    assert site.given() == "ord_2"
+    assert [entry.key for entry in site.log.recorded] == ["ord_2/delivered"]
+    assert site.counted == {"orders_delivered_total": 1}
+    assert site.given() is None
+
+
+def test_deliveries_that_are_remembered_do_not_grow_without_end(site):
+    site.dispatch._given = {f"ord_of_before_{n}": site.clock.passed for n in range(9_999)}
+    site.released("ord_1", "ord_2")
+    assert [site.given() for _ in range(3)] == ["ord_1", "ord_2", None]
+    site.released("ord_3")  # more than 10,000 are remembered: all are forgotten
+    assert [site.given() for _ in range(2)] == ["ord_3", "ord_1"]
+
+
+# --- the log that hosts witness
+
+
+@pytest.mark.parametrize("seen", [0, 5, 6])
+def test_who_saw_nothing_or_all_is_given_the_checkpoint_alone(site, seen):
+    answer = site.asked(tree_size=seen)
+    assert answer.checkpoint == site.log.checkpoint()
+    assert (answer.consistency, site.log.proofs) == ((), 0)
+
+
+@pytest.mark.parametrize("seen", [1, 3, 4])
+def test_who_saw_less_is_given_the_proof_of_growth(site, seen):
+    answer = site.asked(tree_size=seen)
+    assert answer.checkpoint == site.log.checkpoint()
+    proof = [base64.b64decode(node, validate=True) for node in answer.consistency]
+    old, new = Log(seen), site.log
+    roots = [merkle.root_of(one.rules.leaf_hash(n) for n in range(one.rules.size()))[1]
+             for one in (old, new)]  # fmt: skip
+    assert merkle.consistent(seen, roots[0], 5, roots[1], proof)
+
+
+def test_a_co_signature_that_comes_with_a_poll_is_kept(site):
+    site.dispatch.witnessed(a_poll())
+    assert site.log.cosigned == []
+    site.dispatch.witnessed(a_poll(cosigned="a note"))
+    assert site.log.cosigned == ["a note"]
