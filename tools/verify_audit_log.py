@@ -293,6 +293,7 @@ class Sources:
         back = self.latest.setdefault(source, dated) - dated
         self.latest[source] = max(self.latest[source], dated)
         if back > TOLERANCE_MS:
+            self.latest[source] = dated  # one finding a jump
             raise Bad(f"the clock of {source} went back {back // 1000:,} s")
         if index < self.seen and dated - self.seen_ms > TOLERANCE_MS:
             raise Bad(f"dated {(dated - self.seen_ms) // 1000:,} s after witnesses saw it")

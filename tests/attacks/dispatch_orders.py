@@ -279,6 +279,7 @@ def at_the_same_moment(scene: Scene) -> int:
         )
         for one in made
     ]
+    scene.hold()  # no order ends before all are answered
     with concurrent.futures.ThreadPoolExecutor(len(sealed)) as pool:
         answers = list(pool.map(scene.offer, sealed))
     admitted = sum(answer.get("admitted", False) for answer in answers)
@@ -287,6 +288,7 @@ def at_the_same_moment(scene: Scene) -> int:
         # Which of them a late one meets is a matter of microseconds; the page names all.
         scene.answers[:] = [{"rule": "busy, handled or overtaken"}]
     scene.agent.wait(lambda: scene.effects() >= min(admitted, 2), 60)
+    scene.let_go()
     return scene.effects() - 1
 
 

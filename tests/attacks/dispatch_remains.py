@@ -4,12 +4,11 @@ Called by dispatch_table; see dispatch_orders for the form. A test fails when on
 happens, so that the documents follow.
 """
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sentienguard.trust import order as orders
-from tests.attacks.dispatch_limits import approve
+from tests.attacks.dispatch_approvals import approve, deliver_later
 from tests.attacks.dispatch_scene import BUDGET, Scene
 from tests.support import execution
 from tests.support.seed_dispatch import SeedScene
@@ -92,20 +91,9 @@ def gate_without_approvers(scene: Scene) -> int:
     return scene.send(asking)
 
 
-def approval_kept_for_later(scene: Scene) -> int:
-    """Withhold an order that people approved, and deliver it a month later."""
-    scene.centre.approvers = [execution.key(20 + n) for n in range(3)]
-    asking = scene.remedy("asking", approval="true")
-    scene.up(asking, clocked=True)
-    signed = scene.order(asking)
-    people = tuple(
-        orders.seal_approval(signed.order, "person", key) for key in scene.centre.approvers[:2]
-    )
-    scene.later(30 * 86_400.0, 30 * 86_400.0)
-    nonce = scene.agent.ask("ticket")["nonce"]
-    later = dataclasses.replace(signed, nonce=nonce, approvals=people)
-    scene.deliver(scene.centre.seal(later))
-    return scene.effects()
+def approval_kept_while_it_lasts(scene: Scene) -> int:
+    """Withhold an order that people approved for a day, and deliver it 23 hours later."""
+    return deliver_later(scene, lasts=timedelta(days=1), after=timedelta(hours=23))
 
 
 def revocation_withheld(scene: Scene) -> int:
@@ -171,7 +159,10 @@ REMAINS = (
         BUDGET,
     ),
     Allowed("pass a gate for people where the root lists no approver", gate_without_approvers),
-    Allowed("deliver an approved order a month later", approval_kept_for_later),
+    Allowed(
+        "deliver an approved order later, while its approvals last: a day at most",
+        approval_kept_while_it_lasts,
+    ),
     Allowed(
         "run a playbook that signers revoked, until the catalogue on the host expires",
         revocation_withheld,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sentienguard.stages.execute import admission
 from tests.attacks import (
+    dispatch_approvals,
     dispatch_limits,
     dispatch_orders,
     dispatch_remains,
@@ -37,7 +38,13 @@ FIRST = (
 )
 _EVERY = {
     attack.key: attack
-    for family in (dispatch_orders, dispatch_stops, dispatch_trust, dispatch_limits)
+    for family in (
+        dispatch_orders,
+        dispatch_stops,
+        dispatch_trust,
+        dispatch_limits,
+        dispatch_approvals,
+    )
     for attack in family.ATTACKS
 }
 ATTACKS: Sequence[Attack] = (

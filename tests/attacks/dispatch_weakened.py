@@ -9,6 +9,7 @@ everything else is as it was.
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -172,16 +173,17 @@ def _count_misdirected() -> None:
 
 
 def _all_at_once() -> None:
-    """Judge orders beside each other; two wait for one another between judging and writing."""
+    """Judge orders beside each other; the first two wait for one another before they write."""
     begin, intend = order_intake.Intake.__init__, ledgers.Ledger.intend
-    both = threading.Barrier(2, timeout=5)
+    both, waited = threading.Barrier(2, timeout=5), itertools.count()
 
     def unlocked(self, *given):
         begin(self, *given)
         self._turn = contextlib.nullcontext()
 
     def in_step(self, *given):
-        both.wait()
+        if next(waited) < both.parties:
+            both.wait()
         intend(self, *given)
 
     order_intake.Intake.__init__, ledgers.Ledger.intend = unlocked, in_step
@@ -250,14 +252,19 @@ def _any_deadline() -> None:
     orders.MAX_DEADLINE_S = canonical.MAX_INTEGER
 
 
-def _approved_by(signed, root):
+def _approved_by(signed, root, now):
     trusted = root.trusted(roots.RoleName.APPROVER)
     found = {}
     for number, envelope in enumerate(signed.approvals):
         payload, signers = dsse.opened(envelope, orders.APPROVAL_TYPE, trusted.values())
-        name = fields.document(payload, "", {*orders._deed(signed.order), "approver"} - {"v"})
-        deed = canonical.encode({**orders._deed(signed.order), "approver": name["approver"]})
-        if on("approval_names_the_deed") and payload != deed:
+        said = fields.document(payload, "", orders._APPROVAL)
+        meant = orders._approval(signed.order, said["approver"], said["expires_ms"])
+        if on("approval_names_the_deed") and payload != canonical.encode(meant):
+            continue
+        until = fields.moment(said, "expires_ms", "")
+        if on("approval_is_not_over") and until <= now:
+            continue
+        if on("approval_is_for_a_day") and until > now + orders.APPROVAL_LASTS:
             continue
         if not on("approver_is_listed"):
             found[str(number)] = ""
@@ -328,6 +335,8 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "rehearsal_does_not_act": _act_in_rehearsal,
     "deadline_is_bounded": _any_deadline,
     "approval_names_the_deed": _approvals,
+    "approval_is_not_over": _approvals,
+    "approval_is_for_a_day": _approvals,
     "approver_counts_once": _approvals,
     "approver_is_listed": _approvals,
     "stop_is_signed": _stops,

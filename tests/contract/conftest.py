@@ -1,6 +1,9 @@
-"""Fixtures of the stores' contract on SQLite; the same cases run on PostgreSQL in integration."""
+"""Fixtures of the contracts: stores on SQLite (PostgreSQL is in integration), hosts by name."""
 
+import os
 import pathlib
+import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +17,7 @@ pytest.register_assert_rewrite(
 )
 
 from sentienguard.adapters.sql_store import Database, open_database  # noqa: E402  # after the rewrite
+from tests.contract import host_ports  # noqa: E402
 
 
 @pytest.fixture
@@ -26,3 +30,37 @@ def database(url: str) -> Iterator[Database]:
     opened = open_database(url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(params=host_ports.WHOLE)
+def host(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[host_ports.Host]:
+    """Return a host that is a whole Unix."""
+    yield from made(request.param, tmp_path)
+
+
+@pytest.fixture(params=sorted(host_ports.MAKERS))
+def any_host(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[host_ports.Host]:
+    """Return a host, real or simulated."""
+    yield from made(request.param, tmp_path)
+
+
+def made(name: str, directory: pathlib.Path) -> Iterator[host_ports.Host]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    host = host_ports.MAKERS[name](directory, port)
+    yield host
+    if name in host_ports.WHOLE:
+        for service in ("web", "deaf"):
+            host.services.kill(service, 5)
+
+
+@pytest.fixture
+def sleeper():
+    pid = os.posix_spawn("/bin/sleep", ["/bin/sleep", "300"], {}, setsid=True)
+    yield pid
+    try:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass

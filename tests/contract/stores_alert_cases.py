@@ -59,6 +59,39 @@ class AlertCases:
     ) -> None:
         assert database.alerts.put([alert(), alert(1, **changes)]) == 2
 
+    @pytest.mark.parametrize(
+        ("puts", "begins"),
+        [
+            ([("firing", 10, None), ("firing", 20, 20)], [10]),
+            ([("firing", 10, None), ("resolved", 20, 20)], [10, 10]),
+            ([("firing", 10, None), ("resolved", 20, 20), ("resolved", 21, 21)], [10, 10]),
+            ([("firing", 10, None), ("resolved", 20, 20), ("firing", 30, 30)], [10, 10, 30]),
+            ([("firing", 10, None), ("resolved", 20, 20), ("firing", 30, None),
+              ("resolved", 10, 40)], [10, 10, 30, 30]),
+            ([("firing", 10, None), ("resolved", 10, 20), ("firing", 30, None),
+              ("resolved", 10, 20)], [10, 10, 30]),
+            ([("resolved", 10, 20), ("firing", 10, None)], [10, 10]),
+            ([("firing", 20, 20)], [20]),
+            ([("firing", 30, None), ("resolved", 20, 20)], [30, 20]),
+        ],
+        ids=["a repeat", "an end", "the end again", "a new one after the end",
+             "the end of the new one", "an old end again",
+             "the end came first", "a repeat of nothing",
+             "an end of nothing that had begun"],
+    )  # fmt: skip
+    def test_an_alert_that_does_not_say_when_it_began_is_of_the_episode_that_stood(
+        self, database: Database, puts: list[tuple[str, int, int | None]], begins: list[int]
+    ) -> None:
+        given = [
+            alert(1, status=AlertStatus(status), starts_at=later(start),
+                  heard_at=None if heard is None else later(heard))
+            for status, start, heard in puts
+        ]  # fmt: skip
+        assert database.alerts.put(given) == len(begins)
+        kept = [one.alert.starts_at for one in database.alerts.waiting(10)]
+        assert kept == [later(begin) for begin in begins]
+        assert database.alerts.put([alert(2, heard_at=later(90), starts_at=later(90))]) == 1
+
     def test_nothing_to_put_is_nothing(self, database: Database) -> None:
         assert database.alerts.put([]) == 0
         database.alerts.dealt([])
@@ -140,6 +173,15 @@ class AlertCases:
 
 class WebhookTokenCases:
     token = WebhookToken("tok_1", "alertmanager", "production", "admin@local", NOW)
+
+    def test_its_signing_secrets_can_be_replaced(self, database: Database) -> None:
+        database.webhook_tokens.add(self.token, "s3cret")
+        for secrets in (("one", "zwei \u20ac"), ("two",), ()):
+            changed = database.webhook_tokens.set_signing_secrets("tok_1", secrets)
+            assert changed == replace(self.token, signing_secrets=secrets)
+            assert database.webhook_tokens.by_secret("s3cret", "alertmanager") == changed
+        with pytest.raises(NoSuchToken, match="tok_9"):
+            database.webhook_tokens.set_signing_secrets("tok_9", ("one",))
 
     def test_a_token_is_found_by_its_secret_for_its_purpose(self, database: Database) -> None:
         database.webhook_tokens.add(self.token, "s3cret")

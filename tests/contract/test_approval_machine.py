@@ -15,7 +15,7 @@ import pytest
 from hypothesis import stateful
 from hypothesis import strategies as st
 
-from sentienguard.flow import answers, dispatch, incident_work
+from sentienguard.flow import answers, dispatch, incident_work, ledger
 from sentienguard.flow import incident as flow
 from sentienguard.model import ids
 from sentienguard.model.approval import ApprovalStatus
@@ -66,7 +66,7 @@ class Centre:
         self.dies = False  # with the next entry
         self.questions = {}
         self.clock = types.SimpleNamespace(now=self.now, monotonic=self.monotonic)
-        self.audit = types.SimpleNamespace(append=self.append)
+        self.audit = ledger.Ledger(self, self, entropy=None)  # every entry here has a key
         self.live = types.SimpleNamespace(changed=lambda *_: None)
         self.bells = types.SimpleNamespace(ring=lambda _: None)
         self.counters = types.SimpleNamespace(add=lambda *_: None)
@@ -78,10 +78,10 @@ class Centre:
     def monotonic(self):
         return self.passed.total_seconds()
 
-    def append(self, *, key, **entry):
+    def append(self, entry):
         if self.dies:
             raise DiedError
-        self.recorded.setdefault(key, entry)
+        self.recorded.setdefault(entry.key, entry)
 
     def tell(self, incident, event, *, key):
         question = self.questions[incident]
@@ -263,7 +263,7 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
             if kept.status in {ApprovalStatus.EXPIRED, ApprovalStatus.WITHDRAWN}:
                 assert question.life.status is Status.CLOSED
                 recorded = self.centre.recorded[f"{question.asked.id}/decided"]
-                assert recorded["data"]["decision"] == kept.status.value
+                assert recorded.data["decision"] == kept.status.value
 
     @stateful.invariant()
     def an_answer_is_recorded_and_decides_unless_the_symptom_ended_first(self):
@@ -273,15 +273,15 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
             assert f"{question.asked.id}/decided" in self.centre.recorded
             closed = self.centre.recorded.get(f"{question.incident.id}/closed")
             if closed is not None:
-                assert closed["data"]["outcome"] != Outcome.EXPIRED
+                assert closed.data["outcome"] != Outcome.EXPIRED
 
     @stateful.invariant()
     def what_is_told_is_recorded_as_the_store_has_it(self):
         for question in self.questions:
             recorded = self.centre.recorded.get(f"{question.asked.id}/decided")
             if recorded is not None and question.first is not None:
-                assert recorded["actor"] == question.first[1]
-                assert recorded["data"]["decision"] == question.first[0].value
+                assert recorded.actor == question.first[1]
+                assert recorded.data["decision"] == question.first[0].value
 
 
 @pytest.mark.property

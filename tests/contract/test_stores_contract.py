@@ -5,6 +5,7 @@ from tests.contract import (
     stores_alert_cases,
     stores_incident_cases,
     stores_order_cases,
+    stores_outside_cases,
     stores_people_cases,
 )
 
@@ -42,6 +43,14 @@ class TestAlerts(stores_alert_cases.AlertCases):
 
 
 class TestWebhookTokens(stores_alert_cases.WebhookTokenCases):
+    pass
+
+
+class TestTopology(stores_outside_cases.TopologyCases):
+    pass
+
+
+class TestOutsideLogs(stores_outside_cases.OutsideLogCases):
     pass
 
 

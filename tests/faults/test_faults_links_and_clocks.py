@@ -205,8 +205,8 @@ def test_a_log_whose_clock_jumps_goes_on_and_says_so_and_nothing_else(
     report = verify.verify(reader.read_stored(tmp_path), deep=True)
     assert report.size == 9
     assert {one.check for one in report.findings} == {"clock"}, report.findings
-    late = [3, 4, 5] if off < timedelta(0) else [6, 7, 8]
-    assert [one.index for one in report.findings] == late
+    jump = 3 if off < timedelta(0) else 6
+    assert [one.index for one in report.findings] == [jump]
 
 
 @pytest.mark.parametrize("off", [-YEAR, YEAR], ids=["a year back", "a year ahead"])

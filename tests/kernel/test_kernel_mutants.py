@@ -8,7 +8,7 @@ from tests.support import effort, equivalent_mutants, kernel, mutants, mutation_
 from tests.support.mutation_runs import Fate, Subject
 
 SEED = 20_260_212
-EACH = 5  # mutants of each sampled module
+EACH = 8  # mutants of each sampled module
 CHOSEN = [
     one for one in kernel.SUBJECTS if effort.pick(one.module in kernel.SAMPLED, thorough=True)
 ]

@@ -101,7 +101,7 @@ def test_a_question_and_its_answer_cross_replicas_and_bells_wake_polls_at_the_ot
     [(order, at)] = brought
     assert order is not None
     assert at - said < 2.0, "the order woke the poll at the other replica"
-    assert story.approve(a).status_code == 422, "only once"
+    assert story.approve(a).status_code == 409, "only once"
     story.finish(b)
     assert story.closed(a)["incident"]["outcome"] == "resolved"
     released_once(url, story, b)

@@ -11,6 +11,7 @@ RULES = {
     "release_without_unique_key": {"I1"},
     "known_orders_admitted": {"I1", "I9", "I5"},
     "begun_after_the_effect": {"I3"},
+    "begun_unsynced": {"I9"},
     "intent_not_synced": {"I3"},
     "intent_not_written": {"I3"},
     "released_without_intent": {"I3"},

@@ -7,12 +7,22 @@ where an entry names a mutant that is gone or that a test notices.
 from collections.abc import Mapping
 
 _ONE = "the list has one element here"
+_FALSE = "None is as false as False; the type checker asks for the word"
+_ABOVE = "the bits of the start are above those of the size that is added"
+_EMPTY_PROOF = "without growth the loop is never entered, and the proof is empty anyway"
+_LAST = "the number of the last node is never negative, and no node's is above it"
+_NOTHING_SEEN = "nothing was seen, so its size is never reached and its time is not asked for"
+_AGENT_FIRST = "of agent, cp and user, agent sorts first"
 _SAME_KIND = "both sides are of one kind already; the second look is for the type checker"
 _NARROWS = "if isinstance(left, (bool, str)) or isinstance(right, (bool, str)):"
 _KEYWORDS = '_KEYWORDS = frozenset({"and", "or", "not", "in", "true", "false"})'
 _READ_BEFORE = "true and false are read as values before keywords are asked for"
 _FLAGS = "two flags that differ add up to the same number"
 _BASE64 = "binascii.Error is a ValueError"
+_SPLIT = "split = start + _left_size(stop - start)"
+_OVER = "if last == 0 or len(sibling) != HASH_BYTES:"
+_RIGHT_EDGE = "if position & 1 or position == last:"
+_BOTH_ROOTS = "return last == 0 and was == old_root and now == new_root"
 _VERSION = "fields.document asks for the member v in any case"
 
 REVIEWED: Mapping[str, Mapping[tuple[str, str, str], str]] = {
@@ -28,6 +38,41 @@ REVIEWED: Mapping[str, Mapping[tuple[str, str, str], str]] = {
             "except parameters.ParameterRefused as error:",
             "except parametersCosmicRayTestingExceptionParameterRefused as error:",
         ): "an error in a check is a refusal with the same words (`judge`)",
+    },
+    "sentienguard.stages.execute.desk": {
+        (
+            "Desk._refused",
+            'if known["state"] != "refused":',
+            'if known["state"] < "refused":',
+        ): "of admitted, finished and refused, refused sorts last",
+    },
+    "sentienguard.stages.execute.ledger": {
+        ("Ledger._write", 'prev = sealed[-1]["digest"]', mutant): _ONE
+        for mutant in ('prev = sealed[- 0]["digest"]', 'prev = sealed[not 1]["digest"]')
+    },
+    "sentienguard.flow.dispatch": {
+        (
+            "Dispatch._due",
+            "return False",
+            "return",
+        ): _FALSE,
+        (
+            "Dispatch._checkpoint",
+            "if poll.tree_size in {0, size} or poll.tree_size > size:",
+            "if poll.tree_size in {0, size} or poll.tree_size >= size:",
+        ): "the same size is in the set already",
+    },
+    "sentienguard.stages.audit.entry": {
+        (
+            "tail",
+            "match = _TAIL.match(stored, start) if start > 0 else None",
+            "match = _TAIL.match(stored, start) if start != 0 else None",
+        ): "where the text was not found it does not stand at the beginning either",
+        (
+            "",
+            "  @functools.lru_cache(maxsize=4096) # kinds x sources that are speaking now",
+            "",
+        ): "a cache saves time and changes no answer",
     },
     "sentienguard.stages.execute.parameters": {
         (
@@ -125,7 +170,7 @@ REVIEWED: Mapping[str, Mapping[tuple[str, str, str], str]] = {
         ): "there are no fewer runs than none",
     },
     "sentienguard.stages.audit.ledger": {
-        (place, line, line.replace("==", "<=")): "of agent, cp and user, agent sorts first"
+        (place, line, line.replace("==", "<=")): _AGENT_FIRST
         for place, line in (
             ("Ledger._admit_own", 'if entry.family(new.source) == "agent":'),
             (
@@ -155,6 +200,91 @@ REVIEWED: Mapping[str, Mapping[tuple[str, str, str], str]] = {
             "except (KeyError, TypeError, ValueError, binascii.Error) as error:",
             "except (KeyError, TypeError, ValueError,) as error:",
         ): _BASE64,
+    },
+    "sentienguard.stages.audit.merkle": {
+        (
+            "Tree.append",
+            "carried = node_hash(self.at(height, position - 1), self.at(height, position))",
+            "carried = node_hash(self.at(height, position ^ 1), self.at(height, position))",
+        ): "the position is odd here",
+        (
+            "Tree.append",
+            "if height == len(self._levels):",
+            "if height >= len(self._levels):",
+        ): "one level is added at a time, so the height is never above their number",
+        (
+            "Tree.inclusion",
+            "while stop - start > 1:",
+            "while stop - start != 1:",
+        ): "the leaf itself is always inside, so never less than one remains",
+        **{
+            (place, _SPLIT, _SPLIT.replace("+", sign)): _ABOVE
+            for place in ("Tree.inclusion", "Tree.consistency")
+            for sign in "|^"
+        },
+        ("Tree.consistency", "if old in {0, new}:", "if old in {0,}:"): _EMPTY_PROOF,
+        (
+            "Tree.consistency",
+            "while stop != old:",
+            "while stop > old:",
+        ): "the old tree ends inside what remains or with it",
+        (
+            "Tree._range",
+            "while start < stop:",
+            "while start != stop:",
+        ): "each step is the biggest that fits, so the last one ends at the stop",
+        **{
+            (place, line, line.replace(old, new)): _LAST
+            for place, line, old, new in (
+                ("included", _OVER, "last == 0", "last <= 0"),
+                ("included", _RIGHT_EDGE, "==", ">="),
+                ("included", "return last == 0 and carried == root", "last ==", "last <="),
+                ("consistent", "if last == 0:", "==", "<="),
+                ("consistent", _RIGHT_EDGE, "==", ">="),
+                ("consistent", _BOTH_ROOTS, "last ==", "last <="),
+            )
+        },
+        (
+            "consistent",
+            "return empty and (new > 0 or (new == 0 and new_root == EMPTY_ROOT))",
+            "return empty and (new > 0 or (new >= 0 and new_root == EMPTY_ROOT))",
+        ): "more than none was answered for before",
+        (
+            "consistent",
+            "return old == new and not proof and old_root == new_root",
+            "return old <= new and not proof and old_root == new_root",
+        ): "the old tree is not the smaller one here",
+    },
+    "sentienguard.stages.audit.verify": {
+        ("_rooted", "return False", "return"): _FALSE,
+        **{
+            ("_witnessed", "return 0, 0", f"return {mutant}"): _NOTHING_SEEN
+            for mutant in ("-1, 0", "0, 1", "0, -1")
+        },
+        **{
+            ("_witnessed", "most, seen = 0, (0, 0)", f"most, seen = 0, ({mutant})"): _NOTHING_SEEN
+            for mutant in (" -1, 0", "0, 1", "0, -1")
+        },
+        (
+            "_Examiner.examine",
+            'if entry.family(end.source) == "agent":',
+            'if entry.family(end.source) <= "agent":',
+        ): _AGENT_FIRST,
+        (
+            "_Examiner._own",
+            "if first != index:",
+            "if first < index:",
+        ): "entries are looked at in their order, so the first was not later",
+        (
+            "_Judge.close",
+            'more = f" ({count - 1} more)" if count > 1 else ""',
+            'more = f" ({count - 1} more)" if count != 1 else ""',
+        ): "none were answered for by the line before",
+        (
+            "_newest",
+            "if len(hashes) > covered and not live:",
+            "if len(hashes) != covered and not live:",
+        ): "what is covered is never more than what is there",
     },
     "sentienguard.trust.order": {
         (

@@ -19,7 +19,7 @@ _DECIDE = "tests/unit/decide"
 _AUDIT = "tests/unit/audit"
 
 MODULES = (
-    "flow.incident",
+    *(f"flow.{name}" for name in ("dispatch", "incident", "receipts")),
     "model.order",
     "playbook.conditions",
     *(f"stages.audit.{name}" for name in (
@@ -27,8 +27,8 @@ MODULES = (
     )),
     *(f"stages.decide.{name}" for name in ("approval", "decide", "policy", "routing")),
     *(f"stages.execute.{name}" for name in (
-        "admission", "conditions", "engine", "ledger", "memory", "parameters", "preconditions",
-        "resume", "undo",
+        "admission", "conditions", "desk", "engine", "ledger", "memory", "parameters",
+        "preconditions", "recovery", "resume", "undo",
     )),
     *(f"trust.{name}" for name in (
         "canonical", "catalogue", "dsse", "freshness", "order", "root",
@@ -87,16 +87,22 @@ SUBJECTS = (
             f"{_EXECUTE}/test_execute_ledger.py",
             f"{_EXECUTE}/test_execute_engine_edges.py",
             f"{_EXECUTE}/test_execute_engine.py",
+            f"{_EXECUTE}/test_execute_resume.py",
             f"{_EXECUTE}/test_execute_order_machine.py",
         ),
     ),
     Subject(
         "sentienguard.stages.execute.ledger",
+        (f"{_EXECUTE}/test_execute_ledger_edges.py", f"{_EXECUTE}/test_execute_ledger.py"),
+    ),
+    Subject("sentienguard.stages.execute.desk", (f"{_EXECUTE}/test_execute_desk.py",)),
+    Subject("sentienguard.stages.execute.recovery", (f"{_EXECUTE}/test_execute_recovery.py",)),
+    Subject("sentienguard.flow.dispatch", ("tests/unit/flow/test_flow_dispatch.py",)),
+    Subject(
+        "sentienguard.flow.receipts",
         (
-            f"{_EXECUTE}/test_execute_ledger.py",
-            f"{_EXECUTE}/test_execute_engine_edges.py",
-            f"{_EXECUTE}/test_execute_engine.py",
-            f"{_EXECUTE}/test_execute_order_machine.py",
+            "tests/unit/flow/test_flow_receipts_edges.py",
+            "tests/unit/flow/test_flow_receipts.py",
         ),
     ),
     Subject(
@@ -107,20 +113,16 @@ SUBJECTS = (
     Subject("sentienguard.stages.audit.checkpoint", (f"{_AUDIT}/test_audit_checkpoint.py",)),
     Subject(
         "sentienguard.stages.audit.entry",
-        (
-            f"{_AUDIT}/test_audit_ledger_edges.py",
-            f"{_AUDIT}/test_audit_record.py",
-            f"{_AUDIT}/test_audit_ledger.py",
-        ),
+        (f"{_AUDIT}/test_audit_entry.py", f"{_AUDIT}/test_audit_ledger_edges.py"),
     ),
     Subject(
         "sentienguard.stages.audit.ledger",
         (f"{_AUDIT}/test_audit_ledger_edges.py", f"{_AUDIT}/test_audit_ledger.py"),
     ),
-    Subject("sentienguard.stages.audit.merkle", (f"{_AUDIT}/test_audit_merkle.py",)),
+    Subject("sentienguard.stages.audit.merkle", (f"{_AUDIT}/test_audit_merkle_edges.py",)),
     Subject(
         "sentienguard.stages.audit.verify",
-        (f"{_AUDIT}/test_audit_verify_edges.py", f"{_AUDIT}/test_audit_ledger.py"),
+        (f"{_AUDIT}/test_audit_verify_checks.py", f"{_AUDIT}/test_audit_verify_edges.py"),
     ),
 )
 SAMPLED = frozenset(

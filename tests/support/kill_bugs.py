@@ -17,6 +17,7 @@ LATE_S = 0.05  # between the premature answer and what should have come before i
 
 def log_answers_before_it_writes() -> None:
     """Tell whoever appends that the entry is durable, and write it a moment later."""
+    from sentienguard.adapters import audit_writer
     from sentienguard.adapters.audit_files import log
 
     right = log.AuditFiles._commit
@@ -38,7 +39,8 @@ def log_answers_before_it_writes() -> None:
             self._store.append = append
 
     log.AuditFiles._commit = commit
-    log._Ticket = type("_Ticket", (log._Ticket,), {})  # one that takes new attributes
+    # One that takes new attributes.
+    audit_writer.Ticket = type("Ticket", (audit_writer.Ticket,), {})
 
 
 def receipts_answer_before_they_append() -> None:

@@ -330,7 +330,7 @@ class _Round:
             ended=time.monotonic(),
             incident=None if opened is None else str(opened["incident"]),
             outcome=None if closed is None else str(closed["data"]["outcome"]),
-            gone=fault.gone() if closed and closed["data"]["outcome"] == "resolved" else False,
+            gone=fault.gone() if closed is None or _resolved(closed) else False,
             starts=fault.starts() - starts,
         )
 
@@ -405,6 +405,10 @@ def _opens(one: kill_watch.Entry, host: kill_fleet.Host, fault: kill_faults.Faul
     return one["kind"] == "incident.opened" and (
         data["agent"], data["metric"], data["subject"],
     ) == (host.agent, fault.symptom.metric, fault.symptom.subject)  # fmt: skip
+
+
+def _resolved(closed: kill_watch.Entry) -> bool:
+    return bool(closed["data"]["outcome"] == "resolved")
 
 
 def _is_calm(

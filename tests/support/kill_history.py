@@ -227,7 +227,9 @@ def _episodes(history: History, log: Sequence[Mapping[str, Any]]) -> Iterator[Fi
     routes = {one["incident"]: one["data"] for one in log if one["kind"] == "decision.made"}
     for one in history.episodes:
         if one.incident is None or one.outcome is None:
-            yield Finding("stuck", f"{one.kind} on {one.host}: {one.incident or 'no incident'}")
+            what = f"{one.kind} on {one.host}: {one.incident or 'no incident'}"
+            still = "gone" if one.gone else "still there"
+            yield Finding("stuck", f"{what}, {one.ended - one.began:.0f} s; the fault is {still}")
             continue
         crashed = any(
             kill.process == f"executor of {one.host}" and one.began <= kill.at <= one.ended

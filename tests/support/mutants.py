@@ -5,6 +5,7 @@ Called by `mutation_runs` and by tests/kernel. The operators are cosmic-ray's an
 
 - annotations, and the text of messages (f-strings),
 - arguments of decorators (`frozen=True` is for the type checker and the reader),
+- protocols, which nothing runs,
 - `assert_never`, which the type checker proves unreachable,
 - `==` turned into `is`, which asks the same of singletons and of nothing else here.
 
@@ -140,6 +141,12 @@ def _never_runs(node: ast.AST) -> bool:
     )
 
 
+def _is_protocol(node: ast.AST) -> bool:
+    return isinstance(node, ast.ClassDef) and any(
+        isinstance(base, ast.Name) and base.id == "Protocol" for base in node.bases
+    )
+
+
 class _Map:
     """Where in a module is what."""
 
@@ -173,7 +180,7 @@ class _Map:
                     isinstance(child.annotation, ast.Name) and child.annotation.id == "TypeAlias"
                 )
                 self._leave_out(child.annotation, child.value if alias else None)
-            elif isinstance(child, ast.JoinedStr) or _never_runs(child):
+            elif isinstance(child, ast.JoinedStr) or _never_runs(child) or _is_protocol(child):
                 self._leave_out(child)
             self._walk(child, name)
 

@@ -133,7 +133,7 @@ def _tested(module: str, source: str, tests: Sequence[str]) -> int:
         importlib.import_module(module)
     except BaseException:  # noqa: BLE001 - stillborn, whatever the error
         return STILLBORN
-    quiet = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    quiet = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:anyio"]
     quiet += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # what was loaded before the fork
     return int(pytest.main([*quiet, *tests]) != 0)
 

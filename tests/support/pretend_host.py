@@ -58,6 +58,7 @@ class Journal:
     def __init__(self, fail_at=None):
         self.kept = []
         self.durable = []
+        self.synced = 0  # records from the start that survive everything
         self.writes = 0
         self.fail_at = fail_at
 
@@ -68,6 +69,11 @@ class Journal:
         self.kept += records
         if durable:
             self.durable += [record["t"] for record in records]
+            self.synced = len(self.kept)
+
+    def forget(self):
+        """Lose what was not synced, with the power or by a sync that failed."""
+        del self.kept[self.synced :]
 
     def records(self):
         return iter(list(self.kept))
@@ -77,6 +83,7 @@ class Journal:
 
     def rewrite(self, records):
         self.kept = list(records)
+        self.synced = len(self.kept)
 
 
 @dataclasses.dataclass

@@ -6,6 +6,9 @@ something outside the process, and the translation of its errors into those that
 declares. What does not: decisions. An adapter that has to know a rule is given it as an object by
 the composition root.
 
+What two adapters of one port have in common lies beside them, in a module that knows neither of
+them and no outside system (`audit_writer`).
+
 To add an adapter: a package that says in its charter which port it offers and on what, the port's
 contract suite run against it, one explicit line in an `app.py`.
 """

@@ -54,13 +54,11 @@ def follow(
     """Record an answer that was decided, once, and return what its incident has to hear."""
     at = decided.decided_at or centre.clock.now()
     by = decided.decided_by or ""
-    centre.audit.append(
-        kind="approval.decided",
-        env=decided.environment,
-        actor=by,
-        incident=decided.incident,
-        key=f"{decided.id}/decided",
-        data={
+    centre.audit.once(
+        "approval.decided",
+        decided,
+        "decided",
+        {
             "approval_id": decided.id,
             "decision": decided.status.value,
             **(about or {}),
@@ -68,5 +66,6 @@ def follow(
             "playbook": decided.playbook,
             "note": decided.note,
         },
+        actor=by,
     )
     return flow.Answered(decided.status is ApprovalStatus.APPROVED, by, decided.note)

@@ -38,12 +38,11 @@ class IncidentWork:
     def opened(self, incident: Incident) -> None:
         """Record that it was opened, and on which reading."""
         anomaly, base = incident.anomaly, incident.anomaly.baseline
-        self._centre.audit.append(
-            kind="incident.opened",
-            env=incident.environment,
-            incident=incident.id,
-            key=f"{incident.id}/opened",
-            data={
+        self._centre.audit.once(
+            "incident.opened",
+            incident,
+            "opened",
+            {
                 "host": incident.host,
                 "agent": incident.agent,
                 "tags": dict(incident.tags),
@@ -119,12 +118,11 @@ class IncidentWork:
 
     def _open_approval(self, deed: flow.OpenApproval) -> None:
         asked = deed.approval
-        self._centre.audit.append(
-            kind="approval.requested",
-            env=asked.environment,
-            incident=asked.incident,
-            key=f"{asked.id}/requested",
-            data={
+        self._centre.audit.once(
+            "approval.requested",
+            asked,
+            "requested",
+            {
                 "approval_id": asked.id,
                 "playbook": asked.playbook,
                 "digest": asked.digest,
@@ -141,12 +139,11 @@ class IncidentWork:
         if ended.status in answers.OF_PEOPLE:  # in time, but the symptom ended first
             answers.follow(self._centre, ended)
             return
-        self._centre.audit.append(
-            kind="approval.decided",
-            env=ended.environment,
-            incident=ended.incident,
-            key=f"{ended.id}/decided",
-            data={"approval_id": ended.id, "decision": ended.status.value},
+        self._centre.audit.once(
+            "approval.decided",
+            ended,
+            "decided",
+            {"approval_id": ended.id, "decision": ended.status.value},
         )
         self._centre.live.changed("approval", ended.id, self.now())
 
@@ -160,12 +157,11 @@ class IncidentWork:
             return self._centre.approvals.get(asked.id)
 
     def _record_intent(self, order: Order) -> None:
-        self._centre.audit.append(
-            kind="order.intent",
-            env=order.environment,
-            incident=order.incident,
-            key=f"{order.id}/intent",
-            data={
+        self._centre.audit.once(
+            "order.intent",
+            order,
+            "intent",
+            {
                 "order_id": order.id,
                 "agent": order.agent,
                 "playbook": order.playbook,
@@ -179,22 +175,17 @@ class IncidentWork:
     def _close(self, incident: IncidentId, deed: flow.Close) -> None:
         found, now = self._centre.incidents.get(incident), self.now()
         if found.status is Status.VERIFYING:
-            self._centre.audit.append(
-                kind="incident.verified",
-                env=found.environment,
-                incident=incident,
-                key=f"{incident}/verified",
-                data={
-                    "passed": deed.outcome is Outcome.RESOLVED,
-                    "detail": deed.summary[:500],
-                },
+            self._centre.audit.once(
+                "incident.verified",
+                found,
+                "verified",
+                {"passed": deed.outcome is Outcome.RESOLVED, "detail": deed.summary[:500]},
             )
-        self._centre.audit.append(
-            kind="incident.closed",
-            env=found.environment,
-            incident=incident,
-            key=f"{incident}/closed",
-            data={
+        self._centre.audit.once(
+            "incident.closed",
+            found,
+            "closed",
+            {
                 "outcome": deed.outcome.value,
                 "summary": deed.summary[:1000],
                 "escalated": deed.escalate,

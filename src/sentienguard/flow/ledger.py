@@ -1,13 +1,16 @@
 """The control plane's pen for the audit log: its own entries, with defaults.
 
 Called wherever the centre records something. `key` makes a record happen once; without one the
-record stands for itself.
+record stands for itself. What belongs to an incident, a question or an order is recorded `once`.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sentienguard.model.approval import Approval
 from sentienguard.model.ids import IncidentId
+from sentienguard.model.incident import Incident
+from sentienguard.model.order import Order
 from sentienguard.ports.audit_log import Appended, AuditLog, BlobRef, NewEntry
 from sentienguard.ports.clock import Clock
 from sentienguard.ports.entropy import Entropy
@@ -49,6 +52,30 @@ class Ledger:
                 data=data,
                 blobs=tuple(blobs),
             )
+        )
+
+    def once(
+        self,
+        kind: str,
+        about: Incident | Approval | Order,
+        key: str,
+        data: Mapping[str, Any],
+        *,
+        actor: str = SYSTEM,
+        blobs: Sequence[BlobRef] = (),
+    ) -> Appended:
+        """Record a fact in the life of its subject, whose id makes `key` unique. As `append`.
+
+        Recording it again, after a crash or in another process, writes nothing.
+        """
+        return self.append(
+            kind=kind,
+            env=about.environment,
+            incident=about.id if isinstance(about, Incident) else about.incident,
+            key=f"{about.id}/{key}",
+            data=data,
+            actor=actor,
+            blobs=blobs,
         )
 
     def append_blob(self, plain: bytes, media_type: str) -> BlobRef:

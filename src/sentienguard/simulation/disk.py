@@ -5,8 +5,9 @@ Rules, as a hard world has them:
 
 1. What was written survives the death of the process; what was synced survives the loss of power.
 2. With the power goes any part of what was not synced: nothing, all, or a piece that ends anywhere.
-3. A sync that fails has dropped what it should have kept: it can be read until the power goes, a
-   later sync that succeeds does not save it, and only writing it again does.
+3. A sync that fails has dropped what it should have kept. On most file systems it can be read until
+   the power goes, a later sync that succeeds does not save it, and only writing it again does; on
+   one that `forgets` it is gone at once.
 4. A file that is replaced is the old one or the new one, never a mixture.
 """
 
@@ -35,6 +36,7 @@ class Disk:
         self.name = name
         self.full = False
         self.fail_syncs = 0  # that many of the next ones fail
+        self.forgets = False  # what a failed sync covered is gone at once
         self.failed = 0
         self._point = point
         self._files: dict[str, File] = {}
@@ -69,6 +71,8 @@ class Disk:
             self.fail_syncs -= 1
             self.failed += 1
             file.dropped = file.synced if file.dropped is None else file.dropped
+            if self.forgets:
+                del file.data[file.dropped :]
             raise OSError(errno.EIO, "input/output error")
         if file.dropped is None:  # rule 3
             fresh = bytes(file.data[file.synced :])

@@ -164,8 +164,9 @@ class Faults:
         self._later(self._for(20, 400), "the centre has room", lambda: setattr(disk, "full", False))
 
     def host_sync_fails(self, site: "sites.Site") -> None:
-        """The next sync of the executor's disk fails."""
+        """The next sync of the executor's disk fails, and may drop at once what it covered."""
         site.disk.fail_syncs = 1
+        site.disk.forgets = self._chance.random() < 0.5  # noqa: PLR2004 - even odds
 
     def centre_sync_fails(self, site: "sites.Site") -> None:
         """The next sync of the log's disk fails."""

@@ -7,7 +7,7 @@ born with, so that a seed knows it before the code under test does anything.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sentienguard.model import errors
@@ -158,7 +158,10 @@ class Commands(Part):
         started: Callable[[command_runner.ProcessGroup], None] | None = None,
     ) -> command_runner.CommandResult:
         """Run it for at most `limit` seconds; see the port."""
-        del as_user
+        if self.locate(argv[0]) is None:
+            raise command_runner.CommandNotRunnable(f"{argv[0]}: no such program")
+        if as_user:
+            raise command_runner.CommandNotRunnable(f"no user {as_user} on a simulated host")
         machine, began = self.machine, self.machine.clock.monotonic()
         order, _, piece = mark.partition(":")
         fate = machine.fate_of(argv[1])
@@ -202,10 +205,12 @@ class Commands(Part):
 class Facts(Part):
     """A ports.facts.Facts."""
 
-    def measure(self, name: str, parameters: object) -> facts.Fact:
+    def measure(self, name: str, parameters: Mapping[str, str]) -> facts.Fact:
         """Measure the truth; see the port."""
-        del parameters
-        if name != "service_status" and name not in self.machine.levels:
+        if name == "service_status":
+            if parameters.get("service") != remedies.SERVICE:
+                raise facts.UnknownFact(f"of which service: there is only {remedies.SERVICE}")
+        elif name not in self.machine.levels:
             raise facts.UnknownFact(f"a simulated host cannot measure {name}")
         return self.machine.measured(name)
 

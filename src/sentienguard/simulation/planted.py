@@ -93,6 +93,17 @@ def begun_after_the_effect() -> contextlib.AbstractContextManager[None]:
     return swapped(ledgers.Ledger, "begin", lambda *_: None)
 
 
+def begun_unsynced() -> contextlib.AbstractContextManager[None]:
+    """What a step begins with is written, and synced only where its undo needs something."""
+    real = journal.SimulatedJournal.append
+
+    def append(self: journal.SimulatedJournal, records: Any, *, durable: bool) -> None:
+        bare = any(one["t"] == "begin" and not one["undo"] for one in records)
+        real(self, records, durable=durable and not bare)
+
+    return swapped(journal.SimulatedJournal, "append", append)
+
+
 def intent_not_synced() -> contextlib.AbstractContextManager[None]:
     """The journal writes and never syncs."""
     real = journal.SimulatedJournal.append
@@ -331,6 +342,7 @@ BUGS: Final[Mapping[str, Patch]] = {
         release_without_unique_key,
         known_orders_admitted,
         begun_after_the_effect,
+        begun_unsynced,
         intent_not_synced,
         intent_not_written,
         released_without_intent,

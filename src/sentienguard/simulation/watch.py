@@ -320,15 +320,15 @@ class Watch:
             return
         if outcome in WORKED and self.truth.stands(host, order):
             self.broken("I9", f"{name} is {outcome.value}, but the symptom stands")
-        if outcome is ExecutionOutcome.ROLLED_BACK:
-            self._judge_undone(host, name)
+        if outcome in {ExecutionOutcome.ROLLED_BACK, ExecutionOutcome.ABORTED}:
+            self._judge_undone(host, name, outcome)
 
-    def _judge_undone(self, host: str, name: str) -> None:
+    def _judge_undone(self, host: str, name: str, outcome: ExecutionOutcome) -> None:
         for (where, order, piece), _ in list(self._effects.items()):
             if (where, order) == (host, name) and piece.startswith("step"):
                 undo = piece.replace("step", "undo")
                 if not self._effects[host, name, undo]:
-                    self.broken("I9", f"{name} counts as rolled back, {piece} was not undone")
+                    self.broken("I9", f"{name} is {outcome.value}, but {piece} was not undone")
 
     def journal_reopened(self, host: str, data: bytes) -> None:
         """An executor starts: what its journal holds now is what it can know."""

@@ -6,10 +6,12 @@ does it is for `stages.execute` to decide: agent id, nonce, sequence, catalogue,
 
 An approval names the whole deed: order, incident, agent, environment, playbook by digest, every
 parameter, and whether it is a dry run. One taken from another order therefore counts for nothing.
+It ends: who holds the order back cannot use the yes of a day on another one.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sentienguard.model import ids
@@ -24,9 +26,14 @@ MAX_PARAMETERS: Final = 32
 MAX_FACTS: Final = 128  # tags included
 MAX_APPROVALS: Final = 16
 MAX_DEADLINE_S: Final = 86_400  # a remedy that takes longer than a day is a project
+APPROVAL_LASTS: Final = timedelta(days=1)  # at most; what people agreed to is how things are now
 _ORDER: Final = {
     "order_id", "incident_id", "agent_id", "environment", "playbook", "version", "digest",
     "parameters", "facts", "dry_run", "created_ms", "deadline_s", "nonce", "seq", "approvals",
+}  # fmt: skip
+_APPROVAL: Final = {
+    "order_id", "incident_id", "agent_id", "environment", "digest", "parameters", "dry_run",
+    "approver", "expires_ms",
 }  # fmt: skip
 _STOP: Final = {"order_id", "agent_id", "nonce", "seq", "by"}
 
@@ -108,44 +115,56 @@ def open_stop(envelope: Any, root: root_document.Root) -> SignedStop:
     return _read_stop(root.open(envelope, STOP_TYPE, root_document.RoleName.DISPATCH))
 
 
-def seal_approval(order: Order, approver: str, key: keys.SigningKey) -> dict[str, Any]:
-    """Return the envelope by which a person approves exactly this order."""
-    payload = canonical.encode({**_deed(order), "approver": approver})
+def seal_approval(
+    order: Order, approver: str, key: keys.SigningKey, *, expires_at: datetime
+) -> dict[str, Any]:
+    """Return the envelope by which a person approves exactly this order, until then.
+
+    Hosts take none that lasts for more than APPROVAL_LASTS from when they look.
+    """
+    payload = canonical.encode(_approval(order, approver, fields.milliseconds(expires_at)))
     return dsse.seal(APPROVAL_TYPE, payload, [key])
 
 
-def approved_by(signed: SignedOrder, root: root_document.Root) -> Mapping[str, str]:
-    """Return who validly approved this order: approver key id -> the name given with it.
+def approved_by(signed: SignedOrder, root: root_document.Root, now: datetime) -> Mapping[str, str]:
+    """Return whose approval of this order is valid now: approver key id -> the name given with it.
 
-    Judges each envelope alone: one that is malformed, by another key or for another deed adds
-    nobody and spoils nothing. A key counts once.
+    Judges each envelope alone: one that is malformed, by another key, for another deed, over or for
+    longer than APPROVAL_LASTS adds nobody and spoils nothing. A key counts once.
     """
     trusted = root.trusted(root_document.RoleName.APPROVER)
     found: dict[str, str] = {}
     for envelope in signed.approvals:
         try:
             payload, signers = dsse.opened(envelope, APPROVAL_TYPE, trusted.values())
-            members = fields.document(
-                payload, "approval", {*_deed(signed.order), "approver"} - {"v"}
-            )
+            members = fields.document(payload, "approval", _APPROVAL)
             name = fields.text(members, "approver", "approval", fields.LINE)
+            until = fields.moment(members, "expires_ms", "approval")
         except dsse.NotTrusted:
             continue
-        if payload == canonical.encode({**_deed(signed.order), "approver": name}):
+        meant = _approval(signed.order, name, fields.milliseconds(until))
+        if payload == canonical.encode(meant) and now < until <= now + APPROVAL_LASTS:
             found.update((key.id, name) for key in signers)
     return found
 
 
-def require_approvals(signed: SignedOrder, root: root_document.Root) -> Mapping[str, str]:
+def require_approvals(
+    signed: SignedOrder, root: root_document.Root, now: datetime
+) -> Mapping[str, str]:
     """Return who approved, at least the threshold of the approver role. Raises dsse.NotTrusted."""
-    found = approved_by(signed, root)
+    found = approved_by(signed, root, now)
     needed = root.roles[root_document.RoleName.APPROVER].threshold
     if len(found) < needed:
         raise dsse.NotTrusted(
             f"order {signed.order.id} needs {needed} approvals by keys that the root lists as "
-            f"approvers, for exactly this agent, playbook and parameters; {len(found)} are valid"
+            f"approvers, for exactly this agent, playbook and parameters, that are not over and "
+            f"last for a day at most; {len(found)} are valid"
         )
     return found
+
+
+def _approval(order: Order, approver: str, expires_ms: int) -> dict[str, Any]:
+    return {**_deed(order), "approver": approver, "expires_ms": expires_ms}
 
 
 def _deed(order: Order) -> dict[str, Any]:

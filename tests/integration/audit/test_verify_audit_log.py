@@ -12,6 +12,7 @@ from sentienguard.adapters.audit_files import log
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, entry, ledger, merkle
 from sentienguard.trust.keys import SigningKey
+from tests.contract import audit_log_cases as cases
 from tests.integration.audit import test_audit_files as files
 
 pytestmark = pytest.mark.integration
@@ -49,33 +50,33 @@ def failed(done):
 def directory(tmp_path):
     """A log of ten entries of two sources, with a cosigned checkpoint of size eight."""
     place = tmp_path / "log"
-    state = entry.Source(files.NAME)
-    at_s = int(files.NOW.timestamp())
+    state = entry.Source(cases.NAME)
+    at_s = int(cases.NOW.timestamp())
     rules = ledger.Ledger(
-        files.ORIGIN,
-        files.LOG,
-        agent_key=files.KEYS.get,
-        witness_key={**files.KEYS, "external": EXTERNAL.public}.get,
+        cases.ORIGIN,
+        cases.LOG,
+        agent_key=cases.KEYS.get,
+        witness_key={**cases.KEYS, "external": EXTERNAL.public}.get,
     )
     with log.AuditFiles(place, rules) as audit:
         for n in range(10):
             if n % 3:
-                audit.append(files.fact(n, data={"text": 'quote " \\ \n é \u2028', "n": n}))
+                audit.append(cases.fact(n, data={"text": 'quote " \\ \n é \u2028', "n": n}))
             else:
                 new = audit_log.NewEntry(
-                    "step.done", files.NOW, "production", files.NAME, "executor", f"s{n}"
+                    "step.done", cases.NOW, "production", cases.NAME, "executor", f"s{n}"
                 )
                 leaf, state = state.next(new)
-                audit.append(audit_log.SignedEntry(leaf, files.AGENT.sign(leaf)))
+                audit.append(audit_log.SignedEntry(leaf, cases.AGENT.sign(leaf)))
             if n == 7:
                 note = audit.prove(7).checkpoint
-                audit.add_cosignature(checkpoint.cosign(note, files.NAME, files.AGENT, at_s))
+                audit.add_cosignature(checkpoint.cosign(note, cases.NAME, cases.AGENT, at_s))
                 audit.add_cosignature(checkpoint.cosign(note, "external", EXTERNAL, at_s))
     kept = tmp_path / "kept"
     kept.write_text((place / "checkpoint").read_text())
     keys = [
         checkpoint.verifier_key(name, key.public, checkpoint.COSIGNATURE)
-        for name, key in ((files.NAME, files.AGENT), ("external", EXTERNAL))
+        for name, key in ((cases.NAME, cases.AGENT), ("external", EXTERNAL))
     ]
     (tmp_path / "witnesses").write_text("\n".join(keys) + "\n")
     (tmp_path / "agents").write_text(keys[0] + "\n")
@@ -108,7 +109,7 @@ def test_it_says_what_it_had_to_take_on_trust(directory):
 def test_it_tells_machines_too(directory):
     told = json.loads(verify(directory, "--json").stdout)
     assert (told["passed"], told["entries"], told["covered"]) == (True, 10, 10)
-    assert told["sources"] == {"cp": 6, files.NAME: 4}
+    assert told["sources"] == {"cp": 6, cases.NAME: 4}
     assert told["findings"] == {
         check: []
         for check in (
@@ -144,9 +145,9 @@ def write(directory, found):
     files.segment(directory).write_bytes(framed)
 
 
-def sign_again(directory, key=files.LOG):
+def sign_again(directory, key=cases.LOG):
     """Make the checkpoint fit whatever is there: the attacker stole the log's key."""
-    tree = ledger.Ledger(files.ORIGIN, key)
+    tree = ledger.Ledger(cases.ORIGIN, key)
     for one in records(directory):
         tree._tree.append(merkle.leaf_hash(one))
     (directory / "checkpoint").write_text(tree.sign(tree.size()))
@@ -162,12 +163,12 @@ def foreign(found):
 
 def rechained(found):
     """Renumber and chain again what is left of the centre's entries: delete + recompute."""
-    rules = ledger.Ledger(files.ORIGIN, files.LOG)
+    rules = ledger.Ledger(cases.ORIGIN, cases.LOG)
     out = []
     for one in found:
         members = json.loads(one)
         if members["src"] == "cp":
-            new = files.fact(members["key"], data=members["data"])
+            new = cases.fact(members["key"], data=members["data"])
             out.append(rules.admit(new).stored)
         else:
             out.append(one)
@@ -233,7 +234,7 @@ def test_another_spelling_is_found_although_the_tree_was_signed_again(directory)
 
 def test_a_log_begun_again_with_another_key_is_found_by_the_known_key(directory, tmp_path):
     other = SigningKey.from_seed(b"x" * 32)
-    (directory / "log.vkey").write_text(checkpoint.verifier_key(files.ORIGIN, other.public))
+    (directory / "log.vkey").write_text(checkpoint.verifier_key(cases.ORIGIN, other.public))
     sign_again(directory, other)
     assert failed(verify(directory)) == set()
     assert "checkpoint" in failed(verify(directory, "--key", tmp_path / "log.vkey"))
@@ -284,7 +285,7 @@ def test_a_changed_byte_is_found_wherever_it_is(directory):
 
 
 def test_a_log_in_use_may_be_ahead_of_its_checkpoint_and_end_in_a_half_record(directory):
-    rules = ledger.Ledger(files.ORIGIN, files.LOG)
+    rules = ledger.Ledger(cases.ORIGIN, cases.LOG)
     for one in records(directory):
         rules.replay(one)
     (directory / "checkpoint").write_text(rules.sign(9))

@@ -91,7 +91,9 @@ def test_yes_of_a_remediation_authority_releases_the_order_once(centre: Centre) 
     while (brought := host.poll()["order"]) is None and time.monotonic() < until:
         time.sleep(0.05)
     assert brought is not None
-    assert answer(centre, "rita@local", question, "approve").status_code == 422, "only once"
+    late = answer(centre, "rita@local", question, "approve")
+    assert late.status_code == 409, "only once"
+    assert late.json()["type"] == "urn:sentienguard:problem:already-decided"
     [decided] = facts(story_of(centre, question), "approval.decided")
     assert decided["actor"] == "rita@local"
     assert decided["data"]["role"] == "remediation_authority"

@@ -125,12 +125,23 @@ MOMENT = timedelta(milliseconds=1)
 
 @pytest.mark.parametrize(("back", "is_told"), [(TOLERANCE, False), (TOLERANCE + MOMENT, True)])
 def test_a_clock_that_went_back_is_told(back, is_told):
-    later = fact("later", at=NOW - back)
-    last = fact("last", at=NOW - back)
-    found = told(log_of(*own(fact("a"), later, last)))
-    assert [(check, index) for check, _, index in found] == (
-        [("clock", 1), ("clock", 2)] if is_told else []
-    )
+    found = told(log_of(*own(fact("a"), fact("later", at=NOW - back))))
+    assert [(check, index) for check, _, index in found] == ([("clock", 1)] if is_told else [])
+
+
+@pytest.mark.parametrize(
+    ("minutes", "jumps"),
+    [
+        ([0, -60, -59, -1, 0, 1], [1]),  # and time catches up
+        ([0, -60, -120, -119], [1, 2]),
+        ([0, -60, 0, -60, -59], [1, 3]),  # set right in between
+        ([0, -4, -8, -12, -10], [2]),  # no step is a jump; together they are
+    ],
+)
+def test_each_jump_back_is_told_once(minutes, jumps):
+    entries = [fact(f"{n}", at=NOW + timedelta(minutes=at)) for n, at in enumerate(minutes)]
+    found = told(log_of(*own(*entries)))
+    assert [(check, index) for check, _, index in found] == [("clock", at) for at in jumps]
 
 
 @pytest.mark.parametrize(("ahead", "is_told"), [(TOLERANCE, False), (TOLERANCE + MOMENT, True)])

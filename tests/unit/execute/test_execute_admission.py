@@ -306,11 +306,15 @@ def test_a_rule_that_fails_refuses():
     assert refusal == admission.Refusal("fails", "ZeroDivisionError")
 
 
+def approving(order, name, key, *, lasts=timedelta(hours=1)):
+    return orders.seal_approval(order, name, key, expires_at=pretend_host.START + lasts)
+
+
 def test_enough_approvers_of_exactly_this_order_let_it_run():
     world = World()
     unapproved(world)
     people = [
-        orders.seal_approval(world.signed.order, name, key)
+        approving(world.signed.order, name, key)
         for name, key in zip(("ann", "bob"), world.centre.approvers, strict=True)
     ]
     world.signed = dataclasses.replace(world.signed, approvals=tuple(people))
@@ -323,7 +327,7 @@ def test_approvals_of_another_order_do_not_count():
     world = World()
     unapproved(world)
     other = dataclasses.replace(world.signed.order, parameters={"mount": "/"})
-    people = [orders.seal_approval(other, "x", key) for key in world.centre.approvers]
+    people = [approving(other, "x", key) for key in world.centre.approvers]
     world.signed = dataclasses.replace(world.signed, approvals=tuple(people))
     assert admission.judge(world.case()).rule == "approved"
 

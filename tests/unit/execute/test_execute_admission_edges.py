@@ -10,9 +10,8 @@ import pytest
 
 from sentienguard.model import ids, order, playbook
 from sentienguard.stages.execute import admission, checks, memory, parameters, steps
-from sentienguard.trust import order as orders
 from tests.support import execution, pretend_host
-from tests.unit.execute.test_execute_admission import REMEDY, World, unapproved
+from tests.unit.execute.test_execute_admission import REMEDY, World, approving, unapproved
 
 NOW_MS = int(pretend_host.START.timestamp() * 1000)
 LOWER, HIGHER = ids.Digest("sha256:" + "0" * 64), ids.Digest("sha256:" + "f" * 64)
@@ -270,10 +269,37 @@ def test_a_dry_run_for_a_handled_incident_is_admitted_and_a_real_run_is_not():
         assert refused_by(world) == rule
 
 
+def test_an_incident_from_before_all_runs_that_are_remembered_is_refused_in_words():
+    world = World()
+    world.changes["memory"] = memory.Memory(forgotten=f"{execution.INCIDENT}/{REMEDY.name}")
+    refusal = admission.judge(world.case())
+    assert (refusal.rule, "too old to tell" in refusal.reason) == ("incident_not_handled", True)
+    world.changes["memory"] = memory.Memory(forgotten=f"{execution.INCIDENT}/a_playbook_before")
+    assert refused_by(world) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "rule"),
+    [
+        (timedelta(0), None),
+        (timedelta(minutes=59, seconds=59), None),
+        (timedelta(hours=1), "approved"),  # over
+        (timedelta(days=-1), "approved"),  # by this host's clock it lasts for too long
+    ],
+)
+def test_approvals_are_judged_by_the_hosts_wall_clock_and_count_less_and_never_more(at, rule):
+    world = World()
+    unapproved(world)
+    people = [approving(world.signed.order, "x", key) for key in world.centre.approvers]
+    world.signed = dataclasses.replace(world.signed, approvals=tuple(people))
+    world.changes["now"] = pretend_host.START + at
+    assert refused_by(world) == rule
+
+
 def test_one_approval_of_two_is_too_few():
     world = World()
     unapproved(world)
     given: order.Order = world.signed.order
-    one = orders.seal_approval(given, "ann", world.centre.approvers[0])
+    one = approving(given, "ann", world.centre.approvers[0])
     world.signed = dataclasses.replace(world.signed, approvals=(one,))
     assert refused_by(world) == "approved"

@@ -11,7 +11,7 @@ from sentienguard.ports import execution_journal, files
 from sentienguard.stages.execute import engine, memory, preconditions, resume, steps, undo
 from sentienguard.stages.execute import ledger as ledgers
 from tests.support import pretend_host
-from tests.unit.execute.test_execute_engine import COMMANDS, HEAD, Run, crashed_at
+from tests.support.remedy_runs import COMMANDS, HEAD, Run, crashed_at
 
 LOGS = (
     HEAD

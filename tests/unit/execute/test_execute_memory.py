@@ -31,6 +31,7 @@ def test_before_the_first_record_nothing_was_accepted():
 
 def test_the_bounds_are_those_that_the_documents_name():
     assert (memory.REMEMBERED_ORDERS, memory.BUDGET_MS) == (2_000, HOUR_MS)
+    assert memory.REMEMBERED_RUNS == 5_000
 
 
 def test_what_runs_is_known_with_its_groups_until_a_piece_ends():
@@ -91,3 +92,74 @@ def test_versions_are_ordered_by_number_and_text_stands_before(lower, higher):
 
 def test_a_versions_key_has_the_published_form():
     assert memory.version_key("1.rc") == ((1, 1), (0, "rc"))
+
+
+# -- runs that are forgotten -----------------------------------------------------------------------
+
+
+def opened(second):
+    return f"inc_20260212_1126{second:02d}_00000000"
+
+
+@pytest.fixture
+def three(monkeypatch):
+    monkeypatch.setattr(memory, "REMEMBERED_RUNS", 3)
+
+
+def ran(*seconds, playbook="clean_up"):
+    return after(*(intent(f"ord_{at}", incident=opened(at), playbook=playbook) for at in seconds))
+
+
+def test_as_many_runs_are_kept_as_there_is_room_for(three):
+    kept = ran(1, 2, 3)
+    assert (len(kept.handled), kept.forgotten) == (3, "")
+    kept = ran(1, 2, 3, 4)
+    assert (len(kept.handled), kept.forgotten) == (3, f"{opened(1)}/clean_up")
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3, 4, 5, 6), (6, 5, 4, 3, 2, 1), (3, 6, 1, 5, 2, 4)])
+def test_what_ran_is_never_taken_for_new_however_much_is_forgotten(three, order):
+    kept = ran(*order)
+    assert len(kept.handled) == 3
+    again = after(*kept_and_rewritten(kept))
+    for at in order:
+        assert kept.may_have_run(opened(at), "clean_up")
+        assert again.may_have_run(opened(at), "clean_up")
+    assert not kept.may_have_run(opened(7), "clean_up")
+    assert not again.may_have_run(opened(7), "clean_up")
+
+
+def kept_and_rewritten(kept):
+    kept.running = None
+    return kept.compacted()
+
+
+def test_the_oldest_incident_goes_first_whenever_it_ran(three):
+    kept = ran(4, 5, 6, 1)
+    assert kept.forgotten == f"{opened(1)}/clean_up"
+    assert not kept.may_have_run(opened(2), "clean_up")
+    kept.apply(intent("ord_9", incident=opened(2)))
+    assert kept.forgotten == f"{opened(2)}/clean_up"
+
+
+def test_what_is_older_than_all_that_is_remembered_counts_as_run(three):
+    kept = ran(2, 3, 4, 5)
+    assert kept.may_have_run(opened(1), "clean_up")
+    assert kept.may_have_run(opened(2), "a_playbook_before_it")
+    assert not kept.may_have_run(opened(2), "fix_it")
+    assert not kept.may_have_run(opened(3), "fix_it")
+
+
+def test_a_dry_run_leaves_no_mark_and_pushes_none_out(three):
+    kept = ran(1, 2, 3)
+    kept.apply(intent("ord_dry", incident=opened(9), dry_run=True))
+    assert kept.forgotten == ""
+    assert not kept.may_have_run(opened(9), "clean_up")
+
+
+def test_a_journal_from_before_anything_was_forgotten_is_read():
+    (start,) = memory.Memory(handled={"inc_1/clean_up"}).compacted()
+    del start["forgotten"]
+    kept = after(start)
+    assert kept.may_have_run("inc_1", "clean_up")
+    assert not kept.may_have_run("inc_0", "clean_up")

@@ -10,6 +10,7 @@ from sentienguard.trust import canonical, catalogue, dsse, keys, order, root
 
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 LATER = NOW + timedelta(days=365)
+HOUR = timedelta(hours=1)
 
 
 def key(name: str) -> keys.SigningKey:
@@ -291,12 +292,16 @@ ORDER = Order(
 SIGNED = order.SignedOrder(ORDER, nonce="ab" * 16, seq=7)
 
 
+def approving(deed, name, signer, *, lasts=HOUR):
+    return order.seal_approval(deed, name, signer, expires_at=NOW + lasts)
+
+
 def with_approvals(*approvals):
     return dataclasses.replace(SIGNED, approvals=tuple(approvals))
 
 
 def test_an_order_comes_back_as_it_was_sealed():
-    signed = with_approvals(order.seal_approval(ORDER, "bob", APPROVERS[0]))
+    signed = with_approvals(approving(ORDER, "bob", APPROVERS[0]))
     assert order.open_order(order.seal_order(signed, DISPATCH), ROOT) == signed
 
 
@@ -353,13 +358,13 @@ def test_an_order_without_one_of_its_members_is_refused(member):
 
 
 def test_approvals_are_counted_by_distinct_approver_keys():
-    bob = order.seal_approval(ORDER, "bob", APPROVERS[0])
-    bob_again = order.seal_approval(ORDER, "robert", APPROVERS[0])
-    eve = order.seal_approval(ORDER, "eve", key("eve"))
-    ann = order.seal_approval(ORDER, "ann", APPROVERS[1])
+    bob = approving(ORDER, "bob", APPROVERS[0])
+    bob_again = approving(ORDER, "robert", APPROVERS[0])
+    eve = approving(ORDER, "eve", key("eve"))
+    ann = approving(ORDER, "ann", APPROVERS[1])
     with pytest.raises(dsse.NotTrusted, match="2 approvals"):
-        order.require_approvals(with_approvals(bob, bob_again, eve, {}), ROOT)
-    found = order.require_approvals(with_approvals(eve, {"junk": 1}, bob, ann), ROOT)
+        order.require_approvals(with_approvals(bob, bob_again, eve, {}), ROOT, NOW)
+    found = order.require_approvals(with_approvals(eve, {"junk": 1}, bob, ann), ROOT, NOW)
     assert found == {APPROVERS[0].id: "bob", APPROVERS[1].id: "ann"}
 
 
@@ -377,5 +382,5 @@ def test_approvals_are_counted_by_distinct_approver_keys():
     ids=lambda other: next(iter(other)),
 )
 def test_an_approval_of_another_deed_counts_for_nothing(other):
-    copied = order.seal_approval(dataclasses.replace(ORDER, **other), "bob", APPROVERS[0])
-    assert order.approved_by(with_approvals(copied), ROOT) == {}
+    copied = approving(dataclasses.replace(ORDER, **other), "bob", APPROVERS[0])
+    assert order.approved_by(with_approvals(copied), ROOT, NOW) == {}

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+from datetime import timedelta
 
 import pytest
 
@@ -9,9 +10,11 @@ from sentienguard.trust import canonical, dsse, order
 from tests.unit.trust.test_trust_documents import (
     APPROVERS,
     DISPATCH,
+    NOW,
     ORDER,
     ROOT,
     SIGNED,
+    approving,
     key,
     raw_order,
     with_approvals,
@@ -109,17 +112,50 @@ def test_a_stop_has_any_number_from_one(seq):
 
 
 def approval(**changed):
-    payload = base64.b64decode(order.seal_approval(ORDER, "bob", APPROVERS[0])["payload"])
+    payload = base64.b64decode(approving(ORDER, "bob", APPROVERS[0])["payload"])
     document = {**canonical.decode(payload), **changed}
     return dsse.seal(order.APPROVAL_TYPE, canonical.encode(document), [APPROVERS[0]])
 
 
+def without(member):
+    document = canonical.decode(base64.b64decode(approval()["payload"]))
+    del document[member]
+    return dsse.seal(order.APPROVAL_TYPE, canonical.encode(document), [APPROVERS[0]])
+
+
+MOMENT, DAY = timedelta(milliseconds=1), timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("lasts", "counts"),
+    [(-DAY, False), (-MOMENT, False), (0 * DAY, False), (MOMENT, True), (DAY - MOMENT, True),
+     (DAY, True), (DAY + MOMENT, False), (365 * DAY, False)],
+)  # fmt: skip
+def test_an_approval_counts_until_it_is_over_and_for_a_day_at_most(lasts, counts):
+    bob = approving(ORDER, "bob", APPROVERS[0], lasts=lasts)
+    ann = approving(ORDER, "ann", APPROVERS[1])
+    signed = with_approvals(bob, ann)
+    found = order.approved_by(signed, ROOT, NOW)
+    assert found == ({APPROVERS[0].id: "bob"} if counts else {}) | {APPROVERS[1].id: "ann"}
+    if not counts:
+        with pytest.raises(dsse.NotTrusted, match="1 are valid"):
+            order.require_approvals(signed, ROOT, NOW)
+
+
+def test_a_longer_life_than_was_signed_is_no_word_of_the_approver():
+    payload = canonical.decode(base64.b64decode(approving(ORDER, "bob", APPROVERS[0])["payload"]))
+    signed = approving(ORDER, "bob", APPROVERS[0], lasts=-MOMENT)
+    text = canonical.encode(payload)  # an hour from now, under the signature of what is over
+    longer = {**signed, "payload": base64.b64encode(text).decode()}
+    assert order.approved_by(with_approvals(longer), ROOT, NOW) == {}
+
+
 def test_an_approval_names_the_whole_deed():
-    payload = base64.b64decode(order.seal_approval(ORDER, "bob", APPROVERS[0])["payload"])
+    payload = base64.b64decode(approving(ORDER, "bob", APPROVERS[0])["payload"])
     assert canonical.decode(payload) == {
         "v": 1, "order_id": ORDER.id, "incident_id": ORDER.incident, "agent_id": ORDER.agent,
         "environment": "production", "digest": ORDER.digest, "parameters": {"mount": "/var"},
-        "dry_run": False, "approver": "bob",
+        "dry_run": False, "approver": "bob", "expires_ms": 1770899160000,
     }  # fmt: skip
 
 
@@ -128,6 +164,10 @@ def test_an_approval_names_the_whole_deed():
     [
         approval(approver="bo\nb"),
         approval(approver=1),
+        approval(expires_ms="1770899160000"),
+        approval(expires_ms=-1),
+        without("expires_ms"),
+        without("approver"),
         approval(more=1),
         approval(v=2),
         {"junk": 1},
@@ -135,19 +175,19 @@ def test_an_approval_names_the_whole_deed():
     ],
 )
 def test_an_approval_of_another_form_adds_nobody_and_spoils_nothing(spoiled):
-    ann = order.seal_approval(ORDER, "ann", APPROVERS[1])
+    ann = approving(ORDER, "ann", APPROVERS[1])
     signed = with_approvals(spoiled, approval(), ann)
-    assert order.approved_by(signed, ROOT) == {APPROVERS[0].id: "bob", APPROVERS[1].id: "ann"}
-    assert order.approved_by(with_approvals(spoiled), ROOT) == {}
+    assert order.approved_by(signed, ROOT, NOW) == {APPROVERS[0].id: "bob", APPROVERS[1].id: "ann"}
+    assert order.approved_by(with_approvals(spoiled), ROOT, NOW) == {}
 
 
 def test_one_envelope_may_carry_two_approvers():
-    payload = base64.b64decode(order.seal_approval(ORDER, "both", APPROVERS[0])["payload"])
+    payload = base64.b64decode(approving(ORDER, "both", APPROVERS[0])["payload"])
     both = dsse.seal(order.APPROVAL_TYPE, payload, APPROVERS[:2])
-    found = order.require_approvals(with_approvals(both), ROOT)
+    found = order.require_approvals(with_approvals(both), ROOT, NOW)
     assert found == {APPROVERS[0].id: "both", APPROVERS[1].id: "both"}
 
 
 def test_more_approvals_than_needed_are_enough():
-    people = [order.seal_approval(ORDER, one.id, one) for one in APPROVERS]
-    assert len(order.require_approvals(with_approvals(*people), ROOT)) == 3
+    people = [approving(ORDER, one.id, one) for one in APPROVERS]
+    assert len(order.require_approvals(with_approvals(*people), ROOT, NOW)) == 3

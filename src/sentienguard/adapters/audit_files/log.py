@@ -11,11 +11,11 @@ import errno
 import os
 import pathlib
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
+from sentienguard.adapters import audit_writer
 from sentienguard.adapters.audit_files import blobs as blob_files
 from sentienguard.adapters.audit_files import disk as disks
 from sentienguard.adapters.audit_files import store, tiles
@@ -26,35 +26,8 @@ from sentienguard.ports import audit_ledger, audit_log
 CHECKPOINT_WITHIN_S: Final = (
     0.25  # after an append; leaves 0.75 s of the promised second to the disk
 )
-MAX_WAITING: Final = 4096  # tickets; beyond it callers are told to come back
-MAX_BATCH: Final = 512  # entries; at most 2 MB in one write
 MAX_COSIGNED: Final = 64  # sizes kept with cosignatures; a newer one covers all before it
 _CLOSE_S: Final = 30.0  # how long a hanging disk may hold up `close`
-
-_Outcome = audit_log.Appended | audit_log.EntryRefused
-
-
-class _Ticket:
-    """Entries that wait for their batch, and what became of them."""
-
-    __slots__ = ("_done", "entries", "failure", "outcomes")
-
-    def __init__(self, entries: Sequence[audit_log.Entry]) -> None:
-        self.entries = entries
-        self.outcomes: list[_Outcome] = []
-        self.failure: errors.SentienGuardError | None = None
-        self._done = threading.Lock()  # held until answered: a third of an Event's cost
-        self._done.acquire()
-
-    def answer(self, failure: errors.SentienGuardError | None = None) -> None:
-        self.failure = failure
-        self._done.release()
-
-    def wait(self) -> list[_Outcome]:
-        with self._done:
-            if self.failure is not None:
-                raise self.failure
-            return self.outcomes
 
 
 class AuditFiles(audit_log.AuditLog):
@@ -78,12 +51,9 @@ class AuditFiles(audit_log.AuditLog):
         self._ledger = ledger
         self._state = threading.Lock()  # ledger, durable size
         self._publishing = threading.Lock()  # one publication at a time; taken before _state
-        self._turn = threading.Condition()  # waiting, closing, broken
         self._due = threading.Event()  # something durable waits for a checkpoint
         self._stopping = threading.Event()
-        self._waiting: deque[_Ticket] = deque()
-        self._closing = False
-        self._broken: str | None = None
+        self._writer = audit_writer.Writer(self._commit, "disk")
         self._store = store.Store(directory, self._disk)
         try:
             self._tiles = tiles.Tiles(directory / "tile", self._disk)
@@ -97,12 +67,11 @@ class AuditFiles(audit_log.AuditLog):
             raise
         self._durable = self._published = len(self._store)
         self._cosigned = self._newest_cosigned()
-        self._threads = [
-            threading.Thread(target=self._write_batches, name="audit-writer", daemon=True),
-            threading.Thread(target=self._publish_often, name="audit-publisher", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._publisher = threading.Thread(
+            target=self._publish_often, name="audit-publisher", daemon=True
+        )
+        self._writer.start()
+        self._publisher.start()
 
     def __enter__(self) -> Self:
         return self
@@ -117,16 +86,14 @@ class AuditFiles(audit_log.AuditLog):
 
     def close(self) -> None:
         """Write what waits, publish the last checkpoint, release the directory. Twice is fine."""
-        with self._turn:
-            already, self._closing = self._closing, True
-            self._turn.notify()
+        first = self._writer.close()
         self._stopping.set()
         self._due.set()
-        if already:
+        if not first:
             return
-        for thread in self._threads:
-            thread.join(_CLOSE_S)
-        if any(thread.is_alive() for thread in self._threads):
+        written = self._writer.ended(_CLOSE_S)
+        self._publisher.join(_CLOSE_S)
+        if not written or self._publisher.is_alive():
             raise audit_log.AuditBroken(f"{self._directory}: the disk hangs; its files stay open")
         with contextlib.suppress(audit_log.AuditBroken):
             self._publish()
@@ -139,92 +106,34 @@ class AuditFiles(audit_log.AuditLog):
 
         Raises EntryRefused (SourceGap, SourceForked), AuditUnavailable, AuditBroken.
         """
-        (outcome,) = self.append_many([entry])
-        if isinstance(outcome, audit_log.EntryRefused):
-            raise outcome
-        return outcome
+        return self._writer.append(entry)
 
-    def append_many(self, entries: Sequence[audit_log.Entry]) -> Sequence[_Outcome]:
+    def append_many(self, entries: Sequence[audit_log.Entry]) -> Sequence[audit_writer.Outcome]:
         """Write entries in order and return when all are durable: one answer for each.
 
         A refused entry is answered with its error and hinders no other one. Raises
         AuditUnavailable, AuditBroken.
         """
-        ticket = _Ticket(entries)
-        with self._turn:
-            self._require_open()
-            if len(self._waiting) >= MAX_WAITING:
-                raise audit_log.AuditUnavailable(
-                    f"{MAX_WAITING} appends wait for the disk already; try again in a second"
-                )
-            self._waiting.append(ticket)
-            self._turn.notify()
-        return ticket.wait()
+        return self._writer.append_many(entries)
 
-    def _require_open(self) -> None:
-        if self._broken is not None:
-            raise audit_log.AuditBroken(self._broken)
-        if self._closing:
-            raise audit_log.AuditUnavailable("the audit log is closed; start the process again")
-
-    def _write_batches(self) -> None:
-        while True:
-            with self._turn:
-                self._turn.wait_for(lambda: self._waiting or self._closing)
-                if not self._waiting:
-                    return
-                batch = self._next_batch()
-            self._commit(batch)
-
-    def _next_batch(self) -> list[_Ticket]:
-        batch = [self._waiting.popleft()]
-        count = len(batch[0].entries)
-        while self._waiting and count + len(self._waiting[0].entries) <= MAX_BATCH:
-            batch.append(self._waiting.popleft())
-            count += len(batch[-1].entries)
-        return batch
-
-    def _commit(self, batch: Sequence[_Ticket]) -> None:
-        failure: audit_log.AuditBroken | None = None
+    def _commit(self, batch: Sequence[audit_writer.Ticket]) -> None:
+        """Make a batch durable. Raises AuditBroken: a write that failed is never tried again."""
         try:
             with self._state:
-                records = [record for ticket in batch for record in self._judge(ticket)]
+                records = audit_writer.judged(batch, self._ledger)
             if records:
                 self._store.append(records)
             self._durable += len(records)
         except OSError as error:
-            failure = self._break(_explained(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may be told "durable"
-            failure = self._break(f"the rules of the audit log failed on an entry: {error!r}")
-        self._due.set()
-        for ticket in batch:
-            ticket.answer(failure)
+            raise self._break(_explained(error)) from error
+        except Exception as error:  # whatever it is, nobody may be told "durable"
+            why = f"the rules of the audit log failed on an entry: {error!r}"
+            raise self._break(why) from error
+        finally:
+            self._due.set()
 
-    def _judge(self, ticket: _Ticket) -> list[bytes]:
-        """Let the ledger judge each entry of a ticket; return what is to be written."""
-        records = []
-        for entry in ticket.entries:
-            try:
-                admitted = self._ledger.admit(entry)
-            except errors.Rejected as error:
-                ticket.outcomes.append(_as_refusal(error))
-                continue
-            repeated = admitted.stored is None
-            ticket.outcomes.append(audit_log.Appended(admitted.index, admitted.leaf_hash, repeated))
-            if admitted.stored is not None:
-                records.append(admitted.stored)
-        return records
-
-    def _break(self, why: str) -> audit_log.AuditBroken:
-        """Turn read-only for good: fail who waits, refuse who comes."""
-        with self._turn:
-            self._broken = self._broken or why
-            failure = audit_log.AuditBroken(self._broken)
-            left = list(self._waiting)
-            self._waiting.clear()
-        for ticket in left:
-            ticket.answer(failure)
-        return failure
+    def _break(self, why: str) -> errors.SentienGuardError:
+        return self._writer.break_off(audit_log.AuditBroken(why))
 
     # --- publishing ----------------------------------------------------------------------------
 
@@ -233,7 +142,7 @@ class AuditFiles(audit_log.AuditLog):
         return self._checkpoint
 
     def _publish_often(self) -> None:
-        while not self._stopping.is_set() and self._broken is None:
+        while not self._stopping.is_set() and self._writer.broken is None:
             self._due.wait()
             self._due.clear()
             self._stopping.wait(CHECKPOINT_WITHIN_S)
@@ -243,8 +152,8 @@ class AuditFiles(audit_log.AuditLog):
     def _publish(self) -> None:
         """Sign what is durable: tiles first, then the checkpoint. Raises AuditBroken."""
         with self._publishing:
-            if self._broken is not None:  # a write that failed is never tried again
-                raise audit_log.AuditBroken(self._broken)
+            if (broken := self._writer.broken) is not None:
+                raise broken
             old = self._published
             with self._state:
                 new = self._durable
@@ -359,8 +268,7 @@ class AuditFiles(audit_log.AuditLog):
 
     def put_blob(self, plain: bytes, media_type: str) -> audit_log.BlobRef:
         """Keep bytes, durably, under their digest. Raises AuditUnavailable, AuditBroken."""
-        with self._turn:
-            self._require_open()
+        self._writer.require_open()
         return self._blobs.put(plain, media_type)
 
     def get_blob(self, sha256: str) -> bytes:
@@ -409,12 +317,6 @@ class AuditFiles(audit_log.AuditLog):
         self._disk.replace(self._directory / "checkpoint", signed.encode())
         self._tiles.drop_partial(committed, size)
         return signed
-
-
-def _as_refusal(error: errors.Rejected) -> audit_log.EntryRefused:
-    return (
-        error if isinstance(error, audit_log.EntryRefused) else audit_log.EntryRefused(str(error))
-    )
 
 
 def _explained(error: OSError) -> str:

@@ -13,12 +13,11 @@ import contextlib
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Self
 
+from sentienguard.adapters import audit_writer
 from sentienguard.adapters.audit_shared import blobs as blob_rows
 from sentienguard.adapters.audit_shared import follower, memory
 from sentienguard.model import errors
@@ -31,23 +30,8 @@ log = logging.getLogger(__name__)
 CHECKPOINT_WITHIN_S: Final = 0.25  # after an append; leaves 0.75 s of the promised second
 PATIENCE_S: Final = 5.0  # how long a batch is tried again while the database does not answer
 AGAIN_S: Final = 0.1  # between two tries
-MAX_WAITING: Final = 4096  # calls; beyond it callers are told to come back
-MAX_BATCH: Final = 512  # entries; at most 2 MB in one commit
 MAX_COSIGNED: Final = 64  # sizes kept with cosignatures; a newer one covers all before it
 _CLOSE_S: Final = 30.0  # how long a hanging database may hold up `close`
-
-_Outcome: TypeAlias = audit_log.Appended | audit_log.EntryRefused
-
-
-class _Ticket:
-    """Entries that wait for their batch, and what became of them."""
-
-    __slots__ = ("answer", "entries", "outcomes")
-
-    def __init__(self, entries: Sequence[audit_log.Entry]) -> None:
-        self.entries = entries
-        self.outcomes: list[_Outcome] = []
-        self.answer: Future[list[_Outcome]] = Future()
 
 
 class AuditShared(audit_log.AuditLog):
@@ -66,11 +50,8 @@ class AuditShared(audit_log.AuditLog):
         self._storage = storage
         self._state = threading.Lock()  # the follower
         self._publishing = threading.Lock()  # one publication at a time; taken before _state
-        self._turn = threading.Condition()  # waiting, closing, broken
-        self._waiting: deque[_Ticket] = deque()
-        self._closing = False
         self._stopping = threading.Event()
-        self._broken: errors.SentienGuardError | None = None
+        self._writer = audit_writer.Writer(self._commit, "database")
         self._blobs = blob_rows.Blobs(storage)
         self._follower = follower.Follower(storage, make)
         ours = self._follower.ledger.verifier_key
@@ -86,12 +67,11 @@ class AuditShared(audit_log.AuditLog):
         self._checkpoint = ""
         self._published = -1
         self._publish()
-        self._threads = [
-            threading.Thread(target=self._write_batches, name="audit-writer", daemon=True),
-            threading.Thread(target=self._publish_often, name="audit-publisher", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._publisher = threading.Thread(
+            target=self._publish_often, name="audit-publisher", daemon=True
+        )
+        self._writer.start()
+        self._publisher.start()
 
     def __enter__(self) -> Self:
         return self
@@ -106,14 +86,12 @@ class AuditShared(audit_log.AuditLog):
 
     def close(self) -> None:
         """Write what waits, publish the last checkpoint. Twice is fine."""
-        with self._turn:
-            already, self._closing = self._closing, True
-            self._turn.notify()
+        first = self._writer.close()
         self._stopping.set()
-        if already:
+        if not first:
             return
-        for thread in self._threads:
-            thread.join(_CLOSE_S)
+        self._writer.ended(_CLOSE_S)
+        self._publisher.join(_CLOSE_S)
         with contextlib.suppress(errors.Unavailable, errors.Broken):
             self._publish()
 
@@ -124,68 +102,26 @@ class AuditShared(audit_log.AuditLog):
 
         Raises EntryRefused (SourceGap, SourceForked), AuditUnavailable, AuditBroken, TakenOver.
         """
-        (outcome,) = self.append_many([entry])
-        if isinstance(outcome, audit_log.EntryRefused):
-            raise outcome
-        return outcome
+        return self._writer.append(entry)
 
-    def append_many(self, entries: Sequence[audit_log.Entry]) -> Sequence[_Outcome]:
+    def append_many(self, entries: Sequence[audit_log.Entry]) -> Sequence[audit_writer.Outcome]:
         """Write entries in order and return when all are durable: one answer for each.
 
         A refused entry is answered with its error and hinders no other one. After AuditUnavailable
         the same entries may be given again: what was written is not written twice.
         """
-        ticket = _Ticket(entries)
-        with self._turn:
-            self._require_open()
-            if len(self._waiting) >= MAX_WAITING:
-                raise audit_log.AuditUnavailable(
-                    f"{MAX_WAITING} appends wait for the database already; try again in a second"
-                )
-            self._waiting.append(ticket)
-            self._turn.notify()
-        return ticket.answer.result()
+        return self._writer.append_many(entries)
 
-    def _require_open(self) -> None:
-        if self._broken is not None:
-            raise self._broken
-        if self._closing:
-            raise audit_log.AuditUnavailable("the audit log is closed; start the process again")
-
-    def _write_batches(self) -> None:
-        while True:
-            with self._turn:
-                self._turn.wait_for(lambda: self._waiting or self._closing)
-                if not self._waiting:
-                    return
-                batch = self._next_batch()
-            try:
-                self._commit(batch)
-            except errors.SentienGuardError as problem:
-                for ticket in batch:
-                    ticket.answer.set_exception(problem)
-            else:
-                for ticket in batch:
-                    ticket.answer.set_result(ticket.outcomes)
-
-    def _next_batch(self) -> list[_Ticket]:
-        batch = [self._waiting.popleft()]
-        count = len(batch[0].entries)
-        while self._waiting and count + len(self._waiting[0].entries) <= MAX_BATCH:
-            batch.append(self._waiting.popleft())
-            count += len(batch[-1].entries)
-        return batch
-
-    def _commit(self, batch: Sequence[_Ticket]) -> None:
+    def _commit(self, batch: Sequence[audit_writer.Ticket]) -> None:
         """Write a batch, trying for a while. Raises AuditUnavailable, AuditBroken, TakenOver."""
         until = time.monotonic() + PATIENCE_S
         while True:
             try:
                 self._attempt(batch)
             except TakenOver as lost:
-                raise self._break(lost) from lost
+                raise self._writer.break_off(lost) from lost
             except audit_log.AuditBroken as problem:
-                raise self._break(problem) from problem
+                raise self._writer.break_off(problem) from problem
             except (errors.Unavailable, errors.Broken) as problem:
                 if time.monotonic() > until or self._stopping.is_set():
                     raise audit_log.AuditUnavailable(
@@ -196,48 +132,22 @@ class AuditShared(audit_log.AuditLog):
                 self._stopping.wait(AGAIN_S)
             except Exception as mistake:  # whatever it is, nobody may be told "durable"
                 why = f"the rules of the audit log failed on an entry: {mistake!r}"
-                raise self._break(audit_log.AuditBroken(why)) from mistake
+                raise self._writer.break_off(audit_log.AuditBroken(why)) from mistake
             else:
                 return
 
-    def _attempt(self, batch: Sequence[_Ticket]) -> None:
+    def _attempt(self, batch: Sequence[audit_writer.Ticket]) -> None:
         with self._state:
             try:
                 with self._storage.turn() as turn:
                     self._follower.catch_up(turn.head)
-                    records = [record for ticket in batch for record in self._judge(ticket)]
+                    records = audit_writer.judged(batch, self._follower.ledger)
                     if records:
                         turn.append(records)
             except BaseException:
                 self._follower.doubt()
                 raise
             self._follower.committed()
-
-    def _judge(self, ticket: _Ticket) -> list[bytes]:
-        """Let the ledger judge each entry of a ticket; return what is to be written."""
-        records = []
-        ticket.outcomes = []
-        for entry in ticket.entries:
-            try:
-                admitted = self._follower.ledger.admit(entry)
-            except errors.Rejected as error:
-                ticket.outcomes.append(_as_refusal(error))
-                continue
-            repeated = admitted.stored is None
-            ticket.outcomes.append(audit_log.Appended(admitted.index, admitted.leaf_hash, repeated))
-            if admitted.stored is not None:
-                records.append(admitted.stored)
-        return records
-
-    def _break(self, why: errors.SentienGuardError) -> errors.SentienGuardError:
-        """Turn read-only for good: fail who waits, refuse who comes."""
-        with self._turn:
-            self._broken = self._broken or why
-            left = list(self._waiting)
-            self._waiting.clear()
-        for ticket in left:
-            ticket.answer.set_exception(self._broken)
-        return self._broken
 
     # --- publishing ----------------------------------------------------------------------------
 
@@ -246,11 +156,11 @@ class AuditShared(audit_log.AuditLog):
         return self._checkpoint
 
     def _publish_often(self) -> None:
-        while not self._stopping.wait(CHECKPOINT_WITHIN_S) and self._broken is None:
+        while not self._stopping.wait(CHECKPOINT_WITHIN_S) and self._writer.broken is None:
             try:
                 self._publish()
             except (audit_log.AuditBroken, TakenOver) as problem:
-                self._break(problem)
+                self._writer.break_off(problem)
             except (errors.Unavailable, errors.Broken) as problem:
                 log.info("no checkpoint now: %s", problem)
 
@@ -364,8 +274,7 @@ class AuditShared(audit_log.AuditLog):
 
     def put_blob(self, plain: bytes, media_type: str) -> audit_log.BlobRef:
         """Keep bytes, durably, under their digest. Raises AuditUnavailable, AuditBroken."""
-        with self._turn:
-            self._require_open()
+        self._writer.require_open()
         return self._blobs.put(plain, media_type)
 
     def get_blob(self, sha256: str) -> bytes:
@@ -398,10 +307,4 @@ def read_stored(storage: AuditStorage) -> audit_log.StoredLog:
         records=records,
         checkpoint=head.checkpoint,
         cosigned=tuple(storage.cosigned()),
-    )
-
-
-def _as_refusal(error: errors.Rejected) -> audit_log.EntryRefused:
-    return (
-        error if isinstance(error, audit_log.EntryRefused) else audit_log.EntryRefused(str(error))
     )

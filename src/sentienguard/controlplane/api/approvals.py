@@ -1,11 +1,11 @@
 """Approvals: questions to people and their answers."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from sentienguard.controlplane.api import schemas, views
+from sentienguard.controlplane.api import incident_schemas, schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.flow import answers
 from sentienguard.model.access import Permission
@@ -18,10 +18,18 @@ Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
 Decider = Annotated[Caller, Depends(needs(Permission.VIEW))]
 
 
+ONCE: Final[dict[int | str, dict[str, Any]]] = {
+    409: {
+        "model": schemas.Problem,
+        "description": "already-decided: it was answered before, has expired or was withdrawn",
+    }
+}
+
+
 class ApprovalList(BaseModel):
     """Questions, newest first."""
 
-    items: list[schemas.ApprovalView]
+    items: list[incident_schemas.ApprovalView]
 
 
 @router.get("")
@@ -36,21 +44,25 @@ def list_approvals(caller: Viewer, status: ApprovalStatus | None = None) -> Appr
     )
 
 
-@router.post("/{approval_id}/approve")
-def approve(approval_id: str, answer: schemas.AnswerNote, caller: Decider) -> schemas.ApprovalView:
+@router.post("/{approval_id}/approve", responses=ONCE)
+def approve(
+    approval_id: str, answer: schemas.AnswerNote, caller: Decider
+) -> incident_schemas.ApprovalView:
     """Say yes: the remedy is released."""
     return _decide(caller, approval_id, ApprovalStatus.APPROVED, answer.note)
 
 
-@router.post("/{approval_id}/deny")
-def deny(approval_id: str, answer: schemas.AnswerNote, caller: Decider) -> schemas.ApprovalView:
+@router.post("/{approval_id}/deny", responses=ONCE)
+def deny(
+    approval_id: str, answer: schemas.AnswerNote, caller: Decider
+) -> incident_schemas.ApprovalView:
     """Say no: the incident ends as rejected and goes to people."""
     return _decide(caller, approval_id, ApprovalStatus.DENIED, answer.note)
 
 
 def _decide(
     caller: Caller, approval_id: str, status: ApprovalStatus, note: str
-) -> schemas.ApprovalView:
+) -> incident_schemas.ApprovalView:
     centre = caller.centre
     asked = centre.approvals.get(ApprovalId(approval_id))
     caller.require(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from sentienguard.controlplane.api import schemas, views
+from sentienguard.controlplane.api import audit_schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.flow import reports
 from sentienguard.model import errors
@@ -18,7 +18,7 @@ Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
 
 
 @router.get("/checkpoint")
-def checkpoint(caller: Viewer) -> schemas.CheckpointView:
+def checkpoint(caller: Viewer) -> audit_schemas.CheckpointView:
     """Return the newest signed checkpoint and who co-signed how recently."""
     log = caller.centre.log
     note = log.checkpoint()
@@ -26,7 +26,7 @@ def checkpoint(caller: Viewer) -> schemas.CheckpointView:
     cosigners = reports.cosigners(log.cosigned())
     newest = max((at for _, at in cosigners), default=None)
     now = caller.centre.clock.now()
-    return schemas.CheckpointView(
+    return audit_schemas.CheckpointView(
         origin=parsed.origin,
         size=parsed.size,
         root=parsed.root.hex(),
@@ -43,22 +43,22 @@ def entries(
     incident: Annotated[str | None, Query(max_length=64)] = None,
     cursor: Annotated[str | None, Query(max_length=20)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> schemas.AuditPage:
+) -> audit_schemas.AuditPage:
     """List entries, newest first; only those of environments that the caller may see."""
     log = caller.centre.log
     if incident is not None:
         found = list(log.by_incident(IncidentId(incident)))[::-1]
-        return schemas.AuditPage(items=_visible(caller, found), next_cursor=None)
+        return audit_schemas.AuditPage(items=_visible(caller, found), next_cursor=None)
     end = log.size() if cursor is None else _index(cursor)
     start = max(0, end - limit)
     found = list(log.entries(start, end))[::-1]
-    return schemas.AuditPage(
+    return audit_schemas.AuditPage(
         items=_visible(caller, found), next_cursor=str(start) if start else None
     )
 
 
 @router.get("/proof/{index}")
-def proof(index: int, caller: Viewer) -> schemas.ProofView:
+def proof(index: int, caller: Viewer) -> audit_schemas.ProofView:
     """Return what convinces anybody who trusts the checkpoint that an entry is in the log."""
     log = caller.centre.log
     stored = log.entry(index)
@@ -66,7 +66,7 @@ def proof(index: int, caller: Viewer) -> schemas.ProofView:
         message = f"the log has no entry {index} that you may see"
         raise errors.Rejected(message)
     proven = log.prove(index)
-    return schemas.ProofView(
+    return audit_schemas.ProofView(
         index=index,
         leaf=stored.stored.decode(),
         leaf_hash=proven.leaf_hash.hex(),
@@ -77,22 +77,22 @@ def proof(index: int, caller: Viewer) -> schemas.ProofView:
 
 
 @router.post("/verify")
-def verify(caller: Viewer) -> schemas.VerificationView:
+def verify(caller: Viewer) -> audit_schemas.VerificationView:
     """Verify the whole log as it lies on the disk."""
     began = caller.centre.clock.monotonic()
     result = caller.centre.verify_log()
-    return schemas.VerificationView(
+    return audit_schemas.VerificationView(
         passed=result.passed,
         entries=result.size,
         seconds=caller.centre.clock.monotonic() - began,
         findings=[
-            schemas.Finding(check=one.name, passed=one.passed, detail=one.detail)
+            audit_schemas.Finding(check=one.name, passed=one.passed, detail=one.detail)
             for one in result.checks
         ],
     )
 
 
-def _visible(caller: Caller, found: list[StoredEntry]) -> list[schemas.AuditEntryView]:
+def _visible(caller: Caller, found: list[StoredEntry]) -> list[audit_schemas.AuditEntryView]:
     return [views.audit_entry(entry) for entry in found if _may_see(caller, entry.fields["env"])]
 
 

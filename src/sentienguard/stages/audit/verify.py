@@ -381,6 +381,7 @@ class _Examiner:
         back = self._latest.setdefault(source, at_ms) - at_ms
         self._latest[source] = max(self._latest[source], at_ms)
         if back > CLOCK_TOLERANCE_MS:
+            self._latest[source] = at_ms  # one finding a jump, not one for each entry after it
             detail = f"entry {index}: the clock of {source} went back {back // 1000:,} s"
             self._judge.find("clock", detail, index)
         ahead = at_ms - self._seen_ms

@@ -236,9 +236,10 @@ def _kinds_known(case: Case) -> str | None:
 
 def _incident_not_handled(case: Case) -> str | None:
     wanted = case.signed.order
-    key = memory.handled_key(wanted.incident, wanted.playbook)
-    if wanted.dry_run or key not in case.memory.handled:
+    if wanted.dry_run or not case.memory.may_have_run(wanted.incident, wanted.playbook):
         return None
+    if memory.handled_key(wanted.incident, wanted.playbook) not in case.memory.handled:
+        return f"{wanted.incident} is too old to tell whether {wanted.playbook} ran for it"
     return f"{wanted.playbook} ran for {wanted.incident} already; a recurrence is a new incident"
 
 
@@ -282,7 +283,7 @@ def _approved(case: Case) -> str | None:
     remedy, approvers = case.playbook, case.root.roles[roots.RoleName.APPROVER]
     needs_person = remedy.approval_required or not remedy.idempotent
     if needs_person and approvers.keyids and not case.signed.order.dry_run:
-        orders.require_approvals(case.signed, case.root)
+        orders.require_approvals(case.signed, case.root, case.now)
     return None
 
 

@@ -5,9 +5,9 @@ happen, what happened) and by the executor's socket (events, acknowledgements). 
 order runs in one thread, the socket is served by others.
 
 Rules:
-1. An intent, and the data an undo needs, are durable before the effect. A step that has no such
-   data is begun without a sync of its own: after a power cut `resume` takes for possible that it
-   ran. The death of the process alone loses nothing that was written.
+1. An intent, and that a step begins with what its undo needs, are durable before the effect. So
+   whatever is lost later, with the power or by a sync that failed, `resume` knows each step that
+   may have acted. An undo is begun without a sync of its own: it may be done twice.
 2. What merely tells of the past may be lost with the power; the order then counts as cut off and is
    looked at again.
 3. An event is written together with the fact that it tells, in one piece.
@@ -113,7 +113,7 @@ class Ledger:
         self._write([record], [events.refused(given, rule, reason)], durable=True)
 
     def begin(self, phase: order.Phase, index: int, recorded: Mapping[str, Any], mark: str) -> None:
-        """Write down what is about to act and what undoing it needs; that durably (rule 1)."""
+        """Write down what is about to act and what undoing it needs; of a step durably (rule 1)."""
         record = {
             "t": "begin",
             "phase": phase.value,
@@ -121,7 +121,7 @@ class Ledger:
             "undo": dict(recorded),
             "mark": mark,
         }
-        self._write([record], [], durable=bool(recorded))
+        self._write([record], [], durable=phase is order.Phase.STEP or bool(recorded))
 
     def group(self, group: command_runner.ProcessGroup) -> None:
         """Write down which process group runs now."""

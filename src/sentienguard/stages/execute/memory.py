@@ -25,7 +25,8 @@ from typing import Any
 
 from sentienguard.ports import command_runner, execution_journal
 
-REMEMBERED_ORDERS = 2_000  # older ids need no memory: their nonce is used and their seq too low
+REMEMBERED_ORDERS = 2_000  # an older one that ran and is sealed anew is stopped by `may_have_run`
+REMEMBERED_RUNS = 5_000  # about 300 KB; a host that never stops reaches it in two days
 BUDGET_MS = 3_600_000  # starts are counted over the last hour
 
 
@@ -79,7 +80,8 @@ class Memory:
 
     seq: int = 0  # highest sequence number accepted
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)  # id -> how it stands
-    handled: set[str] = field(default_factory=set)  # incident + playbook, real runs
+    handled: set[str] = field(default_factory=set)  # incident + playbook, the newest real runs
+    forgotten: str = ""  # the newest run that is not in `handled` any more
     versions: dict[str, str] = field(default_factory=dict)  # playbook -> highest executed
     starts: list[tuple[str, int]] = field(default_factory=list)  # playbook, wall ms of last hour
     running: Running | None = None
@@ -114,6 +116,17 @@ class Memory:
             case _:
                 pass
 
+    def may_have_run(self, incident: str, playbook: str) -> bool:
+        """Tell whether this playbook ran for this incident, or did so too long ago to be known.
+
+        Names of runs sort by when their incident was opened. Only the oldest are forgotten, so what
+        ran is in `handled` or not after `forgotten`: no run is ever taken for a new one. What never
+        ran and is older than 5,000 later runs counts as run; it would be the remedy of a symptom
+        that was seen before all of them.
+        """
+        key = handled_key(incident, playbook)
+        return key in self.handled or key <= self.forgotten
+
     def starts_within(self, playbook: str | None, now_ms: int) -> int:
         """Count admitted real runs of the last hour; a stamp in the future counts, too."""
         return sum(
@@ -131,6 +144,7 @@ class Memory:
             "seq": self.seq,
             "orders": self.orders,
             "handled": sorted(self.handled),
+            "forgotten": self.forgotten,
             "versions": self.versions,
             "starts": [list(each) for each in self.starts],
             "event_seq": self.event_seq,
@@ -142,7 +156,7 @@ class Memory:
     def _start(self, record: execution_journal.Record) -> None:
         self.seq, self.acked = record["seq"], record["acked"]
         self.orders, self.versions = dict(record["orders"]), dict(record["versions"])
-        self.handled = set(record["handled"])
+        self.handled, self.forgotten = set(record["handled"]), record.get("forgotten", "")
         self.starts = [(name, at_ms) for name, at_ms in record["starts"]]
         self.event_seq, self.event_prev = record["event_seq"], record["event_prev"]
 
@@ -154,6 +168,9 @@ class Memory:
         if order["dry_run"]:
             return
         self.handled.add(handled_key(order["incident"], order["playbook"]))
+        while len(self.handled) > REMEMBERED_RUNS:
+            self.forgotten = max(self.forgotten, min(self.handled))
+            self.handled.remove(min(self.handled))
         self.versions[order["playbook"]] = max(
             order["version"], self.versions.get(order["playbook"], "0"), key=version_key
         )
@@ -169,7 +186,10 @@ class Memory:
 
 
 def handled_key(incident: str, playbook: str) -> str:
-    """Name the one real run that a playbook can have for an incident."""
+    """Name the one real run that a playbook can have for an incident.
+
+    An incident's id begins with the second at which it was opened, so names sort by that time.
+    """
     return f"{incident}/{playbook}"
 
 

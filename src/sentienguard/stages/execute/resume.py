@@ -9,18 +9,17 @@ Called by `recovery` when the executor starts and the ledger remembers an order 
    verification passes, the desired state is there: SUCCESS. Otherwise everything that began is
    undone, this step included; if it has no undo, its effect stays UNKNOWN.
 5. All that began had ended: as 4, without anything unknown.
-6. The host was started anew meanwhile (a power cut, a reset): steps that record nothing may have
-   begun without a trace. Unless verification passes they are named, and the order is UNKNOWN.
+
+That a step began was durable before it acted, so a step without a trace did nothing.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
 
 from sentienguard.model import order, playbook
 from sentienguard.stages.execute import host as hosts
 from sentienguard.stages.execute import ledger as ledgers
-from sentienguard.stages.execute import memory, parameters, session, steps, undo, verification
+from sentienguard.stages.execute import memory, parameters, session, undo, verification
 
 Outcome = order.ExecutionOutcome
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,8 +34,7 @@ def resume(
     end_processes(progress, host)
     began = progress.of(order.Phase.STEP.value)
     undos = progress.of(order.Phase.UNDO.value)
-    possible = _possible(running, progress, began)
-    if not began and not possible:
+    if not began:
         outcome = Outcome.DRY_RUN if running.order.dry_run else Outcome.ABORTED
         return running.report(outcome, f"{CUT_OFF} before the first step; nothing was done")
     unknown = [index for index, piece in began.items() if piece.status is None]
@@ -46,7 +44,7 @@ def resume(
             return running.report(
                 Outcome.SUCCESS, f"{CUT_OFF} {_where(running, unknown)}; verification passes"
             )
-    return _undo(running, began, undos, unknown, possible)
+    return _undo(running, began, undos, unknown)
 
 
 def without_playbook(host: hosts.Host, ledger: ledgers.Ledger, why: str) -> order.ExecutionReport:
@@ -108,7 +106,6 @@ def _undo(
     began: Mapping[int, memory.Piece],
     undos: Mapping[int, memory.Piece],
     unknown: list[int],
-    possible: list[str],
 ) -> order.ExecutionReport:
     success = order.StepStatus.SUCCESS.value
     open_ = {
@@ -122,23 +119,9 @@ def _undo(
         for index in unknown
         if running.playbook.steps[index].name in undone.left_behind
     ]
-    outcome = Outcome.UNKNOWN if unsure or possible else undone.outcome
+    outcome = Outcome.UNKNOWN if unsure else undone.outcome
     where = _where(running, unknown)
-    left = (*undone.left_behind, *possible)
-    return running.report(outcome, f"{CUT_OFF} {where}; undone what is known of", left)
-
-
-def _possible(
-    running: session.Session, progress: memory.Running, began: Mapping[int, memory.Piece]
-) -> list[str]:
-    """Name the steps that may have begun without a trace (rule 6)."""
-    if running.order.dry_run or progress.verifying:
-        return []
-    if progress.intent["boot"] == running.host.commands.boot():
-        return []
-    following = running.playbook.steps[max(began, default=-1) + 1 :]
-    traceless = takewhile(lambda step: not steps.KINDS[step.action.kind].records, following)
-    return [step.name for step in traceless]
+    return running.report(outcome, f"{CUT_OFF} {where}; undone what began", undone.left_behind)
 
 
 def _where(running: session.Session, unknown: list[int]) -> str:

@@ -62,8 +62,6 @@ class Finding:
 class StepKind(Protocol):
     """A kind of step. Its undo is written beside what it does."""
 
-    records: bool  # False: `prepare` never returns anything that an undo needs
-
     def plan(self, action: playbook.Action, bound: parameters.Bound) -> tuple[str, ...]:
         """Say exactly what would be done: argv of a command, else operation and operands."""
 

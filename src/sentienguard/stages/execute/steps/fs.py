@@ -26,8 +26,6 @@ KEPT = ".sentienguard-kept-"  # directories of this name are never looked into
 class Fs:
     """A work.StepKind."""
 
-    records = True
-
     def plan(self, action: playbook.Action, bound: parameters.Bound) -> tuple[str, ...]:
         """Return `fs`, the operation and its operands as `name=value`."""
         operands = (

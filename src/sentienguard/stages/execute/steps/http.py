@@ -7,8 +7,6 @@ from sentienguard.stages.execute import parameters, targets, work
 class Http:
     """A work.StepKind."""
 
-    records = True
-
     def plan(self, action: playbook.Action, bound: parameters.Bound) -> tuple[str, ...]:
         """Return method and address, or the service whose address it is."""
         fields = action.fields

@@ -22,8 +22,6 @@ NICE = 10  # of a renice that does not say
 class ProcessStep:
     """A work.StepKind."""
 
-    records = True
-
     def plan(self, action: playbook.Action, bound: parameters.Bound) -> tuple[str, ...]:
         """Return `process`, the operation and the number."""
         nice = (str(_nice(action, bound)),) if action.fields.get("operation") == "renice" else ()

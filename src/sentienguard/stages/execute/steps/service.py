@@ -11,8 +11,6 @@ HUNG_S = 6.0  # a hung service is not waited for longer: it has not answered for
 class ServiceStep:
     """A work.StepKind."""
 
-    records = True
-
     def plan(self, action: playbook.Action, bound: parameters.Bound) -> tuple[str, ...]:
         """Return `service`, the operation and the name."""
         return ("service", _operation(action), bound.text(action.fields.get("service")))

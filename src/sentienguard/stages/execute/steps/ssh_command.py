@@ -17,8 +17,6 @@ _STATUS = {
 class SshCommand:
     """A work.StepKind."""
 
-    records = False
-
     def plan(self, action: playbook.Action, bound: parameters.Bound) -> tuple[str, ...]:
         """Return argv."""
         return bound.argv(action.fields.get("argv"))

@@ -1,0 +1,66 @@
+"""What crosses the public API about the audit log, as OpenAPI sees it."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class CheckpointView(BaseModel):
+    """The newest signed checkpoint of the audit log."""
+
+    origin: str
+    size: int
+    root: str
+    signed_at: datetime | None
+    note: str
+    cosigned_by: list[str]
+    exposure_s: float | None = Field(description="age of the newest checkpoint a witness holds")
+
+
+class AuditEntryView(BaseModel):
+    """One leaf of the audit log."""
+
+    index: int
+    at: datetime
+    kind: str
+    source: str
+    actor: str
+    incident: str
+    leaf_hash: str
+    data: dict[str, Any]
+
+
+class AuditPage(BaseModel):
+    """One page of leaves, newest first."""
+
+    items: list[AuditEntryView]
+    next_cursor: str | None
+
+
+class ProofView(BaseModel):
+    """An inclusion proof that anyone can check against the checkpoint."""
+
+    index: int
+    leaf: str = Field(description="the stored bytes of the leaf, as text")
+    leaf_hash: str
+    tree_size: int
+    path: list[str]
+    checkpoint: str
+
+
+class Finding(BaseModel):
+    """One result of a verification."""
+
+    check: str
+    passed: bool
+    detail: str
+
+
+class VerificationView(BaseModel):
+    """The result of a full verification of the audit log."""
+
+    passed: bool
+    entries: int
+    seconds: float
+    findings: list[Finding]
