@@ -125,7 +125,8 @@ class Client:
 
 def _problem(response: httpx.Response) -> errors.SentienGuardError:
     try:
-        detail = str(response.json()["detail"])
+        document = response.json()
+        detail = str(document["detail"] if "detail" in document else document["error"])
     except (ValueError, KeyError, TypeError):
         detail = f"{response.url} answered {response.status_code}"
     if response.status_code == HTTPStatus.UNAUTHORIZED:

@@ -20,10 +20,14 @@ class Series:
     host: str  # name as the agent reports it, for people; identity is the agent id
     metric: str  # dotted lower-case name with its unit, for example system.cpu_percent
     subject: str = ""  # mount point, interface, service; empty: the host as a whole
+    # What else names a series of another system: pairs of name and value; none for our agents'.
+    labels: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        """Show as `host:metric[subject]`."""
-        return f"{self.host}:{self.metric}" + (f"[{self.subject}]" if self.subject else "")
+        """Show as `host:metric[subject]`, with the labels of another system where it has some."""
+        shown = f"{self.host}:{self.metric}" + (f"[{self.subject}]" if self.subject else "")
+        pairs = ",".join(f"{name}={value!r}" for name, value in self.labels)
+        return f"{shown}{{{pairs}}}" if pairs else shown
 
 
 @dataclass(frozen=True, slots=True)
