@@ -25,21 +25,22 @@ class Sender:
     client: httpx.Client
     token: str
     token_id: str
+    path: str = PATH
 
     def send(self, body: Any, **headers: str) -> httpx.Response:
         """Send a body; bytes as they are, anything else as JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         said = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        return self.client.post(PATH, content=content, headers={**said, **headers})
+        return self.client.post(self.path, content=content, headers={**said, **headers})
 
 
-def sender(centre: Centre, environment: str = "drill") -> Sender:
+def sender(centre: Centre, environment: str = "drill", *, purpose: str = "alertmanager") -> Sender:
     """Make a token and return who holds it."""
     made = centre.login("admin@local").post(
-        "/api/v1/webhook-tokens", json={"purpose": "alertmanager", "environment": environment}
+        "/api/v1/webhook-tokens", json={"purpose": purpose, "environment": environment}
     )
     assert made.status_code == 201, made.text
-    return Sender(centre.anonymous(), made.json()["token"], made.json()["id"])
+    return Sender(centre.anonymous(), made.json()["token"], made.json()["id"], made.json()["path"])
 
 
 def alert(

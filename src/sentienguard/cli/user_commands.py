@@ -65,7 +65,9 @@ def add_token(
     purpose: Annotated[
         str,
         typer.Option(
-            "--for", help="agent: to join once. alertmanager: to send alerts, until revoked."
+            "--for",
+            help="agent: to join once. Until revoked: alertmanager, grafana, datadog, pagerduty or "
+            "cloudevents to send alerts; prometheus or otlp to push telemetry.",
         ),
     ] = "agent",
 ) -> None:
@@ -107,6 +109,23 @@ def list_tokens(data: frame.Data = None, as_json: frame.Json = False) -> None:
     shown.answer(found, frame.table(
         "id", "for", "where", "made by", "made", "revoked", rows=rows, empty="no tokens",
     ))  # fmt: skip
+
+
+@tokens.command("secret")
+def set_secret(
+    token: Annotated[str, typer.Argument(metavar="ID", help="For example tok_0123456789abcdef.")],
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+    keep: Annotated[
+        int, typer.Option("--lines", min=1, max=3, help="How many secrets are read, one a line.")
+    ] = 1,
+) -> None:
+    """Register the secret with which a sender signs, instead of those before."""
+    shown = frame.open_frame(data, as_json)
+    secrets = [read_password("signing secret: ") for _ in range(keep)]
+    with client.connect(shown.data) as asked:
+        made = asked.put(f"/webhook-tokens/{token}/signing-secrets", {"secrets": secrets})
+    shown.answer(made, Text(frame.plain(f"{made['id']} has {made['signing_secrets']} secrets")))
 
 
 @tokens.command("revoke")

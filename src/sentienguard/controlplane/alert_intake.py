@@ -14,6 +14,8 @@ Called by controlplane.app, as one thread. Rules:
    reports no such series, the alert is of the metric `alert.firing`, which no remedy is for.
 5. An incident of alerts recovers when all of them ended, or when this centre saw its symptom stand
    and end. A later episode of an alert whose incident is closed is a new incident.
+6. An alert that a silence covers opens nothing. Its sender repeats itself without a new episode, so
+   it is looked at again while it fires, and opens its incident when the silence has ended.
 """
 
 import hashlib
@@ -36,13 +38,14 @@ from sentienguard.model.telemetry import Series
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.alert_inbox import AlertInbox, Dealt, KeptAlert, NewAlert, Result
 from sentienguard.stages.detect import alert_rules
-from sentienguard.stages.observe import alertmanager
+from sentienguard.stages.observe import alert_batch
 
 log = logging.getLogger(__name__)
 BATCH = 200  # alerts read at a time
 GATHER_S = 0.2  # how long marks that nobody looks for may wait for others
 BATCH_S = 2.0  # after so long the batch ends: PostgreSQL takes the turn from who is silent for 5 s
 LOOKS_AGAIN_S = 1.0  # for rows of another control plane, and after a failure
+SILENCED_AGAIN_S = 10.0  # how long a silence may outlive itself for what still fires
 HOSTS_KNOWN_S = 1.0  # how long a host that has just enrolled may be unknown to alerts
 OWN_READING = timedelta(hours=1)  # an older reading of the host says nothing of now
 
@@ -130,6 +133,20 @@ class AlertIntake:
                     self._centre.counters.add("alerts_total", result.value, many)
         return marks.count
 
+    def look_again(self) -> int:
+        """Deal again with what silences held back (rule 6); return how many are silent no more."""
+        freed, last = 0, 0
+        with self._inbox.turn() as mine:
+            while mine and (found := self._inbox.silenced(BATCH, after=last)):
+                last = found[-1].number
+                again = [self._deal(one) for one in found]
+                heard = [one for one in again if one.result is not Result.SILENCED]
+                self._inbox.dealt(heard)
+                for one in heard:
+                    self._centre.counters.add("alerts_total", one.result.value)
+                freed += len(heard)
+        return freed
+
     def _pause(self, marks: "_Marks") -> None:
         """Let more come before the marks are written, so that they cost few commits."""
         if marks.idle:
@@ -137,10 +154,20 @@ class AlertIntake:
             self._came.wait(GATHER_S)
 
     def _run(self) -> None:
+        looked_at = self._centre.clock.monotonic()
         while not self._stopping:
             self._came.clear()
             if self._work_if_possible() == 0:
                 self._came.wait(LOOKS_AGAIN_S)
+            if self._centre.clock.monotonic() > looked_at + SILENCED_AGAIN_S:
+                self._look_again_if_possible()
+                looked_at = self._centre.clock.monotonic()
+
+    def _look_again_if_possible(self) -> None:
+        try:
+            self.look_again()
+        except (errors.Unavailable, errors.Broken) as problem:
+            log.warning("silenced alerts wait: %s", problem)
 
     def _work_if_possible(self) -> int:
         try:
@@ -151,7 +178,7 @@ class AlertIntake:
 
     def _deal(self, kept: KeptAlert) -> Dealt:
         try:
-            alert = alertmanager.decode(kept.alert.text)
+            alert = alert_batch.decode(kept.alert.text)
             result, incident = self._judge(kept, alert)
         except errors.Rejected as problem:
             log.error("alert %d cannot be processed: %s", kept.number, problem)  # noqa: TRY400  its message says all
@@ -175,6 +202,8 @@ class AlertIntake:
         self._close_earlier(kept)
         name = _incident_id(kept)
         incident = self._intake.alerted(agent, self._anomaly(agent, kept, alert), name)
+        if incident is None:
+            return Result.SILENCED, None  # rule 6
         return (Result.OPENED if incident == name else Result.FOLDED), incident
 
     def _close_earlier(self, kept: NewAlert) -> None:

@@ -1,8 +1,9 @@
 """Many acknowledged things, one commit.
 
-Called by controlplane.alert_door. A commit costs about the same for one row as for a thousand
-(nearly all of it is waiting for the disk), so one thread commits whatever has come while the commit
-before it was under way. Nobody waits for a timer: the first one to come finds the thread idle.
+Called by controlplane (alert_door, telemetry_desk, otlp). A commit costs about the same for one row
+as for a thousand (nearly all of it is waiting for the disk), so one thread commits whatever came
+while the commit before it was under way. Nobody waits for a timer: the first one to come finds the
+thread idle.
 
     keeper = GroupCommit(put, most=1000)
     await keeper.keep(alerts)               # returns when they are durable

@@ -4,6 +4,7 @@ Called by controlplane.api. `Rejected` is the caller's to mend, `Unavailable` as
 `Broken` says that people have to look.
 """
 
+import json
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -13,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from sentienguard.model import errors
+from sentienguard.ports.approval_store import AlreadyDecided
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:sentienguard:problem:"
@@ -32,15 +34,24 @@ def not_found(detail: str) -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, "not-found", detail)
 
 
-def response(status: HTTPStatus, kind: str, detail: str, request: Request) -> JSONResponse:
-    """Return one problem."""
-    body = {
+def body_of(status: HTTPStatus, kind: str, detail: str, path: str) -> bytes:
+    """Return one problem as JSON, for who answers without the framework."""
+    return json.dumps(_problem_of(status, kind, detail, path)).encode()
+
+
+def _problem_of(status: HTTPStatus, kind: str, detail: str, path: str) -> dict[str, str | int]:
+    return {
         "type": URN + kind,
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": path,
     }
+
+
+def response(status: HTTPStatus, kind: str, detail: str, request: Request) -> JSONResponse:
+    """Return one problem."""
+    body = _problem_of(status, kind, detail, request.url.path)
     headers = {"Retry-After": "5"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
     return JSONResponse(body, status.value, headers=headers, media_type=MEDIA_TYPE)
 
@@ -57,6 +68,10 @@ def install(app: FastAPI) -> None:
         missing = type(error).__name__.startswith("NoSuch")
         status = HTTPStatus.NOT_FOUND if missing else HTTPStatus.UNPROCESSABLE_ENTITY
         return response(status, "not-found" if missing else "rejected", str(error), request)
+
+    @app.exception_handler(AlreadyDecided)
+    def _decided(request: Request, error: AlreadyDecided) -> JSONResponse:
+        return response(HTTPStatus.CONFLICT, "already-decided", str(error), request)
 
     @app.exception_handler(errors.Unavailable)
     def _unavailable(request: Request, error: errors.Unavailable) -> JSONResponse:

@@ -28,6 +28,8 @@ class Alert:
     labels: Mapping[str, str]  # say what it is; two alerts with the same labels are one
     starts_at: datetime  # when it began to fire, UTC; a later time is a new episode of it
     annotations: Mapping[str, str] = field(default_factory=dict)  # for people
+    heard_at: datetime | None = None  # when its sender said this, UTC, if that is how the episode
+    # is found: `starts_at` is then our best guess. None: `starts_at` names the episode exactly
 
     @property
     def name(self) -> str:

@@ -3,7 +3,8 @@
 Called by controlplane (alert_door, alert_intake, api.alerts). Offered by adapters.sql_store.
 
 An alert is named by environment, fingerprint, begin and status. The same one again changes nothing,
-so a sender may repeat itself, and so may we.
+so a sender may repeat itself, and so may we. Not every sender says when an episode began: for such
+an alert (`heard_at`) the inbox finds the episode that stood when it was said.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ class Result(StrEnum):
     LATE = "late"  # it had ended before we heard that it began
     UNKNOWN_HOST = "unknown_host"  # no label names one enrolled host of its environment
     NOTHING_OPEN = "nothing_open"  # it ended, and no incident came of it
+    SILENCED = "silenced"  # a silence covers its symptom; looked at again while it fires
     FAILED = "failed"  # it cannot be processed; people have to look
 
 
@@ -39,7 +41,8 @@ class NewAlert:
     starts_at: datetime
     status: AlertStatus
     received_at: datetime
-    text: str  # JSON that stages.observe.alertmanager wrote and reads
+    text: str  # JSON that stages.observe.alert_batch wrote and reads
+    heard_at: datetime | None = None  # see model.alert: how the episode is found; not kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,12 @@ class AlertInbox(Protocol):
     """Alerts in the order in which they came."""
 
     def put(self, alerts: Sequence[NewAlert]) -> int:
-        """Keep those that are new and return how many that were; durable when it returns."""
+        """Keep those that are new and return how many that were; durable when it returns.
+
+        One with `heard_at` is of the newest episode of the same name that began by then: an end
+        of that one, whether or not it ended; a begin repeats it if no end of it is known. Where
+        there is none, `starts_at` counts.
+        """
 
     def turn(self) -> AbstractContextManager[bool]:
         """Take the turn to process, for as long as the block lasts; False where another has it."""
@@ -83,6 +91,12 @@ class AlertInbox(Protocol):
 
     def backlog(self) -> int:
         """Return how many wait."""
+
+    def silenced(self, limit: int, *, after: int = 0) -> Sequence[KeptAlert]:
+        """Return those that a silence kept from opening anything and that fire still, oldest first.
+
+        Of those that came after a number.
+        """
 
     def dealt(self, results: Sequence[Dealt]) -> None:
         """Remember what became of alerts."""

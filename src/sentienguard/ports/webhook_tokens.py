@@ -1,7 +1,8 @@
 """Keep the tokens with which other systems send to a webhook.
 
-Called by controlplane (alert_door, api.webhook_tokens). Offered by adapters.sql_store. A token
-opens one kind of webhook for one environment and nothing else; only its SHA-256 is kept.
+Called by controlplane (sender_access, api.webhook_tokens). Offered by adapters.sql_store. A token
+opens one kind of webhook for one environment and nothing else; only its SHA-256 is kept. Secrets
+of signatures are kept as they are, because a signature is computed with them.
 """
 
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ class WebhookToken:
     made_by: str
     made_at: datetime
     revoked_at: datetime | None = None
+    signing_secrets: tuple[str, ...] = ()  # with which its sender signs bodies; empty: with none
 
 
 class WebhookTokens(Protocol):
@@ -43,6 +45,9 @@ class WebhookTokens(Protocol):
 
     def list(self) -> Sequence[WebhookToken]:
         """Return all, oldest first, revoked ones included."""
+
+    def set_signing_secrets(self, token: str, secrets: Sequence[str]) -> WebhookToken:
+        """Replace the secrets with which the sender signs. Raises NoSuchToken."""
 
     def revoke(self, token: str, *, at: datetime) -> WebhookToken:
         """End one; the first time counts. Raises NoSuchToken."""

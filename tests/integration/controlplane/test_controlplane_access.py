@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from sentienguard.controlplane import alert_senders
 from tests.support import centre_process
 from tests.support.centre_process import PASSWORD, Centre
 
 pytestmark = pytest.mark.integration
 PUBLIC = {("post", "/api/v1/auth/login")}
-WEBHOOKS = {"/api/v1/webhooks/alertmanager"}  # opened by tokens of their own, not by roles
+PUSHED = {"/api/v1/write", "/v1/metrics", "/v1/logs", "/v1/traces"}
+WEBHOOKS = PUSHED | set(alert_senders.BY_PATH)  # opened by tokens of their own, not by roles
 OWN = {"/api/v1/auth/logout", "/api/v1/auth/me"}
 
 

@@ -17,6 +17,7 @@ from tests.contract import (
     stores_incident_cases,
     stores_nouns,
     stores_order_cases,
+    stores_outside_cases,
     stores_people_cases,
 )
 from tests.servers import postgresql
@@ -57,6 +58,14 @@ class TestAlerts(stores_alert_cases.AlertCases):
 
 
 class TestWebhookTokens(stores_alert_cases.WebhookTokenCases):
+    pass
+
+
+class TestTopology(stores_outside_cases.TopologyCases):
+    pass
+
+
+class TestOutsideLogs(stores_outside_cases.OutsideLogCases):
     pass
 
 

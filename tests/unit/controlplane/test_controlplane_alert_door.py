@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sentienguard.controlplane import alert_door
+from sentienguard.controlplane import bodies, sender_access
 from sentienguard.controlplane.alert_door import AlertDoor
 from sentienguard.controlplane.alert_intake import Backlog
 from sentienguard.controlplane.counters import Counters
@@ -19,7 +19,7 @@ from sentienguard.controlplane.settings import Settings
 from sentienguard.model import errors
 from sentienguard.ports.alert_inbox import NewAlert
 from sentienguard.ports.webhook_tokens import TokenUnknown, WebhookToken
-from tests.support import webhooks
+from tests.support import sender_bodies, webhooks
 
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 BODY = json.dumps(webhooks.body(webhooks.alert(instance="web-1"))).encode()
@@ -30,12 +30,15 @@ class Tokens:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.secrets: tuple[str, ...] = ()
 
     def by_secret(self, secret: str, purpose: str) -> WebhookToken:
         self.asked += 1
-        if (secret, purpose) != ("good", "alertmanager"):
+        if secret != "good":
             raise TokenUnknown("no")
-        return WebhookToken("tok_1", purpose, "drill", "admin@local", NOW)
+        return WebhookToken(
+            "tok_1", purpose, "drill", "admin@local", NOW, signing_secrets=self.secrets
+        )
 
 
 class World:
@@ -66,7 +69,14 @@ class World:
             raise self.trouble
         self.kept += alerts
 
-    async def ask(self, *chunks: bytes, token: str = "good", cut_off: bool = False) -> Any:
+    async def ask(
+        self,
+        *chunks: bytes,
+        token: str = "good",
+        cut_off: bool = False,
+        path: str = webhooks.PATH,
+        **more: str,
+    ) -> Any:
         """Send one request; return what was answered: status, headers, JSON."""
         parts = list(chunks)
         sent: list[Any] = []
@@ -87,9 +97,12 @@ class World:
         scope = {
             "type": "http",
             "method": "POST",
-            "path": webhooks.PATH,
+            "path": path,
             "query_string": b"",
-            "headers": [(b"authorization", f"Bearer {token}".encode())],
+            "headers": [
+                (b"authorization", f"Bearer {token}".encode()),
+                *((name.replace("_", "-").encode(), said.encode()) for name, said in more.items()),
+            ],
         }
         await self.door.before(behind)(scope, receive, send)
         headers = dict(sent[0]["headers"])
@@ -139,7 +152,7 @@ def test_half_a_body_is_nothing(world: World) -> None:
     status, _, _ = asyncio.run(world.ask(BODY[:100], cut_off=True))
     assert status == 400
     assert world.kept == []
-    assert world.door._held == 0
+    assert world.door._bodies.held == 0
 
 
 def test_a_token_is_looked_up_again_after_a_while_and_after_a_revocation(world: World) -> None:
@@ -147,7 +160,7 @@ def test_a_token_is_looked_up_again_after_a_while_and_after_a_revocation(world: 
         for _ in range(3):
             await world.ask(BODY)
         assert world.tokens.asked == 1
-        world.now += alert_door.TOKEN_KNOWN_S
+        world.now += sender_access.TOKEN_KNOWN_S
         await world.ask(BODY)
         assert world.tokens.asked == 2
         world.door.forget_tokens()
@@ -158,16 +171,16 @@ def test_a_token_is_looked_up_again_after_a_while_and_after_a_revocation(world: 
 
 
 def test_bodies_together_are_bounded_and_given_back(world: World, monkeypatch: Any) -> None:
-    monkeypatch.setattr(alert_door, "MAX_HELD_BYTES", 2 * len(BODY) - 1)
+    monkeypatch.setattr(bodies, "MAX_HELD_BYTES", 2 * len(BODY) - 1)
 
     async def run() -> None:
-        world.door._held = len(BODY)  # another one is being read
+        world.door._bodies.held = len(BODY)  # another one is being read
         status, _, said = await world.ask(BODY)
         assert (status, said["type"]) == (503, "urn:sentienguard:problem:busy")
-        assert world.door._held == len(BODY)
-        world.door._held = 0
+        assert world.door._bodies.held == len(BODY)
+        world.door._bodies.held = 0
         assert (await world.ask(BODY[:50], BODY[50:]))[0] == 200
-        assert world.door._held == 0
+        assert world.door._bodies.held == 0
 
     asyncio.run(run())
 
@@ -188,3 +201,86 @@ def test_the_rate_of_a_token_is_bounded_and_comes_back() -> None:
         assert asyncio.run(world.ask(BODY))[0] == 200
     finally:
         world.keeper.stop()
+
+
+PAGERDUTY = "/api/v1/webhooks/pagerduty"
+GRAFANA = "/api/v1/webhooks/grafana"
+OLD, NEW = "the old secret", "the new secret"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "signed_with", "status"),
+    [
+        ((), (NEW,), 401),
+        ((NEW,), (), 401),
+        ((NEW,), ("a guess",), 401),
+        ((NEW,), (OLD, NEW), 200),
+        ((OLD, NEW), (OLD,), 200),
+        ((OLD,), (NEW,), 401),
+    ],
+)
+def test_pagerduty_has_to_sign_with_a_registered_secret(
+    world: World, secrets: tuple[str, ...], signed_with: tuple[str, ...], status: int
+) -> None:
+    world.tokens.secrets = secrets
+    body = json.dumps(sender_bodies.pagerduty()).encode()
+    made = ",".join(f"v1={sender_bodies.signed(body, secret)[1]}" for secret in signed_with)
+    answer = asyncio.run(world.ask(body, path=PAGERDUTY, x_pagerduty_signature=made))
+    assert answer[0] == status
+    assert len(world.kept) == (status == 200)
+    if status == 401:
+        assert answer[2]["type"] == "urn:sentienguard:problem:not-signed"
+
+
+def test_a_body_that_was_changed_after_it_was_signed_is_refused(world: World) -> None:
+    world.tokens.secrets = (NEW,)
+    body, made = sender_bodies.signed(sender_bodies.pagerduty(), NEW)
+    forged = body.replace(b"PGR0VU2", b"PGR0VU3")
+    assert (
+        asyncio.run(world.ask(forged, path=PAGERDUTY, x_pagerduty_signature=f"v1={made}"))[0] == 401
+    )
+
+
+@pytest.mark.parametrize(
+    ("secrets", "seconds_ago", "secret", "status"),
+    [
+        ((), None, None, 200),
+        ((NEW,), None, None, 401),
+        ((NEW,), None, NEW, 200),
+        ((NEW,), 0, NEW, 200),
+        ((NEW,), 299, NEW, 200),
+        ((NEW,), 301, NEW, 401),
+        ((NEW,), -301, NEW, 401),
+        ((NEW,), 0, OLD, 401),
+    ],
+)
+def test_grafana_has_to_sign_once_a_secret_is_registered(
+    world: World, secrets: tuple[str, ...], seconds_ago: int | None, secret: str | None, status: int
+) -> None:
+    world.tokens.secrets = secrets
+    at = "" if seconds_ago is None else str(int(NOW.timestamp()) - seconds_ago)
+    body, made = sender_bodies.signed(sender_bodies.grafana(), secret or "", timestamp=at)
+    more = {"x_grafana_alerting_signature": made} if secret else {}
+    if at:
+        more["x_grafana_alerting_timestamp"] = at
+    assert asyncio.run(world.ask(body, path=GRAFANA, **more))[0] == status
+
+
+@pytest.mark.parametrize("sender", ["datadog", "cloudevents", "grafana", "pagerduty"])
+def test_a_token_is_for_one_webhook(world: World, sender: str) -> None:
+    asked: list[str] = []
+    world.tokens.by_secret = lambda _, purpose: asked.append(purpose) or _raise()  # type: ignore[method-assign]
+    assert asyncio.run(world.ask(b"{}", path=f"/api/v1/webhooks/{sender}"))[0] == 401
+    assert asked == [sender]
+
+
+def _raise() -> Any:
+    raise TokenUnknown("no")
+
+
+def test_what_says_nothing_of_an_alert_is_thanked_for(world: World) -> None:
+    world.tokens.secrets = (NEW,)
+    body, made = sender_bodies.signed(sender_bodies.pagerduty_service(), NEW)
+    answer = asyncio.run(world.ask(body, path=PAGERDUTY, x_pagerduty_signature=f"v1={made}"))
+    assert (answer[0], answer[2]) == (200, {"taken": 0, "refused": 0})
+    assert world.kept == []

@@ -22,7 +22,7 @@ from sentienguard.model.alert import Alert, AlertStatus
 from sentienguard.model.incident import Outcome, Status
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.alert_inbox import NewAlert, Result
-from sentienguard.stages.observe import alertmanager
+from sentienguard.stages.observe import alert_batch
 
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 WEB = Agent(ids.AgentId("agent-1"), "web-1", "drill", {}, "pin", "key", NOW)
@@ -126,7 +126,7 @@ def put(world: World, *alerts: Alert) -> None:
     world.database.alerts.put(
         [
             NewAlert("drill", one.fingerprint, one.starts_at, one.status, NOW,
-                     alertmanager.encode(one))
+                     alert_batch.encode(one))
             for one in alerts
         ]
     )  # fmt: skip

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentienguard.model.alert import Alert, AlertStatus
-from sentienguard.stages.observe import alertmanager
+from sentienguard.stages.observe import alert_batch, alertmanager
 from tests.support import webhooks
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -18,11 +18,11 @@ ALERTS = st.builds(
     status=st.sampled_from(AlertStatus),
     labels=LABELS,
     starts_at=st.datetimes(timezones=st.just(UTC)),
-    annotations=st.dictionaries(st.sampled_from(alertmanager.KEPT_ANNOTATIONS), TEXT),
+    annotations=st.dictionaries(st.sampled_from(alert_batch.KEPT_ANNOTATIONS), TEXT),
 )
 
 
-def parse(*alerts: object, **fields: object) -> alertmanager.Batch:
+def parse(*alerts: object, **fields: object) -> alert_batch.Batch:
     return alertmanager.parse(json.dumps(webhooks.body(*alerts, **fields)).encode())
 
 
@@ -41,12 +41,12 @@ def test_a_time_of_another_zone_is_the_same_time() -> None:
 
 @given(ALERTS)
 def test_what_is_kept_reads_back_equal(given_alert: Alert) -> None:
-    assert alertmanager.decode(alertmanager.encode(given_alert)) == given_alert
+    assert alert_batch.decode(alert_batch.encode(given_alert)) == given_alert
 
 
 @given(st.binary(max_size=200))
 def test_noise_is_refused_and_nothing_else_happens(noise: bytes) -> None:
-    with pytest.raises(alertmanager.Malformed):
+    with pytest.raises(alert_batch.Malformed):
         alertmanager.parse(noise)
 
 
@@ -57,7 +57,7 @@ JSON = st.recursive(
 )
 
 
-@given(st.lists(JSON | ALERTS.map(lambda one: json.loads(alertmanager.encode(one))), max_size=5))
+@given(st.lists(JSON | ALERTS.map(lambda one: json.loads(alert_batch.encode(one))), max_size=5))
 def test_whatever_stands_among_good_alerts_the_good_ones_are_taken(rest: list[object]) -> None:
     good = [webhooks.alert(instance="first"), webhooks.alert(instance="last")]
     found = parse(good[0], *rest, good[1])
@@ -65,17 +65,17 @@ def test_whatever_stands_among_good_alerts_the_good_ones_are_taken(rest: list[ob
         "first", "last",
     ]  # fmt: skip
     assert len(found.alerts) + found.refused == len(rest) + 2
-    assert len(found.reasons) <= alertmanager.MAX_REASONS
+    assert len(found.reasons) <= alert_batch.MAX_REASONS
 
 
 @pytest.mark.parametrize(
     ("changes", "kept"),
     [
-        ({"labels": {"a": "x" * alertmanager.MAX_VALUE}}, True),
-        ({"labels": {"a": "x" * (alertmanager.MAX_VALUE + 1)}}, False),
-        ({"labels": {"x" * (alertmanager.MAX_NAME + 1): "a"}}, False),
-        ({"labels": {str(number): "" for number in range(alertmanager.MAX_LABELS)}}, True),
-        ({"labels": {str(number): "" for number in range(alertmanager.MAX_LABELS + 1)}}, False),
+        ({"labels": {"a": "x" * alert_batch.MAX_VALUE}}, True),
+        ({"labels": {"a": "x" * (alert_batch.MAX_VALUE + 1)}}, False),
+        ({"labels": {"x" * (alert_batch.MAX_NAME + 1): "a"}}, False),
+        ({"labels": {str(number): "" for number in range(alert_batch.MAX_LABELS)}}, True),
+        ({"labels": {str(number): "" for number in range(alert_batch.MAX_LABELS + 1)}}, False),
         ({"labels": {}}, False),
         ({"status": "pending"}, False),
         ({"startsAt": "yesterday"}, False),
@@ -87,7 +87,7 @@ def test_whatever_stands_among_good_alerts_the_good_ones_are_taken(rest: list[ob
 def test_an_alert_has_bounds(changes: dict[str, object], kept: bool) -> None:
     found = parse({**webhooks.alert(), **changes}, webhooks.alert())
     assert (len(found.alerts), found.refused) == ((2, 0) if kept else (1, 1))
-    assert all(len(text) <= alertmanager.MAX_ANNOTATION
+    assert all(len(text) <= alert_batch.MAX_ANNOTATION
                for one in found.alerts for text in one.annotations.values())  # fmt: skip
 
 

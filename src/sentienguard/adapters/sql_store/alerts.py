@@ -4,7 +4,9 @@ Called through ports.alert_inbox. Rules:
 
 1. `put` is one transaction, however many alerts it is given: that is what group commit rests on.
 2. The table's key decides what is new, so the same alert twice, in one batch or in two, is one row.
-3. On PostgreSQL one control plane processes at a time: an advisory lock, which the server takes
+3. An alert that does not name its episode is given one before it is put, in the same transaction.
+   Two control planes that do so at once can take it for two; the second is folded into the first.
+4. On PostgreSQL one control plane processes at a time: an advisory lock, which the server takes
    back when its holder dies. On SQLite there is one control plane.
 """
 
@@ -16,7 +18,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
-from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.adapters.sql_store.connections import Connections, Transaction
 from sentienguard.model.alert import AlertStatus
 from sentienguard.model.ids import Fingerprint, IncidentId
 from sentienguard.ports.alert_inbox import AlertPage, Dealt, KeptAlert, NewAlert, Result
@@ -30,12 +32,37 @@ PUT = text("""
     ON CONFLICT DO NOTHING
 """)
 
+# The newest episode of an alert that began by then, and whether an end of it is known.
+EPISODE = text("""
+    SELECT starts_us, EXISTS (
+        SELECT 1 FROM alerts AS ended
+        WHERE ended.environment = began.environment AND ended.fingerprint = began.fingerprint
+            AND ended.starts_us = began.starts_us AND ended.status = 'resolved'
+    ) AS is_over
+    FROM alerts AS began
+    WHERE environment = :environment AND fingerprint = :fingerprint AND status = 'firing'
+        AND starts_us <= :heard_us
+    ORDER BY starts_us DESC LIMIT 1
+""")
+
 # The turn to process, until the transaction ends; the number is arbitrary and ours alone.
 TURN = text("SELECT pg_try_advisory_xact_lock(7311806257201915) AS mine")
 
 # What nobody has dealt with, oldest first.
 WAITING = text("""
     SELECT * FROM alerts WHERE result IS NULL AND id > :after ORDER BY id LIMIT :limit
+""")
+
+# What a silence kept from opening anything and nobody has ended since, oldest first.
+SILENCED = text("""
+    SELECT * FROM alerts AS began
+    WHERE result = 'silenced' AND status = 'firing' AND id > :after AND NOT EXISTS (
+        SELECT 1 FROM alerts AS later
+        WHERE later.environment = began.environment AND later.fingerprint = began.fingerprint
+            AND (later.id > began.id OR later.starts_us = began.starts_us)
+            AND later.id <> began.id
+    )
+    ORDER BY id LIMIT :limit
 """)
 
 # How many wait.
@@ -95,21 +122,15 @@ class SqlAlertInbox:
 
     def put(self, alerts: Sequence[NewAlert]) -> int:
         """Keep those that are new and return how many that were; durable when it returns."""
-        rows = [
-            {
-                "environment": one.environment,
-                "fingerprint": one.fingerprint,
-                "starts_us": codec.micros(one.starts_at),
-                "status": one.status.value,
-                "received_us": codec.micros(one.received_at),
-                "alert": one.text,
-            }
-            for one in alerts
-        ]
-        if not rows:
+        if not alerts:
             return 0
+        new, rows = 0, list[dict[str, Any]]()
         with self._connections.write() as transaction:
-            return transaction.connection.execute(PUT, rows).rowcount
+            for one in alerts:
+                if one.heard_at is not None:  # rule 3; what came before it has to be in the table
+                    new += _insert(transaction, rows)
+                rows.append(_row(one, _began(transaction, one)))
+            return new + _insert(transaction, rows)
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
@@ -125,6 +146,12 @@ class SqlAlertInbox:
         """Return those that nobody has dealt with and that came after a number, oldest first."""
         with self._connections.read() as transaction:
             rows = transaction.rows(WAITING, limit=limit, after=after)
+        return tuple(_kept(row) for row in rows)
+
+    def silenced(self, limit: int, *, after: int = 0) -> Sequence[KeptAlert]:
+        """Return those that a silence kept from opening anything and that fire still."""
+        with self._connections.read() as transaction:
+            rows = transaction.rows(SILENCED, limit=limit, after=after)
         return tuple(_kept(row) for row in rows)
 
     def backlog(self) -> int:
@@ -201,6 +228,39 @@ class SqlAlertInbox:
         """Drop what was dealt with and came before then; return how many."""
         with self._connections.write() as transaction:
             return transaction.change(FORGET, before_us=codec.micros(received_before))
+
+
+def _insert(transaction: Transaction, rows: list[dict[str, Any]]) -> int:
+    """Insert rows, empty the list, and return how many were new."""
+    new = transaction.connection.execute(PUT, rows).rowcount if rows else 0
+    rows.clear()
+    return new
+
+
+def _began(transaction: Transaction, one: NewAlert) -> int:
+    """Return when the episode of an alert began, in microseconds."""
+    if one.heard_at is None:
+        return codec.micros(one.starts_at)
+    found = transaction.row(
+        EPISODE,
+        environment=one.environment,
+        fingerprint=one.fingerprint,
+        heard_us=codec.micros(one.heard_at),
+    )
+    if found is None or (found.is_over and one.status is AlertStatus.FIRING):
+        return codec.micros(one.starts_at)
+    return int(found.starts_us)
+
+
+def _row(one: NewAlert, starts_us: int) -> dict[str, Any]:
+    return {
+        "environment": one.environment,
+        "fingerprint": one.fingerprint,
+        "starts_us": starts_us,
+        "status": one.status.value,
+        "received_us": codec.micros(one.received_at),
+        "alert": one.text,
+    }
 
 
 def _kept(row: Row[Any]) -> KeptAlert:

@@ -3,6 +3,7 @@
 Called through ports.webhook_tokens. Of a secret only the SHA-256 is kept (`tokens`).
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,9 @@ LIST = text("SELECT * FROM webhook_tokens ORDER BY made_us, id")
 
 # One token by its id.
 GET = text("SELECT * FROM webhook_tokens WHERE id = :id")
+
+# Replace the secrets with which its sender signs.
+SET_SECRETS = text("UPDATE webhook_tokens SET signing_secrets = :secrets WHERE id = :id")
 
 # End a token, unless it has ended.
 REVOKE = text("""
@@ -76,14 +80,23 @@ class SqlWebhookTokens:
         with self._connections.read() as transaction:
             return tuple(_token(row) for row in transaction.rows(LIST))
 
+    def set_signing_secrets(self, token: str, secrets: Sequence[str]) -> WebhookToken:
+        """Replace the secrets with which the sender signs. Raises NoSuchToken."""
+        with self._connections.write() as transaction:
+            transaction.change(SET_SECRETS, id=token, secrets=json.dumps(list(secrets)))
+            return _required(transaction.row(GET, id=token), token)
+
     def revoke(self, token: str, *, at: datetime) -> WebhookToken:
         """End one; the first time counts. Raises NoSuchToken."""
         with self._connections.write() as transaction:
             transaction.change(REVOKE, id=token, at_us=codec.micros(at))
-            row = transaction.row(GET, id=token)
-        if row is None:
-            raise NoSuchToken(f"no webhook token is called {token[:80]!a}; list them to find it")
-        return _token(row)
+            return _required(transaction.row(GET, id=token), token)
+
+
+def _required(row: Row[Any] | None, token: str) -> WebhookToken:
+    if row is None:
+        raise NoSuchToken(f"no webhook token is called {token[:80]!a}; list them to find it")
+    return _token(row)
 
 
 def _token(row: Row[Any]) -> WebhookToken:
@@ -95,4 +108,5 @@ def _token(row: Row[Any]) -> WebhookToken:
         made_by=row.made_by,
         made_at=codec.instant(row.made_us),
         revoked_at=codec.instant_or_none(row.revoked_us),
+        signing_secrets=tuple(json.loads(row.signing_secrets)) if row.signing_secrets else (),
     )

@@ -11,7 +11,7 @@ from sentienguard.model.access import Permission
 from sentienguard.model.alert import Alert
 from sentienguard.ports.alert_inbox import KeptAlert
 from sentienguard.stages.detect import alert_rules
-from sentienguard.stages.observe import alertmanager
+from sentienguard.stages.observe import alert_batch
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["webhooks"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
@@ -40,8 +40,8 @@ def list_alerts(
 def _readable(kept: KeptAlert) -> Alert:
     """Return the alert; of one that cannot be read back, what its row says, so that it shows."""
     try:
-        return alertmanager.decode(kept.alert.text)
-    except alertmanager.Malformed:
+        return alert_batch.decode(kept.alert.text)
+    except alert_batch.Malformed:
         return Alert(kept.alert.status, {"alertname": "unreadable"}, kept.alert.starts_at)
 
 
@@ -54,7 +54,7 @@ def _view(kept: KeptAlert) -> schemas.AlertView:
         environment=kept.alert.environment,
         labels=dict(alert.labels),
         reason=alert_rules.reason(alert),
-        starts_at=alert.starts_at,
+        starts_at=kept.alert.starts_at,
         received_at=kept.alert.received_at,
         result=kept.result.value if kept.result else None,
         incident=kept.incident,

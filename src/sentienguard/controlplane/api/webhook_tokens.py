@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi import status as http
 from pydantic import BaseModel
 
-from sentienguard.controlplane import alert_door
+from sentienguard.controlplane import alert_senders, otlp, remote_write
 from sentienguard.controlplane.api import schemas
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.model import errors
@@ -51,8 +51,19 @@ def add_webhook_token(
     centre.webhook_tokens.add(token, secret)
     _record(caller, "token.made", token)
     return schemas.WebhookTokenAnswer(
-        token=secret, path=alert_door.PATH, **_view(token).model_dump()
+        token=secret, path=_path(token.purpose), **_view(token).model_dump()
     )
+
+
+@router.put("/{token_id}/signing-secrets")
+def set_signing_secrets(
+    token_id: str, wanted: schemas.SigningSecretsRequest, caller: Manager, request: Request
+) -> schemas.WebhookTokenView:
+    """Replace the secrets with which a sender signs; none lets PagerDuty send nothing more."""
+    token = caller.centre.webhook_tokens.set_signing_secrets(token_id, wanted.secrets)
+    _forget(request)
+    _record(caller, "token.secrets_set", token)
+    return _view(token)
 
 
 @router.delete("/{token_id}")
@@ -61,9 +72,21 @@ def revoke_webhook_token(
 ) -> schemas.WebhookTokenView:
     """End a token at once; who holds it is refused from the next request on."""
     token = caller.centre.webhook_tokens.revoke(token_id, at=caller.centre.clock.now())
-    request.app.state.alert_door.forget_tokens()
+    _forget(request)
     _record(caller, "token.revoked", token)
     return _view(token)
+
+
+def _path(purpose: str) -> str:
+    """Return what the token opens; of OpenTelemetry the base, as exporters are told it."""
+    pushed = {remote_write.PURPOSE: remote_write.PATH, otlp.PURPOSE: "/"}
+    return pushed[purpose] if purpose in pushed else alert_senders.BY_PURPOSE[purpose].path
+
+
+def _forget(request: Request) -> None:
+    """Let both doors look tokens up again."""
+    request.app.state.alert_door.forget_tokens()
+    request.app.state.telemetry_door.forget_tokens()
 
 
 def _record(caller: Caller, kind: str, token: WebhookToken) -> None:
@@ -83,4 +106,5 @@ def _view(token: WebhookToken) -> schemas.WebhookTokenView:
         made_by=token.made_by,
         made_at=token.made_at,
         revoked_at=token.revoked_at,
+        signing_secrets=len(token.signing_secrets),
     )

@@ -1,0 +1,91 @@
+"""Keep log lines of other systems; called through ports.outside_logs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from sentienguard.adapters.sql_store import codec
+from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.ports.outside_logs import KeptLine, NewLine
+
+LAST = 2**63 - 1  # after every number
+
+# Keep a line.
+PUT = text("""
+    INSERT INTO outside_logs (environment, host, service, at_us, received_us, severity, text)
+    VALUES (:environment, :host, :service, :at_us, :received_us, :severity, :text)
+""")
+
+# One page, newest first.
+LIST = """
+    SELECT * FROM outside_logs WHERE id < :before AND environment IN ({places}) {of_host}
+    ORDER BY id DESC LIMIT :limit
+"""
+
+# Drop what came long ago.
+FORGET = text("DELETE FROM outside_logs WHERE received_us < :before_us")
+
+
+class SqlOutsideLogs:
+    """Log lines in the relational store; see ports.outside_logs."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def put(self, lines: Sequence[NewLine]) -> None:
+        """Keep lines; durable when it returns."""
+        rows = [
+            {
+                "environment": one.environment,
+                "host": one.host,
+                "service": one.service,
+                "at_us": codec.micros(one.at),
+                "received_us": codec.micros(one.received_at),
+                "severity": one.severity,
+                "text": one.text,
+            }
+            for one in lines
+        ]
+        if rows:
+            with self._connections.write() as transaction:
+                transaction.connection.execute(PUT, rows)
+
+    def list(
+        self, environments: Sequence[str], *, host: str | None, before: int | None, limit: int
+    ) -> Sequence[KeptLine]:
+        """Return the newest lines before a number."""
+        if not environments:
+            return ()
+        names: dict[str, Any] = {f"place_{number}": one for number, one in enumerate(environments)}
+        places = ", ".join(f":{name}" for name in names)
+        of_host = "" if host is None else "AND host = :host"
+        if host is not None:
+            names["host"] = host
+        statement = text(LIST.format(places=places, of_host=of_host))
+        start = LAST if before is None else before
+        with self._connections.read() as transaction:
+            rows = transaction.rows(statement, before=start, limit=limit, **names)
+        return tuple(_kept(row) for row in rows)
+
+    def forget(self, received_before: datetime) -> int:
+        """Drop what came before then."""
+        with self._connections.write() as transaction:
+            return transaction.change(FORGET, before_us=codec.micros(received_before))
+
+
+def _kept(row: Row[Any]) -> KeptLine:
+    """Read a row."""
+    return KeptLine(
+        number=row.id,
+        line=NewLine(
+            environment=row.environment,
+            host=row.host,
+            service=row.service,
+            at=codec.instant(row.at_us),
+            received_at=codec.instant(row.received_us),
+            severity=row.severity,
+            text=row.text,
+        ),
+    )
