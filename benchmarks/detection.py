@@ -1,4 +1,4 @@
-"""False alarms and delay on made series, ours against the seed's baseline; and the metric store.
+"""False alarms and delay on made series, labelled series with --data, cost, and the metric store.
 
 Eight days of each series at one reading a minute: seven to learn from, one to judge. The row of the
 seed is its own method: mean and standard deviation after one 3-sigma trim, 3 sigma either way.
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import detection_cost, detection_labelled, detection_ramps
 from sentienguard.adapters.metric_blocks.store import BlockStore
 from sentienguard.model.ids import AgentId
 from sentienguard.model.telemetry import Sample, Series
@@ -35,9 +36,22 @@ Alarms = Callable[[Series, Floats], list[int]]  # readings of the last day -> wh
 
 
 def run(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure; option `seeds` (5) says how many series of each kind. Delays are in minutes."""
+    """Measure; option `seeds` (5) says how many series of each kind. Delays are in minutes.
+
+    `data` is a directory of labelled series, `only` some of its folders, separated by commas.
+    """
     seeds = int(options.get("seeds") or 5)
+    labelled: dict[str, Any] = {}
+    if options.get("data"):
+        data, only = Path(options["data"]), str(options.get("only") or "")
+        labelled = {
+            "labelled": detection_labelled.run(data, [one for one in only.split(",") if one]),
+            "named_metrics": detection_labelled.named_metrics(data),
+            "ramps": detection_ramps.run(data),
+        }
     return {
+        **labelled,
+        "cost": detection_cost.run(),
         "ours": _row(_ours, seeds),
         "seed_method": _row(_seeds, seeds),
         "metric_store": _store(),

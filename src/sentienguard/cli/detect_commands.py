@@ -1,7 +1,8 @@
 """`detect score`: anomaly scores for a file of readings, with no server and nothing learned before.
 
 The input is CSV with a header: `timestamp` and either `value` or one column for each metric of a
-host (a column `label` is not looked at). The output repeats it and adds `anomaly_score`.
+host (a column `label` is not looked at). The output repeats it and adds `anomaly_score`, and for
+several metrics `anomaly_metrics`, which names what a raised row is about.
 """
 
 import csv
@@ -13,17 +14,22 @@ from typing import Annotated, TextIO, TypeAlias
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from sentienguard.cli import frame
 from sentienguard.model import errors
-from sentienguard.stages.detect.lanes import deviation, novelty
+from sentienguard.stages.detect.lanes import deviation, host, novelty
 
 app = typer.Typer(no_args_is_help=True, help="Score readings that are not in a control plane.")
 
-Judge: TypeAlias = Callable[[float, list[float]], float]  # seconds, readings -> score in 0..1
+Scored: TypeAlias = tuple[float, list[int]]  # score in 0..1; columns that it is made of
+Judge: TypeAlias = Callable[[float, list[float]], Scored]  # seconds, readings
 
 _TELL_EACH = 1_000  # rows
-_NOT_METRICS = frozenset({"timestamp", "label", "anomaly_score"})
+_RAISED = 0.5  # every lane's threshold
+_BELOW = 0.999  # keeps what only deviates below what is raised
+_ADDED = frozenset({"anomaly_score", "anomaly_metrics"})
+_NOT_METRICS = frozenset({"timestamp", "label"}) | _ADDED
 
 
 class NoSuchReading(errors.Rejected):
@@ -40,17 +46,22 @@ def score(
     readings: Annotated[Path, typer.Argument(metavar="IN.csv", help="timestamp,value or wide.")],
     out: Annotated[Path, typer.Option("--out", metavar="OUT.csv", help="Where the scores go.")],
     lane: Annotated[
-        str,
-        typer.Option(help="deviation: each reading that is off. novelty: what was never seen."),
-    ] = "deviation",
+        str | None,
+        typer.Option(
+            help="novelty: what was never seen. deviation: each reading that is off. joined: from "
+            "0.5 on what novelty raises, from 0.25 on what deviates. host: several metrics "
+            "together. Without it: joined for one metric, host for several."
+        ),
+    ] = None,
     as_json: frame.Json = False,
 ) -> None:
-    """Add an anomaly_score in 0..1 to each row; from 0.5 on, the lane would raise it.
+    """Add an anomaly_score in 0..1 to each row.
 
-    The score of a row depends on that row and earlier ones only.
+    The score of a row depends on that row and earlier ones only. Several metrics give one score,
+    and rows that are raised name the metrics that it is made of.
     """
     shown = frame.open_frame(None, as_json)
-    if lane not in LANES:
+    if lane is not None and lane not in LANES:
         message = f"--lane {lane}: there are {', '.join(LANES)}"
         raise NoSuchReading(message)
     draft = out.with_name(f".{out.name}.new")
@@ -59,56 +70,86 @@ def score(
         draft.open("w", newline="", encoding="utf-8") as sink,
         shown.working("scoring") as tell,
     ):
-        rows, raised = _score(str(readings), source, sink, LANES[lane], tell)
+        rows, raised, used = _score(str(readings), source, sink, lane, tell)
     draft.replace(out)
-    shown.answer({"rows": rows, "raised": raised, "lane": lane, "out": str(out)})
+    shown.answer({"rows": rows, "raised": raised, "lane": used, "out": str(out)})
     shown.say(f"{rows} rows, {raised} at 0.5 or above: {out}")
 
 
 def _deviation(columns: int) -> Judge:
     lane = deviation.Deviation(columns)
-    return lambda at, values: deviation.score(lane.judge(at, np.asarray(values)))
+    return lambda at, values: _furthest(deviation.score, lane.judge(at, np.asarray(values)))
 
 
 def _novelty(columns: int) -> Judge:
-    """Return the judge of a host's columns: the newest of them speaks."""
-    lanes = [novelty.Novelty() for _ in range(columns)]
-    return lambda at, values: max(
-        novelty.score(lane.judge(at, value)) for lane, value in zip(lanes, values, strict=True)
-    )
+    lane = novelty.Novelty(columns)
+    return lambda at, values: _furthest(novelty.score, lane.judge(at, np.asarray(values)))
 
 
-LANES: Mapping[str, Callable[[int], Judge]] = {"deviation": _deviation, "novelty": _novelty}
+def _joined(columns: int) -> Judge:
+    """Return the judge of one metric: what is new on top, below it how far the reading is off."""
+    new, off = novelty.Novelty(columns), deviation.Deviation(columns)
+
+    def judge(at: float, values: list[float]) -> Scored:
+        readings = np.asarray(values)
+        told, _ = _furthest(novelty.score, new.judge(at, readings))
+        far, columns_off = _furthest(deviation.score, off.judge(at, readings))
+        return (told if told >= _RAISED else far / 2 * _BELOW), columns_off
+
+    return judge
+
+
+def _furthest(score: Callable[[float], float], found: NDArray[np.floating]) -> Scored:
+    """Let the column speak that stands out most."""
+    most = int(found.argmax())
+    return score(float(found[most])), [most] if found[most] > 0 else []
+
+
+def _host(columns: int) -> Judge:
+    lane = host.Host(columns)
+
+    def judge(at: float, values: list[float]) -> Scored:
+        found = host.score(lane.judge(at, np.asarray(values)))
+        return found, lane.leading()
+
+    return judge
+
+
+LANES: Mapping[str, Callable[[int], Judge]] = {
+    "joined": _joined,
+    "deviation": _deviation,
+    "novelty": _novelty,
+    "host": _host,
+}
 
 
 def _score(
-    name: str,
-    source: TextIO,
-    sink: TextIO,
-    make: Callable[[int], Judge],
-    tell: Callable[[str], None],
-) -> tuple[int, int]:
+    name: str, source: TextIO, sink: TextIO, wanted: str | None, tell: Callable[[str], None]
+) -> tuple[int, int, str]:
     reader = csv.DictReader(source)
     header = list(reader.fieldnames or ())
     metrics = ["value"] if "value" in header else [one for one in header if one not in _NOT_METRICS]
     if "timestamp" not in header or not metrics:
         message = f"{name}: expected columns timestamp,value, found {','.join(header) or 'nothing'}"
         raise NoSuchReading(message)
-    kept = [one for one in header if one != "anomaly_score"]
+    lane = wanted or ("joined" if len(metrics) == 1 else "host")
+    kept = [one for one in header if one not in _ADDED]
+    names = len(metrics) > 1
     writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow([*kept, "anomaly_score"])
-    judge = make(len(metrics))
+    writer.writerow([*kept, "anomaly_score", *(["anomaly_metrics"] if names else [])])
+    judge = LANES[lane](len(metrics))
     rows = raised = 0
     for rows, row in _numbered(reader):
         where = f"{name}, row {rows}"
-        found = judge(
+        found, columns = judge(
             _seconds(where, row["timestamp"]), [_value(where, one, row[one]) for one in metrics]
         )
-        raised += found >= 0.5  # noqa: PLR2004 - every lane's threshold
-        writer.writerow([*(row[one] for one in kept), f"{found:.6f}"])
+        raised += found >= _RAISED
+        said = " ".join(metrics[one] for one in columns) if found >= _RAISED else ""
+        writer.writerow([*(row[one] for one in kept), f"{found:.6f}", *([said] if names else [])])
         if rows % _TELL_EACH == 0:
             tell(f"scoring row {rows}")
-    return rows, raised
+    return rows, raised, lane
 
 
 def _numbered(reader: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str]]]:
