@@ -13,7 +13,8 @@ import numpy as np
 
 from benchmarks import order_latency
 from sentienguard.model import ids
-from sentienguard.model.anomaly import Baseline
+from sentienguard.model.anomaly import Anomaly, Baseline, Ground, Severity
+from sentienguard.model.evidence import Evidence
 from sentienguard.model.incident import Incident
 from sentienguard.model.playbook import (
     Action,
@@ -58,7 +59,7 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
 def _judging(*, anomalous: bool) -> Callable[[int], float]:
     detector, library = (
         Detector(DetectSettings()),
-        Library([_playbook(n) for n in range(_PLAYBOOKS)]),
+        Library([playbook(n) for n in range(_PLAYBOOKS)]),
     )
     rng = np.random.default_rng(7)
     rounds_values = np.round(40 + rng.normal(0, 3, (16, _VALUES)), 1).tolist()
@@ -82,8 +83,8 @@ def _judging(*, anomalous: bool) -> Callable[[int], float]:
                 anomaly,
                 sample.at,
             )
-            taken = evidence.assemble(opened, sample.at, sample=sample)
-            decision = decide(taken, library, _record, _CLEAR, DecideSettings())
+            known = evidence.assemble(opened, sample.at, sample=sample)
+            decision = decide(known, library, record, CLEAR, DecideSettings())
             assert decision.playbook == "remedy_00"
         took = (time.perf_counter() - began) * 1000
         return took if bool(judged.anomalies) == anomalous else float("nan")
@@ -91,10 +92,37 @@ def _judging(*, anomalous: bool) -> Callable[[int], float]:
     return once
 
 
-_CLEAR = Circumstances(frozenset({"production"}), audit_healthy=True)
+def taken(metric: str, number: int) -> Evidence:
+    """Return evidence of a metric that no playbook declares; also for benchmarks.matching."""
+    anomaly = Anomaly(
+        Series("bench-01", metric, ""),
+        _START,
+        98.0,
+        severity=Severity.CRITICAL,
+        ground=Ground.LIMIT,
+        sigma=6.6,
+        baseline=_NORMAL,
+        trend=None,
+        reason=f"{metric} is 98",
+    )
+    opened = Incident(
+        ids.incident_id(_START, number.to_bytes(4)),
+        ids.AgentId("bench"),
+        "bench-01",
+        "production",
+        {"service": "shop"},
+        anomaly.fingerprint,
+        anomaly,
+        _START,
+    )
+    return evidence.assemble(opened, _START, sample=None)
 
 
-def _record(_: Playbook) -> TrackRecord:
+CLEAR = Circumstances(frozenset({"production"}), audit_healthy=True)
+
+
+def record(_: Playbook) -> TrackRecord:
+    """Answer that every playbook has earned its trust."""
     return TrackRecord(verified=40)
 
 
@@ -116,7 +144,8 @@ def _sample(number: int, values: list[float], *, full: bool) -> Sample:
     )
 
 
-def _playbook(number: int) -> Playbook:
+def playbook(number: int) -> Playbook:
+    """Return one of many playbooks that are much alike."""
     resource, symptom = _RESOURCES[number % 6], _SYMPTOMS[(number // 6) % 6]
     name = f"remedy_{number:02d}"
     return Playbook(

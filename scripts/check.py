@@ -62,6 +62,7 @@ NGINX = Program(("nginx", "/usr/sbin/nginx"), "nginx-light")
 MARIADB = Program(("mariadbd", "/usr/sbin/mariadbd"), "mariadb-server")
 RABBITMQ = Program(("/usr/lib/rabbitmq/bin/rabbitmq-server",), "rabbitmq-server")
 JOURNAL = Program(("/lib/systemd/systemd-journal-remote",), "systemd-journal-remote")
+TCPDUMP = Program(("tcpdump",), "tcpdump")
 CHROMIUM = Program(("chromium", "chromium-browser", "google-chrome"), "chromium")
 NPM = Program(("npm",))
 
@@ -126,7 +127,7 @@ def always() -> list[Suite]:
             "integration",
             needs=(
                 *(OPENSSL, POSTGRESQL, SSH_KEYGEN, STRACE, PROMETHEUS, ALERTMANAGER),
-                *(REDIS, NGINX, MARIADB, RABBITMQ),
+                *(REDIS, NGINX, MARIADB, RABBITMQ, TCPDUMP),
             ),
         ),
         pytest_suite("replicas", needs=(OPENSSL, POSTGRESQL)),

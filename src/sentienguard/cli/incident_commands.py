@@ -1,11 +1,12 @@
 """`incidents`: what happened, told from the public API."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from sentienguard.cli import client, frame
+from sentienguard.cli import client, frame, replay_view
 from sentienguard.cli.drills import story
 
 app = typer.Typer(no_args_is_help=True, help="What happened, and what was done about it.")
@@ -63,6 +64,27 @@ def record(incident: Id, data: frame.Data = None, as_json: frame.Json = False) -
     shown = frame.Frame(frame.open_frame(data, as_json).data, as_json=True)
     with client.connect(shown.data) as asked:
         shown.answer(asked.get(f"/incidents/{incident}/record"))
+
+
+@app.command("replay")
+def replay(
+    incident: Id,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML: what another policy would have decided."),
+    ] = None,
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+) -> None:
+    """Make a decision again from the audit log; status 1 if it does not come out bit for bit."""
+    shown = frame.open_frame(data, as_json)
+    document = None if policy is None else replay_view.read_policy(policy)
+    with client.connect(shown.data) as asked:
+        path = f"/incidents/{incident}/replay"
+        again = asked.get(path) if policy is None else asked.post(path, {"policy": document})
+    shown.answer(again, *replay_view.shown(again))
+    if not again["identical"]:
+        raise typer.Exit(1)
 
 
 @app.command("stop")

@@ -17,15 +17,20 @@ from sentienguard.cli import (
     approval_commands,
     audit_commands,
     detect_commands,
+    diagnose_commands,
     doctor,
     drill_commands,
     frame,
     freeze_commands,
+    history_commands,
     host_commands,
     incident_commands,
     login_commands,
+    match_commands,
     playbook_commands,
+    query_commands,
     silence_commands,
+    traffic_commands,
     up_commands,
     user_commands,
 )
@@ -56,6 +61,11 @@ app.command()(freeze_commands.freeze)
 app.command()(freeze_commands.unfreeze)
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(detect_commands.app, name="detect")
+app.command()(query_commands.query)
+app.add_typer(history_commands.app, name="history")
+app.command()(diagnose_commands.diagnose)
+app.add_typer(match_commands.app, name="match")
+app.command()(traffic_commands.verify_agent_traffic)
 app.add_typer(user_commands.users, name="users")
 app.add_typer(user_commands.tokens, name="tokens")
 app.command()(login_commands.login)

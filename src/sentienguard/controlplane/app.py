@@ -7,11 +7,13 @@ stopping goes the other way.
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +27,13 @@ from sentienguard.adapters.audit_files import export, reader
 from sentienguard.adapters.audit_files.log import AuditFiles
 from sentienguard.adapters.audit_shared import log as audit_shared
 from sentienguard.adapters.audit_shared import memory
+from sentienguard.adapters.embedding_endpoint import client as embedding_endpoint
 from sentienguard.adapters.local_host.clock import LocalClock
 from sentienguard.adapters.local_host.entropy import SystemEntropy
 from sentienguard.adapters.metric_blocks.store import BlockStore
+from sentienguard.adapters.minilm import embedder as minilm
 from sentienguard.adapters.sql_store import database
-from sentienguard.controlplane import alert_desk, listeners, live, trust_store
+from sentienguard.controlplane import alert_desk, listeners, live, telemetry, trust_store, versions
 from sentienguard.controlplane import settings as settings_module
 from sentienguard.controlplane.api import agents as agents_api
 from sentienguard.controlplane.api import people as people_api
@@ -41,6 +45,7 @@ from sentienguard.controlplane.intake import Intake
 from sentienguard.controlplane.library import Library
 from sentienguard.controlplane.live import Bells, Live
 from sentienguard.controlplane.loops import housekeeping, learning, patience
+from sentienguard.controlplane.meanings import Meanings
 from sentienguard.controlplane.membership import Duties, Membership
 from sentienguard.controlplane.settings import Settings
 from sentienguard.flow import answers
@@ -51,6 +56,7 @@ from sentienguard.model import errors
 from sentienguard.model.ids import AgentId
 from sentienguard.ports.agent_store import AgentStore, NoSuchAgent
 from sentienguard.ports.audit_log import StoredLog
+from sentienguard.ports.embedder import ModelWrong
 from sentienguard.stages.audit import ledger as audit_ledger
 from sentienguard.stages.audit import verify
 from sentienguard.stages.detect.settings import DetectSettings, Sensitivity
@@ -111,6 +117,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             clock=clock,
             entropy=entropy,
             incidents=stores.incidents,
+            care=stores.care,
             episodes=stores.episodes,
             orders=stores.orders,
             approvals=stores.approvals,
@@ -119,6 +126,8 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             switches=stores.switches,
             alerts=stores.alerts,
             webhook_tokens=stores.webhook_tokens,
+            topology=stores.topology,
+            outside_logs=stores.outside_logs,
             metrics=metrics,
             audit=Ledger(audit, clock, entropy),
             log=audit,
@@ -134,8 +143,32 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
                 verify.Trust(log_keys=[trust.log.public]),
                 live=True,  # the log is being written meanwhile
             ),
+            meanings=_meanings(directory, settings),
             company=company,
         )
+
+
+def _meanings(directory: Path, settings: Settings) -> Meanings | None:
+    """Return what compares meanings, as the settings ask for it; None: words alone."""
+    if settings.embeddings == "off":
+        return None
+    place = directory / "embeddings"
+    if settings.embeddings == "hosted":
+        key = settings.embedding_key_file
+        address = embedding_endpoint.Address(
+            url=settings.embedding_url,
+            model=settings.embedding_model,
+            dimensions=settings.embedding_dimensions,
+            key=Path(key).read_text("utf-8").strip() if key else "",
+            limit_s=settings.embedding_limit_s,
+        )
+        return Meanings(embedding_endpoint.Endpoint(address), place)
+    try:
+        model = minilm.installed()
+    except ModelWrong as cause:
+        log.warning("%s; matching goes by words alone", cause)
+        return None
+    return None if model is None else Meanings(model, place)
 
 
 def _database(directory: Path, settings: Settings) -> database.Database:
@@ -229,14 +262,22 @@ def serve(data: Path) -> None:
     )
     with centre_in(directory, settings, doors.agents_address) as centre:
         intake = Intake(centre)
-        engine = _engine(directory, centre, IncidentWork(centre, Deciding(centre, intake)))
+        deciding = Deciding(centre, intake, versions=versions.deciding())
+        gc.freeze()  # what lives as long as we do is not searched for garbage: 40 ms a time
+        # The library's vectors, where they are to be made, are not left to the first incident.
+        threading.Thread(target=deciding.prepare, name="meanings", daemon=True).start()
+        engine = _engine(directory, centre, IncidentWork(centre, deciding))
         engine.start()
         centre.messages.connect(engine)
         try:
             centre.audit.append(kind="log.started", env="", data={"version": __version__})
-            with _membership(centre, engine), alert_desk.opened(centre, intake) as door:
+            with (
+                _membership(centre, engine),
+                alert_desk.opened(centre, intake) as door,
+                telemetry.opened(centre, intake) as inflow,
+            ):
                 _begin_interrupted(centre)
-                people = people_api.application(centre, door)
+                people = people_api.application(centre, door, inflow)
                 agents = agents_api.application(centre, intake)
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     runner.run(_listen(centre, people, agents, doors))

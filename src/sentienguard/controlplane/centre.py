@@ -17,12 +17,15 @@ from sentienguard.ports.audit_log import AuditLog
 from sentienguard.ports.clock import Clock
 from sentienguard.ports.entropy import Entropy
 from sentienguard.ports.episode_store import EpisodeStore
+from sentienguard.ports.incident_care import IncidentCare
 from sentienguard.ports.incident_store import IncidentStore
 from sentienguard.ports.metric_store import MetricStore
 from sentienguard.ports.order_store import OrderStore
+from sentienguard.ports.outside_logs import OutsideLogs
 from sentienguard.ports.replicas import Replicas
 from sentienguard.ports.signals import Signals
 from sentienguard.ports.switches import Switches
+from sentienguard.ports.topology_store import TopologyStore
 from sentienguard.ports.user_store import UserStore
 from sentienguard.ports.webhook_tokens import WebhookTokens
 from sentienguard.stages.audit import verify
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from sentienguard.controlplane.counters import Counters
     from sentienguard.controlplane.engine import Engine
     from sentienguard.controlplane.library import Library
+    from sentienguard.controlplane.meanings import Meanings
     from sentienguard.controlplane.trust_store import TrustStore
 
 
@@ -70,6 +74,7 @@ class Centre:
     clock: Clock
     entropy: Entropy
     incidents: IncidentStore
+    care: IncidentCare
     episodes: EpisodeStore
     orders: OrderStore
     approvals: ApprovalStore
@@ -78,6 +83,8 @@ class Centre:
     switches: Switches
     alerts: AlertInbox
     webhook_tokens: WebhookTokens
+    topology: TopologyStore
+    outside_logs: OutsideLogs
     metrics: MetricStore
     audit: Ledger  # the pen: what the centre itself records
     log: AuditLog  # everything that was recorded
@@ -89,6 +96,7 @@ class Centre:
     baselines: "Baselines"
     messages: "Messages"
     verify_log: Callable[[], verify.Report]  # the whole log as it lies in storage
+    meanings: "Meanings | None" = None  # None: matching goes by words alone
     company: "Company | None" = None  # None: nobody else can use the database
 
     def begin(self, incident: IncidentId) -> None:

@@ -17,6 +17,7 @@ _KINDS: dict[str, type[Any]] = {
         flow.Answered,
         flow.Released,
         flow.OrderEnded,
+        flow.Settled,
         flow.Recovered,
         flow.Withdrawn,
         flow.NothingCame,

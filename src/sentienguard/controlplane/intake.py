@@ -9,12 +9,15 @@ Called by the agents' API. Rules:
  4. While a symptom stands, one incident is open or was; a second one needs it to clear first.
  5. A waiting incident hears of recovery at every sample in which its symptom does not stand, so
     that no order of events can lose it.
+ 6. What a silence covers opens nothing: it is kept and judged like the rest, and reported again with
+    each sample that still shows it, so that it opens when the silence has ended. An incident that
+    is open already goes on.
 """
 
 import json
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,9 +28,10 @@ from sentienguard.model.anomaly import Anomaly, Ground
 from sentienguard.model.ids import AgentId, Fingerprint, IncidentId, incident_id
 from sentienguard.model.incident import Incident, Status
 from sentienguard.model.telemetry import Sample, Series
+from sentienguard.model.window import Purpose
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.episode_store import Episode
-from sentienguard.stages.detect import correlate
+from sentienguard.stages.detect import correlate, silencing
 from sentienguard.stages.detect import detector as detection
 from sentienguard.stages.detect.settings import DetectSettings, Sensitivity
 from sentienguard.stages.observe import payload, wire
@@ -105,11 +109,11 @@ class Intake:
         self._centre.live.changed("host", agent.id, now)
         return True
 
-    def alerted(self, agent: Agent, anomaly: Anomaly, name: IncidentId) -> IncidentId:
+    def alerted(self, agent: Agent, anomaly: Anomaly, name: IncidentId) -> IncidentId | None:
         """Return the incident of what an alert from outside says of this agent's host.
 
         It is the one whose symptom stands (rule 4), or a new one with this id; the same id again
-        changes nothing. Raises what the stores raise.
+        changes nothing. None: a silence covers it (rule 6). Raises what the stores raise.
         """
         desk = self._desk(agent.id)
         with desk.lock:
@@ -118,6 +122,8 @@ class Intake:
             if found is not None:
                 self._centre.begin(found.incident)  # it may have failed right before that
                 return found.incident
+            if self._silenced(agent, [anomaly]):
+                return None
             samples = self._latest[agent.id]
             text = payload.encode(samples[-1]).decode() if samples else ""
             return self._open(agent, anomaly, name, at=anomaly.at, text=text)
@@ -150,7 +156,8 @@ class Intake:
         )
         self._centre.counters.add("anomalies_total", amount=len(judgement.anomalies))
         standing = {one.fingerprint: one for one in self._centre.episodes.standing(agent.id)}
-        for group in correlate.fold(judgement.anomalies):
+        heard = self._heard(desk, agent, judgement.anomalies, standing)
+        for group in correlate.fold(heard):
             found = self._standing(group.lead, standing)
             if found is not None:  # rule 4
                 self._centre.begin(found.incident)  # it may have failed right before that
@@ -162,6 +169,32 @@ class Intake:
                 self._centre.episodes.clear(standing[fingerprint].incident, at=sample.at)
         self._save(desk, agent.id)
         self._tell_recovered(agent.id, set(judgement.standing), sample)
+
+    def _heard(
+        self,
+        desk: _Desk,
+        agent: Agent,
+        anomalies: Sequence[Anomaly],
+        standing: Mapping[Fingerprint, Episode],
+    ) -> list[Anomaly]:
+        """Return what may open an incident; put the rest aside (rule 6)."""
+        new = [one for one in anomalies if self._standing(one, standing) is None]
+        silenced = self._silenced(agent, new)
+        for one in silenced:
+            desk.detector.set_aside(one.series)
+        self._centre.counters.add("anomalies_silenced_total", amount=len(silenced))
+        return [one for one in anomalies if one not in silenced]
+
+    def _silenced(self, agent: Agent, anomalies: Sequence[Anomaly]) -> list[Anomaly]:
+        """Return those that a silence covers now."""
+        if not anomalies:
+            return []
+        now = self._centre.clock.now()
+        found = self._centre.switches.windows(Purpose.SILENCE, at=now)
+        place = silencing.place(agent.host, agent.environment, agent.tags)
+        return [
+            one for one in anomalies if silencing.covering(found, silencing.symptom(place, one), now)
+        ]
 
     def _recent(self, sample: Sample) -> Callable[[Series], detection.Recent]:
         def recent(series: Series) -> detection.Recent:

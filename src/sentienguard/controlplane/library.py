@@ -55,6 +55,10 @@ class Library:
         """Return all playbooks, by name."""
         return tuple(one.playbook for one in self.all())
 
+    def stored(self) -> Mapping[Digest, bytes]:
+        """Return the bytes of each playbook that were signed."""
+        return {digest: one.stored for digest, one in self._shelved.items()}
+
     def named(self, name: str) -> Shelved | None:
         """Return the one of this name."""
         return next((one for one in self._shelved.values() if one.playbook.name == name), None)

@@ -113,6 +113,45 @@ class Settings:
         1000,
         bounds=(1, 10_000),
     )
+    readings_per_second: int = _setting(
+        "Points that one token may push in a second (remote write, OTLP) before its sender has to "
+        "wait.",
+        200_000,
+        bounds=(1, 10_000_000),
+    )
+    series_per_host: int = _setting(
+        "Series of one host that other systems may send; points of more are refused and counted.",
+        5000,
+        bounds=(1, 1_000_000),
+    )
+    series_per_environment: int = _setting(
+        "Series of one environment that other systems may send; points of more are refused.",
+        200_000,
+        bounds=(1, 10_000_000),
+    )
+    embeddings: str = _setting(
+        "What compares meanings: offline is the installed model, hosted the one at embedding_url; "
+        "off compares words alone, and nothing that no author declared for a metric runs "
+        "unattended.",
+        "offline",
+        choices=("offline", "hosted", "off"),
+    )
+    embedding_url: str = _setting(
+        "Address of a hosted model up to /embeddings, for any OpenAI-compatible service.",
+        "https://api.openai.com/v1",
+    )
+    embedding_model: str = _setting("Name of the hosted model.", "text-embedding-3-large")
+    embedding_dimensions: int = _setting(
+        "Numbers of a hosted model's vector.", 3072, bounds=(1, 65_536)
+    )
+    embedding_key_file: str = _setting(
+        "File with the hosted model's key; empty sends none.", ""
+    )
+    embedding_limit_s: float = _setting(
+        "How long a decision waits for a hosted model before it goes on by words, in seconds.",
+        2.0,
+        bounds=(0.05, 60),
+    )
     session_hours: int = _setting(
         "Absolute lifetime of a person's session.", 12, bounds=(1, 24 * 30)
     )

@@ -19,11 +19,13 @@ from sentienguard.ports.agent_store import AgentStore
 from sentienguard.ports.approval_store import ApprovalStore
 from sentienguard.ports.audit_log import AuditLog
 from sentienguard.ports.clock import Clock
+from sentienguard.ports.embedder import Vector
 from sentienguard.ports.episode_store import EpisodeStore
 from sentienguard.ports.incident_store import IncidentStore
 from sentienguard.ports.metric_store import MetricStore
 from sentienguard.ports.order_store import OrderStore
 from sentienguard.ports.switches import Switches
+from sentienguard.stages.decide.retrieval.shelf import Document, Vectors
 from sentienguard.trust.catalogue import ProvingRecord
 
 
@@ -74,8 +76,25 @@ class Library(Protocol):
     def named(self, name: str) -> Shelved | None:
         """Return the one of this name."""
 
+    def stored(self) -> Mapping[Digest, bytes]:
+        """Return the bytes of each playbook that were signed."""
+
     def proving(self) -> Mapping[Digest, ProvingRecord]:
         """Return the signed proving records by digest."""
+
+
+class Meanings(Protocol):
+    """Vectors of the library and of questions; None: matching goes by words alone."""
+
+    @property
+    def model(self) -> str:
+        """What makes them, exactly."""
+
+    def library(self, documents: tuple[Document, ...]) -> Vectors | None:
+        """Return the vectors of these documents, in their order."""
+
+    def question(self, text: str) -> Vector | None:
+        """Return the vector of a question."""
 
 
 class Live(Protocol):
@@ -156,6 +175,10 @@ class Centre(Protocol):
     @property
     def library(self) -> Library:
         """The signed playbooks."""
+
+    @property
+    def meanings(self) -> Meanings | None:
+        """The embedding model; None: there is none."""
 
     @property
     def trust(self) -> Seals:

@@ -1,27 +1,38 @@
 """Gather what the decide stage asks for, let it decide, keep the decision and its evidence.
 
-Called by incident_work. A decision that was made stands: the second call reads it back.
+Called by incident_work. A decision that was made stands: the second call reads it back. What it
+rests on is kept beside it in the audit log (`basis`), so that `replaying` can make it again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from sentienguard.flow import basis
 from sentienguard.flow import incident as flow
-from sentienguard.flow.centre import Centre, Samples
+from sentienguard.flow.centre import Centre, Samples, Settings
 from sentienguard.model import errors
 from sentienguard.model.decision import Decision, Route
-from sentienguard.model.evidence import PastIncident
+from sentienguard.model.evidence import Evidence, PastIncident
 from sentienguard.model.incident import Incident, Outcome
 from sentienguard.model.order import ExecutionOutcome
 from sentienguard.model.playbook import Playbook
 from sentienguard.model.telemetry import LogLine
+from sentienguard.model.window import Purpose
+from sentienguard.ports import audit_log
+from sentienguard.ports.audit_log import BlobRef
+from sentienguard.ports.embedder import Vector
 from sentienguard.ports.order_store import Ended
-from sentienguard.stages.decide import approval, decide, evidence, matching, planning
+from sentienguard.stages.decide import approval, decide, evidence, matching, meaning, planning
 from sentienguard.stages.decide.facts import Circumstances, TrackRecord
 from sentienguard.stages.decide.settings import DecideSettings
+from sentienguard.stages.detect import silencing
 from sentienguard.stages.observe import payload
+
+if TYPE_CHECKING:
+    from sentienguard.stages.decide.retrieval.shelf import Vectors
 
 RECENT_WINDOW = timedelta(hours=2)  # of the anomalous series, for people and the trend
 PATTERN_WINDOW = timedelta(days=30)
@@ -33,27 +44,62 @@ HARMFUL = frozenset({ExecutionOutcome.PARTIALLY_ROLLED_BACK, ExecutionOutcome.UN
 class Deciding:
     """Makes the one decision of an incident."""
 
-    def __init__(self, centre: Centre, samples: Samples) -> None:
-        """Decide with this centre's knowledge."""
+    def __init__(
+        self, centre: Centre, samples: Samples, *, versions: Mapping[str, str] | None = None
+    ) -> None:
+        """Decide with this centre's knowledge; `versions` says what decides, for the record."""
         self._centre = centre
         self._samples = samples
         self._library = matching.Library(centre.library.playbooks())
-        self._settings = DecideSettings(
-            autonomy_successes=centre.settings.verified_runs_needed,
-            service_starts_per_hour=centre.settings.service_budget_per_hour,
-            fleet_starts_per_hour=centre.settings.fleet_budget_per_hour,
-        )
+        self._vectors: Vectors | None = None  # of the library; set before a library has them
+        self._kept: dict[str, tuple[BlobRef, ...]] = {}  # by index: library and vectors in the log
+        self._settings = settings_of(centre.settings)
+        self._versions = dict(versions or {})
 
     def decide(self, incident: Incident) -> flow.Decided:
         """Return the decision as the flow needs it, with the order or the question it permits."""
         decision = self._centre.incidents.decision(incident.id)
         if decision is None:
-            decision = self._make(incident)
-            self._record(decision)
+            decision = self._recorded(incident)
+            if decision is None:
+                decision, under = self._make(incident)
+                self._record(incident, decision, under)
             self._centre.incidents.put_decision(decision)
         return self._answer(incident, decision)
 
-    def _make(self, incident: Incident) -> Decision:
+    def prepare(self) -> matching.Library:
+        """Return the library, with its vectors as soon as there are any."""
+        if self._vectors is None and self._centre.meanings is not None:
+            vectors = self._centre.meanings.library(self._library.documents)
+            if vectors is not None:
+                self._vectors = vectors
+                self._library = matching.Library(self._library.playbooks, vectors)
+        return self._library
+
+    def _vector(self, known: Evidence) -> Vector | None:
+        """Return the embedding of the evidence's measured facts, where the library has its own."""
+        if self._vectors is None or self._centre.meanings is None:
+            return None
+        return self._centre.meanings.question(meaning.spoken(known))
+
+    def _recorded(self, incident: Incident) -> Decision | None:
+        """Return what a process that then died had recorded: the log and we say the same."""
+        for entry in self._centre.log.by_incident(incident.id):
+            if entry.fields["kind"] != "decision.made":
+                continue
+            for blob in entry.fields["blobs"]:
+                if blob["type"] == basis.DECISION_TYPE:
+                    return self._read_back(blob["sha256"])
+        return None
+
+    def _read_back(self, sha256: str) -> Decision | None:
+        try:
+            stored = self._centre.log.get_blob(sha256)
+            return msgspec.json.decode(stored, type=Decision)
+        except (audit_log.NoSuchBlob, audit_log.BlobErased, msgspec.MsgspecError):
+            return None  # made anew
+
+    def _make(self, incident: Incident) -> tuple[Decision, tuple[BlobRef, ...]]:
         now = self._centre.clock.now()
         series = incident.anomaly.series
         text = self._centre.episodes.sample_of(incident.id)
@@ -69,13 +115,21 @@ class Deciding:
             similar=self._similar(incident, now),
             log_lines=self._log_lines(incident),
         )
-        return decide.decide(
-            known,
-            self._library,
-            lambda playbook: self._track_record(playbook, incident),
-            self._circumstances(incident, now),
-            self._settings,
+        library = self.prepare()
+        # Its vectors may have come since; the decision and its record are about one library.
+        vector = self._vector(known) if library.shelf.model else None
+        circumstances = self._circumstances(incident, now)
+        asked = basis.Asked(lambda playbook: self._track_record(playbook, incident))
+        made = decide.decide(known, library, asked, circumstances, self._settings, vector=vector)
+        rests_on = basis.Basis(
+            settings=self._settings,
+            circumstances=circumstances,
+            records=asked.records,
+            vector=basis.write_vector(vector),
+            versions=self._versions,
         )
+        under = self._centre.audit.append_blob(basis.write(rests_on), basis.BASIS_TYPE)
+        return made, (under, *self._library_kept(library))
 
     def _similar(self, incident: Incident, now: datetime) -> list[PastIncident]:
         store = self._centre.incidents
@@ -109,30 +163,48 @@ class Deciding:
 
     def _circumstances(self, incident: Incident, now: datetime) -> Circumstances:
         centre = self._centre
-        series = incident.anomaly.series
-        silences = centre.switches.silences(at=now)
+        place = silencing.place(incident.host, incident.environment, incident.tags)
+        symptom = silencing.symptom(place, incident.anomaly)
+        switches = centre.switches
         return Circumstances(
             known_environments=frozenset(centre.environments),
-            frozen=centre.switches.freeze() is not None,
+            frozen=switches.freeze() is not None,
             audit_healthy=True,  # recording what is decided comes next and stops here if it cannot
-            silenced=any(one.covers(incident.host, series.metric, now) for one in silences),
+            maintenance=bool(
+                silencing.covering(switches.windows(Purpose.MAINTENANCE, at=now), place, now)
+            ),
+            silenced=bool(
+                silencing.covering(switches.windows(Purpose.SILENCE, at=now), symptom, now)
+            ),
             service_starts_last_hour=centre.orders.started_on(incident.agent, since=now - HOUR),
             fleet_starts_last_hour=centre.orders.started_since(
                 now - HOUR, environment=incident.environment
             ),
         )
 
-    def _record(self, decision: Decision) -> None:
+    def _library_kept(self, library: matching.Library) -> tuple[BlobRef, ...]:
+        """Return where the log has a library and its vectors; the first time, put them there."""
+        index = library.shelf.index
+        if index not in self._kept:
+            keep = self._centre.audit.append_blob
+            signed = self._centre.library.stored()
+            texts = {one.digest: signed[one.digest] for one in library.playbooks}
+            kept = [keep(basis.write_library(texts), basis.LIBRARY_TYPE)]
+            if self._vectors is not None and library.shelf.model:
+                kept.append(keep(basis.write_vectors(self._vectors), basis.VECTORS_TYPE))
+            self._kept[index] = tuple(kept)
+        return self._kept[index]
+
+    def _record(self, incident: Incident, decision: Decision, under: tuple[BlobRef, ...]) -> None:
         known = decision.evidence
         blob = self._centre.audit.append_blob(
-            msgspec.json.encode(decision, order="deterministic"), "application/json"
+            msgspec.json.encode(decision, order="deterministic"), basis.DECISION_TYPE
         )
-        self._centre.audit.append(
-            kind="evidence.taken",
-            env=known.environment,
-            incident=decision.incident,
-            key=f"{decision.incident}/evidence",
-            data={
+        self._centre.audit.once(
+            "evidence.taken",
+            incident,
+            "evidence",
+            {
                 "host": known.host,
                 "recent": len(known.recent),
                 "related": len(known.related),
@@ -144,12 +216,11 @@ class Deciding:
             blobs=(blob,),
         )
         sure = decision.confidence
-        self._centre.audit.append(
-            kind="decision.made",
-            env=known.environment,
-            incident=decision.incident,
-            key=f"{decision.incident}/decision",
-            data={
+        self._centre.audit.once(
+            "decision.made",
+            incident,
+            "decision",
+            {
                 "route": decision.route.name,
                 "playbook": decision.playbook or "",
                 "version": decision.version or "",
@@ -163,7 +234,7 @@ class Deciding:
                 "rationale": "; ".join(one.reason for one in decision.deciding)[:500],
                 "verdicts": [f"{one.rule} {one.route.name}" for one in decision.verdicts],
             },
-            blobs=(blob,),
+            blobs=(blob, *under),
         )
 
     def _answer(self, incident: Incident, decision: Decision) -> flow.Decided:
@@ -191,6 +262,15 @@ class Deciding:
             message = f"decision on {decision.incident}: {decision.playbook} left the catalogue"
             raise errors.Broken(message)
         return shelved.playbook
+
+
+def settings_of(lines: Settings) -> DecideSettings:
+    """Return the policy's settings as the owner's lines make them."""
+    return DecideSettings(
+        autonomy_successes=lines.verified_runs_needed,
+        service_starts_per_hour=lines.service_budget_per_hour,
+        fleet_starts_per_hour=lines.fleet_budget_per_hour,
+    )
 
 
 def _verified(one: Ended) -> bool:

@@ -7,6 +7,8 @@ Called by the agents' API and by simulations. Rules:
     than every REDELIVER_AFTER_S; the host runs it at most once.
  3. One order at a time for one host.
  4. A frozen system gives nothing but stops.
+ 5. A host in maintenance gets no order, whoever approved it before; the order is taken back when
+    nobody fetched it in time.
 """
 
 import base64
@@ -15,9 +17,11 @@ from typing import Any
 
 from sentienguard.flow.centre import Centre
 from sentienguard.model.order import OrderStatus
+from sentienguard.model.window import Purpose
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.order_store import KeptOrder
 from sentienguard.stages.audit import checkpoint
+from sentienguard.stages.detect import silencing
 
 REDELIVER_AFTER_S = 5.0  # a host that refused one delivery for a passing reason gets another
 MOST_REMEMBERED = 10_000  # deliveries; forgetting one only makes the next come sooner
@@ -80,6 +84,8 @@ class Dispatch:
             return None, self._centre.trust.seal_stop(running.order, poll.nonce, seq, by)
         if poll.busy or self._centre.switches.freeze():  # rules 3 and 4
             return None, None
+        if waiting and self._in_maintenance(agent):  # rule 5
+            return None, None
         for kept in waiting:
             if not self._due(kept.order.id):  # rule 2
                 continue
@@ -91,6 +97,12 @@ class Dispatch:
             self._centre.counters.add("orders_delivered_total")
             return sealed, None
         return None, None
+
+    def _in_maintenance(self, agent: Agent) -> bool:
+        now = self._centre.clock.now()
+        found = self._centre.switches.windows(Purpose.MAINTENANCE, at=now)
+        place = silencing.place(agent.host, agent.environment, agent.tags)
+        return bool(silencing.covering(found, place, now))
 
     def _due(self, message: str) -> bool:
         now = self._centre.clock.monotonic()

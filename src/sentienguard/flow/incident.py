@@ -16,6 +16,8 @@ Called by controlplane.engine. Rules, cited below by number:
  5. A failed remedy ends with people: undone or not, it is escalated, never tried again alone.
  6. Every wait has an end.
  7. An event that does not fit the present question changes nothing and asks the same again.
+ 8. A person may close what waits for people or for the symptom to go; nothing is released then, and
+    it closes as theirs, never as resolved, whatever ran before. What is under way is stopped first.
 """
 
 from dataclasses import dataclass, replace
@@ -33,6 +35,7 @@ DELIVERY_PATIENCE = timedelta(minutes=3)  # how long an order may wait for the a
 REPORT_MARGIN = timedelta(minutes=2)  # beyond the order's own deadline, for a slow uplink
 RECOVERY_PATIENCE = timedelta(minutes=3)  # for the centre to see the symptom gone: 6 samples
 ALERT_PATIENCE = timedelta(minutes=15)  # for who sent an alert to say that it ended
+SETTLED_FROM = frozenset({Status.AWAITING_APPROVAL, Status.VERIFYING})  # rule 8
 
 # ---- events: what happened -------------------------------------------------------------------
 
@@ -76,6 +79,15 @@ class OrderEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """A person closed it by hand."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """The centre saw the symptom gone in samples taken at or before `at`."""
 
@@ -95,7 +107,9 @@ class NothingCame:
     """The wait is over."""
 
 
-Event: TypeAlias = Decided | Answered | Released | OrderEnded | Recovered | Withdrawn | NothingCame
+Event: TypeAlias = (
+    Decided | Answered | Released | OrderEnded | Settled | Recovered | Withdrawn | NothingCame
+)
 
 # ---- deeds: what has to be done, in order, before the question -------------------------------
 
@@ -137,6 +151,7 @@ class Close:
     outcome: Outcome
     summary: str
     escalate: bool
+    by: str = ""  # the person who closed it by hand
 
 
 Deed: TypeAlias = Move | OpenApproval | CloseApproval | RecordIntent | Close
@@ -213,6 +228,8 @@ def advance(life: Life, event: Event) -> tuple[Life, Turn]:
             return _ask(life, Wait(event.at + DELIVERY_PATIENCE))
         case Answered() if life.status is Status.AWAITING_APPROVAL:
             return _after_answer(life, event)
+        case Settled() if life.status in SETTLED_FROM and isinstance(life.asked, Wait):
+            return _settled(life, event)
         case Recovered() if life.status is Status.AWAITING_APPROVAL:
             return _self_recovered(life)
         case Recovered() if life.status is Status.VERIFYING:
@@ -277,6 +294,14 @@ def _after_answer(life: Life, event: Answered) -> tuple[Life, Turn]:
         summary = "approved, but there is nothing to run"
         return _close(life, Outcome.ESCALATED, summary, escalate=True)
     return _release(life, life.order, f"approved by {event.by}")
+
+
+def _settled(life: Life, event: Settled) -> tuple[Life, Turn]:  # rule 8
+    asked = life.approval if life.status is Status.AWAITING_APPROVAL else None
+    before = (CloseApproval(asked, ApprovalStatus.WITHDRAWN),) if asked else ()
+    closed = replace(life, status=Status.CLOSED)
+    close = Close(Outcome.FIXED_BY_PERSON, event.reason, escalate=False, by=event.by)
+    return closed, Turn((*before, close), None)
 
 
 def _self_recovered(life: Life) -> tuple[Life, Turn]:

@@ -192,6 +192,7 @@ class IncidentWork:
                 "closed_ms": _ms(now),
                 "duration_ms": _ms(now) - _ms(found.opened_at),
             },
+            actor=deed.by or SYSTEM,
         )
         self._centre.incidents.move(
             incident, Status.CLOSED, summary=deed.summary, outcome=deed.outcome, at=now

@@ -26,6 +26,8 @@ class Permission(StrEnum):
     RUN_PLAYBOOK = "run_playbook"
     STOP_EXECUTION = "stop_execution"
     FREEZE = "freeze"
+    SILENCE = "silence"  # silences and maintenance
+    HANDLE_INCIDENT = "handle_incident"  # acknowledge, assign, note, close by hand, reopen
     MANAGE_USERS = "manage_users"
     CHANGE_SETTINGS = "change_settings"
     RUN_DRILL = "run_drill"
@@ -37,6 +39,8 @@ LEAST_ROLE: Mapping[Permission, Role] = {
     Permission.RUN_PLAYBOOK: Role.REMEDIATION_AUTHORITY,
     Permission.STOP_EXECUTION: Role.REMEDIATION_AUTHORITY,
     Permission.FREEZE: Role.REMEDIATION_AUTHORITY,
+    Permission.SILENCE: Role.REMEDIATION_AUTHORITY,
+    Permission.HANDLE_INCIDENT: Role.REMEDIATION_AUTHORITY,
     Permission.RUN_DRILL: Role.REMEDIATION_AUTHORITY,
     Permission.MANAGE_USERS: Role.ADMINISTRATOR,
     Permission.CHANGE_SETTINGS: Role.ADMINISTRATOR,

@@ -79,6 +79,8 @@ class Decision:
     candidates: tuple[Candidate, ...]  # best first, at most five
     verdicts: tuple[Verdict, ...]  # every rule, in the order of the policy
     evidence: Evidence
+    embedding_model: str = ""  # that compared meanings; empty: words alone
+    library_index: str = ""  # digest of the texts, the model and the features that were compared
 
     @property
     def deciding(self) -> tuple[Verdict, ...]:

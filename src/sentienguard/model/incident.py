@@ -34,6 +34,7 @@ class Outcome(StrEnum):
     ESCALATED = "escalated"  # handed to people: nothing safe to run, or it did not help
     EXPIRED = "expired"  # nobody answered in time
     SELF_RECOVERED = "self_recovered"  # gone before anything ran
+    FIXED_BY_PERSON = "fixed_by_person"  # a person closed it by hand, with a reason
 
 
 NEXT: Mapping[Status, frozenset[Status]] = {

@@ -1,13 +1,19 @@
-"""Keep the kill switch and the silences.
+"""Keep the kill switch, the silences and the maintenance windows.
 
-Called by controlplane (decide step, api). Offered by adapters.sql_store.
+Called by controlplane (intake, api) and flow (deciding, dispatch). Offered by adapters.sql_store.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Protocol
+
+from sentienguard.model import errors
+from sentienguard.model.window import Purpose, Window, WindowId
+
+
+class NoSuchWindow(errors.Rejected):
+    """No silence or maintenance has this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +25,6 @@ class Freeze:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """What is known and shall not be acted on for a while."""
-
-    id: str
-    host_pattern: str  # fnmatch
-    metric_pattern: str  # fnmatch
-    starts_at: datetime
-    ends_at: datetime
-    by: str
-    reason: str
-
-    def covers(self, host: str, metric: str, at: datetime) -> bool:
-        """Tell whether this host and metric are silenced then."""
-        matches = fnmatchcase(host, self.host_pattern) and fnmatchcase(metric, self.metric_pattern)
-        return matches and self.starts_at <= at < self.ends_at
-
-
 class Switches(Protocol):
     """What people have switched off."""
 
@@ -46,8 +34,16 @@ class Switches(Protocol):
     def set_freeze(self, freeze: Freeze | None) -> None:
         """Set or clear the kill switch."""
 
-    def add_silence(self, silence: Silence) -> None:
-        """Keep a silence."""
+    def add_window(self, window: Window) -> None:
+        """Keep a window; the same id again changes nothing."""
 
-    def silences(self, *, at: datetime) -> Sequence[Silence]:
-        """Return those that stand or are still to come."""
+    def window(self, window: WindowId) -> Window:
+        """Return one, also after its end. Raises NoSuchWindow."""
+
+    def windows(
+        self, purpose: Purpose, *, at: datetime, ended_too: bool = False
+    ) -> Sequence[Window]:
+        """Return those that have not ended by then, by when they begin; or all, newest first."""
+
+    def end_window(self, window: WindowId, *, at: datetime) -> Window:
+        """End one then, if it would end later, and return it as it is. Raises NoSuchWindow."""

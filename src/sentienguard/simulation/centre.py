@@ -104,6 +104,7 @@ class Centre:
         self.orders, self.approvals = site.orders, site.approvals
         self.agents, self.switches = site.agents, site.switches
         self.library, self.trust = Library(), Seals()
+        self.meanings = None  # matching goes by words alone
         self.environments = remedies.ENVIRONMENTS
         self.live = self.metrics = Nobody()
         self.counters = Counts()
@@ -308,6 +309,10 @@ class Library:
     def playbooks(self) -> tuple[Any, ...]:
         """Return all."""
         return remedies.signed().parsed
+
+    def stored(self) -> dict[Any, bytes]:
+        """Return the bytes of each that were signed."""
+        return dict(remedies.signed().playbooks)
 
     def named(self, name: str) -> Any:
         """Return the one of this name."""

@@ -16,10 +16,11 @@ from sentienguard.model.decision import Decision
 from sentienguard.model.ids import AgentId, ApprovalId, Digest, Fingerprint, IncidentId, OrderId
 from sentienguard.model.incident import NEXT, Incident, Outcome, Status
 from sentienguard.model.order import ExecutionReport, Order, OrderStatus
+from sentienguard.model.window import Purpose, Window, WindowId
 from sentienguard.ports import approval_store, incident_store, order_store
 from sentienguard.ports.agent_store import Agent, NoSuchAgent
 from sentienguard.ports.episode_store import Episode
-from sentienguard.ports.switches import Freeze, Silence
+from sentienguard.ports.switches import Freeze, NoSuchWindow
 
 Point = Callable[[str], None]
 S = OrderStatus
@@ -370,7 +371,7 @@ class KillSwitch:
         """Begin with everything on."""
         self._database = database
         self._freeze: Freeze | None = None
-        self._silences: list[Silence] = []
+        self._windows: dict[WindowId, Window] = {}
 
     @property
     def frozen_in_truth(self) -> bool:
@@ -387,14 +388,39 @@ class KillSwitch:
         self._database.write("freeze")
         self._freeze = freeze
 
-    def add_silence(self, silence: Silence) -> None:
-        """Keep a silence."""
-        self._silences.append(silence)
+    def add_window(self, window: Window) -> None:
+        """Keep a window; the same id again changes nothing."""
+        self._database.write("window")
+        self._windows.setdefault(window.id, window)
 
-    def silences(self, *, at: datetime) -> Sequence[Silence]:
-        """Return those that stand or are still to come."""
+    def window(self, window: WindowId) -> Window:
+        """Return one, also after its end. Raises NoSuchWindow."""
         self._database.read()
-        return [one for one in self._silences if one.ends_at > at]
+        if window not in self._windows:
+            message = f"no silence or maintenance is called {window!r}"
+            raise NoSuchWindow(message)
+        return self._windows[window]
+
+    def windows(
+        self, purpose: Purpose, *, at: datetime, ended_too: bool = False
+    ) -> Sequence[Window]:
+        """Return those that have not ended by then, by when they begin; or all, newest first."""
+        self._database.read()
+        found = sorted(
+            (one for one in self._windows.values() if one.purpose is purpose),
+            key=lambda one: (one.starts_at, one.id),
+        )
+        if ended_too:
+            return tuple(reversed(found))
+        return tuple(one for one in found if one.ends_at > at)
+
+    def end_window(self, window: WindowId, *, at: datetime) -> Window:
+        """End one then, if it would end later, and return it as it is. Raises NoSuchWindow."""
+        found = self.window(window)
+        if found.ends_at > at:
+            self._database.write("window")
+            self._windows[window] = dataclasses.replace(found, ends_at=at)
+        return self._windows[window]
 
 
 class Episodes:

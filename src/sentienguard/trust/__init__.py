@@ -21,6 +21,7 @@ the standard library alone, and the collector loads them without paying for a cr
     pins          the digest of a certificate's public key
     certificates  the authority of the TLS links and what it signs
     sealed        blobs that are erased by erasing their key
+    webhook_signatures  bodies that other systems sign with a shared secret
 
 To add a document: a payload type, a frozen class and a pair seal/open in a file of its own; open
 through `dsse.open_envelope` first, then `fields`.

@@ -252,6 +252,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep
+         * @description Keep the past of one series of an enrolled host.
+         */
+        post: operations["keep_api_v1_history_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/history/learn": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Learn
+         * @description Learn a host's baselines now instead of at the next round.
+         */
+        post: operations["learn_api_v1_history_learn_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts": {
         parameters: {
             query?: never;
@@ -372,6 +412,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/label/{name}/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Label Values
+         * @description Return the values of a label of the series that the caller may see.
+         */
+        get: operations["label_values_api_v1_label__name__values_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Labels
+         * @description Answer as Prometheus's HTTP API does; docs/reference/promql.md has the subset.
+         */
+        get: operations["labels_get"];
+        put?: never;
+        /**
+         * Labels
+         * @description Answer as Prometheus's HTTP API does; docs/reference/promql.md has the subset.
+         */
+        post: operations["labels_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -384,6 +468,26 @@ export interface paths {
          * @description Stream change signals: `event: change`, data {"kind", "id", "at"}.
          */
         get: operations["live_api_v1_live_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/outside-logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Outside Logs
+         * @description List log lines of other systems in the environments that the caller may see.
+         */
+        get: operations["outside_logs_api_v1_outside_logs_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -452,6 +556,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Query
+         * @description Answer as Prometheus's HTTP API does; docs/reference/promql.md has the subset.
+         */
+        get: operations["query_get"];
+        put?: never;
+        /**
+         * Query
+         * @description Answer as Prometheus's HTTP API does; docs/reference/promql.md has the subset.
+         */
+        post: operations["query_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/query_range": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Query Range
+         * @description Answer as Prometheus's HTTP API does; docs/reference/promql.md has the subset.
+         */
+        get: operations["query_range_get"];
+        put?: never;
+        /**
+         * Query Range
+         * @description Answer as Prometheus's HTTP API does; docs/reference/promql.md has the subset.
+         */
+        post: operations["query_range_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/senders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Senders
+         * @description List who sends how many series, and what was refused beyond the limit.
+         */
+        get: operations["senders_api_v1_senders_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Series
+         * @description Answer as Prometheus's HTTP API does; docs/reference/promql.md has the subset.
+         */
+        get: operations["series_get"];
+        put?: never;
+        /**
+         * Series
+         * @description Answer as Prometheus's HTTP API does; docs/reference/promql.md has the subset.
+         */
+        post: operations["series_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/silences": {
         parameters: {
             query?: never;
@@ -476,6 +672,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/status/buildinfo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Build Info
+         * @description Say which Prometheus is spoken here, and by what.
+         */
+        get: operations["build_info_api_v1_status_buildinfo_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -490,6 +706,26 @@ export interface paths {
          * @description Make a one-time token that lets one agent join within 30 minutes.
          */
         post: operations["add_token_api_v1_tokens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/topology": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Topology
+         * @description List the calls between services that traces told of in the last hours.
+         */
+        get: operations["topology_api_v1_topology_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -584,6 +820,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhook-tokens/{token_id}/signing-secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Signing Secrets
+         * @description Replace the secrets with which a sender signs; none lets PagerDuty send nothing more.
+         */
+        put: operations["set_signing_secrets_api_v1_webhook_tokens__token_id__signing_secrets_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/webhooks/alertmanager": {
         parameters: {
             query?: never;
@@ -598,6 +854,166 @@ export interface paths {
          * @description Webhook format 4. Answers once every alert that was not refused is durable. Needs a bearer token that was made for this webhook. Fields that are not named are ignored.
          */
         post: operations["take_alerts_api_v1_webhooks_alertmanager_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/cloudevents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take alerts of CloudEvents
+         * @description CloudEvents 1.0, structured, binary or a batch; `data` tells the alert. Answers once every alert that was not refused is durable. Needs a bearer token that was made for this webhook. Fields that are not named are ignored.
+         */
+        post: operations["take_alerts_api_v1_webhooks_cloudevents_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/datadog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take alerts of Datadog
+         * @description The payload that the page on Datadog says to paste. Answers once every alert that was not refused is durable. Needs a bearer token that was made for this webhook. Fields that are not named are ignored.
+         */
+        post: operations["take_alerts_api_v1_webhooks_datadog_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/grafana": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take alerts of Grafana
+         * @description The webhook of Grafana's own alerting. Where a signing secret is registered for the token, X-Grafana-Alerting-Signature has to match. Answers once every alert that was not refused is durable. Needs a bearer token that was made for this webhook. Fields that are not named are ignored.
+         */
+        post: operations["take_alerts_api_v1_webhooks_grafana_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/pagerduty": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take alerts of PagerDuty
+         * @description Webhook version 3, signed: X-PagerDuty-Signature has to match a signing secret that is registered for the token. Answers once every alert that was not refused is durable. Needs a bearer token that was made for this webhook. Fields that are not named are ignored.
+         */
+        post: operations["take_alerts_api_v1_webhooks_pagerduty_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take samples of Prometheus remote write
+         * @description Version 1 (prometheus.WriteRequest) or 2 (io.prometheus.write.v2.Request), as the content type says, compressed as a snappy block. Answers once everything that was not refused is durable. Needs a bearer token that was made for prometheus.
+         */
+        post: operations["remote_write_api_v1_write_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take logs of OpenTelemetry
+         * @description OTLP/HTTP, protobuf or JSON, plain or gzip. Answers once everything that was not refused is durable; what was refused is told as a partial success. Needs a bearer token that was made for otlp.
+         */
+        post: operations["otlp_v1_logs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take metrics of OpenTelemetry
+         * @description OTLP/HTTP, protobuf or JSON, plain or gzip. Answers once everything that was not refused is durable; what was refused is told as a partial success. Needs a bearer token that was made for otlp.
+         */
+        post: operations["otlp_v1_metrics_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take traces of OpenTelemetry
+         * @description OTLP/HTTP, protobuf or JSON, plain or gzip. Answers once everything that was not refused is durable; what was refused is told as a partial success. Needs a bearer token that was made for otlp.
+         */
+        post: operations["otlp_v1_traces_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -895,6 +1311,35 @@ export interface components {
             version: string | null;
         };
         /**
+         * EdgeView
+         * @description One service that calls another.
+         */
+        EdgeView: {
+            /** Callee */
+            callee: string;
+            /** Caller */
+            caller: string;
+            /** Calls */
+            calls: number;
+            /** Environment */
+            environment: string;
+            /**
+             * First Seen
+             * Format: date-time
+             */
+            first_seen: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "request" | "message" | "database";
+            /**
+             * Last Seen
+             * Format: date-time
+             */
+            last_seen: string;
+        };
+        /**
          * EvidenceView
          * @description What was known when the decision was made.
          */
@@ -1084,6 +1529,30 @@ export interface components {
             value: number;
         };
         /**
+         * Kept
+         * @description What became of a stretch.
+         */
+        Kept: {
+            /** Kept */
+            kept: number;
+        };
+        /**
+         * Learned
+         * @description What was learned.
+         */
+        Learned: {
+            /** Series */
+            series: number;
+        };
+        /**
+         * Learner
+         * @description Whose baselines are to be learned.
+         */
+        Learner: {
+            /** Host */
+            host: string;
+        };
+        /**
          * LogView
          * @description A log line, redacted on the host.
          */
@@ -1183,6 +1652,39 @@ export interface components {
          * @enum {string}
          */
         Outcome: "resolved" | "no_action_needed" | "rolled_back" | "failed" | "rejected" | "escalated" | "expired" | "self_recovered";
+        /**
+         * OutsideLogList
+         * @description One page of log lines, newest first.
+         */
+        OutsideLogList: {
+            /** Before */
+            before: number | null;
+            /** Items */
+            items: components["schemas"]["OutsideLogView"][];
+        };
+        /**
+         * OutsideLogView
+         * @description One log line of another system, redacted before it was kept.
+         */
+        OutsideLogView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Environment */
+            environment: string;
+            /** Host */
+            host: string;
+            /** Number */
+            number: number;
+            /** Service */
+            service: string;
+            /** Severity */
+            severity: string;
+            /** Text */
+            text: string;
+        };
         /**
          * Overview
          * @description The numbers at the top of the dashboard.
@@ -1289,6 +1791,22 @@ export interface components {
             yaml?: string | null;
         };
         /**
+         * Problem
+         * @description An error as RFC 9457 problem+json.
+         */
+        Problem: {
+            /** Detail */
+            detail: string;
+            /** Instance */
+            instance?: string | null;
+            /** Status */
+            status: number;
+            /** Title */
+            title: string;
+            /** Type */
+            type: string;
+        };
+        /**
          * ProcessView
          * @description A process among the top consumers.
          */
@@ -1346,6 +1864,30 @@ export interface components {
             value: number;
         };
         /**
+         * SenderPlace
+         * @description What one host, or what names none, sends to one environment.
+         */
+        SenderPlace: {
+            /** Environment */
+            environment: string;
+            /** Host */
+            host: string;
+            /** Limit */
+            limit: number;
+            /** Refused */
+            refused: number;
+            /** Series */
+            series: number;
+        };
+        /**
+         * SenderPlaces
+         * @description Places with the most refused points first, then with the most series; at most 1,000.
+         */
+        SenderPlaces: {
+            /** Items */
+            items: components["schemas"]["SenderPlace"][];
+        };
+        /**
          * SeriesView
          * @description Readings of one series with its baseline.
          */
@@ -1360,6 +1902,14 @@ export interface components {
             ][];
             /** Subject */
             subject: string;
+        };
+        /**
+         * SigningSecretsRequest
+         * @description The secrets with which a sender signs: the old and the new one while it changes them.
+         */
+        SigningSecretsRequest: {
+            /** Secrets */
+            secrets: string[];
         };
         /**
          * SilenceList
@@ -1452,6 +2002,25 @@ export interface components {
             stdout: string;
         };
         /**
+         * Stretch
+         * @description Readings of one series, ascending in time.
+         */
+        Stretch: {
+            /** Host */
+            host: string;
+            /** Metric */
+            metric: string;
+            /**
+             * Subject
+             * @default
+             */
+            subject: string;
+            /** Times Ms */
+            times_ms: number[];
+            /** Values */
+            values: number[];
+        };
+        /**
          * TimelineEntry
          * @description One fact of the incident's story, from the audit log.
          */
@@ -1512,6 +2081,14 @@ export interface components {
             environment: string;
             /** Host */
             host?: string | null;
+        };
+        /**
+         * Topology
+         * @description Calls between services, by environment and name.
+         */
+        Topology: {
+            /** Items */
+            items: components["schemas"]["EdgeView"][];
         };
         /**
          * Trend
@@ -1623,6 +2200,8 @@ export interface components {
             purpose: string;
             /** Revoked At */
             revoked_at: string | null;
+            /** Signing Secrets */
+            signing_secrets: number;
             /** Token */
             token: string;
         };
@@ -1643,9 +2222,9 @@ export interface components {
             environment: string;
             /**
              * Purpose
-             * @constant
+             * @enum {string}
              */
-            purpose: "alertmanager";
+            purpose: "alertmanager" | "cloudevents" | "datadog" | "grafana" | "otlp" | "pagerduty" | "prometheus";
         };
         /**
          * WebhookTokenView
@@ -1667,6 +2246,8 @@ export interface components {
             purpose: string;
             /** Revoked At */
             revoked_at: string | null;
+            /** Signing Secrets */
+            signing_secrets: number;
         };
     };
     responses: never;
@@ -1764,6 +2345,15 @@ export interface operations {
                     "application/json": components["schemas"]["ApprovalView"];
                 };
             };
+            /** @description already-decided: it was answered before, has expired or was withdrawn */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -1797,6 +2387,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ApprovalView"];
+                };
+            };
+            /** @description already-decided: it was answered before, has expired or was withdrawn */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Validation Error */
@@ -2058,6 +2657,72 @@ export interface operations {
             };
         };
     };
+    keep_api_v1_history_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Stretch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Kept"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    learn_api_v1_history_learn_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Learner"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Learned"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_hosts_api_v1_hosts_get: {
         parameters: {
             query?: never;
@@ -2249,6 +2914,71 @@ export interface operations {
             };
         };
     };
+    label_values_api_v1_label__name__values_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    labels_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    labels_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     live_api_v1_live_get: {
         parameters: {
             query?: never;
@@ -2265,6 +2995,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    outside_logs_api_v1_outside_logs_get: {
+        parameters: {
+            query?: {
+                host?: string | null;
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutsideLogList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -2340,6 +3103,134 @@ export interface operations {
             };
         };
     };
+    query_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    query_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    query_range_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    query_range_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    senders_api_v1_senders_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SenderPlaces"];
+                };
+            };
+        };
+    };
+    series_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    series_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     list_silences_api_v1_silences_get: {
         parameters: {
             query?: never;
@@ -2393,6 +3284,24 @@ export interface operations {
             };
         };
     };
+    build_info_api_v1_status_buildinfo_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     add_token_api_v1_tokens_post: {
         parameters: {
             query?: never;
@@ -2413,6 +3322,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    topology_api_v1_topology_get: {
+        parameters: {
+            query?: {
+                environment?: string | null;
+                hours?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Topology"];
                 };
             };
             /** @description Validation Error */
@@ -2598,6 +3539,41 @@ export interface operations {
             };
         };
     };
+    set_signing_secrets_api_v1_webhook_tokens__token_id__signing_secrets_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SigningSecretsRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookTokenView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     take_alerts_api_v1_webhooks_alertmanager_post: {
         parameters: {
             query?: never;
@@ -2620,7 +3596,7 @@ export interface operations {
                         /** @enum {unknown} */
                         status: "firing" | "resolved";
                     }[];
-                    /** @constant */
+                    /** @enum {unknown} */
                     version?: "4";
                 };
             };
@@ -2638,7 +3614,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description No webhook of version 4, or no alert in it. */
+            /** @description Not what this sender sends, or no alert in it. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2647,7 +3623,7 @@ export interface operations {
                     "application/problem+json": unknown;
                 };
             };
-            /** @description No token, or none for this webhook. */
+            /** @description No token, none for this webhook, or not signed. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2666,6 +3642,677 @@ export interface operations {
                 };
             };
             /** @description Compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    take_alerts_api_v1_webhooks_cloudevents_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/cloudevents+json": {
+                    data?: {
+                        annotations?: {
+                            [key: string]: string;
+                        };
+                        labels?: {
+                            [key: string]: string;
+                        };
+                        /** Format: date-time */
+                        startsAt?: string;
+                        /** @enum {unknown} */
+                        status?: "firing" | "resolved";
+                    };
+                    id: string;
+                    source: string;
+                    /** @constant */
+                    specversion: "1.0";
+                    subject?: string;
+                    /** Format: date-time */
+                    time?: string;
+                    type: string;
+                };
+                "application/cloudevents-batch+json": {
+                    data?: {
+                        annotations?: {
+                            [key: string]: string;
+                        };
+                        labels?: {
+                            [key: string]: string;
+                        };
+                        /** Format: date-time */
+                        startsAt?: string;
+                        /** @enum {unknown} */
+                        status?: "firing" | "resolved";
+                    };
+                    id: string;
+                    source: string;
+                    /** @constant */
+                    specversion: "1.0";
+                    subject?: string;
+                    /** Format: date-time */
+                    time?: string;
+                    type: string;
+                };
+                "application/json": {
+                    data?: {
+                        annotations?: {
+                            [key: string]: string;
+                        };
+                        labels?: {
+                            [key: string]: string;
+                        };
+                        /** Format: date-time */
+                        startsAt?: string;
+                        /** @enum {unknown} */
+                        status?: "firing" | "resolved";
+                    };
+                    id: string;
+                    source: string;
+                    /** @constant */
+                    specversion: "1.0";
+                    subject?: string;
+                    /** Format: date-time */
+                    time?: string;
+                    type: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Durable. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        refused: number;
+                        taken: number;
+                    };
+                };
+            };
+            /** @description Not what this sender sends, or no alert in it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, none for this webhook, or not signed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 4 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    take_alerts_api_v1_webhooks_datadog_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    body?: string;
+                    date: string;
+                    hostname?: string;
+                    monitor_id: string;
+                    priority?: string;
+                    scope?: string;
+                    tags?: string;
+                    title?: string;
+                    transition: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Durable. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        refused: number;
+                        taken: number;
+                    };
+                };
+            };
+            /** @description Not what this sender sends, or no alert in it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, none for this webhook, or not signed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 4 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    take_alerts_api_v1_webhooks_grafana_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    alerts: {
+                        annotations?: {
+                            [key: string]: string;
+                        };
+                        labels: {
+                            [key: string]: string;
+                        };
+                        /** Format: date-time */
+                        startsAt: string;
+                        /** @enum {unknown} */
+                        status: "firing" | "resolved";
+                    }[];
+                    /** @enum {unknown} */
+                    version?: "1" | "4";
+                };
+            };
+        };
+        responses: {
+            /** @description Durable. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        refused: number;
+                        taken: number;
+                    };
+                };
+            };
+            /** @description Not what this sender sends, or no alert in it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, none for this webhook, or not signed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 4 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    take_alerts_api_v1_webhooks_pagerduty_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    event: {
+                        data: {
+                            /** Format: date-time */
+                            created_at: string;
+                            id: string;
+                            incident_key?: string;
+                            title?: string;
+                        };
+                        event_type: string;
+                        /** Format: date-time */
+                        occurred_at: string;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description Durable. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        refused: number;
+                        taken: number;
+                    };
+                };
+            };
+            /** @description Not what this sender sends, or no alert in it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, none for this webhook, or not signed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 4 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    remote_write_api_v1_write_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-protobuf": string;
+            };
+        };
+        responses: {
+            /** @description Durable. Version 2: X-Prometheus-Remote-Write-*-Written. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Malformed, or partly refused; the rest is durable. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, or none for this kind of sender. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 8 MiB as sent, or 16 MiB unpacked. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Another message, encoding or compression. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    otlp_v1_logs_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+                "application/x-protobuf": string;
+            };
+        };
+        responses: {
+            /** @description Durable, in whole or as the partial success tells. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/x-protobuf": string;
+                };
+            };
+            /** @description No message of this signal. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, or none for this kind of sender. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 8 MiB as sent, or 16 MiB unpacked. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Another message, encoding or compression. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    otlp_v1_metrics_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+                "application/x-protobuf": string;
+            };
+        };
+        responses: {
+            /** @description Durable, in whole or as the partial success tells. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/x-protobuf": string;
+                };
+            };
+            /** @description No message of this signal. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, or none for this kind of sender. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 8 MiB as sent, or 16 MiB unpacked. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Another message, encoding or compression. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    otlp_v1_traces_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+                "application/x-protobuf": string;
+            };
+        };
+        responses: {
+            /** @description Durable, in whole or as the partial success tells. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/x-protobuf": string;
+                };
+            };
+            /** @description No message of this signal. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, or none for this kind of sender. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 8 MiB as sent, or 16 MiB unpacked. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Another message, encoding or compression. */
             415: {
                 headers: {
                     [name: string]: unknown;

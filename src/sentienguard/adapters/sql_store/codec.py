@@ -19,6 +19,7 @@ from sentienguard.model.anomaly import Anomaly
 from sentienguard.model.decision import Decision
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.order import ExecutionReport, Order
+from sentienguard.model.window import Matcher
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
@@ -61,6 +62,7 @@ class Form(Generic[T]):
 ANOMALY = Form("anomaly", Anomaly)
 DECISION = Form("decision", Decision)
 EARLIER: Form[tuple[IncidentId, ...]] = Form("list of earlier incidents", tuple[IncidentId, ...])
+MATCHERS: Form[tuple[Matcher, ...]] = Form("list of matchers", tuple[Matcher, ...])
 ORDER = Form("order", Order)
 REPORT = Form("execution report", ExecutionReport)
 ROLES: Form[Mapping[str, Role]] = Form("table of roles", dict[str, Role])

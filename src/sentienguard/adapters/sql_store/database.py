@@ -17,12 +17,15 @@ from sentienguard.adapters.sql_store.approvals import SqlApprovalStore
 from sentienguard.adapters.sql_store.audit import SqlAuditStorage
 from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.adapters.sql_store.episodes import SqlEpisodeStore
+from sentienguard.adapters.sql_store.incident_care import SqlIncidentCare
 from sentienguard.adapters.sql_store.incidents import SqlIncidentStore
 from sentienguard.adapters.sql_store.orders import SqlOrderStore
+from sentienguard.adapters.sql_store.outside_logs import SqlOutsideLogs
 from sentienguard.adapters.sql_store.profiles import SqlProfileStore
 from sentienguard.adapters.sql_store.replicas import SqlReplicas
 from sentienguard.adapters.sql_store.signals import SqlSignals
 from sentienguard.adapters.sql_store.switches import SqlSwitches
+from sentienguard.adapters.sql_store.topology import SqlTopologyStore
 from sentienguard.adapters.sql_store.users import SqlUserStore
 from sentienguard.adapters.sql_store.webhook_tokens import SqlWebhookTokens
 from sentienguard.model import errors
@@ -31,12 +34,15 @@ from sentienguard.ports.alert_inbox import AlertInbox
 from sentienguard.ports.approval_store import ApprovalStore
 from sentienguard.ports.audit_storage import AuditStorage
 from sentienguard.ports.episode_store import EpisodeStore
+from sentienguard.ports.incident_care import IncidentCare
 from sentienguard.ports.incident_store import IncidentStore
 from sentienguard.ports.order_store import OrderStore
+from sentienguard.ports.outside_logs import OutsideLogs
 from sentienguard.ports.profile_store import ProfileStore
 from sentienguard.ports.replicas import Replicas
 from sentienguard.ports.signals import Signals
 from sentienguard.ports.switches import Switches
+from sentienguard.ports.topology_store import TopologyStore
 from sentienguard.ports.user_store import UserStore
 from sentienguard.ports.webhook_tokens import WebhookTokens
 
@@ -52,6 +58,7 @@ class Database:
     """All stores of one database; safe to use from many threads."""
 
     incidents: IncidentStore  # with their decisions
+    care: IncidentCare  # who looks after incidents
     episodes: EpisodeStore  # with what the detectors remember
     orders: OrderStore  # with the message numbers of each agent
     approvals: ApprovalStore
@@ -60,12 +67,15 @@ class Database:
     switches: Switches
     alerts: AlertInbox
     webhook_tokens: WebhookTokens
+    topology: TopologyStore  # as traces of other systems tell
+    outside_logs: OutsideLogs  # of other systems
     audit: AuditStorage  # of a log that several control planes share
     profiles: ProfileStore  # what they learned of hosts
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self.incidents = SqlIncidentStore(connections)
+        self.care = SqlIncidentCare(connections)
         self.episodes = SqlEpisodeStore(connections)
         self.orders = SqlOrderStore(connections)
         self.approvals = SqlApprovalStore(connections)
@@ -74,6 +84,8 @@ class Database:
         self.switches = SqlSwitches(connections)
         self.alerts = SqlAlertInbox(connections)
         self.webhook_tokens = SqlWebhookTokens(connections)
+        self.topology = SqlTopologyStore(connections)
+        self.outside_logs = SqlOutsideLogs(connections)
         self.audit = SqlAuditStorage(connections)
         self.profiles = SqlProfileStore(connections)
 

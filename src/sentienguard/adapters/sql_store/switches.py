@@ -1,16 +1,19 @@
-"""Keep the kill switch and the silences.
+"""Keep the kill switch, the silences and the maintenance windows.
 
 Called through ports.switches. The kill switch is one row or none; its history is in the audit log.
 """
 
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
-from sentienguard.adapters.sql_store.connections import Connections
-from sentienguard.ports.switches import Freeze, Silence
+from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.model.window import Comparison, Matcher, Purpose, Recurrence, Window, WindowId
+from sentienguard.ports.switches import Freeze, NoSuchWindow
 
 # The freeze that stands.
 GET_FREEZE = text("SELECT * FROM kill_switch")
@@ -25,15 +28,37 @@ SET_FREEZE = text("""
 # Clear the freeze.
 CLEAR_FREEZE = text("DELETE FROM kill_switch")
 
-# Keep a silence; the same id again changes nothing.
-ADD_SILENCE = text("""
-    INSERT INTO silences (id, host_pattern, metric_pattern, starts_us, ends_us, made_by, reason)
-    VALUES (:id, :host_pattern, :metric_pattern, :starts_us, :ends_us, :made_by, :reason)
+# Keep a window; the same id again changes nothing. The two patterns are what the first release
+# reads: "" matches nothing there.
+ADD_WINDOW = text("""
+    INSERT INTO silences
+        (id, host_pattern, metric_pattern, starts_us, ends_us, made_by, reason,
+         purpose, matchers, cron, zone, lasts_s)
+    VALUES
+        (:id, '', '', :starts_us, :ends_us, :made_by, :reason,
+         :purpose, :matchers, :cron, :zone, :lasts_s)
     ON CONFLICT (id) DO NOTHING
 """)
 
-# Silences that stand or are still to come, by when they begin.
-SILENCES = text("SELECT * FROM silences WHERE ends_us > :at_us ORDER BY starts_us, id")
+# One window.
+WINDOW = text("SELECT * FROM silences WHERE id = :id")
+
+# Windows that have not ended, by when they begin. Rows of the first release have no purpose.
+WINDOWS = text("""
+    SELECT * FROM silences
+    WHERE ends_us > :at_us AND coalesce(purpose, 'silence') = :purpose ORDER BY starts_us, id
+""")
+
+# All windows, newest first.
+ALL_WINDOWS = text("""
+    SELECT * FROM silences WHERE coalesce(purpose, 'silence') = :purpose
+    ORDER BY starts_us DESC, id DESC LIMIT :limit
+""")
+
+# End a window earlier than it would.
+END_WINDOW = text("UPDATE silences SET ends_us = :at_us WHERE id = :id AND ends_us > :at_us")
+
+MOST_ENDED = 500  # windows in a list of all
 
 
 class SqlSwitches:
@@ -61,33 +86,85 @@ class SqlSwitches:
                     reason=freeze.reason,
                 )
 
-    def add_silence(self, silence: Silence) -> None:
-        """Keep a silence; the same id again changes nothing."""
+    def add_window(self, window: Window) -> None:
+        """Keep a window; the same id again changes nothing."""
+        again = window.recurrence
         with self._connections.write() as transaction:
             transaction.change(
-                ADD_SILENCE,
-                id=silence.id,
-                host_pattern=silence.host_pattern,
-                metric_pattern=silence.metric_pattern,
-                starts_us=codec.micros(silence.starts_at),
-                ends_us=codec.micros(silence.ends_at),
-                made_by=silence.by,
-                reason=silence.reason,
+                ADD_WINDOW,
+                id=window.id,
+                purpose=window.purpose.value,
+                matchers=codec.MATCHERS.encode(window.matchers),
+                starts_us=codec.micros(window.starts_at),
+                ends_us=codec.micros(window.ends_at),
+                made_by=window.by,
+                reason=window.comment,
+                cron=again and again.cron,
+                zone=again and again.zone,
+                lasts_s=again and round(again.lasts.total_seconds()),
             )
 
-    def silences(self, *, at: datetime) -> Sequence[Silence]:
-        """Return those that stand or are still to come."""
+    def window(self, window: WindowId) -> Window:
+        """Return one, also after its end. Raises NoSuchWindow."""
         with self._connections.read() as transaction:
-            rows = transaction.rows(SILENCES, at_us=codec.micros(at))
-        return tuple(
-            Silence(
-                id=row.id,
-                host_pattern=row.host_pattern,
-                metric_pattern=row.metric_pattern,
-                starts_at=codec.instant(row.starts_us),
-                ends_at=codec.instant(row.ends_us),
-                by=row.made_by,
-                reason=row.reason,
-            )
-            for row in rows
-        )
+            return _get(transaction, window)
+
+    def windows(
+        self, purpose: Purpose, *, at: datetime, ended_too: bool = False
+    ) -> Sequence[Window]:
+        """Return those that have not ended by then, by when they begin; or all, newest first."""
+        with self._connections.read() as transaction:
+            if ended_too:
+                rows = transaction.rows(ALL_WINDOWS, purpose=purpose.value, limit=MOST_ENDED)
+            else:
+                rows = transaction.rows(WINDOWS, purpose=purpose.value, at_us=codec.micros(at))
+        return tuple(_window(row) for row in rows)
+
+    def end_window(self, window: WindowId, *, at: datetime) -> Window:
+        """End one then, if it would end later, and return it as it is. Raises NoSuchWindow."""
+        with self._connections.write() as transaction:
+            transaction.change(END_WINDOW, id=window, at_us=codec.micros(at))
+            return _get(transaction, window)
+
+
+def _get(transaction: Transaction, window: WindowId) -> Window:
+    row = transaction.row(WINDOW, id=window)
+    if row is None:
+        message = f"no silence or maintenance is called {window!r}; list them to find its id"
+        raise NoSuchWindow(message)
+    return _window(row)
+
+
+def _window(row: Row[Any]) -> Window:
+    """Read a row."""
+    again = None
+    if row.cron is not None:
+        again = Recurrence(row.cron, row.zone, timedelta(seconds=row.lasts_s))
+    return Window(
+        id=WindowId(row.id),
+        purpose=codec.member(Purpose, row.purpose or Purpose.SILENCE.value),
+        matchers=_first_release(row) if row.matchers is None else _matchers(row.matchers),
+        starts_at=codec.instant(row.starts_us),
+        ends_at=codec.instant(row.ends_us),
+        by=row.made_by,
+        comment=row.reason,
+        recurrence=again,
+    )
+
+
+def _matchers(text_form: str) -> tuple[Matcher, ...]:
+    return codec.MATCHERS.decode(text_form)
+
+
+def _first_release(row: Row[Any]) -> tuple[Matcher, ...]:
+    """Return the two patterns of a silence of the first release as matchers."""
+    return tuple(
+        Matcher(label, Comparison.MATCHES, _expression(pattern))
+        for label, pattern in (("host", row.host_pattern), ("metric", row.metric_pattern))
+    )
+
+
+def _expression(pattern: str) -> str:
+    """Return a pattern with * and ? as a regular expression of the whole value."""
+    words = {"*": ".*", "?": "."}
+    return "".join(words.get(one) or re.escape(one) for one in pattern)

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi import status as http
 
-from sentienguard.controlplane.api import schemas, views
+from sentienguard.controlplane import versions
+from sentienguard.controlplane.api import incident_schemas, replay_views, schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.controlplane.problems import not_found
-from sentienguard.flow import reports
+from sentienguard.flow import replaying, reports
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import IncidentId, order_id
@@ -31,11 +32,11 @@ def list_incidents(  # noqa: PLR0917  # one argument for each query parameter
     text: Annotated[str | None, Query(max_length=200)] = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> schemas.IncidentPage:
+) -> incident_schemas.IncidentPage:
     """List incidents of the environments that the caller may see, newest first."""
     where = IncidentFilter(status, outcome, environment, host, text)
     page = caller.centre.incidents.list(where, cursor=cursor, limit=limit)
-    return schemas.IncidentPage(
+    return incident_schemas.IncidentPage(
         items=[
             views.summary(incident)
             for incident in page.incidents
@@ -46,13 +47,13 @@ def list_incidents(  # noqa: PLR0917  # one argument for each query parameter
 
 
 @router.get("/{incident_id}")
-def story(incident_id: str, caller: Viewer) -> schemas.IncidentStory:
+def story(incident_id: str, caller: Viewer) -> incident_schemas.IncidentStory:
     """Tell one incident: the anomaly, the decision, the question, the order, every fact."""
     centre = caller.centre
     incident = _visible(caller, incident_id)
     kept = _order(caller, incident)
     approval = centre.approvals.of(incident.id)
-    return schemas.IncidentStory(
+    return incident_schemas.IncidentStory(
         incident=views.summary(incident),
         agent_id=incident.agent,
         tags=dict(incident.tags),
@@ -71,8 +72,28 @@ def record(incident_id: str, caller: Viewer) -> dict[str, Any]:
     return reports.record(caller.centre.log, incident.id)
 
 
+@router.get("/{incident_id}/replay")
+def replay(incident_id: str, caller: Viewer) -> replay_views.ReplayView:
+    """Make the decision again from what the audit log kept, and say where the two differ."""
+    incident = _visible(caller, incident_id)
+    again = replaying.Replaying(caller.centre, versions.deciding())
+    return replay_views.replay(again.replay(incident))
+
+
+@router.post("/{incident_id}/replay")
+def replay_under(
+    incident_id: str, asked: replay_views.ReplayUnder, caller: Viewer
+) -> replay_views.ReplayView:
+    """As GET, and show rule by rule what another policy would have decided; nothing is changed."""
+    incident = _visible(caller, incident_id)
+    again = replaying.Replaying(caller.centre, versions.deciding())
+    return replay_views.replay(again.replay(incident, asked.policy))
+
+
 @router.post("/{incident_id}/stop", status_code=http.HTTP_202_ACCEPTED)
-def stop(incident_id: str, answer: schemas.AnswerNote, caller: Stopper) -> schemas.IncidentSummary:
+def stop(
+    incident_id: str, answer: schemas.AnswerNote, caller: Stopper
+) -> incident_schemas.IncidentSummary:
     """Stop an execution in mid-flight: the host kills the step and undoes what ran."""
     incident = _visible(caller, incident_id)
     caller.require(Permission.STOP_EXECUTION, incident.environment, f"stop {incident_id}")

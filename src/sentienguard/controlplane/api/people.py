@@ -16,25 +16,30 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sentienguard import __version__
-from sentienguard.controlplane import alert_door, problems
+from sentienguard.controlplane import alert_door, problems, telemetry_description
 from sentienguard.controlplane.alert_door import AlertDoor
 from sentienguard.controlplane.api import (
     alerts,
     approvals,
     audit,
     auth,
+    history,
     hosts,
     incidents,
     live,
     playbooks,
+    queries,
     status_page,
     switches,
     system,
+    topology,
     users,
     webhook_tokens,
 )
 from sentienguard.controlplane.api.caller import authenticated
 from sentienguard.controlplane.centre import Centre
+from sentienguard.controlplane.queries import Queries
+from sentienguard.controlplane.telemetry_door import TelemetryDoor
 from sentienguard.model import errors
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/auth/login"})
@@ -59,8 +64,13 @@ class BodyTooLarge(errors.Rejected):
     """The body of a request is larger than anything that the API takes."""
 
 
-def application(centre: Centre, door: AlertDoor | None = None, ui: Path = UI_DIRECTORY) -> FastAPI:
-    """Return the people's application, with the webhooks' door before it."""
+def application(
+    centre: Centre,
+    door: AlertDoor | None = None,
+    telemetry: TelemetryDoor | None = None,
+    ui: Path = UI_DIRECTORY,
+) -> FastAPI:
+    """Return the people's application, with the doors of alerts and of telemetry before it."""
     app = FastAPI(
         title="SentienGuard",
         version=__version__,
@@ -69,10 +79,11 @@ def application(centre: Centre, door: AlertDoor | None = None, ui: Path = UI_DIR
         openapi_url="/openapi.json",
     )
     app.state.centre = centre
+    app.state.queries = Queries(centre)
     problems.install(app)
     for module in (
         auth, system, incidents, approvals, playbooks, hosts, audit, switches, users, live,
-        alerts, webhook_tokens,
+        alerts, webhook_tokens, topology, queries, history,
     ):  # fmt: skip
         app.include_router(module.router)
     _require_guards(app.routes)
@@ -94,6 +105,9 @@ def application(centre: Centre, door: AlertDoor | None = None, ui: Path = UI_DIR
     if door is not None:
         app.state.alert_door = door
         app.add_middleware(door.before)
+    if telemetry is not None:
+        app.state.telemetry_door = telemetry
+        app.add_middleware(telemetry.before)
     return app
 
 
@@ -138,6 +152,7 @@ def _describe_webhooks(app: FastAPI) -> None:
     def described() -> dict[str, Any]:
         schema = generate()
         alert_door.describe(schema)
+        telemetry_description.describe(schema)
         return schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way of extending it

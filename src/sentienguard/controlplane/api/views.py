@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
-from sentienguard.controlplane.api import schemas
+from sentienguard.controlplane.api import audit_schemas, incident_schemas
 from sentienguard.model.anomaly import Anomaly, Baseline
 from sentienguard.model.approval import Approval
 from sentienguard.model.decision import Candidate, Confidence, Decision, Route, ScoreItem
@@ -62,10 +62,10 @@ ROUTES: Mapping[Route, RouteName] = {
 }
 
 
-def summary(incident: Incident) -> schemas.IncidentSummary:
+def summary(incident: Incident) -> incident_schemas.IncidentSummary:
     """Show one row of the list."""
     ended = incident.closed_at
-    return schemas.IncidentSummary(
+    return incident_schemas.IncidentSummary(
         id=incident.id,
         host=incident.host,
         environment=incident.environment,
@@ -83,11 +83,11 @@ def summary(incident: Incident) -> schemas.IncidentSummary:
     )
 
 
-def baseline(found: Baseline | None) -> schemas.Baseline | None:
+def baseline(found: Baseline | None) -> incident_schemas.Baseline | None:
     """Show a baseline."""
     if found is None:
         return None
-    return schemas.Baseline(
+    return incident_schemas.Baseline(
         mean=found.mean,
         stddev=found.stddev,
         p50=found.p50,
@@ -98,10 +98,10 @@ def baseline(found: Baseline | None) -> schemas.Baseline | None:
     )
 
 
-def anomaly(found: Anomaly) -> schemas.Anomaly:
+def anomaly(found: Anomaly) -> incident_schemas.Anomaly:
     """Show the reading that opened an incident."""
     trend = found.trend
-    return schemas.Anomaly(
+    return incident_schemas.Anomaly(
         metric=found.series.metric,
         subject=found.series.subject,
         at=found.at,
@@ -110,19 +110,23 @@ def anomaly(found: Anomaly) -> schemas.Anomaly:
         ground=found.ground.value,
         sigma=found.sigma,
         baseline=baseline(found.baseline),
-        trend=schemas.Trend(per_hour=trend.per_hour, hours_to_exhaustion=trend.hours_to_exhaustion)
+        trend=incident_schemas.Trend(
+            per_hour=trend.per_hour, hours_to_exhaustion=trend.hours_to_exhaustion
+        )
         if trend
         else None,
         reason=found.reason,
     )
 
 
-def _items(items: tuple[ScoreItem, ...]) -> list[schemas.Score]:
-    return [schemas.Score(name=it.name, value=it.value, because=it.because) for it in items]
+def _items(items: tuple[ScoreItem, ...]) -> list[incident_schemas.Score]:
+    return [
+        incident_schemas.Score(name=it.name, value=it.value, because=it.because) for it in items
+    ]
 
 
-def _candidate(found: Candidate) -> schemas.CandidateView:
-    return schemas.CandidateView(
+def _candidate(found: Candidate) -> incident_schemas.CandidateView:
+    return incident_schemas.CandidateView(
         playbook=found.playbook,
         version=found.version,
         digest=found.digest,
@@ -131,22 +135,22 @@ def _candidate(found: Candidate) -> schemas.CandidateView:
     )
 
 
-def _confidence(found: Confidence | None) -> schemas.ConfidenceView | None:
+def _confidence(found: Confidence | None) -> incident_schemas.ConfidenceView | None:
     if found is None:
         return None
-    return schemas.ConfidenceView(
+    return incident_schemas.ConfidenceView(
         value=found.value, low=found.low, high=found.high, items=_items(found.items)
     )
 
 
-def _evidence(decision: Decision) -> schemas.EvidenceView:
+def _evidence(decision: Decision) -> incident_schemas.EvidenceView:
     seen = decision.evidence
-    return schemas.EvidenceView(
+    return incident_schemas.EvidenceView(
         taken_at=seen.taken_at,
         recent=list(seen.recent),
         related=dict(seen.related),
         top_processes=[
-            schemas.ProcessView(
+            incident_schemas.ProcessView(
                 pid=use.pid,
                 name=use.name,
                 cpu_percent=use.cpu_percent,
@@ -155,16 +159,17 @@ def _evidence(decision: Decision) -> schemas.EvidenceView:
             for use in seen.top_processes
         ],
         top_paths=[
-            schemas.PathView(
+            incident_schemas.PathView(
                 path=use.path, bytes=use.bytes, growth_bytes_per_hour=use.growth_bytes_per_hour
             )
             for use in seen.top_paths
         ],
         log_lines=[
-            schemas.LogView(at=line.at, file=line.file, text=line.text) for line in seen.log_lines
+            incident_schemas.LogView(at=line.at, file=line.file, text=line.text)
+            for line in seen.log_lines
         ],
         similar=[
-            schemas.PastView(
+            incident_schemas.PastView(
                 id=past.id,
                 opened_at=past.opened_at,
                 playbook=past.playbook,
@@ -176,11 +181,11 @@ def _evidence(decision: Decision) -> schemas.EvidenceView:
     )
 
 
-def decision(made: Decision | None) -> schemas.DecisionView | None:
+def decision(made: Decision | None) -> incident_schemas.DecisionView | None:
     """Show a decision with every reason."""
     if made is None:
         return None
-    return schemas.DecisionView(
+    return incident_schemas.DecisionView(
         at=made.at,
         route=ROUTES[made.route],
         playbook=made.playbook,
@@ -190,7 +195,7 @@ def decision(made: Decision | None) -> schemas.DecisionView | None:
         confidence=_confidence(made.confidence),
         candidates=[_candidate(found) for found in made.candidates],
         verdicts=[
-            schemas.VerdictView(
+            incident_schemas.VerdictView(
                 rule=verdict.rule,
                 route=ROUTES[verdict.route],
                 reason=verdict.reason,
@@ -202,9 +207,9 @@ def decision(made: Decision | None) -> schemas.DecisionView | None:
     )
 
 
-def approval(asked: Approval) -> schemas.ApprovalView:
+def approval(asked: Approval) -> incident_schemas.ApprovalView:
     """Show a question to people."""
-    return schemas.ApprovalView(
+    return incident_schemas.ApprovalView(
         id=asked.id,
         incident=asked.incident,
         environment=asked.environment,
@@ -220,8 +225,8 @@ def approval(asked: Approval) -> schemas.ApprovalView:
     )
 
 
-def _step(record: StepRecord) -> schemas.StepView:
-    return schemas.StepView(
+def _step(record: StepRecord) -> incident_schemas.StepView:
+    return incident_schemas.StepView(
         phase=record.phase.value,
         name=record.name,
         status=record.status.value,
@@ -234,10 +239,10 @@ def _step(record: StepRecord) -> schemas.StepView:
     )
 
 
-def order(kept: KeptOrder, steps: tuple[StepRecord, ...]) -> schemas.OrderView:
+def order(kept: KeptOrder, steps: tuple[StepRecord, ...]) -> incident_schemas.OrderView:
     """Show an order with the steps that the host has reported so far."""
     report: ExecutionReport | None = kept.report
-    return schemas.OrderView(
+    return incident_schemas.OrderView(
         id=kept.order.id,
         status=kept.status.value,
         released_at=kept.released_at,
@@ -251,11 +256,11 @@ def order(kept: KeptOrder, steps: tuple[StepRecord, ...]) -> schemas.OrderView:
     )
 
 
-def timeline(entry: StoredEntry) -> schemas.TimelineEntry:
+def timeline(entry: StoredEntry) -> incident_schemas.TimelineEntry:
     """Show one leaf as one fact of the story."""
     leaf = entry.fields
     data: Mapping[str, Any] = leaf.get("data", {})
-    return schemas.TimelineEntry(
+    return incident_schemas.TimelineEntry(
         index=entry.index,
         at=_moment(leaf),
         stage=STAGE_OF_KIND.get(leaf["kind"], "audit"),  # type: ignore[arg-type]  # table values
@@ -267,10 +272,10 @@ def timeline(entry: StoredEntry) -> schemas.TimelineEntry:
     )
 
 
-def audit_entry(entry: StoredEntry) -> schemas.AuditEntryView:
+def audit_entry(entry: StoredEntry) -> audit_schemas.AuditEntryView:
     """Show one leaf of the audit log."""
     leaf = entry.fields
-    return schemas.AuditEntryView(
+    return audit_schemas.AuditEntryView(
         index=entry.index,
         at=_moment(leaf),
         kind=leaf["kind"],

@@ -6,11 +6,14 @@ from datetime import timedelta
 
 from sentienguard.controlplane.centre import Centre
 from sentienguard.model import errors
+from sentienguard.ports.metric_store import Retention
 
 log = logging.getLogger(__name__)
 INTERVAL_S = 300.0
-RETENTION = timedelta(days=90)  # of readings; a baseline needs seven days
+RETENTION = Retention()  # of readings; a baseline needs seven days of single ones
 ALERTS_KEPT = timedelta(days=30)  # of alerts that were dealt with; the log keeps what they opened
+LOGS_KEPT = timedelta(days=7)  # of other systems; whoever wants them longer has them there
+CALLS_KEPT = timedelta(days=90)  # between services, since they were last seen
 
 
 async def run(centre: Centre) -> None:
@@ -19,10 +22,15 @@ async def run(centre: Centre) -> None:
         await asyncio.sleep(INTERVAL_S)
         try:
             await asyncio.to_thread(centre.metrics.compact)
-            await asyncio.to_thread(centre.metrics.prune, centre.clock.now() - RETENTION)
+            await asyncio.to_thread(centre.metrics.age, centre.clock.now(), RETENTION)
         except (errors.Unavailable, errors.Broken) as problem:
             log.warning("the metric store was not tidied: %s", problem)
         try:
             await asyncio.to_thread(centre.alerts.forget, centre.clock.now() - ALERTS_KEPT)
         except (errors.Unavailable, errors.Broken) as problem:
             log.warning("old alerts were not dropped: %s", problem)
+        try:
+            await asyncio.to_thread(centre.outside_logs.forget, centre.clock.now() - LOGS_KEPT)
+            await asyncio.to_thread(centre.topology.forget, centre.clock.now() - CALLS_KEPT)
+        except (errors.Unavailable, errors.Broken) as problem:
+            log.warning("old lines and calls of other systems were not dropped: %s", problem)

@@ -28,6 +28,7 @@ from sentienguard.stages.decide.settings import DecideSettings
 _SLOPE, _MIDDLE = 14.0, 0.55
 _AMBIGUITY = 0.7  # taken from the logit where several playbooks match alike: 0.99 becomes 0.98
 _PRIOR_MEAN, _PRIOR_RUNS = 0.85, 4.0
+_CAP = 0.89  # of a match by likeness that is not sure: under the line of unattended running
 _TAIL = 0.05  # on each side of the 90 % interval
 
 
@@ -47,14 +48,17 @@ def estimate(
     successes = _PRIOR_MEAN * _PRIOR_RUNS + good
     failures = (1 - _PRIOR_MEAN) * _PRIOR_RUNS + bad
     works = successes / (successes + failures)
+    capped = next((one for one in best.items if one.name == matching.AUTONOMY_CAP), None)
+    most = _CAP if capped else 1.0
     low, high = _interval(successes, failures)
     return Confidence(
-        value=round(right * works, 6),
-        low=round(right * low, 6),
-        high=round(right * high, 6),
+        value=min(round(right * works, 6), most),
+        low=min(round(right * low, 6), most),
+        high=min(round(right * high, 6), most),
         items=(
             ScoreItem("right_one", round(right, 6), _why_right(best, rivals)),
             ScoreItem("works", round(works, 6), because),
+            *((ScoreItem("at_most", _CAP, capped.because),) if capped else ()),
         ),
     )
 

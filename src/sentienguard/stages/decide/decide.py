@@ -5,7 +5,7 @@ find equally good, and then the decision permits no more than it would have with
 `untrusted_text` verdict).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from sentienguard.model.decision import Candidate, Confidence, Decision, Verdict
@@ -33,14 +33,17 @@ def decide(
     record: Records,
     circumstances: Circumstances,
     settings: DecideSettings,
+    *,
+    vector: Sequence[float] | None = None,
 ) -> Decision:
     """Decide what may be done about an incident.
 
-    `record` answers for a playbook in the evidence's environment and on its host. The decision
-    carries every rule's verdict; it is made at the time the evidence was taken.
+    `record` answers for a playbook in the evidence's environment and on its host; `vector` is the
+    embedding of `meaning.spoken(evidence)` by the library's model. The decision carries every
+    rule's verdict; it is made at the time the evidence was taken.
     """
     query = meaning.of_evidence(evidence)
-    candidates = library.rank(query)
+    candidates = library.rank(query, vector)
     chosen, certainty, filled, verdicts = _judged(
         evidence,
         library,
@@ -50,7 +53,7 @@ def decide(
         settings=settings,
     )
     if any(item.name == "hint" for one in candidates for item in one.items):
-        by_facts = library.rank(matching.without_hints(query))
+        by_facts = library.rank(matching.without_hints(query), vector)
         _, _, _, plain = _judged(
             evidence,
             library,
@@ -72,6 +75,8 @@ def decide(
         candidates=candidates,
         verdicts=verdicts,
         evidence=evidence,
+        embedding_model="" if vector is None else library.shelf.model,
+        library_index=library.shelf.index,
     )
 
 

@@ -11,6 +11,11 @@ Rules, cited below by number:
    write only break ties between playbooks whose scores are within `_TIE` of the best.
 4. Every score is the sum of its items, and each item says which words or slots it rests on.
 5. The order is total: score, then name, then digest. The same input gives the same output.
+6. Embeddings rank what matches and never make a match (`retrieval`). They compare measured facts
+   with descriptions.
+7. A match that no author declared for this metric, and one for a relative of the system, carries
+   the item `AUTONOMY_CAP` with its reason, unless the calibrated comparison is sure of it:
+   `confidence` then stays below unattended running.
 """
 
 import math
@@ -22,9 +27,14 @@ from sentienguard.model.decision import Candidate, ScoreItem
 from sentienguard.model.playbook import Playbook, Slots
 from sentienguard.stages.decide import meaning, words
 from sentienguard.stages.decide.meaning import Query
+from sentienguard.stages.decide.retrieval import calibration, ranking
+from sentienguard.stages.decide.retrieval.shelf import Document, Shelf, Vectors
 
 MATCH_FROM = 0.60  # score from which a playbook counts as being for this
 SHOWN = 5  # candidates that are kept and explained
+AUTONOMY_CAP = "autonomy_cap"  # the item that says why a match may not run unattended
+_UNATTENDED = 0.90  # probability by likeness from which rule 7 lifts its cap
+_UNLIKE, _ALIKE = 0.25, 0.75  # cosines that are worth nothing, and as much as all the words
 _TIE = 0.1  # scores closer than this are alike: they differ in words only
 _NEAR_MISS = 0.45  # the cap of rule 2, under MATCH_FROM
 _WEIGHTS: Mapping[str, float] = {
@@ -49,7 +59,8 @@ class _Entry:
 class Library:
     """The playbooks that may be chosen from, prepared once for many decisions."""
 
-    def __init__(self, playbooks: Sequence[Playbook]) -> None:
+    def __init__(self, playbooks: Sequence[Playbook], vectors: Vectors | None = None) -> None:
+        """Prepare; `vectors` are those of `documents`, in their order."""
         ordered = sorted(playbooks, key=lambda one: (one.name, one.digest))
         self.playbooks: tuple[Playbook, ...] = tuple(ordered)
         self._entries = tuple(_entry(playbook) for playbook in ordered)
@@ -60,17 +71,64 @@ class Library:
             for term, count in sorted(holding.items())
         }
 
-    def rank(self, query: Query) -> tuple[Candidate, ...]:
-        """Return the best playbooks, best first, at most `SHOWN`, near misses among them."""
-        scored = [self._candidate(entry, query) for entry in self._entries]
+        self.documents = tuple(_document(playbook) for playbook in ordered)
+        self.shelf = Shelf(self.documents, vectors)
+
+    def rank(self, query: Query, vector: Sequence[float] | None = None) -> tuple[Candidate, ...]:
+        """Return the best playbooks, best first, at most `SHOWN`, near misses among them.
+
+        `vector` is the embedding of `query.question.spoken` by the model of the library's vectors.
+        """
+        alike = self._likeness(query, vector)
+        scored = [
+            self._candidate(entry, query, alike[at] if alike else None)
+            for at, entry in enumerate(self._entries)
+        ]
         scored.sort(key=_order)
-        return self._ties_broken(scored, query)[:SHOWN]
+        kept = self._ties_broken(scored, query)[:SHOWN]
+        return self._capped(kept, query, vector)
 
     def get(self, candidate: Candidate) -> Playbook:
         """Return the playbook that a candidate of this library names."""
         return next(one for one in self.playbooks if one.digest == candidate.digest)
 
-    def _candidate(self, entry: _Entry, query: Query) -> Candidate:
+    def _likeness(self, query: Query, vector: Sequence[float] | None) -> list[float] | None:
+        """Return the cosine of each playbook's description; None without vectors."""
+        cosines = self.shelf.cosines(vector) if query.question else None
+        return None if cosines is None else [round(float(one), 4) for one in cosines[1]]
+
+    def _capped(
+        self, kept: tuple[Candidate, ...], query: Query, vector: Sequence[float] | None
+    ) -> tuple[Candidate, ...]:
+        """Say of the first why it may not run unattended, if so (rule 7)."""
+        if not matches(kept):
+            return kept
+        playbook = self.get(kept[0])
+        reason = ""
+        if not meaning.same_family(playbook.slots.system, query.systems):
+            reason = f"{playbook.slots.system} is a relative of what this is about"
+        elif query.metric and query.metric not in playbook.metrics:
+            reason = self._doubt(kept[0], query, vector)
+        if not reason:
+            return kept
+        first = replace(kept[0], items=(*kept[0].items, ScoreItem(AUTONOMY_CAP, 0.0, reason)))
+        return (first, *kept[1:])
+
+    def _doubt(self, first: Candidate, query: Query, vector: Sequence[float] | None) -> str:
+        """Say why the comparison by likeness is not sure of a match; empty: it is."""
+        if query.question is None or vector is None or not self.shelf.model:
+            return f"not declared for {query.metric}, and compared by words alone"
+        asked = ranking.ask(self.shelf, query.question, vector)
+        nearest = self.playbooks[asked.order[0]]
+        if nearest.digest != first.digest:
+            return f"not declared for {query.metric}, and {nearest.name} is more alike"
+        sure = calibration.judge(self.shelf, asked)
+        if sure.value >= _UNATTENDED:
+            return ""
+        because = "; ".join(sure.caps) or f"likeness is {sure.value:.2f} sure"
+        return f"not declared for {query.metric}: {because}"
+
+    def _candidate(self, entry: _Entry, query: Query, alike: float | None) -> Candidate:
         playbook = entry.playbook
         items = [
             _metric_item(playbook, query),
@@ -80,6 +138,9 @@ class Library:
             self._words_item(entry, query.terms),
         ]
         total = sum(item.value for item in items)
+        if alike is not None and total >= MATCH_FROM:
+            items.append(_meaning_item(alike, items[-1].value))
+            total += items[-1].value
         against = _contradiction(playbook, query)
         if against and total > _NEAR_MISS:
             items.append(ScoreItem("cap", _NEAR_MISS - total, f"near miss: {against}"))
@@ -175,12 +236,31 @@ def _slot_item(name: str, declared: str, wanted: frozenset[str]) -> ScoreItem:
     return ScoreItem(name, 0.0, f"{name} {declared}, not {' or '.join(sorted(wanted))}")
 
 
+def _meaning_item(alike: float, by_words: float) -> ScoreItem:
+    """Return what likeness adds to the words (rule 6), up to the words' whole weight."""
+    share = min(max((alike - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0), 1.0)
+    value = max(_WEIGHTS["words"] * share - by_words, 0.0)
+    return ScoreItem("meaning", round(value, 6), f"description means alike, cosine {alike:.2f}")
+
+
+def _document(playbook: Playbook) -> Document:
+    system = playbook.slots.system
+    return Document(
+        id=str(playbook.digest),
+        title=playbook.name,
+        service="" if system == "any" else system,
+        text=playbook.description,
+    )
+
+
 def _contradiction(playbook: Playbook, query: Query) -> str:
     """Say what speaks against a playbook (rule 2); empty: nothing."""
     if query.metric and playbook.metrics and query.metric not in playbook.metrics:
         return f"declared for {', '.join(playbook.metrics)}, not {query.metric}"
     slots: Slots = playbook.slots
-    if not meaning.same_family(slots.system, query.systems):
+    if not meaning.same_family(slots.system, query.systems) and not meaning.related(
+        slots.system, query.systems
+    ):
         return f"{slots.system}, not {' or '.join(sorted(query.systems))}"
     for name, declared, wanted in (
         ("resource", slots.resource, query.resources),

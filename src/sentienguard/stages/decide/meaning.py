@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from sentienguard.model.evidence import Evidence
 from sentienguard.stages.decide import words
+from sentienguard.stages.decide.retrieval import lexicon
+from sentienguard.stages.decide.retrieval.question import Question
 
 _NONE: frozenset[str] = frozenset()
 
@@ -23,6 +25,7 @@ class Query:
     symptoms: frozenset[str]
     terms: tuple[str, ...]  # words of measured facts
     hints: tuple[str, ...] = ()  # words of text that anybody can write
+    question: Question | None = None  # measured facts for comparing by likeness; None: do not
 
 
 # metric -> resources, symptoms, and the words that a person would use. Where nothing says what
@@ -101,7 +104,7 @@ def of_evidence(evidence: Evidence) -> Query:
     if _answers_with_an_error(evidence):
         symptoms, said = _DEGRADED
     named = words.terms(f"{series.metric} {series.subject} {evidence.tags.get('service', '')}")
-    systems = frozenset(term for term in named if term in _SYSTEMS)
+    systems = frozenset(term for term in named if term in _SYSTEMS) | lexicon.products(named)
     return Query(
         metric=series.metric,
         systems=systems | {"linux"},
@@ -109,7 +112,19 @@ def of_evidence(evidence: Evidence) -> Query:
         symptoms=symptoms,
         terms=(*words.terms(said), *sorted(systems)),
         hints=words.terms(free_text(evidence)),
+        question=Question(
+            service=" ".join(sorted(systems)) or evidence.tags.get("service", ""),
+            name="",
+            metrics=(series.metric,),
+            text=said,
+        ),
     )
+
+
+def spoken(evidence: Evidence) -> str:
+    """Return what is embedded: measured facts alone, never what anybody on the host can write."""
+    question = of_evidence(evidence).question
+    return question.spoken if question else ""
 
 
 def _answers_with_an_error(evidence: Evidence) -> bool:
@@ -154,6 +169,11 @@ def free_text(evidence: Evidence) -> str:
 def same_family(declared: str, wanted: frozenset[str]) -> bool:
     """Tell whether a declared system can be what is wanted."""
     return not wanted or declared in _OPEN or declared in wanted
+
+
+def related(declared: str, wanted: frozenset[str]) -> bool:
+    """Tell whether a declared system is a relative of what is wanted, such as PostgreSQL's."""
+    return bool(lexicon.families([declared]) & lexicon.families(wanted))
 
 
 def _meaning(metric: str) -> tuple[frozenset[str], frozenset[str], str]:

@@ -12,7 +12,10 @@ is normal; what to do about it belongs to `stages.decide`.
     detector     the judge of one sample: the four above, confirmed, with hysteresis
     alert_rules  what an alert from outside is about, by declared rules
     correlate    anomalies of one host and one moment, folded by cause
+    silencing    what a silence or a maintenance covers, by label matchers
+    windows      when it stands, in its time zone; `cron` reads the recurrence
     recurrence   earlier incidents with the same symptom
+    lanes        scores of series that nobody described: deviation, novelty, host, ramp
 
 To teach it a metric, add a row to `kinds.KINDS` and, where a bound needs no history, to
 `limits.LIMITS`. A metric without a row is judged by what its name ends in.

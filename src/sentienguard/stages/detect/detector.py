@@ -14,6 +14,8 @@ Rules, cited below by number:
    running does not answer either.
 8. A reading that is no finite number is ignored; a sample that is not newer than the last one of
    its host moves no counter twice.
+9. What was reported and then put aside (`set_aside`) is reported again with the next reading that
+   is still anomalous.
 """
 
 import math
@@ -136,6 +138,14 @@ class Detector:
                 if watch.standing is not None
             )
         )
+
+    def set_aside(self, series: Series) -> None:
+        """Take back the report of a symptom that nobody shall hear of now (rule 9)."""
+        watch = self._watches.get(series.host, {}).get(series)
+        if watch is not None:
+            watch.standing = None
+            watch.grounds.clear()
+            watch.calm = 0
 
     def forget(self, host: str) -> None:
         """Drop what is remembered of a host that is gone."""

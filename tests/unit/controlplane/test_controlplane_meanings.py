@@ -1,0 +1,76 @@
+"""Vectors are made once for a catalogue and a model, kept, and never those of another."""
+
+import json
+
+import numpy as np
+
+from sentienguard.controlplane.meanings import Meanings
+from sentienguard.ports import embedder
+from tests.support import match_library as library
+
+DOCUMENTS = library.DOCUMENTS
+
+
+def same(one, other):
+    return one.model == other.model and all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("titles", "texts")
+    )
+
+
+class Away(library.HashedWords):
+    def embed(self, texts):
+        raise embedder.EmbedderAway(f"no answer for {len(texts)} texts")
+
+
+def test_the_library_is_embedded_once_and_read_after_a_restart(tmp_path):
+    model = library.HashedWords()
+    first = Meanings(model, tmp_path).library(DOCUMENTS)
+    again = Meanings(model, tmp_path)
+    assert model.asked == 2 * len(DOCUMENTS)
+    second = again.library(DOCUMENTS)
+    assert again.library(DOCUMENTS) is second
+    assert model.asked == 2 * len(DOCUMENTS)
+    assert same(first, second)  # to the last digit: a restart ranks as before
+    assert second.model == "hashed-words"
+
+
+def test_another_catalogue_or_another_model_has_vectors_of_its_own(tmp_path):
+    model = library.HashedWords()
+    meanings = Meanings(model, tmp_path)
+    meanings.library(DOCUMENTS)
+    assert len(meanings.library(DOCUMENTS[1:]).texts) == len(DOCUMENTS) - 1
+    other = library.HashedWords()
+    other.model = "another"
+    assert Meanings(other, tmp_path).library(DOCUMENTS).model == "another"
+    assert other.asked == 2 * len(DOCUMENTS)
+    assert len(list(tmp_path.glob("*.json"))) == 3
+
+
+def test_a_damaged_file_is_made_again(tmp_path):
+    model = library.HashedWords()
+    whole = Meanings(model, tmp_path).library(DOCUMENTS)
+    [path] = tmp_path.glob("*.json")
+    kept = json.loads(path.read_text())
+    for damaged in ("{", "[]", "{}", json.dumps({**kept, "texts": kept["texts"][1:]}),
+                    json.dumps({**kept, "model": "another"})):  # fmt: skip
+        path.write_text(damaged)
+        assert same(Meanings(model, tmp_path).library(DOCUMENTS), whole)
+
+
+def test_a_place_that_cannot_be_written_keeps_nobody_from_deciding(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert Meanings(library.HashedWords(), tmp_path / "file").library(DOCUMENTS) is not None
+
+
+def test_a_question_that_comes_again_is_not_embedded_again(tmp_path):
+    model = library.HashedWords()
+    meanings = Meanings(model, tmp_path)
+    assert meanings.question("disk full") == meanings.question("disk full")
+    assert model.asked == 1
+
+
+def test_where_no_vector_comes_matching_goes_by_words(tmp_path):
+    meanings = Meanings(Away(), tmp_path)
+    assert meanings.library(DOCUMENTS) is None
+    assert meanings.question("disk full") is None
+    assert not list(tmp_path.glob("*"))
