@@ -194,8 +194,8 @@ class Engine:
     def _wait(self, incident: IncidentId, question: flow.Wait) -> flow.Event:
         now_ms = self._step("now", lambda: int(self._work.now().timestamp() * 1000))
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
-        patience = max(0.0, (question.until - now).total_seconds())
-        message = DBOS.recv(TOPIC, timeout_seconds=patience)
+        patience = question.left(now)
+        message = DBOS.recv(TOPIC, timeout_seconds=patience.total_seconds())
         event = flow.NothingCame() if message is None else event_codec.decode(message)
         if isinstance(event, flow.NothingCame):  # the wait is over, or loops.patience ended it
             return self._event("silence", lambda: self._work.silence(incident))

@@ -183,6 +183,11 @@ class Wait:
     """Wait for something from outside: yields what came, or NothingCame at `until`."""
 
     until: datetime
+    at_most: timedelta  # from whenever it begins: a clock that was set back makes no wait longer
+
+    def left(self, now: datetime) -> timedelta:
+        """Return how long there is to wait from now on."""
+        return min(max(self.until - now, timedelta(0)), self.at_most)
 
 
 Question: TypeAlias = Decide | Release | Withdraw | Wait
@@ -225,7 +230,7 @@ def advance(life: Life, event: Event) -> tuple[Life, Turn]:
         case Decided() if isinstance(life.asked, Decide):
             return _after_decision(life, event)
         case Released() if isinstance(life.asked, Release):
-            return _ask(life, Wait(event.at + DELIVERY_PATIENCE))
+            return _ask(life, _wait(event.at, DELIVERY_PATIENCE))
         case Answered() if life.status is Status.AWAITING_APPROVAL:
             return _after_answer(life, event)
         case Settled() if life.status in SETTLED_FROM and isinstance(life.asked, Wait):
@@ -266,14 +271,19 @@ def _after_decision(life: Life, event: Decided) -> tuple[Life, Turn]:
             return _release(life, event.order, event.reason)
         case Route.ASK if event.order is not None and event.approval is not None:
             waiting = replace(life, status=Status.AWAITING_APPROVAL)
+            opened = event.approval.opened_at
             return _ask(
                 waiting,
-                Wait(event.approval.expires_at),
+                _wait(opened, event.approval.expires_at - opened),
                 OpenApproval(event.approval),
                 Move(Status.AWAITING_APPROVAL, f"waiting for a person: {event.reason}"),
             )
         case _:  # ESCALATE, or a route without what it needs, which permits nothing
             return _close(life, Outcome.ESCALATED, event.reason, escalate=True)
+
+
+def _wait(since: datetime, patience: timedelta) -> Wait:
+    return Wait(since + patience, patience)
 
 
 def _release(life: Life, order: Order, why: str) -> tuple[Life, Turn]:
@@ -317,7 +327,7 @@ def _after_report(life: Life, event: OrderEnded) -> tuple[Life, Turn]:
             verifying = replace(life, status=Status.VERIFYING)
             return _ask(
                 verifying,
-                Wait(event.at + life.recovery),
+                _wait(event.at, life.recovery),
                 Move(Status.VERIFYING, "the host says it worked; the centre is looking too"),
             )
         case ExecutionOutcome.SUCCESS_NO_ACTION:
@@ -359,4 +369,4 @@ def _after_withdrawal(life: Life, event: Withdrawn) -> tuple[Life, Turn]:
         summary = "the host did not fetch the order in time; it was taken back"
         return _close(life, Outcome.ESCALATED, summary, escalate=True)
     deadline = timedelta(seconds=life.order.deadline_s if life.order else 0)
-    return _ask(replace(life, delivered=True), Wait(event.at + deadline + REPORT_MARGIN))
+    return _ask(replace(life, delivered=True), _wait(event.at, deadline + REPORT_MARGIN))

@@ -160,7 +160,7 @@ class Engine:
             return self._answer(incident, record, event)
         now = self._work.now()
         if record.wait_ends is None:
-            patience = max(0.0, (question.until - now).total_seconds())
+            patience = question.left(now).total_seconds()
             record.wait_ends, record.wait_s = now + timedelta(seconds=patience), patience
         else:  # recovered
             left = max(0.0, (record.wait_ends - now).total_seconds())

@@ -24,4 +24,4 @@ def test_how_long_the_symptom_may_take_to_go(ground, patience) -> None:
     life, _ = flow.advance(life, flow.Released(NOW))
     ended = flow.OrderEnded(NOW, order().id, ExecutionOutcome.SUCCESS, "done")
     _, turn = flow.advance(life, ended)
-    assert turn.then == flow.Wait(NOW + patience)
+    assert turn.then == flow.Wait(NOW + patience, patience)

@@ -318,7 +318,7 @@ def test_the_waits_are_those_that_the_documents_name():
 
 def waiting(status, **more):
     life, _ = flow.begin(stories.incident())
-    asked = flow.Wait(NOW)
+    asked = flow.Wait(NOW, timedelta(0))
     return dataclasses.replace(life, status=status, asked=asked, **more)
 
 
@@ -342,7 +342,7 @@ def test_a_report_for_nobodys_order_changes_nothing():
 def test_an_order_that_is_gone_is_waited_for_by_the_margin_alone():
     life = dataclasses.replace(waiting(Status.MITIGATING), asked=flow.Withdraw(OrderId("ord_1")))
     _, turn = flow.advance(life, flow.Withdrawn(NOW, taken_back=False))
-    assert turn.then == flow.Wait(NOW + flow.REPORT_MARGIN)
+    assert turn.then == flow.Wait(NOW + flow.REPORT_MARGIN, flow.REPORT_MARGIN)
 
 
 @pytest.mark.parametrize(
@@ -370,3 +370,18 @@ def test_a_no_is_told_with_its_note(note, summary):
 def test_nouns_of_the_flow_are_equal_when_they_say_the_same():
     assert flow.Decide() == flow.Decide()
     assert flow.NothingCame() == flow.NothingCame()
+
+
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        (NOW, timedelta(minutes=15)),
+        (NOW + timedelta(minutes=14), timedelta(minutes=1)),
+        (NOW + timedelta(minutes=16), timedelta(0)),
+        (NOW - timedelta(days=365), timedelta(minutes=15)),
+    ],
+)
+def test_a_clock_that_was_set_back_before_a_wait_makes_it_no_longer(now, left):
+    """Seeds 6987 and 7391 of the long search: an incident would have waited a year."""
+    wait = flow.Wait(NOW + timedelta(minutes=15), timedelta(minutes=15))
+    assert wait.left(now) == left
