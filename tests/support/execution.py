@@ -22,7 +22,7 @@ from sentienguard.agent import lean, private_files
 from sentienguard.model import ids, order, playbook
 from sentienguard.playbook import parse
 from sentienguard.trust import catalogue as catalogues
-from sentienguard.trust import dsse
+from sentienguard.trust import delegation, dsse
 from sentienguard.trust import order as orders
 from sentienguard.trust import root as roots
 from sentienguard.trust.keys import SigningKey
@@ -50,6 +50,7 @@ class Centre:
         self.second_signer = key(5)
         self.approvers = [key(20 + n) for n in range(approvers)]
         self.threshold = threshold
+        self.delegations: dict[str, delegation.Delegation] = {}  # limits of signers by key id
         self.seq = 0
 
     def root_envelope(
@@ -70,6 +71,7 @@ class Centre:
                 roots.RoleName.APPROVER: (people, min(2, len(people)) or 1),
             },
             log_origin=ORIGIN,
+            delegations=self.delegations,
         )
         return dsse.seal(roots.PAYLOAD_TYPE, payload, [self.root_key])
 

@@ -6,14 +6,22 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from sentienguard.cli import client, frame
-from sentienguard.model import errors
+from sentienguard.cli import (
+    client,
+    frame,
+    given_files,
+    import_commands,
+    proof_commands,
+    signature_commands,
+)
 from sentienguard.playbook import lint as linting
 from sentienguard.playbook import parse
 
 app = typer.Typer(no_args_is_help=True, help="The remedies that may run.")
-
-LONGEST_BYTES = 1 << 20  # of a playbook file; the language itself allows less
+app.command("test")(proof_commands.prove)
+app.command("import")(import_commands.import_)
+app.command("sign")(signature_commands.sign)
+app.command("verify")(signature_commands.verify)
 
 
 @app.command("list")
@@ -84,13 +92,7 @@ def lint(
 
 
 def _judged(file: Path) -> list[dict[str, Any]]:
-    try:
-        with file.open("rb") as opened:
-            stored = opened.read(LONGEST_BYTES + 1)
-    except OSError as cause:
-        raise errors.Rejected(f"{file}: cannot be read: {cause.strerror}") from cause
-    if len(stored) > LONGEST_BYTES:
-        raise errors.Rejected(f"{file}: expected at most {LONGEST_BYTES >> 20} MiB, found more")
+    stored = given_files.read(file)
     try:
         draft = parse.load_draft(stored, origin=str(file))
     except parse.BrokenPlaybook as broken:

@@ -12,6 +12,7 @@ not: any knowledge of how the product solves it beyond the name of the playbook.
     story.py       an incident's story as lines of five stages
     screen.py      those lines on a terminal, or one after the other
     scoring.py     was it what was expected
+    proving.py     a drill's fault and orders straight to a real executor
     web_service.py the service that some drills break
 
 Add a drill: a file with a class that offers `drill.Drill`, one line in `library.py`, a case in
