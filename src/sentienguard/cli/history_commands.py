@@ -66,7 +66,7 @@ def import_(  # noqa: PLR0917  the options of a command
         source = Prometheus(
             str(prometheus),
             host_label,
-            dict(_pair(one) for one in host or ()),
+            dict(pair(one) for one in host or ()),
             token_file.read_text(encoding="utf-8").strip() if token_file else "",
         )
         end = round(time.time()) // step * step
@@ -113,7 +113,8 @@ def _send(asked: client.Client, stretch: Stretch) -> int:
     return kept
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """Return what VALUE=HOST says. Raises Rejected."""
     value, equals, host = text.rpartition("=")
     if not equals or not value:
         raise errors.Rejected(f"--host {text!r}: expected VALUE=HOST")

@@ -110,7 +110,7 @@ class Prometheus:
         found: dict[tuple[str, str], Stretch] = {}
         for start in range(span_s[0], span_s[1] + 1, PAGE_STEPS * step_s):
             end = min(start + (PAGE_STEPS - 1) * step_s, span_s[1])
-            for one in self._page(wanted.expression, start, end, step_s):
+            for one in self.page(wanted.expression, start, end, step_s):
                 labels = one["metric"]
                 host = self._host(str(labels.get(self.host_label, "")))
                 subject = str(labels.get(wanted.subject_label, "")) if wanted.subject_label else ""
@@ -121,7 +121,8 @@ class Prometheus:
     def _host(self, value: str) -> str:
         return self.renamed.get(value) or value.rpartition(":")[0] or value
 
-    def _page(self, expression: str, start: int, end: int, step: int) -> list[dict[str, Any]]:
+    def page(self, expression: str, start: int, end: int, step: int) -> list[dict[str, Any]]:
+        """Return what one range query gives. Raises SourceWrong, Unavailable."""
         asked = {"query": expression, "start": str(start), "end": str(end), "step": str(step)}
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:

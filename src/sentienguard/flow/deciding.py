@@ -16,6 +16,7 @@ from sentienguard.flow.centre import Centre, Samples, Settings
 from sentienguard.model import errors
 from sentienguard.model.decision import Decision, Route
 from sentienguard.model.evidence import Evidence, PastIncident
+from sentienguard.model.ids import PlaybookName, order_id
 from sentienguard.model.incident import Incident, Outcome
 from sentienguard.model.order import ExecutionOutcome
 from sentienguard.model.playbook import Playbook
@@ -24,7 +25,7 @@ from sentienguard.model.window import Purpose
 from sentienguard.ports import audit_log
 from sentienguard.ports.audit_log import BlobRef
 from sentienguard.ports.embedder import Vector
-from sentienguard.ports.order_store import Ended
+from sentienguard.ports.order_store import Ended, NoSuchOrder
 from sentienguard.stages.decide import approval, decide, evidence, matching, meaning, planning
 from sentienguard.stages.decide.facts import Circumstances, TrackRecord
 from sentienguard.stages.decide.settings import DecideSettings
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 RECENT_WINDOW = timedelta(hours=2)  # of the anomalous series, for people and the trend
 PATTERN_WINDOW = timedelta(days=30)
 HOUR = timedelta(hours=1)
+MOST_REOPENED = 20  # incidents that go on with one another, looked at
 FAILED = frozenset({ExecutionOutcome.ROLLED_BACK})
 HARMFUL = frozenset({ExecutionOutcome.PARTIALLY_ROLLED_BACK, ExecutionOutcome.UNKNOWN})
 
@@ -176,11 +178,34 @@ class Deciding:
             silenced=bool(
                 silencing.covering(switches.windows(Purpose.SILENCE, at=now), symptom, now)
             ),
+            already_ran=self._already_ran(incident),
             service_starts_last_hour=centre.orders.started_on(incident.agent, since=now - HOUR),
             fleet_starts_last_hour=centre.orders.started_since(
                 now - HOUR, environment=incident.environment
             ),
         )
+
+    def _already_ran(self, incident: Incident) -> frozenset[PlaybookName]:
+        """Return what ran for the incidents that this one goes on with; a dry run is none."""
+        ran: set[PlaybookName] = set()
+        before = incident.reopens
+        for _ in range(MOST_REOPENED):
+            if before is None:
+                break
+            made = self._centre.incidents.decision(before)
+            if made is not None and made.playbook and self._released(made):
+                ran.add(made.playbook)
+            before = self._centre.incidents.get(before).reopens
+        return frozenset(ran)
+
+    def _released(self, made: Decision) -> bool:
+        if made.digest is None:
+            return False
+        try:
+            self._centre.orders.get(order_id(made.incident, made.digest, dry_run=False))
+        except NoSuchOrder:
+            return False
+        return True
 
     def _library_kept(self, library: matching.Library) -> tuple[BlobRef, ...]:
         """Return where the log has a library and its vectors; the first time, put them there."""

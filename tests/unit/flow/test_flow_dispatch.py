@@ -3,7 +3,7 @@
 import base64
 import dataclasses
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +12,7 @@ from sentienguard.flow import dispatch
 from sentienguard.flow import ledger as pens
 from sentienguard.model.ids import AgentId, OrderId
 from sentienguard.model.order import OrderStatus
+from sentienguard.model.window import Comparison, Matcher, Purpose, Window, WindowId
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.switches import Freeze
 from sentienguard.simulation import stores
@@ -180,6 +181,32 @@ def test_a_frozen_system_gives_no_order_and_the_thaw_gives_it_at_once(site):
     assert (site.log.recorded, site.orders.numbers) == ([], {})
     site.switches.set_freeze(None)
     assert site.given() == "ord_1"
+
+
+def maintenance(matcher, ends=timedelta(minutes=9)):
+    start = NOW - timedelta(minutes=1)
+    return Window(WindowId("mnt_1"), Purpose.MAINTENANCE, (matcher,), start, NOW + ends, "pat", "")
+
+
+@pytest.mark.parametrize(
+    ("window", "given"),
+    [
+        (maintenance(Matcher("host", Comparison.EQUAL, "host-a")), None),
+        (maintenance(Matcher("environment", Comparison.MATCHES, "dr.ll")), None),
+        (maintenance(Matcher("host", Comparison.EQUAL, "host-b")), "ord_1"),
+        (maintenance(Matcher("tag.role", Comparison.EQUAL, "db")), "ord_1"),
+        (maintenance(Matcher("host", Comparison.EQUAL, "host-a"), -timedelta(seconds=1)), "ord_1"),
+        (dataclasses.replace(maintenance(Matcher("host", Comparison.EQUAL, "host-a")),
+                 purpose=Purpose.SILENCE), "ord_1"),
+    ],
+)  # fmt: skip
+def test_a_host_in_maintenance_gets_no_order_whoever_approved_it(site, window, given):
+    site.released("ord_1")
+    site.switches.add_window(window)
+    assert site.given() == given
+    site.switches.end_window(window.id, at=NOW - timedelta(hours=1))
+    if given is None:
+        assert site.given() == "ord_1"
 
 
 def running(site):

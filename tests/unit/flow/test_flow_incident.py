@@ -103,6 +103,7 @@ def closing(told: Sequence[flow.Deed | flow.Question]) -> flow.Close | None:
 
 
 RELEASED = flow.Released(NOW)
+SETTLED = flow.Settled(NOW, "bob", "restarted it myself")
 STORIES = [
     ("it heals and the centre sees it", Route.RUN_AND_VERIFY,
      [RELEASED, ended(ExecutionOutcome.SUCCESS), flow.Recovered(NOW)], Outcome.RESOLVED, False),
@@ -132,6 +133,12 @@ STORIES = [
     ("a person says yes and it heals", Route.ASK,
      [flow.Answered(approved=True, by="bob"), RELEASED, ended(ExecutionOutcome.SUCCESS),
       flow.Recovered(NOW)], Outcome.RESOLVED, False),
+    ("a person fixes it instead of answering", Route.ASK, [SETTLED],
+     Outcome.FIXED_BY_PERSON, False),
+    ("a person fixes it while the centre looks whether the remedy helped", Route.RUN_AND_VERIFY,
+     [RELEASED, ended(ExecutionOutcome.SUCCESS), SETTLED], Outcome.FIXED_BY_PERSON, False),
+    ("a person cannot close what is under way", Route.RUN,
+     [SETTLED, RELEASED, SETTLED, ended(ExecutionOutcome.SUCCESS)], Outcome.RESOLVED, False),
     ("the host never fetches the order", Route.RUN,
      [RELEASED, flow.NothingCame(), flow.Withdrawn(NOW, taken_back=True)],
      Outcome.ESCALATED, True),
@@ -173,6 +180,14 @@ def test_open_question_is_taken_back_when_the_symptom_ends_by_itself() -> None:
     assert [deed.status for deed in closed] == [ApprovalStatus.WITHDRAWN]
 
 
+def test_what_a_person_closes_takes_the_question_back_and_says_who_and_why() -> None:
+    *_, back, close = live([decided(Route.ASK), SETTLED])
+    assert back == flow.CloseApproval(approval(), ApprovalStatus.WITHDRAWN)
+    assert close == flow.Close(
+        Outcome.FIXED_BY_PERSON, "restarted it myself", escalate=False, by="bob"
+    )
+
+
 @pytest.mark.parametrize("route", [Route.RUN, Route.RUN_AND_VERIFY, Route.ASK, Route.DRY_RUN])
 def test_route_without_what_it_needs_permits_nothing(route: Route) -> None:
     told = live([flow.Decided(NOW, route, "incomplete")])
@@ -190,6 +205,7 @@ EVENTS = st.lists(
         st.sampled_from(list(ExecutionOutcome)).map(ended),
         st.just(flow.OrderEnded(NOW, OrderId("ord_2"), ExecutionOutcome.SUCCESS, "another")),
         st.just(flow.Recovered(NOW)),
+        st.just(SETTLED),
         st.builds(flow.Withdrawn, st.just(NOW), st.booleans()),
         st.just(flow.NothingCame()),
     ),
@@ -219,6 +235,11 @@ def test_whatever_happens_the_rules_hold(events: list[flow.Event]) -> None:
         if close.outcome is Outcome.REJECTED:
             assert said_no, "rule 3"
             assert not releases, "rule 3"
+        assert (close.outcome is Outcome.FIXED_BY_PERSON) == bool(close.by), "rule 8"
+        if close.outcome is Outcome.FIXED_BY_PERSON:
+            reported = [e for e in events if isinstance(e, flow.OrderEnded)]
+            assert SETTLED in events, "rule 8"
+            assert reported or not releases, "rule 8"  # nothing is under way
         if close.outcome in {Outcome.ROLLED_BACK, Outcome.FAILED}:
             assert close.escalate, "rule 5"
     waits = [item for item in told if isinstance(item, flow.Wait)]
@@ -242,7 +263,9 @@ def test_only_an_approval_releases_what_waits_for_a_person(events: list[flow.Eve
     told = live([decided(Route.ASK), *events])
     if any(isinstance(item, flow.Release) for item in told):
         first = next(
-            e for e in events if isinstance(e, flow.Answered | flow.Recovered | flow.NothingCame)
+            e
+            for e in events
+            if isinstance(e, flow.Answered | flow.Recovered | flow.Settled | flow.NothingCame)
         )
         assert isinstance(first, flow.Answered)
         assert first.approved

@@ -257,6 +257,8 @@ def _contradiction(playbook: Playbook, query: Query) -> str:
     """Say what speaks against a playbook (rule 2); empty: nothing."""
     if query.metric and playbook.metrics and query.metric not in playbook.metrics:
         return f"declared for {', '.join(playbook.metrics)}, not {query.metric}"
+    if query.metric in meaning.FOR_PEOPLE and query.metric not in playbook.metrics:
+        return f"not declared for {query.metric}, which is for people"
     slots: Slots = playbook.slots
     if not meaning.same_family(slots.system, query.systems) and not meaning.related(
         slots.system, query.systems

@@ -14,6 +14,9 @@ from sentienguard.stages.decide.retrieval.question import Question
 
 _NONE: frozenset[str] = frozenset()
 
+# What no words can make a remedy for: a host that does not speak is neither measured nor reached.
+FOR_PEOPLE: frozenset[str] = frozenset({"agent.silent_s", "fleet.silent_hosts"})
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
