@@ -192,6 +192,7 @@ class Scene:
         """Bring root, catalogue and playbooks to the host, as the centre does."""
         listed = changes.pop("listed", None) or execution.listed(*remedies)
         root = changes.pop("root", None) or self.centre.root_envelope()
+        earlier = changes.pop("earlier", [])
         stored = changes.pop("stored", None) or {
             one.digest: self.remedies[one.digest] for one in remedies
         }
@@ -199,7 +200,9 @@ class Scene:
             listed, **changes
         )
         brought = {name: base64.b64encode(text).decode() for name, text in stored.items()}
-        answer = self.agent.ask("config", root=root, catalogue=catalogue, playbooks=brought)
+        answer = self.agent.ask(
+            "config", root=root, roots=earlier, catalogue=catalogue, playbooks=brought
+        )
         if not answer.get("accepted"):
             self.answers.append({"rule": "configuration", **answer})
         return bool(answer.get("accepted"))

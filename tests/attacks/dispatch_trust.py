@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from sentienguard.model import ids
-from sentienguard.trust import dsse
+from sentienguard.trust import delegation, dsse
 from sentienguard.trust import root as roots
 from sentienguard.trust.keys import SigningKey
 from tests.attacks.dispatch_scene import EVIL, Attack, Scene, changed, retagged, sets, soon
@@ -24,6 +24,7 @@ def _root(
     *,
     signed: Sequence[SigningKey],
     version: int = 2,
+    limits: Mapping[str, delegation.Delegation] | None = None,
     **changes: tuple[Sequence[SigningKey], int],
 ) -> Mapping[str, Any]:
     """Return a root; a change gives a role its keys and its threshold."""
@@ -44,6 +45,7 @@ def _root(
             for name, (members, threshold) in roles.items()
         },
         log_origin=execution.ORIGIN,
+        delegations=limits,
     )
     return dsse.seal(roots.PAYLOAD_TYPE, payload, signed)
 
@@ -260,6 +262,71 @@ def one_root_key_stolen(scene: Scene) -> int:
     return scene.send(evil)
 
 
+# -- signers that are limited or struck off --------------------------------------------------------
+
+
+def _limited(scene: Scene, **limits: tuple[str, ...]) -> None:
+    """Enrol a host whose root limits one of two signers; its key is the stolen one."""
+    centre = scene.centre
+    original = _root(
+        scene,
+        signed=[centre.root_key],
+        version=1,
+        signer=([centre.signer, STOLEN], 1),
+        limits={STOLEN.id: delegation.Delegation(**limits)},
+    )
+    centre.root_envelope = lambda **_: original
+    scene.up()
+
+
+def signer_outside_its_prefix(scene: Scene) -> int:
+    """List one's own playbook with the stolen key of who signs for databases alone."""
+    _limited(scene, prefixes=("db_",))
+    evil = _evil(scene)
+    scene.configure(evil, version=2, signers=[STOLEN])
+    return scene.send(evil)
+
+
+def signer_outside_its_environment(scene: Scene) -> int:
+    """List one's own playbook with the stolen key of who signs for staging alone."""
+    _limited(scene, environments=("staging",))
+    evil = _evil(scene)
+    scene.configure(evil, version=2, signers=[STOLEN])
+    return scene.send(evil)
+
+
+def _without_the_stolen_signer(scene: Scene) -> Mapping[str, Any]:
+    """Enrol a host with two signers; return the root that strikes the stolen one off."""
+    centre = scene.centre
+    original = _root(
+        scene, signed=[centre.root_key], version=1, signer=([centre.signer, STOLEN], 1)
+    )
+    centre.root_envelope = lambda **_: original
+    scene.up()
+    return _root(scene, signed=[centre.root_key], version=2)
+
+
+def rotated_out_signer(scene: Scene) -> int:
+    """List one's own playbook with the key of a signer who was struck off."""
+    following = _without_the_stolen_signer(scene)
+    assert scene.configure(scene.mark, root=following, version=2)
+    evil = _evil(scene)
+    scene.configure(scene.mark, evil, root=following, version=3, signers=[STOLEN])
+    return scene.send(evil)
+
+
+def catalogue_of_a_struck_signer_stays(scene: Scene) -> int:
+    """Deliver the root that strikes a signer off only beside the catalogue that he signed."""
+    following = _without_the_stolen_signer(scene)
+    evil = _evil(scene)
+    listing = scene.centre.catalogue_envelope(
+        execution.listed(scene.mark, evil), version=2, signers=[STOLEN]
+    )
+    assert scene.configure(scene.mark, evil, catalogue=listing)
+    scene.configure(scene.mark, evil, root=following, catalogue=listing)
+    return scene.send(evil)
+
+
 # -- roots -----------------------------------------------------------------------------------------
 
 
@@ -312,6 +379,44 @@ def retired_dispatch_key(scene: Scene) -> int:
     scene.configure(scene.mark, root=before)
     scene.deliver(scene.centre.seal(scene.order(), dispatch=retired))
     return scene.effects()
+
+
+def root_file_lost(scene: Scene) -> int:
+    """Bring back the pinned root after the file of a later one was lost."""
+    scene.up()
+    before, retired = scene.centre.root_envelope(version=1), scene.centre.dispatch
+    scene.centre.dispatch = execution.key(45)
+    assert scene.configure(scene.mark, root=scene.centre.root_envelope(version=2))
+    scene.agent.kill()
+    (scene.agent.directory / "executor/trust/root.json").unlink()
+    scene.agent.start()
+    scene.configure(scene.mark, root=before)
+    scene.deliver(scene.centre.seal(scene.order(), dispatch=retired))
+    return scene.effects()
+
+
+def another_root_of_the_version(scene: Scene) -> int:
+    """Bring another root of the host's version: a draft that was signed, and then dropped."""
+    scene.up()
+    key = scene.centre.root_key
+    assert scene.configure(scene.mark, root=_root(scene, signed=[key], version=2))
+    dropped = _root(scene, signed=[key], version=2, signer=([scene.centre.signer, STOLEN], 1))
+    evil = _evil(scene)
+    scene.configure(scene.mark, evil, root=dropped, version=2, signers=[STOLEN])
+    return scene.send(evil)
+
+
+def broken_chain(scene: Scene) -> int:
+    """Lead from the right root to one's own over a link that the right keys did not sign."""
+    scene.up()
+    evil = _evil(scene)
+    link = _root(scene, signed=[EVIL], root=([EVIL], 1), version=2)
+    root = _root(scene, signed=[EVIL], root=([EVIL], 1), signer=([EVIL], 1), version=3)
+    scene.configure(
+        scene.mark, evil, root=root, earlier=[scene.centre.root_envelope(), link],
+        version=2, signers=[EVIL],
+    )  # fmt: skip
+    return scene.send(evil)
 
 
 def online_key_as_a_signer(scene: Scene) -> int:
@@ -443,5 +548,39 @@ ATTACKS = (
         online_key_as_a_signer,
         None,
         sets("root_keys_apart"),
+    ),
+    Attack(
+        "the pinned root again, where the file of a later one was lost",
+        root_file_lost,
+        None,
+        sets("root_mark_survives"),
+    ),
+    Attack(
+        "another root of the version that the host has",
+        another_root_of_the_version,
+        None,
+        sets("root_version_rises"),
+    ),
+    Attack(
+        "a chain of roots with a link of one's own", broken_chain, None, sets("root_is_chained")
+    ),
+    Attack(
+        "a signer outside of its prefix",
+        signer_outside_its_prefix,
+        None,
+        sets("catalogue_reach_at_the_door+delegated"),
+    ),
+    Attack(
+        "a signer outside of its environment",
+        signer_outside_its_environment,
+        None,
+        sets("delegated"),
+    ),
+    Attack("a signer who was struck off", rotated_out_signer, None, _AT_BOTH),
+    Attack(
+        "a signer is struck off while his catalogue is still delivered",
+        catalogue_of_a_struck_signer_stays,
+        None,
+        sets("catalogue_signed", "root_counts_by_itself"),
     ),
 )

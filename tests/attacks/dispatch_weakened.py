@@ -126,6 +126,8 @@ def _open_catalogue(envelope, root, *, now, newest_seen=0, newest_digest=None):
             raise catalogues.RolledBack("rule 3")
         if found.version == newest_seen and newest_digest not in {None, found.digest}:
             raise catalogues.RolledBack("rule 3")
+    if on("catalogue_reach_at_the_door"):
+        catalogues._require_reach(root, envelope, found)
     if on("catalogue_expiry_at_the_door"):
         found.require_current(now)
     return found
@@ -133,6 +135,22 @@ def _open_catalogue(envelope, root, *, now, newest_seen=0, newest_digest=None):
 
 def _catalogues() -> None:
     catalogues.open_catalogue = _open_catalogue
+
+
+def _whole_or_nothing() -> None:
+    """Take a root over only together with the catalogue that comes beside it."""
+    accept = trust_store.TrustStore.accept
+
+    def together(self, root, catalogue, playbooks, now, *, earlier=()):
+        following = self._following_root([*earlier, root], now)
+        catalogues.open_catalogue(catalogue, following, now=now, newest_seen=self.newest.version)
+        return accept(self, root, catalogue, playbooks, now, earlier=earlier)
+
+    trust_store.TrustStore.accept = together
+
+
+def _forget_the_mark() -> None:
+    trust_store.TrustStore._require_no_older = lambda self, root: None
 
 
 def _any_bytes() -> None:
@@ -318,6 +336,9 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "catalogue_signature_at_the_door": _catalogues,
     "catalogue_version_at_the_door": _catalogues,
     "catalogue_expiry_at_the_door": _catalogues,
+    "catalogue_reach_at_the_door": _catalogues,
+    "root_counts_by_itself": _whole_or_nothing,
+    "root_mark_survives": _forget_the_mark,
     "playbook_digest_at_the_door": _any_bytes,
     "nonce_issued_here": _nonces,
     "nonce_used_once": _nonces,

@@ -86,6 +86,7 @@ class ConfigCourier:
         if isinstance(interval_s, int | float) and interval_s > 0:
             self._sampler.change_interval(interval_s)
         fields = {key: record.get(key) for key in ("root", "catalogue", "playbooks")}
+        fields["roots"] = record.get("roots", [])  # what leads to `root`, for who was away
         said = self._executor.ask("config", **fields)
         if not said.get("accepted"):
             raise Refused(f"the executor refused the configuration: {said.get('reason')}")

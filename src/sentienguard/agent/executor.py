@@ -175,7 +175,11 @@ class Executor:
                 raise socket_server.BadRequest("playbooks: expected an object of digest -> base64")
             now = self.host.clock.now()
             listed = self.trust.accept(
-                request.get("root"), request.get("catalogue"), playbooks, now
+                request.get("root"),
+                request.get("catalogue"),
+                playbooks,
+                now,
+                earlier=_roots(request.get("roots", [])),
             )
         except (errors.Rejected, OSError) as error:
             self._diary.failed("config", error)
@@ -203,6 +207,12 @@ class Executor:
         user = socket_server.text(request, "user", 128)
         self.ledger.tell(events.tried(command, user, self.ledger.now_ms()))
         return {"recorded": True}
+
+
+def _roots(found: Any) -> list[Any]:
+    if not isinstance(found, list):
+        raise socket_server.BadRequest("roots: expected a list of envelopes, oldest first")
+    return found
 
 
 def main(directory: Path) -> int:

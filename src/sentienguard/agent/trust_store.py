@@ -4,6 +4,13 @@ Called by `order_intake` (what is trusted now?), by `recovery` (the playbook of 
 executor's socket (`config`, which the collector brings from the centre). Every rule is `trust`'s;
 here it is applied to what comes, and what was accepted is kept.
 
+Rules:
+1. A root counts as soon as it is verified, also where the catalogue beside it is refused: a key
+   that was struck off must not stay because of a document that it signed.
+2. Catalogue and playbooks are taken over together or not at all.
+3. Neither root nor catalogue falls behind the newest that was ever accepted, nor is there another
+   of the same version, also when the files are gone and everything starts at the pinned root.
+
     trust/root.json            envelope of the current root
     trust/catalogue.json       envelope of the newest catalogue
     trust/playbooks/<hex>.yaml stored bytes of a listed playbook, named by their SHA-256
@@ -13,7 +20,7 @@ import base64
 import binascii
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,14 +71,22 @@ class TrustStore:
         return admission.Newest(int(kept.get("version", 0)), kept.get("digest"))
 
     def accept(
-        self, root: Any, catalogue: Any, playbooks: Mapping[str, Any], now: datetime
+        self,
+        root: Any,
+        catalogue: Any,
+        playbooks: Mapping[str, Any],
+        now: datetime,
+        *,
+        earlier: Sequence[Any] = (),
     ) -> catalogues.Catalogue:
-        """Take over a configuration, whole or not at all.
+        """Take over a root, then catalogue and playbooks, whole or not at all.
 
-        Raises dsse.NotTrusted, or OSError where it cannot be kept.
+        `earlier` are the roots that lead to `root`, oldest first. Raises dsse.NotTrusted, or
+        OSError where it cannot be kept.
         """
         with self._lock:
-            following = self._following_root(root, now)
+            following = self._following_root([*earlier, root], now)
+            self._take_root(following, root)
             newest = self.newest
             listed = catalogues.open_catalogue(
                 catalogue,
@@ -83,11 +98,10 @@ class TrustStore:
             stored = [_stored(name, text, listed) for name, text in playbooks.items()]
             for digest, content in stored:
                 self._keep_playbook(digest, content)
-            private_files.write(self._directory / "root.json", json.dumps(root).encode())
             private_files.write(self._directory / "catalogue.json", json.dumps(catalogue).encode())
-            self._remember(following, listed)
+            self._remember(listed)
             self._forget_unlisted(listed)
-            self.root, self.catalogue, self.catalogue_envelope = following, listed, catalogue
+            self.catalogue, self.catalogue_envelope = listed, catalogue
             self.problem = ""
             return listed
 
@@ -114,11 +128,11 @@ class TrustStore:
         envelope = json.loads((self._directory / "root.json").read_bytes())
         digest = roots.digest_of(envelope)
         root = roots.first(envelope, digest, now=_LONG_AGO)
-        least = int(self._state.get("root").get("version", 1))
-        if root.version < least or (root.version <= 1 and digest != self._pinned):
+        self._require_no_older(root)
+        if root.version <= 1 and digest != self._pinned:
             raise dsse.NotTrusted(
                 f"the root that is kept has version {root.version} and digest {digest}; expected "
-                f"version {least} or later, or the pinned {self._pinned}; enrol this host again"
+                f"the pinned {self._pinned}; enrol this host again"
             )
         self.root = root
         file = self._directory / "catalogue.json"
@@ -135,15 +149,35 @@ class TrustStore:
         )
         self.catalogue_envelope = found
 
-    def _following_root(self, envelope: Any, now: datetime) -> roots.Root:
-        if self.root is None:
-            return roots.first(envelope, self._pinned, now=now)
-        return roots.rotate(self.root, envelope, now=now)
+    def _following_root(self, chain: Sequence[Any], now: datetime) -> roots.Root:
+        if self.root is not None:
+            return roots.follow(self.root, chain, now=now)
+        found = roots.enter(chain, self._pinned, now=now)
+        self._require_no_older(found)
+        return found
 
-    def _remember(self, root: roots.Root, listed: catalogues.Catalogue) -> None:
-        """Raise the marks; they never fall, so that admission can judge by them once more."""
-        if root.version > int(self._state.get("root").get("version", 0)):
-            self._state.keep("root", {"version": root.version})
+    def _require_no_older(self, root: roots.Root) -> None:
+        """Refuse a root behind the newest ever accepted, or another of its version (rule 3)."""
+        kept = self._state.get("root")
+        least, digest = int(kept.get("version", 1)), kept.get("digest")
+        if root.version < least or (root.version == least and digest not in {None, root.digest}):
+            raise dsse.NotTrusted(
+                f"expected root version {least} ({digest or 'any'}) or later, seen before, got "
+                f"version {root.version} with digest {root.digest}; the centre has to send the "
+                "roots that lead to the newest one"
+            )
+
+    def _take_root(self, following: roots.Root, envelope: Any) -> None:
+        """Keep a root (rule 1); the file first, so that a crash leaves one that is not too old."""
+        if self.root is None or self.root.digest != following.digest:
+            private_files.write(self._directory / "root.json", json.dumps(envelope).encode())
+        mark = {"version": following.version, "digest": following.digest}
+        if self._state.get("root") != mark:
+            self._state.keep("root", mark)
+        self.root = following
+
+    def _remember(self, listed: catalogues.Catalogue) -> None:
+        """Raise the mark; it never falls, so that admission can judge by it once more."""
         if listed.version > self.newest.version:
             self._state.keep("catalogue", {"version": listed.version, "digest": listed.digest})
 

@@ -2,7 +2,8 @@
 
 Called by `sentienguard up` on a fresh directory and after an upgrade. Says so in the interface: as
 long as the offline keys lie on the machine of the control plane, who owns the machine owns both.
-`trust` moves them away. The control plane's own process never opens `offline`.
+`sentienguard trust` moves them away; from then on nothing is signed here and only what is missing
+of the TLS files is made. The control plane's own process never opens `offline`.
 """
 
 import json
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sentienguard.controlplane.trust_store import playbook_path
+from sentienguard.controlplane.trust_store import evaluation_mark, playbook_path
 from sentienguard.model.ids import Digest, digest
 from sentienguard.playbook import parse
 from sentienguard.trust import catalogue, certificates, dsse, keys, root
@@ -39,11 +40,17 @@ def prepare(centre: Path, offline: Path, bundled: Mapping[str, bytes], *, now: d
     """Make what is missing in `centre` and `offline`, and sign the bundled playbooks.
 
     `bundled` maps a name for messages to the bytes of a playbook. Everything that exists is kept;
-    the catalogue gets a new version when its content changed or is about to expire.
+    the catalogue gets a new version when its content changed or is about to expire. Where the
+    offline keys were moved away, only missing TLS files are made.
     """
+    if moved_away(centre):
+        (centre / "tls").mkdir(exist_ok=True, mode=0o700)
+        _make_tls(centre / "tls", now)
+        return
     for directory in (offline, centre / "keys", centre / "tls", centre / "trust/proving"):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     (centre / "trust/playbooks").mkdir(exist_ok=True)
+    evaluation_mark(centre).touch()  # before there is a root, so that one without it is another's
     for name in ("root", "signer"):
         _make_key(offline / f"{name}.pem")
     for name in ("dispatch", "log"):
@@ -51,7 +58,11 @@ def prepare(centre: Path, offline: Path, bundled: Mapping[str, bytes], *, now: d
     _make_tls(centre / "tls", now)
     _make_root(centre, Offline(offline), now)
     _make_catalogue(centre, Offline(offline), bundled, now)
-    (centre / "trust/evaluation").touch()
+
+
+def moved_away(centre: Path) -> bool:
+    """Tell whether there is a root whose offline keys were not made by `up` on this machine."""
+    return (centre / "trust/root.json").exists() and not evaluation_mark(centre).exists()
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -113,6 +124,9 @@ def _make_catalogue(
         Digest((centre / "trust/root.digest").read_text().strip()),
         now=now,
     )
+    signers = verified.roles[RoleName.SIGNER]
+    if offline.key("signer").id not in signers.keyids or signers.threshold > 1:
+        return  # others sign by now; what `up` would sign alone, no host takes
     wanted: dict[Digest, catalogue.Listed] = {}
     for origin, stored in bundled.items():
         playbook = parse.load(stored, origin=origin)

@@ -3,6 +3,8 @@
     keys/dispatch.pem, keys/log.pem       online keys
     tls/{ca,server}.{pem,key}             the agents' listener and the authority of its clients
     trust/root.json, trust/catalogue.json signed documents, handed to agents as they are
+    trust/root.digest                     of the oldest root that is kept: where the chain begins
+    trust/roots/<version>.json            the roots before the current one, for who was away
     trust/playbooks/<64 hex>.yaml         playbooks by digest
     trust/proving/*.json                  signed proving records
 
@@ -35,6 +37,7 @@ class TrustStore:
 
     root: roots.Root
     root_envelope: dict[str, Any]
+    earlier_roots: tuple[dict[str, Any], ...]  # that lead to it, oldest first
     catalogue: catalogues.Catalogue
     catalogue_envelope: dict[str, Any]
     playbooks: dict[Digest, bytes]  # stored bytes of everything listed
@@ -71,13 +74,15 @@ def load(directory: Path, *, agents_address: str, now: datetime) -> TrustStore:
     tls = directory / "tls"
     root_envelope = _json(directory / "trust/root.json")
     pinned = Digest(_bytes(directory / "trust/root.digest").decode().strip())
-    verified = roots.first(root_envelope, pinned, now=now)
+    earlier = earlier_roots(directory)
+    verified = roots.enter([*earlier, root_envelope], pinned, now=now)
     catalogue_envelope = _json(directory / "trust/catalogue.json")
     listed = catalogues.open_catalogue(catalogue_envelope, verified, now=now)
     server = _bytes(tls / "server.pem")
     return TrustStore(
         root=verified,
         root_envelope=root_envelope,
+        earlier_roots=earlier,
         catalogue=listed,
         catalogue_envelope=catalogue_envelope,
         playbooks={one.digest: _playbook(directory, one.digest) for one in listed.playbooks},
@@ -91,8 +96,21 @@ def load(directory: Path, *, agents_address: str, now: datetime) -> TrustStore:
         tls=TlsFiles(tls / "server.pem", tls / "server.key", tls / "ca.pem"),
         server_pin=certificates.pin_of(server),
         agents_address=agents_address,
-        evaluation=(directory / "trust/evaluation").exists(),
+        evaluation=evaluation_mark(directory).exists(),
     )
+
+
+def evaluation_mark(directory: Path) -> Path:
+    """Return the file that says that the keys of the current root were made by `up`, here."""
+    return directory / "trust/evaluation"
+
+
+def earlier_roots(directory: Path) -> tuple[dict[str, Any], ...]:
+    """Return the roots before the current one, oldest first. Raises TrustMissing."""
+    current = roots.claimed(_json(directory / "trust/root.json")).version
+    found = {int(path.stem): path for path in (directory / "trust/roots").glob("*.json")}
+    # One that is not before the current root is left of an import that was cut off.
+    return tuple(_json(found[version]) for version in sorted(found) if version < current)
 
 
 def playbook_path(directory: Path, digest: Digest) -> Path:

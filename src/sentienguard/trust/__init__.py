@@ -14,6 +14,7 @@ the standard library alone, and the collector loads them without paying for a cr
     keys          Ed25519
     dsse          payloads with signatures, counted by distinct key
     fields        strict reading of payload members
+    delegation    how far a signer's key reaches
     root          which keys may do what; changes only by the threshold of the old and the new keys
     catalogue     which playbooks may run, and what they proved; its version never falls
     order         orders, stops and approvals
@@ -21,6 +22,7 @@ the standard library alone, and the collector loads them without paying for a cr
     pins          the digest of a certificate's public key
     certificates  the authority of the TLS links and what it signs
     sealed        blobs that are erased by erasing their key
+    sshsig        files that a person signed with an SSH key
     webhook_signatures  bodies that other systems sign with a shared secret
 
 To add a document: a payload type, a frozen class and a pair seal/open in a file of its own; open

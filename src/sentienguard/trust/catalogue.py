@@ -9,6 +9,9 @@ Rules; the line that refuses names its rule:
 2. Not expired.
 3. Its version is not below the newest seen, and a version seen before has the same content.
 4. No digest and no pair of name and version is listed twice.
+5. Where the root limits signers, the threshold of those who signed may speak for the name of every
+   playbook that may run; revoking needs no such thing. In which environments is for the executor's
+   admission to ask, by `outside`. The same holds for a proving record and its playbook.
 """
 
 from collections.abc import Iterable
@@ -132,8 +135,34 @@ def open_catalogue(
             f"rule 3: catalogue version {found.version} came before with digest {newest_digest}, "
             f"now with {found.digest}; the signers must raise the version with each change"
         )
+    _require_reach(root, envelope, found)
     found.require_current(now)
     return found
+
+
+def outside(
+    envelope: Any, root: root_document.Root, playbook: ids.PlaybookName, environment: str
+) -> str | None:
+    """Return why this playbook may not run there under this catalogue, or None (rule 5)."""
+    if root.outside(envelope, PAYLOAD_TYPE, [playbook], environment) is None:
+        return None
+    needed = root.roles[root_document.RoleName.SIGNER].threshold
+    return (
+        f"fewer than {needed} of the signers of the catalogue may speak for {playbook} in "
+        f"{environment}; have it signed by one whose key reaches there"
+    )
+
+
+def claimed(envelope: Any) -> Catalogue:
+    """Return what an envelope claims, whoever signed it: for drafts. Raises dsse.NotTrusted."""
+    payload, _ = dsse.opened(envelope, PAYLOAD_TYPE, ())
+    return _read(payload)
+
+
+def claimed_proving(envelope: Any) -> ProvingRecord:
+    """Return what an envelope claims, whoever signed it: for drafts. Raises dsse.NotTrusted."""
+    payload, _ = dsse.opened(envelope, PROVING_TYPE, ())
+    return _read_proving(payload)
 
 
 def proving_payload(record: ProvingRecord) -> bytes:
@@ -156,7 +185,22 @@ def proving_payload(record: ProvingRecord) -> bytes:
 
 def open_proving(envelope: Any, root: root_document.Root) -> ProvingRecord:
     """Open what a playbook proved before it was shipped. Raises dsse.NotTrusted."""
-    return _read_proving(root.open(envelope, PROVING_TYPE, root_document.RoleName.SIGNER))
+    found = _read_proving(root.open(envelope, PROVING_TYPE, root_document.RoleName.SIGNER))
+    if root.outside(envelope, PROVING_TYPE, [found.playbook]) is not None:
+        raise dsse.NotTrusted(
+            f"rule 5: the signers of the proving record may not speak for {found.playbook}"
+        )
+    return found
+
+
+def _require_reach(root: root_document.Root, envelope: Any, found: Catalogue) -> None:
+    runnable = [one.name for one in found.playbooks if not one.revoked]
+    stranger = root.outside(envelope, PAYLOAD_TYPE, runnable)
+    if stranger is not None:
+        raise dsse.NotTrusted(
+            f"rule 5: catalogue version {found.version} lists {stranger}, for which too few of its "
+            "signers may speak; have it signed by one whose key reaches it, or leave it out"
+        )
 
 
 def _read(found_payload: bytes) -> Catalogue:

@@ -24,15 +24,21 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MS: Final = 253_402_300_799_999  # 9999-12-31, where datetime ends
 
 
-def document(payload: bytes, what: str, members: AbstractSet[str]) -> dict[str, Any]:
-    """Read a canonical object with version 1 and exactly these members besides `v`."""
+def document(
+    payload: bytes, what: str, members: AbstractSet[str], optional: AbstractSet[str] = frozenset()
+) -> dict[str, Any]:
+    """Read a canonical object with version 1 and exactly these members besides `v`.
+
+    `optional` ones may be left out; unknown ones are refused, so that a reader that does not know
+    a restriction never takes the document without it.
+    """
     try:
         found = canonical.decode_object(payload)
     except canonical.NotCanonical as error:
         raise dsse.NotTrusted(f"{what}: {error}") from error
     if found.get("v") != 1 or found["v"] is True:
         raise dsse.NotTrusted(f"{what}: expected format version 1, got {found.get('v')!r}")
-    return exact(found, what, members | {"v"})
+    return exact(found, what, members | {"v"} | (optional & set(found)))
 
 
 def exact(found: Any, what: str, members: AbstractSet[str]) -> dict[str, Any]:

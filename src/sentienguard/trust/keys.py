@@ -17,6 +17,8 @@ from sentienguard.model import errors
 
 RAW_BYTES: Final = 32  # of a public key and of a seed, RFC 8032
 SIGNATURE_BYTES: Final = 64  # RFC 8032
+LEAST_PASSPHRASE: Final = 16  # characters, for a key in a file that can be carried away
+SEALED_MARK: Final = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _PKCS8: Final = bytes.fromhex("302e020100300506032b657004220420")  # RFC 8410, before the seed
 
 
@@ -121,6 +123,40 @@ class SigningKey:
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
+        )
+
+    @classmethod
+    def from_sealed_pem(cls, pem: bytes, passphrase: str) -> Self:
+        """Read an encrypted PKCS#8 PEM. Raises BadKey, which quotes neither."""
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see from_pem
+
+        try:
+            key = serialization.load_pem_private_key(pem, password=passphrase.encode())
+        except (ValueError, TypeError, exceptions.UnsupportedAlgorithm) as error:
+            raise BadKey(
+                "expected an encrypted PKCS#8 PEM with an Ed25519 key and its passphrase"
+            ) from error
+        if not isinstance(key, ed25519.Ed25519PrivateKey):
+            raise BadKey(f"expected an Ed25519 key, got a {type(key).__name__}")
+        return cls(key)
+
+    def to_sealed_pem(self, passphrase: str) -> bytes:
+        """Write as encrypted PKCS#8 PEM, as the library encrypts it. Raises BadKey.
+
+        That is PBES2 with AES-256-CBC under PBKDF2-HMAC-SHA256 of 2,048 rounds, so what protects a
+        stolen file is the length of the passphrase: a short one is refused.
+        """
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see from_pem
+
+        if len(passphrase) < LEAST_PASSPHRASE:
+            raise BadKey(
+                f"expected a passphrase of {LEAST_PASSPHRASE} characters or more, got "
+                f"{len(passphrase)}; six random words are good"
+            )
+        return self._key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(passphrase.encode()),
         )
 
     @property

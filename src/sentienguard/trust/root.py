@@ -7,27 +7,34 @@ delivers it cannot choose it. Every later one is chained to the one before.
 Rules; the line that refuses names its rule:
 1. The first root has the pinned digest and is signed by the threshold of its own root role.
 2. A later root is signed by the threshold of the current root role *and* of its own.
-3. Its version is higher than the current one. The current root itself may come again.
-4. An expired root is refused, first or later.
+3. Its version is the one after the current one, so that no root is left out: each hands over to
+   the next. The current root itself may come again; another one of the same version may not.
+4. An expired root is refused, first or later. One that only leads to a later one may have expired:
+   a host that was away for years follows the whole chain.
 5. Each key id is the id of its key; roles name listed keys, none twice, and their threshold can be
    reached.
 6. Online keys (dispatch, log) are not offline keys (root, signer) nor approvers' keys: else who
    holds the control plane could also write playbooks, or approve.
+7. A signer's key may be limited to environments and prefixes (`delegation`). The member is left out
+   where no key is; a reader that does not know it refuses the document.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from sentienguard.model import ids
-from sentienguard.trust import canonical, dsse, fields
+from sentienguard.trust import canonical, delegation, dsse, fields
 from sentienguard.trust.keys import BadKey, VerifyKey
 
 PAYLOAD_TYPE: Final = "application/vnd.sentienguard.root+json"
 MAX_KEYS: Final = 256  # people who approve included
+MAX_CHAIN: Final = 256  # roots that one message leads through; 64 years of a new one each quarter
 _MEMBERS: Final = {"version", "expires_ms", "keys", "roles", "log_origin"}
+_LIMITS: Final = "delegations"
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)  # judged by it, nothing has expired
 
 
 class RoleName(StrEnum):
@@ -62,6 +69,7 @@ class Root:
     roles: Mapping[RoleName, Role]  # every role, always
     log_origin: str  # first line of the audit log's checkpoints
     digest: ids.Digest  # of the payload; what the install command pins
+    delegations: Mapping[str, delegation.Delegation] = field(default_factory=dict)  # by key id
 
     def trusted(self, role: RoleName) -> dict[str, VerifyKey]:
         """Return the keys of a role by key id."""
@@ -71,6 +79,28 @@ class Root:
         """Return the payload that the threshold of a role signed. Raises dsse.NotTrusted."""
         threshold = self.roles[role].threshold
         return dsse.open_envelope(envelope, payload_type, self.trusted(role), threshold)
+
+    def outside(
+        self,
+        envelope: Any,
+        payload_type: str,
+        playbooks: Collection[str],
+        environment: str | None = None,
+    ) -> str | None:
+        """Return the first of the playbooks for which too few signers of an envelope may speak.
+
+        None where enough may for each, there or (None) anywhere. Whether the threshold signed at
+        all is for `open` to say. Raises dsse.NotTrusted.
+        """
+        if not self.delegations:  # every signature that `open` counts reaches everything
+            return None
+        role = self.roles[RoleName.SIGNER]
+        _, signed_by = dsse.opened(envelope, payload_type, self.trusted(RoleName.SIGNER).values())
+        limits = [self.delegations.get(key.id, delegation.Delegation()) for key in signed_by]
+        for name in playbooks:
+            if sum(limit.reaches(name, environment) for limit in limits) < role.threshold:
+                return name
+        return None
 
     def require_current(self, now: datetime) -> None:
         """Refuse to be used after expiry (rule 4). Raises dsse.NotTrusted."""
@@ -88,10 +118,12 @@ def payload(
     expires_at: datetime,
     roles: Mapping[RoleName, tuple[Sequence[VerifyKey], int]],
     log_origin: str,
+    delegations: Mapping[str, delegation.Delegation] | None = None,
 ) -> bytes:
     """Return the payload of a root document, to be sealed by the root keys.
 
-    `roles` gives each role its keys and its threshold. Raises dsse.NotTrusted where the result
+    `roles` gives each role its keys and its threshold; `delegations` limits signers by key id,
+    those that are not named in it reach everything. Raises dsse.NotTrusted where the result
     would be refused on opening.
     """
     every = {key.id: key.text for members, _ in roles.values() for key in members}
@@ -106,6 +138,7 @@ def payload(
                 for role, (members, threshold) in roles.items()
             },
             "log_origin": log_origin,
+            **({_LIMITS: delegation.record(delegations)} if delegations else {}),
         }
     )
     _read(made)
@@ -116,6 +149,15 @@ def digest_of(envelope: Any) -> ids.Digest:
     """Return the digest to pin: of the payload of a root envelope, judging nothing else."""
     found, _ = dsse.opened(envelope, PAYLOAD_TYPE, ())
     return ids.digest(found)
+
+
+def claimed(envelope: Any) -> Root:
+    """Return what an envelope claims, whoever signed it: for drafts, and to say what is missing.
+
+    Raises dsse.NotTrusted for what has not the form of a root.
+    """
+    found, _ = dsse.opened(envelope, PAYLOAD_TYPE, ())
+    return _read(found)
 
 
 def first(envelope: Any, pinned: ids.Digest, *, now: datetime) -> Root:
@@ -136,11 +178,40 @@ def rotate(current: Root, envelope: Any, *, now: datetime) -> Root:
     """
     found = current.open(envelope, PAYLOAD_TYPE, RoleName.ROOT)  # rule 2: the old threshold
     following = _signed_by_itself(envelope, now)
-    if ids.digest(found) != current.digest and following.version <= current.version:
+    if ids.digest(found) != current.digest and following.version != current.version + 1:
         raise dsse.NotTrusted(
-            f"rule 3: expected a root version above {current.version}, got {following.version}"
+            f"rule 3: expected root version {current.version + 1} or the same root again, got "
+            f"{'another ' * (following.version == current.version)}version {following.version}"
         )
     return following
+
+
+def follow(current: Root, chain: Sequence[Any], *, now: datetime) -> Root:
+    """Go from the current root through a chain of envelopes, oldest first; return the last.
+
+    What lies before the current root is passed over, and nothing is concluded from it. Raises
+    dsse.NotTrusted where any link does not hold; the current root then stays.
+    """
+    if not 1 <= len(chain) <= MAX_CHAIN:
+        raise dsse.NotTrusted(f"root: expected 1 to {MAX_CHAIN} documents, got {len(chain)}")
+    for envelope in chain[:-1]:
+        link = claimed(envelope)
+        if link.version >= current.version:
+            current = rotate(current, envelope, now=_LONG_AGO)  # rule 4
+    return rotate(current, chain[-1], now=now)
+
+
+def enter(chain: Sequence[Any], pinned: ids.Digest, *, now: datetime) -> Root:
+    """Open the pinned root wherever it stands in a chain and follow it to the last.
+
+    Raises dsse.NotTrusted.
+    """
+    if not 1 <= len(chain) <= MAX_CHAIN:
+        raise dsse.NotTrusted(f"root: expected 1 to {MAX_CHAIN} documents, got {len(chain)}")
+    at = next((n for n, one in enumerate(chain) if digest_of(one) == pinned), len(chain) - 1)
+    following = chain[at + 1 :]
+    start = first(chain[at], pinned, now=_LONG_AGO if following else now)  # rule 4
+    return follow(start, following, now=now) if following else start
 
 
 def _signed_by_itself(envelope: Any, now: datetime) -> Root:
@@ -152,11 +223,13 @@ def _signed_by_itself(envelope: Any, now: datetime) -> Root:
 
 
 def _read(found_payload: bytes) -> Root:
-    found = fields.document(found_payload, "root", _MEMBERS)
+    found = fields.document(found_payload, "root", _MEMBERS, {_LIMITS})
     listed = _keys(found["keys"])
     named = fields.exact(found["roles"], "root: roles", {role.value for role in RoleName})
     roles = {role: _role(named[role.value], role, listed) for role in RoleName}
     _apart(roles)
+    signers = roles[RoleName.SIGNER].keyids
+    limits = delegation.read(found[_LIMITS], signers) if _LIMITS in found else {}
     return Root(
         version=fields.integer(found, "version", "root", 1, canonical.MAX_INTEGER),
         expires_at=fields.moment(found, "expires_ms", "root"),
@@ -164,6 +237,7 @@ def _read(found_payload: bytes) -> Root:
         roles=roles,
         log_origin=_origin(found["log_origin"]),
         digest=ids.digest(found_payload),
+        delegations=limits,
     )
 
 

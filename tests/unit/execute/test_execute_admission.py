@@ -8,6 +8,7 @@ import pytest
 from sentienguard.model import ids
 from sentienguard.playbook import parse
 from sentienguard.stages.execute import admission, memory
+from sentienguard.trust import delegation
 from sentienguard.trust import order as orders
 from tests.support import execution, pretend_host
 
@@ -164,6 +165,22 @@ def revoked(world):
     world.listed = [dataclasses.replace(world.listed[0], revoked=True)]
 
 
+def signer_outside_its_environment(world):
+    limit = delegation.Delegation(environments=("production",))
+    world.centre.delegations = {world.centre.signer.id: limit}
+
+
+def signer_outside_its_prefix(world):
+    limit = delegation.Delegation(prefixes=("restart_",))
+    world.centre.delegations = {world.centre.signer.id: limit}
+
+
+def one_of_two_signers_reaches_it(world):
+    world.centre.threshold = 2
+    limit = delegation.Delegation(environments=("production",))
+    world.centre.delegations = {world.centre.second_signer.id: limit}
+
+
 def swapped_content(world):
     world.changes["stored"] = CLEAN.replace(b"*.old", b"*")
 
@@ -255,6 +272,9 @@ ATTACKS = [
     ("listed", unlisted),
     ("listed", listed_under_another_version),
     ("not_revoked", revoked),
+    ("delegated", signer_outside_its_environment),
+    ("delegated", signer_outside_its_prefix),
+    ("delegated", one_of_two_signers_reaches_it),
     ("stored_bytes", swapped_content),
     ("reads", calls_itself_otherwise),
     ("version_not_lower", downgraded),
@@ -296,6 +316,16 @@ def test_without_its_rule_the_attack_would_have_run(rule, attack):
 
 def test_every_rule_has_an_attack():
     assert {check.name for check in admission.TABLE} == {rule for rule, _ in ATTACKS}
+
+
+def test_a_limited_signer_lets_run_what_it_reaches_and_an_unlimited_one_helps():
+    world = World()
+    limit = delegation.Delegation(environments=(execution.ENVIRONMENT,), prefixes=("clean_",))
+    world.centre.delegations = {world.centre.signer.id: limit}
+    assert admission.judge(world.case()) is None
+    signer_outside_its_environment(world)
+    world.catalogue_signers = [world.centre.signer, world.centre.second_signer]
+    assert admission.judge(world.case()) is None
 
 
 def test_a_rule_that_fails_refuses():

@@ -84,7 +84,8 @@ NEW_ROOTS = [key(f"new{n}") for n in range(3)]
     ("signers", "version", "accepted"),
     [
         ([*ROOTS[:2], *NEW_ROOTS[:2]], 2, True),
-        ([*ROOTS[:2], *NEW_ROOTS[:2]], 7, True),
+        ([*ROOTS[:2], *NEW_ROOTS[:2]], 7, False),  # the roots between are left out
+        ([*ROOTS[:2], *NEW_ROOTS[:2]], 3, False),
         (ROOTS, 2, False),  # the new keys did not show themselves
         (NEW_ROOTS, 2, False),  # the old keys did not hand over
         ([ROOTS[0], *NEW_ROOTS], 2, False),

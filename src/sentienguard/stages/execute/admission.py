@@ -197,6 +197,11 @@ def _not_revoked(case: Case) -> str | None:
     )
 
 
+def _delegated(case: Case) -> str | None:
+    name = case.signed.order.playbook
+    return catalogues.outside(case.catalogue_envelope, case.root, name, case.environment)
+
+
 def _stored_bytes(case: Case) -> str | None:
     wanted = case.signed.order.digest
     if case.stored is None:
@@ -310,6 +315,7 @@ TABLE: tuple[Check, ...] = (
     Check("catalogue_newest", _catalogue_newest),
     Check("listed", _listed),
     Check("not_revoked", _not_revoked),
+    Check("delegated", _delegated),
     Check("stored_bytes", _stored_bytes),
     Check("reads", _reads),
     Check("version_not_lower", _version_not_lower),

@@ -1,0 +1,172 @@
+"""A control plane's signed documents out of its directory and into it, as one bundle.
+
+Called by `sentienguard trust export|import|status`, while the control plane may run: it reads the
+directory when it starts. Rules of taking over; the line that refuses names its rule:
+
+1. Everything is verified first, from the root that stands here or from a digest that the caller
+   brings from elsewhere; then it is written, and what was written halfway is written again by the
+   next import.
+2. The online keys of this machine are the ones that the new root names: else hosts would refuse
+   everything from here.
+3. The log keeps its name. Another one would be another log.
+4. No private key is read but the two online ones, and none is written. Old offline keys that `up`
+   made are only looked for, by their file names, to say whether they still count.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sentienguard.controlplane import evaluation, trust_store
+from sentienguard.model import errors, ids
+from sentienguard.trust import bundle as bundles
+from sentienguard.trust import catalogue, dsse, keys
+from sentienguard.trust import root as roots
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # what stands here may have expired: that is why
+
+
+class NotTaken(errors.Rejected):
+    """A bundle that does not fit this control plane."""
+
+
+def read(directory: Path) -> bundles.Bundle:
+    """Return what a control plane holds. Raises trust_store.TrustMissing."""
+    root = _json(directory / "trust/root.json")
+    listed = _json(directory / "trust/catalogue.json")
+    return bundles.Bundle(
+        roots=(*trust_store.earlier_roots(directory), root),
+        catalogue=listed,
+        proving=tuple(_json(path) for path in sorted((directory / "trust/proving").glob("*.json"))),
+        playbooks={
+            one.digest: trust_store.playbook_path(directory, one.digest).read_bytes()
+            for one in catalogue.claimed(listed).playbooks
+        },
+    )
+
+
+def take_over(
+    directory: Path, bundle: bundles.Bundle, *, now: datetime, pinned: ids.Digest | None = None
+) -> bundles.Verified:
+    """Verify a bundle and write it into a control plane's directory.
+
+    `pinned` is the digest of the first root, for a directory without one. Raises dsse.NotTrusted
+    or NotTaken; nothing is changed then.
+    """
+    current = _current(directory)
+    if current is None and pinned is None:
+        raise NotTaken(
+            f"{directory} has no root yet: name the digest of the first one with --root-digest, as "
+            "whoever made the keys read it out"  # rule 1
+        )
+    verified = bundles.verify(
+        bundle, now=now, current=current, pinned=pinned, newest=_newest(directory)
+    )
+    _require_online_keys(directory, verified.root)
+    if current is not None and current.log_origin != verified.root.log_origin:
+        raise NotTaken(
+            f"the log is called {current.log_origin} here and {verified.root.log_origin} in the "
+            "new root; a log never changes its name"  # rule 3
+        )
+    _write(directory, bundle, pinned)
+    return verified
+
+
+def standing_root(directory: Path) -> roots.Root | None:
+    """Return the root that a control plane holds, expired or not; None where there is none."""
+    return _current(directory)
+
+
+def offline_keys(directory: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the offline keys that `up` left in a directory, with their ids; seals stay shut."""
+    for file in sorted(directory.glob("*.pem")):
+        try:
+            yield file, keys.SigningKey.from_pem(file.read_bytes()).id
+        except keys.BadKey:
+            continue  # sealed: whoever holds the machine does not hold it
+
+
+def still_counts(root: roots.Root, offline: Path) -> list[Path]:
+    """Return the unsealed keys of a directory that the root still names as root key or signer."""
+    named = {
+        keyid
+        for role in (roots.RoleName.ROOT, roots.RoleName.SIGNER)
+        for keyid in root.roles[role].keyids
+    }
+    return [file for file, keyid in offline_keys(offline) if keyid in named]
+
+
+def _write(directory: Path, bundle: bundles.Bundle, pinned: ids.Digest | None) -> None:
+    trust = directory / "trust"
+    for place in (trust, trust / "playbooks", trust / "proving", trust / "roots"):
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for digest, stored in bundle.playbooks.items():
+        evaluation.write_private(trust_store.playbook_path(directory, digest), stored)
+    for envelope in bundle.roots[:-1]:
+        _put(trust / f"roots/{roots.claimed(envelope).version}.json", envelope)
+    if not (trust / "root.digest").exists():
+        first = pinned or roots.digest_of(bundle.roots[0])
+        evaluation.write_private(trust / "root.digest", first.encode())
+    _put(trust / "root.json", bundle.roots[-1])
+    _put(trust / "catalogue.json", bundle.catalogue)
+    kept = set()
+    for envelope in bundle.proving:
+        record = catalogue.claimed_proving(envelope)
+        name = f"{record.playbook}-{record.digest.removeprefix('sha256:')[:16]}.json"
+        _put(trust / "proving" / name, envelope)
+        kept.add(name)
+    for file in (trust / "proving").glob("*.json"):
+        if file.name not in kept:  # its signers may not sign any more; the centre would not start
+            file.unlink()
+
+
+def _put(path: Path, envelope: Any) -> None:
+    evaluation.write_private(path, json.dumps(envelope, indent=1, sort_keys=True).encode())
+
+
+def _require_online_keys(directory: Path, root: roots.Root) -> None:
+    for name, role in (("dispatch", roots.RoleName.DISPATCH), ("log", roots.RoleName.LOG)):
+        file = directory / f"keys/{name}.pem"
+        try:
+            found = keys.SigningKey.from_pem(file.read_bytes()).id
+        except OSError as cause:
+            raise NotTaken(f"{file}: {cause.strerror}; put the {name} key there first") from cause
+        if found not in root.roles[role].keyids:
+            named = ", ".join(root.roles[role].keyids)
+            raise NotTaken(
+                f"{file} is key {found}, but the new root names {named} for {name}; have the root "
+                "keys sign one that names this key, or put the named one there"  # rule 2
+            )
+
+
+def _current(directory: Path) -> roots.Root | None:
+    file = directory / "trust/root.json"
+    if not file.exists():
+        return None
+    pinned = ids.Digest((directory / "trust/root.digest").read_text().strip())
+    chain = [*trust_store.earlier_roots(directory), _json(file)]
+    return roots.enter(chain, pinned, now=_LONG_AGO)
+
+
+def _newest(directory: Path) -> tuple[int, ids.Digest] | None:
+    file = directory / "trust/catalogue.json"
+    if not file.exists():
+        return None
+    found = catalogue.claimed(_json(file))
+    return found.version, found.digest
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as cause:
+        raise trust_store.TrustMissing(
+            f"{path}: {cause.strerror}; run `sentienguard up`, or import a trust file"
+        ) from cause
+    except ValueError as cause:
+        raise trust_store.TrustMissing(f"{path}: expected JSON, found {cause}") from cause
+    if not isinstance(found, dict):
+        raise dsse.NotTrusted(f"{path}: expected an envelope")
+    return found
