@@ -96,6 +96,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "user.roles_set": Kind(_PEOPLE, ("soc2_cc6.3", *_ACCESS)),
     "freeze.set": Kind(_PEOPLE, _CHANGE),
     "freeze.cleared": Kind(_PEOPLE, _CHANGE),
+    "evidence.built": Kind(_PEOPLE, ("pci_dss_10.2.1.3", *_TRAIL)),
     "drill.injected": Kind(_PEOPLE, ("soc2_cc7.5", *_TRAIL)),
     "playbook.tried": Kind(frozenset({"cp", "user", "agent"}), _ACCESS),
     "incident.opened": Kind(_CENTRE, ("soc2_cc7.2", "iso_a.8.16", *_INCIDENT)),

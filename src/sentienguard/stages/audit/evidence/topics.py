@@ -1,0 +1,81 @@
+"""What each kind of entry is about. Controls ask for topics, so a new kind needs one line here.
+
+Called by frameworks, gaps and rows. A kind has exactly one topic; `tests/unit/audit` fails for a
+kind of entry that has none.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Topic(StrEnum):
+    """What an entry is about, in the words of a report."""
+
+    LOG = "the log itself"
+    EXPORT = "reading of the log"
+    HOST = "hosts that joined"
+    ALARM = "alarms of hosts"
+    LOGIN = "logins"
+    DENIAL = "refused access"
+    ATTEMPT = "attempts to run what is not approved"
+    ACCOUNT = "accounts and tokens"
+    ROLE = "changes of roles"
+    SILENCE = "silences"
+    STOP = "freezes and stops"
+    DRILL = "drills"
+    DETECTION = "detected incidents"
+    DECISION = "decisions with their reasons"
+    APPROVAL = "approvals"
+    RELEASE = "released orders"
+    ADMISSION = "orders as hosts judged them"
+    WORK = "executed steps"
+    VERIFICATION = "verifications"
+    UNDO = "undone changes"
+    CLOSURE = "closed incidents"
+    HANDLING = "incidents as people handled them"
+
+
+OF_KIND: Final[Mapping[str, Topic]] = {
+    "log.started": Topic.LOG,
+    "evidence.built": Topic.EXPORT,
+    "agent.enrolled": Topic.HOST,
+    "agent.alarm": Topic.ALARM,
+    "user.login": Topic.LOGIN,
+    "access.denied": Topic.DENIAL,
+    "playbook.tried": Topic.ATTEMPT,
+    "user.added": Topic.ACCOUNT,
+    "token.made": Topic.ACCOUNT,
+    "token.revoked": Topic.ACCOUNT,
+    "token.secrets_set": Topic.ACCOUNT,
+    "user.roles_set": Topic.ROLE,
+    "silence.added": Topic.SILENCE,
+    "silence.ended": Topic.SILENCE,
+    "maintenance.added": Topic.SILENCE,
+    "maintenance.ended": Topic.SILENCE,
+    "freeze.set": Topic.STOP,
+    "freeze.cleared": Topic.STOP,
+    "order.stop": Topic.STOP,
+    "drill.injected": Topic.DRILL,
+    "incident.opened": Topic.DETECTION,
+    "evidence.taken": Topic.DETECTION,
+    "decision.made": Topic.DECISION,
+    "approval.requested": Topic.APPROVAL,
+    "approval.decided": Topic.APPROVAL,
+    "order.intent": Topic.RELEASE,
+    "order.delivered": Topic.RELEASE,
+    "order.admitted": Topic.ADMISSION,
+    "order.refused": Topic.ADMISSION,
+    "precheck.done": Topic.WORK,
+    "step.done": Topic.WORK,
+    "order.finished": Topic.WORK,
+    "verify.done": Topic.VERIFICATION,
+    "incident.verified": Topic.VERIFICATION,
+    "undo.done": Topic.UNDO,
+    "incident.closed": Topic.CLOSURE,
+    "incident.acknowledged": Topic.HANDLING,
+    "incident.assigned": Topic.HANDLING,
+    "incident.noted": Topic.HANDLING,
+    "incident.settled": Topic.HANDLING,
+    "incident.reopened": Topic.HANDLING,
+}
