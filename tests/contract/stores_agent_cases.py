@@ -156,6 +156,20 @@ class EpisodeCases:
             database.episodes.save_detector_state(nouns.AGENT, state)
             assert database.episodes.detector_state(nouns.AGENT) == state
 
+    def test_who_is_missed_is_kept_beside_what_detectors_remember(self, database: Database) -> None:
+        assert database.episodes.missed() is None
+        database.episodes.save_detector_state(nouns.AGENT, "{}")
+        for state in ("[1]", "[2]"):
+            database.episodes.save_missed(state)
+            assert database.episodes.missed() == state
+        assert database.episodes.detector_state(nouns.AGENT) == "{}"
+
+    def test_one_at_a_time_calls_the_roll(self, database: Database) -> None:
+        with database.episodes.roll_call() as first, database.episodes.roll_call() as second:
+            assert (first, second) == (True, not database.is_shared)
+        with database.episodes.roll_call() as after:
+            assert after
+
 
 class OpeningCases:
     def test_eight_control_planes_that_start_at_once_make_the_tables_once(self, url: str) -> None:

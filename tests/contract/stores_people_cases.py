@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -9,8 +10,9 @@ from sentienguard.adapters.sql_store import Database, open_database
 from sentienguard.model import errors, ids
 from sentienguard.model.access import Role, User
 from sentienguard.model.approval import ApprovalStatus
+from sentienguard.model.window import Comparison, Matcher, Purpose, Recurrence, Window, WindowId
 from sentienguard.ports.approval_store import AlreadyDecided, NoSuchApproval
-from sentienguard.ports.switches import Freeze, Silence
+from sentienguard.ports.switches import Freeze, NoSuchWindow
 from sentienguard.ports.user_store import NoSuchUser, NotAuthenticated
 from tests.contract import stores_nouns as nouns
 from tests.contract.stores_nouns import NOW, later
@@ -259,12 +261,45 @@ class SwitchCases:
         finally:
             again.close()
 
-    def test_silences_are_listed_until_they_end(self, database: Database) -> None:
-        def silence(name: str, starts: float, ends: float) -> Silence:
-            return Silence(name, "web-*", "system.*", later(starts), later(ends), "anna", "move")
+    def test_windows_are_listed_by_purpose_until_they_end(self, database: Database) -> None:
+        over, stands, comes = window("1", -9, 0), window("2", -1, 9), window("3", 60, 90)
+        other = replace(window("4", -1, 9), purpose=Purpose.MAINTENANCE, recurrence=WEEKLY)
+        for given in (comes, over, stands, other, replace(stands, comment="the same id again")):
+            database.switches.add_window(given)
+        assert database.switches.windows(Purpose.SILENCE, at=NOW) == (stands, comes)
+        assert database.switches.windows(Purpose.SILENCE, at=later(90)) == ()
+        assert database.switches.windows(Purpose.MAINTENANCE, at=NOW) == (other,)
+        every = database.switches.windows(Purpose.SILENCE, at=NOW, ended_too=True)
+        assert every == (comes, stands, over)
+        assert database.switches.window(other.id) == other
 
-        over, stands, comes = silence("1", -9, 0), silence("2", -1, 9), silence("3", 60, 90)
-        for given in (comes, over, stands, replace(stands, reason="the same id again")):
-            database.switches.add_silence(given)
-        assert database.switches.silences(at=NOW) == (stands, comes)
-        assert database.switches.silences(at=later(90)) == ()
+    def test_a_window_ends_early_and_never_later(self, database: Database) -> None:
+        given = window("1", -9, 60)
+        database.switches.add_window(given)
+        ended = replace(given, ends_at=NOW)
+        assert database.switches.end_window(given.id, at=NOW) == ended
+        assert database.switches.end_window(given.id, at=later(30)) == ended
+        assert database.switches.windows(Purpose.SILENCE, at=NOW) == ()
+
+    def test_a_window_that_nobody_made_is_named(self, database: Database) -> None:
+        for asked in (database.switches.window, partial(database.switches.end_window, at=NOW)):
+            with pytest.raises(NoSuchWindow, match="sil_moon"):
+                asked(WindowId("sil_moon"))
+
+
+WEEKLY = Recurrence("0 2 * * sun", "Europe/Berlin", timedelta(hours=2))
+
+
+def window(name: str, starts: float, ends: float) -> Window:
+    return Window(
+        id=WindowId(f"sil_{name}"),
+        purpose=Purpose.SILENCE,
+        matchers=(
+            Matcher("host", Comparison.MATCHES, "web-.*"),
+            Matcher("tag.rack", Comparison.DIFFERS, 'b"7\\ü'),
+        ),
+        starts_at=later(starts),
+        ends_at=later(ends),
+        by="anna",
+        comment="move",
+    )

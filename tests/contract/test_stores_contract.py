@@ -3,6 +3,7 @@
 from tests.contract import (
     stores_agent_cases,
     stores_alert_cases,
+    stores_care_cases,
     stores_incident_cases,
     stores_order_cases,
     stores_outside_cases,
@@ -43,6 +44,10 @@ class TestAlerts(stores_alert_cases.AlertCases):
 
 
 class TestWebhookTokens(stores_alert_cases.WebhookTokenCases):
+    pass
+
+
+class TestCare(stores_care_cases.CareCases):
     pass
 
 

@@ -85,6 +85,10 @@ class Client:
         """Make something."""
         return self._ask("POST", path, json={} if body is None else body)
 
+    def download(self, path: str) -> bytes:
+        """Return a file, whatever is in it."""
+        return self._answered("GET", path).content
+
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         """Set something."""
         return self._ask("PUT", path, json=body)
@@ -101,6 +105,9 @@ class Client:
         return token
 
     def _ask(self, method: str, path: str, **rest: Any) -> Any:
+        return self._document(self._answered(method, path, **rest))
+
+    def _answered(self, method: str, path: str, **rest: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **rest)
         except httpx.HTTPError as cause:
@@ -110,7 +117,7 @@ class Client:
             )
             raise Away(message) from cause
         if response.is_success:
-            return self._document(response)
+            return response
         raise _problem(response)
 
     def _document(self, response: httpx.Response) -> Any:

@@ -6,10 +6,19 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from sentienguard.cli import client, frame, replay_view
+from sentienguard.cli import care_commands, client, frame, replay_view
 from sentienguard.cli.drills import story
 
 app = typer.Typer(no_args_is_help=True, help="What happened, and what was done about it.")
+
+for _command in (
+    care_commands.ack,
+    care_commands.assign,
+    care_commands.note,
+    care_commands.close,
+    care_commands.reopen,
+):
+    app.command()(_command)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="For example inc_20260212_112600_a8f3b2c1.")]
 _STYLES = {"critical": "red", "warning": "yellow", "info": ""}
@@ -131,6 +140,7 @@ def _facts(told: dict[str, Any], page: str) -> list[tuple[str, str]]:
             f"{frame.local(incident['opened_at'])}  took {frame.seconds(incident['duration_s'])}",
         ),
     ]
+    rows += care_commands.facts(told)
     if decision:
         sure = decision["confidence"]
         confidence = (

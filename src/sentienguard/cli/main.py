@@ -16,21 +16,25 @@ from sentienguard.cli import (
     alert_commands,
     approval_commands,
     audit_commands,
+    backtest_commands,
     detect_commands,
     diagnose_commands,
     doctor,
     drill_commands,
+    evidence_commands,
     frame,
     freeze_commands,
     history_commands,
     host_commands,
     incident_commands,
     login_commands,
+    maintenance_commands,
     match_commands,
     playbook_commands,
     query_commands,
     silence_commands,
     traffic_commands,
+    trust_commands,
     up_commands,
     user_commands,
 )
@@ -56,18 +60,22 @@ app.add_typer(approval_commands.app, name="approvals")
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(host_commands.app, name="hosts")
 app.add_typer(silence_commands.app, name="silence")
+app.add_typer(maintenance_commands.app, name="maintenance")
 app.add_typer(alert_commands.app, name="alerts")
 app.command()(freeze_commands.freeze)
 app.command()(freeze_commands.unfreeze)
 app.add_typer(audit_commands.app, name="audit")
+app.add_typer(evidence_commands.app, name="evidence")
 app.add_typer(detect_commands.app, name="detect")
 app.command()(query_commands.query)
 app.add_typer(history_commands.app, name="history")
+app.command()(backtest_commands.backtest)
 app.command()(diagnose_commands.diagnose)
 app.add_typer(match_commands.app, name="match")
 app.command()(traffic_commands.verify_agent_traffic)
 app.add_typer(user_commands.users, name="users")
 app.add_typer(user_commands.tokens, name="tokens")
+app.add_typer(trust_commands.app, name="trust")
 app.command()(login_commands.login)
 app.command()(about_commands.settings)
 app.command()(doctor.doctor)

@@ -1,58 +1,96 @@
-"""`silence`: leave something alone for a while."""
+"""`silence`: open no incident for some symptoms for a while."""
 
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from sentienguard.cli import client, frame
+from sentienguard.cli import client, frame, window_words
+from sentienguard.cli.window_words import Ended, Every, Lasts, Match, Minutes, Reason, Start, Until
+from sentienguard.cli.window_words import Zone as ZoneName
 
-app = typer.Typer(no_args_is_help=True, help="Leave something alone for a while.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Open no incident for some symptoms for a while: they are still measured and judged.",
+)
+
+Host = Annotated[
+    str | None, typer.Argument(metavar="[HOST]", help="Name or pattern, for example web-*.")
+]
+Id = Annotated[str, typer.Argument(metavar="ID", help="For example sil_0123456789abcdef.")]
+Metric = Annotated[str | None, typer.Option("--metric", help="Metric or pattern.")]
 
 
 @app.command("list")
-def list_(data: frame.Data = None, as_json: frame.Json = False) -> None:
-    """List the silences that stand."""
+def list_(data: frame.Data = None, as_json: frame.Json = False, every: Ended = False) -> None:
+    """List silences that have not ended."""
     shown = frame.open_frame(data, as_json)
     with client.connect(shown.data) as asked:
-        found = asked.get("/silences")
-    rows = [
-        (
-            one["id"],
-            one["host_pattern"],
-            one["metric_pattern"],
-            frame.local(one["ends_at"]),
-            one["by"],
-            one["reason"],
-        )
-        for one in found["items"]
-    ]
+        found = asked.get("/silences", ended="true" if every else None)
     shown.answer(found, frame.table(
-        "silence!", "host", "metric", "until", "by", "why", rows=rows, empty="nothing is silenced",
+        "silence!", "covers", "state", "when", "by", "why",
+        rows=window_words.rows(found), empty="nothing is silenced",
     ))  # fmt: skip
+
+
+@app.command("show")
+def show(silence: Id, data: frame.Data = None, as_json: frame.Json = False) -> None:
+    """Tell one silence, also after its end."""
+    shown = frame.open_frame(data, as_json)
+    with client.connect(shown.data) as asked:
+        found = asked.get(f"/silences/{silence}")
+    shown.answer(found, window_words.facts(found))
 
 
 @app.command("add")
 def add(  # noqa: PLR0917  # one argument for each option
-    host: Annotated[
-        str, typer.Argument(metavar="HOST", help="Name or pattern, for example web-*.")
-    ],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit log.")],
+    reason: Reason,
+    host: Host = None,
     data: frame.Data = None,
     as_json: frame.Json = False,
-    metric: Annotated[str, typer.Option("--metric", help="Metric or pattern.")] = "*",
-    minutes: Annotated[
-        int, typer.Option("--minutes", min=1, max=43_200, help="For how long.")
-    ] = 60,
+    match: Match = None,
+    metric: Metric = None,
+    minutes: Minutes = None,
+    until: Until = None,
+    start: Start = None,
+    every: Every = None,
+    zone: ZoneName = "UTC",
+    lasts: Lasts = 60,
 ) -> None:
-    """Leave a host's symptoms to people: still watched, nothing is done about them."""
+    """Leave symptoms to people: still watched, and nothing is opened or told."""
+    shown = frame.open_frame(data, as_json)
+    body = window_words.wanted(
+        host, match, metric=metric, every=every, zone=zone, lasts=lasts
+    ) | window_words.times(minutes, until, start)
+    with client.connect(shown.data) as asked:
+        made = asked.post("/silences", {**body, "reason": reason})
+    said = f"{made['id']}: {window_words.covered(made)} {window_words.when(made)}"
+    shown.answer(made, Text(frame.plain(said)))
+
+
+@app.command("preview")
+def preview(  # noqa: PLR0917  # one argument for each option
+    host: Host = None,
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+    match: Match = None,
+    metric: Metric = None,
+    every: Every = None,
+    zone: ZoneName = "UTC",
+    lasts: Lasts = 60,
+) -> None:
+    """Tell what a silence would cover now; nothing is kept."""
+    shown = frame.open_frame(data, as_json)
+    body = window_words.wanted(host, match, metric=metric, every=every, zone=zone, lasts=lasts)
+    with client.connect(shown.data) as asked:
+        found = asked.post("/silences/preview", body)
+    shown.answer(found, *window_words.preview(found))
+
+
+@app.command("expire")
+def expire(silence: Id, data: frame.Data = None, as_json: frame.Json = False) -> None:
+    """End a silence now: what still stands opens its incident with the next sample."""
     shown = frame.open_frame(data, as_json)
     with client.connect(shown.data) as asked:
-        made = asked.post("/silences", {
-            "host_pattern": host, "metric_pattern": metric, "minutes": minutes, "reason": reason,
-        })  # fmt: skip
-    said = (
-        f"{made['id']}: {made['metric_pattern']} of {made['host_pattern']} until "
-        f"{frame.local(made['ends_at'])}"
-    )
-    shown.answer(made, Text(frame.plain(said)))
+        ended = asked.delete(f"/silences/{silence}")
+    shown.answer(ended, Text(f"{silence}: ended"))

@@ -11,10 +11,12 @@ from sentienguard.cli import client, frame
 from sentienguard.cli.installation import centre, host_agent
 from sentienguard.cli.installation import up as installing
 from sentienguard.cli.installation.places import Places
+from sentienguard.controlplane import trust_store
 
 EVALUATION = (
     "This is evaluation trust: every key was made on this machine and the offline ones are still "
-    "here, so who owns this machine owns both. Fine for trying it out."
+    "here, so who owns this machine owns both. Fine for trying it out; `sentienguard trust init` "
+    "moves them away."
 )
 WATCH_S = 1.0
 DEMO_DIRECTORY = Path(".demo")
@@ -79,7 +81,7 @@ def document(running: installing.Running) -> dict[str, Any]:
         "environment": running.environment,
         "interval_s": running.interval_s,
         "already_running": running.was_running,
-        "evaluation_trust": True,
+        "evaluation_trust": trust_store.evaluation_mark(running.places.centre).exists(),
         "first_login": _login(running) if login and login.new else None,
         "sandbox": running.sandbox.kind if running.sandbox else None,
     }
@@ -111,8 +113,9 @@ def tell_running(shown: frame.Frame, running: installing.Running) -> None:
     rows += [("doctor", "is everything as it should be"), ("down", "stop it")]
     for command, what in rows:
         shown.say(f"{what:<30}{frame.program()} {command}{option}")
-    shown.say()
-    shown.explain(EVALUATION)
+    if trust_store.evaluation_mark(running.places.centre).exists():
+        shown.say()
+        shown.explain(EVALUATION)
 
 
 def data_option(shown: frame.Frame) -> str:

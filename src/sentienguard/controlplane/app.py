@@ -14,9 +14,10 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -28,12 +29,22 @@ from sentienguard.adapters.audit_files.log import AuditFiles
 from sentienguard.adapters.audit_shared import log as audit_shared
 from sentienguard.adapters.audit_shared import memory
 from sentienguard.adapters.embedding_endpoint import client as embedding_endpoint
+from sentienguard.adapters.evidence_files import store as evidence_files
+from sentienguard.adapters.evidence_pdf.printer import PdfPrinter
 from sentienguard.adapters.local_host.clock import LocalClock
 from sentienguard.adapters.local_host.entropy import SystemEntropy
 from sentienguard.adapters.metric_blocks.store import BlockStore
 from sentienguard.adapters.minilm import embedder as minilm
 from sentienguard.adapters.sql_store import database
-from sentienguard.controlplane import alert_desk, listeners, live, telemetry, trust_store, versions
+from sentienguard.controlplane import (
+    alert_desk,
+    evidence_desk,
+    listeners,
+    live,
+    telemetry,
+    trust_store,
+    versions,
+)
 from sentienguard.controlplane import settings as settings_module
 from sentienguard.controlplane.api import agents as agents_api
 from sentienguard.controlplane.api import people as people_api
@@ -41,10 +52,11 @@ from sentienguard.controlplane.baselines import Baselines
 from sentienguard.controlplane.centre import Centre, Company, Messages
 from sentienguard.controlplane.counters import Counters
 from sentienguard.controlplane.engine import ALONE, Engine
+from sentienguard.controlplane.evidence_desk import EvidenceDesk, Press
 from sentienguard.controlplane.intake import Intake
 from sentienguard.controlplane.library import Library
 from sentienguard.controlplane.live import Bells, Live
-from sentienguard.controlplane.loops import housekeeping, learning, patience
+from sentienguard.controlplane.loops import housekeeping, learning, patience, roll_call
 from sentienguard.controlplane.meanings import Meanings
 from sentienguard.controlplane.membership import Duties, Membership
 from sentienguard.controlplane.settings import Settings
@@ -112,6 +124,15 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
         kept, read = _audit_log(directory, settings, stores, trust)
         audit = opened.enter_context(kept)
         detect = DetectSettings(sensitivity=Sensitivity(settings.sensitivity))
+        pen = Ledger(audit, clock, entropy)
+        press = Press(
+            read=read,
+            trust=verify.Trust(log_keys=[trust.log.public]),
+            printer=PdfPrinter(),
+            verifier=evidence_files.verifier(),
+            archived=evidence_files.archived,
+        )
+        desk = EvidenceDesk(directory / "evidence", press, pen, clock, entropy)
         yield Centre(
             settings=settings,
             clock=clock,
@@ -129,7 +150,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             topology=stores.topology,
             outside_logs=stores.outside_logs,
             metrics=metrics,
-            audit=Ledger(audit, clock, entropy),
+            audit=pen,
             log=audit,
             library=Library(trust),
             trust=trust,
@@ -145,6 +166,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             ),
             meanings=_meanings(directory, settings),
             company=company,
+            evidence=opened.enter_context(evidence_desk.opened(desk)),
         )
 
 
@@ -280,7 +302,8 @@ def serve(data: Path) -> None:
                 people = people_api.application(centre, door, inflow)
                 agents = agents_api.application(centre, intake)
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    runner.run(_listen(centre, people, agents, doors))
+                    calling = roll_call.run(centre, intake)
+                    runner.run(_listen(centre, people, agents, doors, calling))
         finally:
             engine.stop()
 
@@ -324,7 +347,13 @@ def _begin_interrupted(centre: Centre) -> None:
     answers.finish(centre)
 
 
-async def _listen(centre: Centre, people_app: FastAPI, agents_app: FastAPI, doors: Doors) -> None:
+async def _listen(
+    centre: Centre,
+    people_app: FastAPI,
+    agents_app: FastAPI,
+    doors: Doors,
+    calling: Coroutine[Any, Any, None],
+) -> None:
     loop = asyncio.get_running_loop()
     centre.live.attach(loop)
     centre.bells.attach(loop)
@@ -334,6 +363,7 @@ async def _listen(centre: Centre, people_app: FastAPI, agents_app: FastAPI, door
         loop.add_signal_handler(number, _stop, people, agents)
     loops = (learning, housekeeping, patience)
     tasks = [asyncio.create_task(each.run(centre)) for each in loops]
+    tasks.append(asyncio.create_task(calling))
     # The sockets are bound: whoever comes from now on is answered, if a moment later.
     doors.announce()
     log.info("people: %s agents: %s", doors.people_address, doors.agents_address)

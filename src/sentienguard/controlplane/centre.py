@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sentienguard.controlplane.baselines import Baselines
     from sentienguard.controlplane.counters import Counters
     from sentienguard.controlplane.engine import Engine
+    from sentienguard.controlplane.evidence_desk import EvidenceDesk
     from sentienguard.controlplane.library import Library
     from sentienguard.controlplane.meanings import Meanings
     from sentienguard.controlplane.trust_store import TrustStore
@@ -98,6 +99,7 @@ class Centre:
     verify_log: Callable[[], verify.Report]  # the whole log as it lies in storage
     meanings: "Meanings | None" = None  # None: matching goes by words alone
     company: "Company | None" = None  # None: nobody else can use the database
+    evidence: "EvidenceDesk | None" = None  # None: no packages are made here
 
     def begin(self, incident: IncidentId) -> None:
         """Start the life of an incident; the same one again is a no-op."""

@@ -10,6 +10,8 @@ HELP = {
     "samples_total": "Samples from agents by result: accepted, duplicate, refused, unknown_base.",
     "anomalies_total": "Anomalous readings judged.",
     "anomalies_silenced_total": "Anomalous readings that opened nothing because of a silence.",
+    "hosts_silent_total": "Hosts that people were told are silent.",
+    "series_stopped_total": "Series that stopped while their host went on, by whose they are.",
     "incidents_opened_total": "Incidents opened.",
     "alerts_total": "Alerts from outside by result: new, repeated, and what became of new ones.",
     "alerts_refused_total": "Alerts that could not be read in a body that could.",

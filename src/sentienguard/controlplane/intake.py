@@ -9,9 +9,9 @@ Called by the agents' API. Rules:
  4. While a symptom stands, one incident is open or was; a second one needs it to clear first.
  5. A waiting incident hears of recovery at every sample in which its symptom does not stand, so
     that no order of events can lose it.
- 6. What a silence covers opens nothing: it is kept and judged like the rest, and reported again with
-    each sample that still shows it, so that it opens when the silence has ended. An incident that
-    is open already goes on.
+ 6. What a silence covers opens nothing: it is kept and judged like the rest, and reported again
+    with each sample that still shows it, so that it opens when the silence has ended. An incident
+    that is open already goes on.
 """
 
 import json
@@ -193,7 +193,9 @@ class Intake:
         found = self._centre.switches.windows(Purpose.SILENCE, at=now)
         place = silencing.place(agent.host, agent.environment, agent.tags)
         return [
-            one for one in anomalies if silencing.covering(found, silencing.symptom(place, one), now)
+            one
+            for one in anomalies
+            if silencing.covering(found, silencing.symptom(place, one), now)
         ]
 
     def _recent(self, sample: Sample) -> Callable[[Series], detection.Recent]:
@@ -263,9 +265,10 @@ class Intake:
     def _still_stands(self, incident: Incident, standing: set[str]) -> bool:
         """Tell whether the symptom stands: where an alert says so, its episode, else the readings.
 
-        The detector may never have found what an alert is about, so its silence proves nothing.
+        The detector may never have found what an alert is about, so its silence proves nothing; of
+        hosts that fell silent, one sample proves nothing of the others.
         """
-        if incident.anomaly.ground is not Ground.ALERT:
+        if incident.anomaly.ground not in {Ground.ALERT, Ground.SILENCE}:
             return incident.fingerprint in standing
         episodes = self._centre.episodes.standing(incident.agent)
         return any(episode.incident == incident.id for episode in episodes)

@@ -6,7 +6,8 @@ Called by controlplane.telemetry: `note` with what is durable, and one thread th
 
 1. A reading costs a place in a table; judging costs per host and period, however often it sends.
 2. Series that appear together are judged together (a cohort). One that stays away is missing, not
-   deviating, and a cohort of which all stay away is forgotten.
+   deviating: after `STOPPED` periods it is counted, for nobody's night. A cohort of which all stay
+   away is forgotten.
 3. A host deviates when its measure is over the threshold `CONFIRMED` times in a row, after
    `LEARNED` periods. That opens one incident of the enrolled host of that name and environment,
    for people: no remedy is for what nobody described. It ends when the measure stays below.
@@ -24,6 +25,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.intake import AWAITS_RECOVERY, Intake
@@ -44,6 +46,7 @@ THRESHOLD: Final = 1.5  # of `_together`: all series 2.4 sigma off, or a third o
 CONFIRMED: Final = 4  # periods in a row over the threshold
 NAMED: Final = 3  # series that a reason names
 MOST_COHORTS: Final = 200  # of one host; beyond it the oldest goes
+STOPPED: Final = 40  # periods without a reading of a series whose host goes on: ten minutes
 FORGOTTEN: Final = 5760  # periods without a reading of a cohort: a day
 Host: TypeAlias = tuple[str, str]  # environment, name
 
@@ -55,6 +58,11 @@ class _Cohort:
     series: tuple[Series, ...]
     lane: deviation.Deviation
     missing: int = 0  # periods in which none of them came
+    quiet: NDArray[np.int32] = field(init=False)  # periods since each came
+
+    def __post_init__(self) -> None:
+        """Begin with all of them here."""
+        self.quiet = np.zeros(len(self.series), dtype=np.int32)
 
 
 @dataclass(slots=True)
@@ -123,6 +131,9 @@ class OutsideWatch:
         _admit(watched, fresh)
         found = _deviations(watched, fresh, now)
         watched.periods += bool(fresh)
+        if fresh:
+            stopped = sum(int((one.quiet == STOPPED).sum()) for one in watched.cohorts)
+            self._centre.counters.add("series_stopped_total", "outside", stopped)
         if not found or watched.periods <= LEARNED:
             return False
         measure = _together([sigma for sigma, _ in found])
@@ -220,6 +231,8 @@ def _deviations(
     for cohort in list(watched.cohorts):
         values = np.array([fresh.get(series, np.nan) for series in cohort.series])
         came = np.isfinite(values)
+        if fresh:
+            cohort.quiet = np.where(came, 0, cohort.quiet + 1).astype(np.int32)
         if not came.any():
             cohort.missing += 1
             if cohort.missing > FORGOTTEN:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from sentienguard.model import errors
 from sentienguard.ports.approval_store import AlreadyDecided
+from sentienguard.ports.incident_care import AlreadySettled
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:sentienguard:problem:"
@@ -72,6 +73,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(AlreadyDecided)
     def _decided(request: Request, error: AlreadyDecided) -> JSONResponse:
         return response(HTTPStatus.CONFLICT, "already-decided", str(error), request)
+
+    @app.exception_handler(AlreadySettled)
+    def _settled(request: Request, error: AlreadySettled) -> JSONResponse:
+        return response(HTTPStatus.CONFLICT, "already-settled", str(error), request)
 
     @app.exception_handler(errors.Unavailable)
     def _unavailable(request: Request, error: errors.Unavailable) -> JSONResponse:

@@ -75,6 +75,12 @@ class Settings:
         "drill,dev,staging,production",
     )
     interval_s: float = _setting("How often agents sample, in seconds.", 30.0, bounds=(0.2, 3600))
+    host_silence_s: float = _setting(
+        "Seconds without a sample after which people are told that a host is silent; never less "
+        "than four of its own intervals, and a quarter more to see which others are.",
+        120.0,
+        bounds=(2, 86_400),
+    )
     sensitivity: str = _setting(
         "Sigma at which a deviation counts: low 5, medium 3, high 2.",
         "medium",

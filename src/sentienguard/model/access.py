@@ -31,6 +31,7 @@ class Permission(StrEnum):
     MANAGE_USERS = "manage_users"
     CHANGE_SETTINGS = "change_settings"
     RUN_DRILL = "run_drill"
+    EXPORT_EVIDENCE = "export_evidence"  # packages and whole entries of all environments
 
 
 LEAST_ROLE: Mapping[Permission, Role] = {
@@ -44,6 +45,7 @@ LEAST_ROLE: Mapping[Permission, Role] = {
     Permission.RUN_DRILL: Role.REMEDIATION_AUTHORITY,
     Permission.MANAGE_USERS: Role.ADMINISTRATOR,
     Permission.CHANGE_SETTINGS: Role.ADMINISTRATOR,
+    Permission.EXPORT_EVIDENCE: Role.ADMINISTRATOR,
 }
 
 

@@ -28,6 +28,8 @@ class Ground(StrEnum):
     LIMIT = "limit"  # past a physical limit, whatever its history
     TREND = "trend"  # on the way to a limit that it will reach soon
     ALERT = "alert"  # another monitoring system says so
+    SILENCE = "silence"  # nothing comes from there any more
+    DEVIATION = "deviation"  # far from every short, long and daily mean of this series
 
 
 @dataclass(frozen=True, slots=True)

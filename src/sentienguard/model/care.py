@@ -29,7 +29,6 @@ class Care:
     assigned: Signed | None = None  # who said so
     settled: Signed | None = None  # who closed it by hand
     settled_because: str = ""
-    reopens: IncidentId | None = None  # the incident that this one goes on with
     reopened_as: IncidentId | None = None  # the incident that goes on with this one
 
     @property

@@ -64,3 +64,4 @@ class Incident:
     closed_at: datetime | None = None
     summary: str = ""  # one sentence on how it stands, for lists
     earlier: tuple[IncidentId, ...] = ()  # same fingerprint in the last 30 days, newest first
+    reopens: IncidentId | None = None  # the closed incident that a person let this one go on with

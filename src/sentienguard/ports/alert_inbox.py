@@ -42,6 +42,7 @@ class NewAlert:
     status: AlertStatus
     received_at: datetime
     text: str  # JSON that stages.observe.alert_batch wrote and reads
+    sender: str = ""  # which kind of system sent it, such as grafana; "": not known any more
     heard_at: datetime | None = None  # see model.alert: how the episode is found; not kept
 
 

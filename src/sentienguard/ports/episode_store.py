@@ -3,10 +3,12 @@
 An episode lasts from the first anomalous reading of a symptom to the moment it cleared. While it
 stands no second incident is opened for it, whatever became of the first.
 
-Called by controlplane.intake and flow.deciding. Offered by adapters.sql_store.
+Called by controlplane.intake, controlplane.roll_call and flow.deciding. Offered by
+adapters.sql_store.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -45,3 +47,12 @@ class EpisodeStore(Protocol):
 
     def detector_state(self, agent: AgentId) -> str | None:
         """Return what was saved last."""
+
+    def roll_call(self) -> AbstractContextManager[bool]:
+        """Take the turn to tell of silent hosts, for a block; False where another has it."""
+
+    def save_missed(self, state: str) -> None:
+        """Keep which hosts are missed, as JSON text; one state for all control planes."""
+
+    def missed(self) -> str | None:
+        """Return what `save_missed` kept last."""

@@ -32,6 +32,3 @@ class IncidentCare(Protocol):
 
     def settle(self, incident: IncidentId, who: Signed, because: str) -> Care:
         """Remember who closed it by hand. Raises AlreadySettled."""
-
-    def link(self, incident: IncidentId, *, reopens: IncidentId) -> Care:
-        """Remember which incident this one goes on with; the first one stays."""

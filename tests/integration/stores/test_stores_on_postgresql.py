@@ -14,6 +14,7 @@ from sentienguard.model import errors
 from tests.contract import (
     stores_agent_cases,
     stores_alert_cases,
+    stores_care_cases,
     stores_incident_cases,
     stores_nouns,
     stores_order_cases,
@@ -42,6 +43,10 @@ class TestAgents(stores_agent_cases.AgentCases):
 
 
 class TestUsers(stores_people_cases.UserCases):
+    pass
+
+
+class TestCare(stores_care_cases.CareCases):
     pass
 
 

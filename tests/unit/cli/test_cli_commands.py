@@ -53,10 +53,25 @@ PLAYBOOK = {
 }  # fmt: skip
 FREEZE = {"frozen": True, "by": "dan", "at": None, "reason": "r"}
 SILENCE = {
-    "id": "sil_1", "host_pattern": "web-*", "metric_pattern": "*",
-    "starts_at": "2026-02-12T11:26:00Z", "ends_at": "2026-02-12T12:26:00Z", "by": "dan",
-    "reason": "r",
+    "id": "sil_1", "matchers": [{"label": "host", "comparison": "=~", "value": "web-.*"}],
+    "starts_at": "2026-02-12T11:26:00Z", "ends_at": "2026-05-12T12:26:00Z", "by": "dan",
+    "reason": "r", "state": "waiting", "next_starts_at": "2026-02-15T01:00:00Z",
+    "next_ends_at": "2026-02-15T03:00:00Z",
+    "recurrence": {"cron": "0 2 * * sun", "zone": "Europe/Berlin", "minutes": 120},
 }  # fmt: skip
+PREVIEW = {
+    "hosts": ["web-1"], "hosts_total": 12, "open_incidents": [STORY["incident"]],
+    "recent_incidents": [],
+    "spans": [{"starts_at": "2026-02-15T01:00:00Z", "ends_at": "2026-02-15T03:00:00Z"}],
+}  # fmt: skip
+CARE = {
+    "needs_people": False, "reminders_stopped": True, "acknowledged_by": "dan",
+    "acknowledged_at": "2026-02-12T11:26:00Z", "assigned_to": "eve", "assigned_by": "dan",
+    "assigned_at": "2026-02-12T11:26:00Z", "settled_by": "dan",
+    "settled_at": "2026-02-12T11:26:00Z", "settled_because": "why", "reopens": "inc_0",
+    "reopened_as": "inc_2",
+}  # fmt: skip
+STORY["care"] = CARE
 USER = {"name": "dan", "roles": {"*": "observer"}}
 VERIFIED = {
     "passed": True, "entries": 3, "seconds": 0.01,
@@ -84,6 +99,17 @@ ANSWERS = {
     ("GET", "/hosts"): {"items": [HOST]},
     ("GET", "/silences"): {"items": [SILENCE]},
     ("POST", "/silences"): SILENCE,
+    ("GET", "/silences/sil_1"): SILENCE,
+    ("DELETE", "/silences/sil_1"): {**SILENCE, "state": "ended"},
+    ("POST", "/silences/preview"): PREVIEW,
+    ("GET", "/maintenance"): {"items": [{**SILENCE, "state": "active"}]},
+    ("POST", "/maintenance"): SILENCE,
+    ("DELETE", "/maintenance/mnt_1"): {**SILENCE, "state": "ended"},
+    ("POST", "/incidents/inc_1/acknowledge"): CARE,
+    ("POST", "/incidents/inc_1/assign"): CARE,
+    ("POST", "/incidents/inc_1/notes"): {"index": 7},
+    ("POST", "/incidents/inc_1/close"): CARE,
+    ("POST", "/incidents/inc_1/reopen"): STORY["incident"],
     ("PUT", "/freeze"): FREEZE,
     ("DELETE", "/freeze"): {**FREEZE, "frozen": False},
     ("POST", "/audit/verify"): VERIFIED,
@@ -98,7 +124,13 @@ COMMANDS = [
     "incidents record inc_1", "incidents stop inc_1 --note why", "approvals list",
     "approvals list --all", "approvals approve apr_1 --note why", "approvals deny apr_1",
     "playbook list", "playbook show p", "hosts list", "hosts show web-1", "hosts show a-1",
-    "silence list", "silence add web-* --reason why --minutes 5", "freeze because", "unfreeze",
+    "silence list", "silence list --all", "silence add web-* --reason why --minutes 5",
+    "silence add --match metric=~system.* --reason why --every @sunday --zone Europe/Berlin",
+    "silence show sil_1", "silence expire sil_1", "silence preview web-* --match tag.role!=db",
+    "maintenance list", "maintenance add --match tag.rack=b7 --comment why",
+    "maintenance end mnt_1", "incidents ack inc_1 --note mine", "incidents assign inc_1 eve",
+    "incidents assign inc_1", "incidents note inc_1 seen", "incidents close inc_1 --reason why",
+    "incidents reopen inc_1 --reason why", "freeze because", "unfreeze",
     "audit verify", "audit prove 3", "users list", "users roles dan --role *=observer",
     "tokens add drill", "drill list", "settings", "version",
 ]  # fmt: skip
@@ -164,12 +196,46 @@ def test_no_control_plane_is_status_3(tmp_path, capsys):
 @pytest.mark.parametrize(
     "words",
     [["nonsense"], ["hosts"], ["incidents", "list", "--limit", "many"], ["up", "--interval", "0"],
-     ["silence", "add", "web-1"], ["audit", "prove", "-1"]],
+     ["silence", "add", "web-1"], ["silence", "add", "--match", "host", "--reason", "why"],
+     ["silence", "add", "x", "--reason", "why", "--until", "soon"], ["audit", "prove", "-1"]],
 )  # fmt: skip
 def test_wrong_usage_is_status_2_and_goes_to_stderr(capsys, words):
     assert main.main(words) == 2
     captured = capsys.readouterr()
     assert captured.err or captured.out  # a group without a command shows its help
+
+
+@pytest.mark.parametrize(
+    ("given", "label", "comparison", "value"),
+    [
+        ("host=web-1", "host", "=", "web-1"),
+        ('metric=~"system\\..*"', "metric", "=~", "system\\..*"),
+        ("tag.role != db", "tag.role", "!=", "db"),
+        ('subject!~"/srv|/var"', "subject", "!~", "/srv|/var"),
+        ("tag.note=a=b", "tag.note", "=", "a=b"),
+        ("tag.rack=", "tag.rack", "=", ""),
+        ('tag.rack=""', "tag.rack", "=", ""),
+    ],
+)
+def test_a_matcher_is_read_as_in_alertmanager(asked, given, label, comparison, value):
+    assert main.main(["silence", "add", "--reason", "why", "--match", given]) == 0
+    body = json.loads(asked[-1][3])
+    assert body["matchers"] == [{"label": label, "comparison": comparison, "value": value}]
+    assert body["minutes"] == 60
+
+
+def test_a_recurring_silence_is_asked_for_with_its_zone(asked):
+    words = ["silence", "add", "db-*", "--reason", "why", "--every", "0 2 * * sun", "--zone",
+             "Europe/Berlin", "--lasts", "120", "--until", "2026-05-12T12:00Z",
+             "--from", "2026-02-12T12:00+00:00"]  # fmt: skip
+    assert main.main(words) == 0
+    body = json.loads(asked[-1][3])
+    assert body["recurrence"] == {"cron": "0 2 * * sun", "zone": "Europe/Berlin", "minutes": 120}
+    assert body["host_pattern"] == "db-*"
+    assert "minutes" not in body
+    for name, day in (("starts_at", "2026-02-12"), ("ends_at", "2026-05-12")):
+        assert body[name].startswith(day)
+        assert body[name][19] in "+-"  # with its offset
 
 
 @pytest.mark.parametrize("role", ["production", "production=", "=observer"])

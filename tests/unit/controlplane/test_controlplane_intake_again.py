@@ -66,6 +66,7 @@ def test_what_failed_once_is_made_good(database: Database, store: str, call: str
         "incidents": database.incidents,
         "episodes": database.episodes,
         "agents": database.agents,
+        "switches": database.switches,
         "workflows": SimpleNamespace(begin=begun.append),
     }
     parts[store] = Fails(parts[store], call)
@@ -80,7 +81,7 @@ def test_what_failed_once_is_made_good(database: Database, store: str, call: str
         live=SimpleNamespace(changed=lambda *_: None),
         begin=lambda name: parts["workflows"].begin(name),  # noqa: PLW0108  found when called
         tell=lambda *_, **__: None,
-        **{name: parts[name] for name in ("incidents", "episodes", "agents")},
+        **{name: parts[name] for name in ("incidents", "episodes", "agents", "switches")},
     )
     intake = Intake(centre)
 

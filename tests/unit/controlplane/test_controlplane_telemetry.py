@@ -255,6 +255,19 @@ def test_a_host_whose_series_deviate_together_is_one_incident_that_ends() -> Non
     assert watched.counters.get("outside_deviations_total") == 1
 
 
+def test_series_that_stop_while_their_host_goes_on_are_counted_once_and_open_nothing() -> None:
+    watched = Watched()
+    watched.pass_by(outside_watch.LEARNED + 50)
+    watched.pass_by(outside_watch.STOPPED - 1, many=17)
+    assert watched.counters.get("series_stopped_total", "outside") == 0
+    watched.pass_by(outside_watch.STOPPED, many=17)
+    assert watched.counters.get("series_stopped_total", "outside") == 3
+    watched.pass_by(5)
+    watched.pass_by(2 * outside_watch.STOPPED, many=19)
+    assert watched.counters.get("series_stopped_total", "outside") == 4
+    assert watched.opened == []
+
+
 def test_nothing_is_judged_before_it_is_learned() -> None:
     watched = Watched()
     watched.pass_by(outside_watch.LEARNED - 10)

@@ -224,6 +224,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Packages
+         * @description List the packages that wait, are being made or are kept.
+         */
+        get: operations["list_packages_api_v1_evidence_get"];
+        put?: never;
+        /**
+         * Ask
+         * @description Ask for a package; it is made in the background.
+         */
+        post: operations["ask_api_v1_evidence_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evidence/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Entries
+         * @description Return whole entries, oldest first; only those that a checkpoint covers.
+         */
+        get: operations["entries_api_v1_evidence_entries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evidence/{package_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show
+         * @description Tell how far a package is.
+         */
+        get: operations["show_api_v1_evidence__package_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evidence/{package_id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download
+         * @description Return the archive of a package that is made.
+         */
+        get: operations["download_api_v1_evidence__package_id__download_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/freeze": {
         parameters: {
             query?: never;
@@ -372,6 +456,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{incident_id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge
+         * @description Say that you have it in hand: nobody is reminded of it any more. The first one counts.
+         */
+        post: operations["acknowledge_api_v1_incidents__incident_id__acknowledge_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Assign
+         * @description Give it to a person who may see it, or to nobody.
+         */
+        post: operations["assign_api_v1_incidents__incident_id__assign_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close
+         * @description Close it by hand (rule 1): a person fixed it, and no playbook is credited.
+         */
+        post: operations["close_api_v1_incidents__incident_id__close_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note
+         * @description Write a note into its story; it stays as it is.
+         */
+        post: operations["note_api_v1_incidents__incident_id__notes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents/{incident_id}/record": {
         parameters: {
             query?: never;
@@ -386,6 +550,50 @@ export interface paths {
         get: operations["record_api_v1_incidents__incident_id__record_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reopen
+         * @description Go on with a closed incident as a new one, linked to it (rule 2).
+         */
+        post: operations["reopen_api_v1_incidents__incident_id__reopen_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Replay
+         * @description Make the decision again from what the audit log kept, and say where the two differ.
+         */
+        get: operations["replay_api_v1_incidents__incident_id__replay_get"];
+        put?: never;
+        /**
+         * Replay Under
+         * @description As GET, and show rule by rule what another policy would have decided; nothing is changed.
+         */
+        post: operations["replay_under_api_v1_incidents__incident_id__replay_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -471,6 +679,74 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/maintenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Maintenance
+         * @description List maintenance that has not ended, or all of it, newest first.
+         */
+        get: operations["list_maintenance_api_v1_maintenance_get"];
+        put?: never;
+        /**
+         * Add Maintenance
+         * @description Start no remedy on some hosts for a while: incidents are opened and go to people.
+         */
+        post: operations["add_maintenance_api_v1_maintenance_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/maintenance/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Maintenance
+         * @description Tell which hosts a maintenance would cover now. Nothing is kept.
+         */
+        post: operations["preview_maintenance_api_v1_maintenance_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/maintenance/{window_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Maintenance
+         * @description Tell one maintenance, also after its end.
+         */
+        get: operations["maintenance_api_v1_maintenance__window_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * End Maintenance
+         * @description End a maintenance now: remedies may start again.
+         */
+        delete: operations["end_maintenance_api_v1_maintenance__window_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -657,16 +933,60 @@ export interface paths {
         };
         /**
          * List Silences
-         * @description List silences.
+         * @description List silences that have not ended, or all of them, newest first.
          */
         get: operations["list_silences_api_v1_silences_get"];
         put?: never;
         /**
          * Add Silence
-         * @description Leave something alone for a while: it is still watched, nothing is done about it.
+         * @description Open no incident for some symptoms for a while: they are still measured and judged.
          */
         post: operations["add_silence_api_v1_silences_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Silence
+         * @description Tell what a silence would cover now. Nothing is kept.
+         */
+        post: operations["preview_silence_api_v1_silences_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences/{window_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Silence
+         * @description Tell one silence, also after its end.
+         */
+        get: operations["silence_api_v1_silences__window_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Expire Silence
+         * @description End a silence now: what still stands opens its incident with the next sample.
+         */
+        delete: operations["expire_silence_api_v1_silences__window_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1086,7 +1406,7 @@ export interface components {
              * Ground
              * @enum {string}
              */
-            ground: "baseline" | "limit" | "trend" | "alert";
+            ground: "baseline" | "limit" | "trend" | "alert" | "silence" | "deviation";
             /** Metric */
             metric: string;
             /** Reason */
@@ -1169,6 +1489,17 @@ export interface components {
             status: "pending" | "approved" | "denied" | "expired" | "withdrawn";
         };
         /**
+         * AssignRequest
+         * @description Whose an incident is.
+         */
+        AssignRequest: {
+            /**
+             * To
+             * @description null: nobody's
+             */
+            to?: string | null;
+        };
+        /**
          * AuditEntryView
          * @description One leaf of the audit log.
          */
@@ -1242,6 +1573,63 @@ export interface components {
             version: string;
         };
         /**
+         * CareView
+         * @description Who looks after an incident, and what they said in the end.
+         */
+        CareView: {
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Acknowledged By */
+            acknowledged_by: string | null;
+            /** Assigned At */
+            assigned_at: string | null;
+            /** Assigned By */
+            assigned_by: string | null;
+            /** Assigned To */
+            assigned_to: string | null;
+            /**
+             * Needs People
+             * @description in people's hands, and nobody said that it is fixed
+             */
+            needs_people: boolean;
+            /**
+             * Reminders Stopped
+             * @description somebody has it in hand: nobody is reminded
+             */
+            reminders_stopped: boolean;
+            /**
+             * Reopened As
+             * @description the incident that goes on with this one
+             */
+            reopened_as: string | null;
+            /**
+             * Reopens
+             * @description the incident that this one goes on with
+             */
+            reopens: string | null;
+            /** Settled At */
+            settled_at: string | null;
+            /** Settled Because */
+            settled_because: string;
+            /**
+             * Settled By
+             * @description who closed it by hand
+             */
+            settled_by: string | null;
+        };
+        /**
+         * ChangeView
+         * @description Something that is another version today than when the decision was made.
+         */
+        ChangeView: {
+            /** Recorded */
+            recorded: string;
+            /** Today */
+            today: string;
+            /** What */
+            what: string;
+        };
+        /**
          * CheckpointView
          * @description The newest signed checkpoint of the audit log.
          */
@@ -1293,7 +1681,7 @@ export interface components {
             confidence: components["schemas"]["ConfidenceView"] | null;
             /** Digest */
             digest: string | null;
-            evidence: components["schemas"]["EvidenceView"];
+            evidence: components["schemas"]["sentienguard__controlplane__api__incident_schemas__EvidenceView"];
             /** Parameters */
             parameters: {
                 [key: string]: string;
@@ -1309,6 +1697,18 @@ export interface components {
             verdicts: components["schemas"]["VerdictView"][];
             /** Version */
             version: string | null;
+        };
+        /**
+         * DifferenceView
+         * @description One field of the decision that came out otherwise.
+         */
+        DifferenceView: {
+            /** Field */
+            field: string;
+            /** Recorded */
+            recorded: string;
+            /** Replayed */
+            replayed: string;
         };
         /**
          * EdgeView
@@ -1340,34 +1740,35 @@ export interface components {
             last_seen: string;
         };
         /**
-         * EvidenceView
-         * @description What was known when the decision was made.
+         * EvidenceList
+         * @description Packages, newest first.
          */
-        EvidenceView: {
-            /** Log Lines */
-            log_lines: components["schemas"]["LogView"][];
-            /** Recent */
-            recent: [
-                string,
-                number
-            ][];
-            /** Related */
-            related: {
-                [key: string]: number;
-            };
-            /** Similar */
-            similar: components["schemas"]["PastView"][];
+        EvidenceList: {
+            /** Items */
+            items: components["schemas"]["sentienguard__controlplane__api__evidence__EvidenceView"][];
+        };
+        /**
+         * EvidenceRequest
+         * @description What a package is to hold.
+         */
+        EvidenceRequest: {
             /**
-             * Taken At
-             * Format: date-time
+             * Framework
+             * @enum {string}
              */
-            taken_at: string;
-            /** Text */
-            text: string;
-            /** Top Paths */
-            top_paths: components["schemas"]["PathView"][];
-            /** Top Processes */
-            top_processes: components["schemas"]["ProcessView"][];
+            framework: "soc2" | "hipaa" | "pci-dss" | "iso-27001" | "gdpr";
+            /**
+             * From
+             * Format: date
+             * @description first day, UTC, included
+             */
+            from: string;
+            /**
+             * To
+             * Format: date
+             * @description last day, UTC, included
+             */
+            to: string;
         };
         /**
          * Finding
@@ -1472,6 +1873,7 @@ export interface components {
             agent_id: string;
             anomaly: components["schemas"]["Anomaly"];
             approval: components["schemas"]["ApprovalView"] | null;
+            care: components["schemas"]["CareView"];
             decision: components["schemas"]["DecisionView"] | null;
             incident: components["schemas"]["IncidentSummary"];
             order: components["schemas"]["OrderView"] | null;
@@ -1487,6 +1889,10 @@ export interface components {
          * @description One row of the list of incidents.
          */
         IncidentSummary: {
+            /** Acknowledged By */
+            acknowledged_by?: string | null;
+            /** Assigned To */
+            assigned_to?: string | null;
             /** Closed At */
             closed_at: string | null;
             /** Duration S */
@@ -1508,7 +1914,7 @@ export interface components {
             opened_at: string;
             /**
              * Outcome
-             * @description resolved, no_action_needed, rolled_back, failed, rejected, escalated, expired or self_recovered; null while it is not closed
+             * @description resolved, no_action_needed, rolled_back, failed, rejected, escalated, expired, self_recovered or fixed_by_person; null while it is not closed
              */
             outcome: string | null;
             /**
@@ -1591,6 +1997,28 @@ export interface components {
             token: string;
         };
         /**
+         * MatcherView
+         * @description One condition on one label, as Alertmanager writes it.
+         */
+        MatcherView: {
+            /**
+             * Comparison
+             * @default =
+             * @enum {string}
+             */
+            comparison: "=" | "!=" | "=~" | "!~";
+            /**
+             * Label
+             * @description host, environment, tag.<name>; of silences also metric, subject, severity
+             */
+            label: string;
+            /**
+             * Value
+             * @description with =~ and !~ a regular expression of it all
+             */
+            value: string;
+        };
+        /**
          * Me
          * @description Who is asking, and what they may do where.
          */
@@ -1610,6 +2038,25 @@ export interface components {
             roles: {
                 [key: string]: string;
             };
+        };
+        /**
+         * NoteAnswer
+         * @description Where a note is kept.
+         */
+        NoteAnswer: {
+            /**
+             * Index
+             * @description leaf index in the audit log
+             */
+            index: number;
+        };
+        /**
+         * NoteRequest
+         * @description A note for the story.
+         */
+        NoteRequest: {
+            /** Text */
+            text: string;
         };
         /**
          * OrderView
@@ -1651,7 +2098,7 @@ export interface components {
          * @description How an incident ended.
          * @enum {string}
          */
-        Outcome: "resolved" | "no_action_needed" | "rolled_back" | "failed" | "rejected" | "escalated" | "expired" | "self_recovered";
+        Outcome: "resolved" | "no_action_needed" | "rolled_back" | "failed" | "rejected" | "escalated" | "expired" | "self_recovered" | "fixed_by_person";
         /**
          * OutsideLogList
          * @description One page of log lines, newest first.
@@ -1791,6 +2238,19 @@ export interface components {
             yaml?: string | null;
         };
         /**
+         * PreviewRequest
+         * @description Matchers to try.
+         */
+        PreviewRequest: {
+            /** Host Pattern */
+            host_pattern?: string | null;
+            /** Matchers */
+            matchers?: components["schemas"]["MatcherView"][];
+            /** Metric Pattern */
+            metric_pattern?: string | null;
+            recurrence?: components["schemas"]["RecurrenceView"] | null;
+        };
+        /**
          * Problem
          * @description An error as RFC 9457 problem+json.
          */
@@ -1842,6 +2302,84 @@ export interface components {
             tree_size: number;
         };
         /**
+         * ReasonRequest
+         * @description Why a person closes or reopens it.
+         */
+        ReasonRequest: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * RecurrenceView
+         * @description When it opens again and again.
+         */
+        RecurrenceView: {
+            /**
+             * Cron
+             * @description minute, hour, day of month, month, day of week; 0 2 * * sun: Sundays at 2
+             */
+            cron: string;
+            /**
+             * Minutes
+             * @description how long each time
+             */
+            minutes: number;
+            /**
+             * Zone
+             * @description IANA time zone, such as Europe/Berlin
+             */
+            zone: string;
+        };
+        /**
+         * ReplayUnder
+         * @description Another policy: rules with the settings that it changes.
+         */
+        ReplayUnder: {
+            /**
+             * Policy
+             * @description Settings by rule; what is left out stays as it was when the decision was made
+             * @example {
+             *       "confidence": {
+             *         "run_from": 0.97
+             *       }
+             *     }
+             */
+            policy: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * ReplayView
+         * @description What came of making a decision again.
+         */
+        ReplayView: {
+            /** Changes */
+            changes: components["schemas"]["ChangeView"][];
+            decision: components["schemas"]["DecisionView"];
+            /** Differences */
+            differences: components["schemas"]["DifferenceView"][];
+            /**
+             * Identical
+             * @description The same bytes came out
+             */
+            identical: boolean;
+            /** Incident */
+            incident: string;
+            /** Notes */
+            notes: string[];
+            /**
+             * Recorded
+             * @description Digest of the decision that the audit log has
+             */
+            recorded: string;
+            /**
+             * Replayed
+             * @description Digest of the decision that comes out now
+             */
+            replayed: string;
+            what_if: components["schemas"]["WhatIfView"] | null;
+        };
+        /**
          * RolesRequest
          * @description New roles by environment.
          */
@@ -1850,6 +2388,29 @@ export interface components {
             roles: {
                 [key: string]: "observer" | "remediation_authority" | "administrator";
             };
+        };
+        /**
+         * RuleView
+         * @description What one rule says under both policies; null where it is not in one of them.
+         */
+        RuleView: {
+            /** Changed */
+            changed: boolean;
+            /**
+             * Deciding
+             * @description It holds the route down under the other policy
+             */
+            deciding: boolean;
+            /** Recorded Reason */
+            recorded_reason: string;
+            /** Recorded Route */
+            recorded_route: ("RUN" | "RUN_AND_VERIFY" | "ASK" | "DRY_RUN" | "ESCALATE") | null;
+            /** Rule */
+            rule: string;
+            /** Under Reason */
+            under_reason: string;
+            /** Under Route */
+            under_route: ("RUN" | "RUN_AND_VERIFY" | "ASK" | "DRY_RUN" | "ESCALATE") | null;
         };
         /**
          * Score
@@ -1904,6 +2465,18 @@ export interface components {
             subject: string;
         };
         /**
+         * SettingView
+         * @description One setting that the other policy changes.
+         */
+        SettingView: {
+            /** Recorded */
+            recorded: string;
+            /** Setting */
+            setting: string;
+            /** Under */
+            under: string;
+        };
+        /**
          * SigningSecretsRequest
          * @description The secrets with which a sender signs: the old and the new one while it changes them.
          */
@@ -1912,50 +2485,15 @@ export interface components {
             secrets: string[];
         };
         /**
-         * SilenceList
-         * @description Silences that stand or are still to come.
+         * SpanView
+         * @description One time during which it would stand.
          */
-        SilenceList: {
-            /** Items */
-            items: components["schemas"]["SilenceView"][];
-        };
-        /**
-         * SilenceRequest
-         * @description A new silence, from now on.
-         */
-        SilenceRequest: {
-            /** Host Pattern */
-            host_pattern: string;
-            /**
-             * Metric Pattern
-             * @default *
-             */
-            metric_pattern: string;
-            /** Minutes */
-            minutes: number;
-            /** Reason */
-            reason: string;
-        };
-        /**
-         * SilenceView
-         * @description What shall not be acted on for a while.
-         */
-        SilenceView: {
-            /** By */
-            by: string;
+        SpanView: {
             /**
              * Ends At
              * Format: date-time
              */
             ends_at: string;
-            /** Host Pattern */
-            host_pattern: string;
-            /** Id */
-            id: string;
-            /** Metric Pattern */
-            metric_pattern: string;
-            /** Reason */
-            reason: string;
             /**
              * Starts At
              * Format: date-time
@@ -2248,6 +2786,249 @@ export interface components {
             revoked_at: string | null;
             /** Signing Secrets */
             signing_secrets: number;
+        };
+        /**
+         * WhatIfView
+         * @description What another policy would have decided on the same facts.
+         */
+        WhatIfView: {
+            decision: components["schemas"]["DecisionView"];
+            /**
+             * Recorded Route
+             * @enum {string}
+             */
+            recorded_route: "RUN" | "RUN_AND_VERIFY" | "ASK" | "DRY_RUN" | "ESCALATE";
+            /** Rules */
+            rules: components["schemas"]["RuleView"][];
+            /** Settings */
+            settings: components["schemas"]["SettingView"][];
+            /**
+             * Under Route
+             * @enum {string}
+             */
+            under_route: "RUN" | "RUN_AND_VERIFY" | "ASK" | "DRY_RUN" | "ESCALATE";
+        };
+        /**
+         * WholeEntries
+         * @description Entries in the order of the log.
+         */
+        WholeEntries: {
+            /** Items */
+            items: components["schemas"]["WholeEntry"][];
+            /**
+             * Origin
+             * @description the log's name
+             */
+            origin: string;
+            /**
+             * Size
+             * @description entries that the newest checkpoint covers
+             */
+            size: number;
+        };
+        /**
+         * WholeEntry
+         * @description An entry as the log stores it.
+         */
+        WholeEntry: {
+            /** Index */
+            index: number;
+            /**
+             * Stored
+             * @description canonical JSON, with src_sig where a host signed
+             */
+            stored: string;
+        };
+        /**
+         * WindowList
+         * @description Silences or maintenance, those that have not ended by when they begin.
+         */
+        WindowList: {
+            /** Items */
+            items: components["schemas"]["WindowView"][];
+        };
+        /**
+         * WindowPreview
+         * @description What matchers would cover now, of what the caller may see.
+         */
+        WindowPreview: {
+            /**
+             * Hosts
+             * @description at most 200
+             */
+            hosts: string[];
+            /** Hosts Total */
+            hosts_total: number;
+            /**
+             * Open Incidents
+             * @description not closed now; a silence leaves them as they are
+             */
+            open_incidents: components["schemas"]["IncidentSummary"][];
+            /**
+             * Recent Incidents
+             * @description closed ones of the last 7 days that would not have been opened; at most 50
+             */
+            recent_incidents: components["schemas"]["IncidentSummary"][];
+            /**
+             * Spans
+             * @description the next times of a recurrence, at most 5
+             */
+            spans: components["schemas"]["SpanView"][];
+        };
+        /**
+         * WindowRequest
+         * @description A new silence or maintenance: what, from when, until when, and why.
+         */
+        WindowRequest: {
+            /**
+             * Ends At
+             * @description or `minutes`
+             */
+            ends_at?: string | null;
+            /**
+             * Host Pattern
+             * @description short for a matcher; * and ? as in web-*
+             */
+            host_pattern?: string | null;
+            /** Matchers */
+            matchers?: components["schemas"]["MatcherView"][];
+            /**
+             * Metric Pattern
+             * @description the same
+             */
+            metric_pattern?: string | null;
+            /** Minutes */
+            minutes?: number | null;
+            /** Reason */
+            reason: string;
+            recurrence?: components["schemas"]["RecurrenceView"] | null;
+            /**
+             * Starts At
+             * @description null: now
+             */
+            starts_at?: string | null;
+        };
+        /**
+         * WindowView
+         * @description A silence or a maintenance.
+         */
+        WindowView: {
+            /** By */
+            by: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Id */
+            id: string;
+            /** Matchers */
+            matchers: components["schemas"]["MatcherView"][];
+            /** Next Ends At */
+            next_ends_at: string | null;
+            /**
+             * Next Starts At
+             * @description of the span that stands or comes next
+             */
+            next_starts_at: string | null;
+            /** Reason */
+            reason: string;
+            recurrence: components["schemas"]["RecurrenceView"] | null;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * State
+             * @description waiting: it begins later, or it recurs and is closed now
+             * @enum {string}
+             */
+            state: "active" | "waiting" | "ended";
+        };
+        /**
+         * EvidenceView
+         * @description A package and how far it is.
+         */
+        sentienguard__controlplane__api__evidence__EvidenceView: {
+            /** Archive Bytes */
+            archive_bytes: number;
+            /** Archive Sha256 */
+            archive_sha256: string;
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** By */
+            by: string;
+            /**
+             * Detail
+             * @description why it failed
+             */
+            detail: string;
+            /**
+             * Doing
+             * @description what is being done now
+             */
+            doing: string;
+            /**
+             * Done
+             * @description how much of it
+             */
+            done: number;
+            /** Framework */
+            framework: string;
+            /** From */
+            from: string;
+            /** Id */
+            id: string;
+            /** Manifest Sha256 */
+            manifest_sha256: string;
+            /** Of */
+            of: number;
+            /**
+             * Rows
+             * @description entries of the period, once it is made
+             */
+            rows: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "working" | "done" | "failed";
+            /** To */
+            to: string;
+        };
+        /**
+         * EvidenceView
+         * @description What was known when the decision was made.
+         */
+        sentienguard__controlplane__api__incident_schemas__EvidenceView: {
+            /** Log Lines */
+            log_lines: components["schemas"]["LogView"][];
+            /** Recent */
+            recent: [
+                string,
+                number
+            ][];
+            /** Related */
+            related: {
+                [key: string]: number;
+            };
+            /** Similar */
+            similar: components["schemas"]["PastView"][];
+            /**
+             * Taken At
+             * Format: date-time
+             */
+            taken_at: string;
+            /** Text */
+            text: string;
+            /** Top Paths */
+            top_paths: components["schemas"]["PathView"][];
+            /** Top Processes */
+            top_processes: components["schemas"]["ProcessView"][];
         };
     };
     responses: never;
@@ -2584,6 +3365,152 @@ export interface operations {
             };
         };
     };
+    list_packages_api_v1_evidence_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceList"];
+                };
+            };
+        };
+    };
+    ask_api_v1_evidence_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvidenceRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["sentienguard__controlplane__api__evidence__EvidenceView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    entries_api_v1_evidence_entries_get: {
+        parameters: {
+            query?: {
+                /** @description index of the first one */
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeEntries"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    show_api_v1_evidence__package_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                package_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["sentienguard__controlplane__api__evidence__EvidenceView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    download_api_v1_evidence__package_id__download_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                package_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     freeze_api_v1_freeze_get: {
         parameters: {
             query?: never;
@@ -2846,6 +3773,164 @@ export interface operations {
             };
         };
     };
+    acknowledge_api_v1_incidents__incident_id__acknowledge_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerNote"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CareView"];
+                };
+            };
+            /** @description it is not in a state for this; read it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    assign_api_v1_incidents__incident_id__assign_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CareView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    close_api_v1_incidents__incident_id__close_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CareView"];
+                };
+            };
+            /** @description it is not in a state for this; read it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    note_api_v1_incidents__incident_id__notes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     record_api_v1_incidents__incident_id__record_get: {
         parameters: {
             query?: never;
@@ -2866,6 +3951,116 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reopen_api_v1_incidents__incident_id__reopen_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentSummary"];
+                };
+            };
+            /** @description it is not in a state for this; read it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    replay_api_v1_incidents__incident_id__replay_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    replay_under_api_v1_incidents__incident_id__replay_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayUnder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
                 };
             };
             /** @description Validation Error */
@@ -2995,6 +4190,165 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    list_maintenance_api_v1_maintenance_get: {
+        parameters: {
+            query?: {
+                ended?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_maintenance_api_v1_maintenance_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    preview_maintenance_api_v1_maintenance_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowPreview"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    maintenance_api_v1_maintenance__window_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_maintenance_api_v1_maintenance__window_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -3233,7 +4587,9 @@ export interface operations {
     };
     list_silences_api_v1_silences_get: {
         parameters: {
-            query?: never;
+            query?: {
+                ended?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3246,7 +4602,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SilenceList"];
+                    "application/json": components["schemas"]["WindowList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -3260,7 +4625,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SilenceRequest"];
+                "application/json": components["schemas"]["WindowRequest"];
             };
         };
         responses: {
@@ -3270,7 +4635,102 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SilenceView"];
+                    "application/json": components["schemas"]["WindowView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    preview_silence_api_v1_silences_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowPreview"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    silence_api_v1_silences__window_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    expire_silence_api_v1_silences__window_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowView"];
                 };
             };
             /** @description Validation Error */

@@ -27,8 +27,8 @@ LAST = 2**63 - 1  # after every number and every time
 
 # Keep an alert, unless it was kept before.
 PUT = text("""
-    INSERT INTO alerts (environment, fingerprint, starts_us, status, received_us, alert)
-    VALUES (:environment, :fingerprint, :starts_us, :status, :received_us, :alert)
+    INSERT INTO alerts (environment, fingerprint, starts_us, status, received_us, alert, sender)
+    VALUES (:environment, :fingerprint, :starts_us, :status, :received_us, :alert, :sender)
     ON CONFLICT DO NOTHING
 """)
 
@@ -260,6 +260,7 @@ def _row(one: NewAlert, starts_us: int) -> dict[str, Any]:
         "status": one.status.value,
         "received_us": codec.micros(one.received_at),
         "alert": one.text,
+        "sender": one.sender,
     }
 
 
@@ -274,6 +275,7 @@ def _kept(row: Row[Any]) -> KeptAlert:
             status=codec.member(AlertStatus, row.status),
             received_at=codec.instant(row.received_us),
             text=row.alert,
+            sender=row.sender or "",
         ),
         result=None if row.result is None else codec.member(Result, row.result),
         incident=None if row.incident is None else IncidentId(row.incident),

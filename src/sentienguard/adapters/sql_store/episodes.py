@@ -3,7 +3,8 @@
 Called through ports.episode_store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import text
@@ -42,6 +43,11 @@ SAVE_STATE = text("""
 
 # What the detector remembered last.
 STATE = text("SELECT state FROM detector_states WHERE agent = :agent")
+
+# The turn to tell of silent hosts, until the transaction ends; the number is ours alone.
+ROLL_CALL = text("SELECT pg_try_advisory_xact_lock(7311806257201921) AS mine")
+
+_MISSED = AgentId("")  # the row of what is remembered of no agent in particular: who is missed
 
 
 class SqlEpisodeStore:
@@ -98,3 +104,21 @@ class SqlEpisodeStore:
         with self._connections.read() as transaction:
             row = transaction.row(STATE, agent=agent)
         return None if row is None else str(row.state)
+
+    @contextmanager
+    def roll_call(self) -> Iterator[bool]:
+        """Take the turn to tell of silent hosts, for a block; False where another has it."""
+        if self._connections.dialect != "postgresql":
+            yield True
+            return
+        with self._connections.read() as transaction:  # the lock is all that it holds
+            row = transaction.row(ROLL_CALL)
+            yield row is not None and bool(row.mine)
+
+    def save_missed(self, state: str) -> None:
+        """Keep which hosts are missed, as JSON text; one state for all control planes."""
+        self.save_detector_state(_MISSED, state)
+
+    def missed(self) -> str | None:
+        """Return what `save_missed` kept last."""
+        return self.detector_state(_MISSED)

@@ -36,19 +36,12 @@ SETTLE = text("""
     WHERE incident = :incident AND settled_by IS NULL
 """)
 
-# Which incident it goes on with; the first one stays.
-LINK = text("""
-    UPDATE incident_care SET reopens = :reopens WHERE incident = :incident AND reopens IS NULL
-""")
-
-# What people did about some incidents, and what goes on with them, where that was opened.
+# What people did about some incidents, and which ones go on with them.
 OF_MANY = """
     SELECT * FROM incident_care WHERE incident IN ({places})
 """
 NEXT_OF_MANY = """
-    SELECT incident_care.reopens, incident_care.incident
-    FROM incident_care JOIN incidents ON incidents.id = incident_care.incident
-    WHERE incident_care.reopens IN ({places}) ORDER BY incident_care.incident
+    SELECT reopens, id FROM incidents WHERE reopens IN ({places}) ORDER BY opened_us, id
 """
 
 
@@ -90,24 +83,15 @@ class SqlIncidentCare:
                 raise AlreadySettled(message)
             return _of_many(transaction, [incident])[incident]
 
-    def link(self, incident: IncidentId, *, reopens: IncidentId) -> Care:
-        """Remember which incident this one goes on with; the first one stays."""
-        with self._connections.write() as transaction:
-            transaction.change(BEGIN, incident=incident)
-            transaction.change(LINK, incident=incident, reopens=reopens)
-            return _of_many(transaction, [incident])[incident]
 
-
-def _of_many(
-    transaction: Transaction, incidents: Sequence[IncidentId]
-) -> dict[IncidentId, Care]:
+def _of_many(transaction: Transaction, incidents: Sequence[IncidentId]) -> dict[IncidentId, Care]:
     if not incidents:
         return {}
     names = {f"incident_{number}": one for number, one in enumerate(incidents)}
     places = ", ".join(f":{name}" for name in names)
     rows = transaction.rows(text(OF_MANY.format(places=places)), **names)
     following = transaction.rows(text(NEXT_OF_MANY.format(places=places)), **names)
-    after = {IncidentId(row.reopens): IncidentId(row.incident) for row in following}
+    after = {IncidentId(row.reopens): IncidentId(row.id) for row in following}
     found = {IncidentId(row.incident): row for row in rows}
     return {one: _care(one, found.get(one), after.get(one)) for one in incidents}
 
@@ -123,7 +107,6 @@ def _care(incident: IncidentId, row: Row[Any] | None, after: IncidentId | None) 
         assigned=_who(row.assigned_by, row.assigned_us),
         settled=_who(row.settled_by, row.settled_us),
         settled_because=row.settled_because or "",
-        reopens=None if row.reopens is None else IncidentId(row.reopens),
         reopened_as=after,
     )
 

@@ -32,10 +32,10 @@ _RACES = 10  # lost in a row by one call before it gives up
 OPEN = text("""
     INSERT INTO incidents
         (id, agent, host, environment, tags, fingerprint, anomaly, opened_us,
-         status, outcome, closed_us, summary, earlier, search)
+         status, outcome, closed_us, summary, earlier, search, reopens)
     VALUES
         (:id, :agent, :host, :environment, :tags, :fingerprint, :anomaly, :opened_us,
-         :status, :outcome, :closed_us, :summary, :earlier, :search)
+         :status, :outcome, :closed_us, :summary, :earlier, :search, :reopens)
     ON CONFLICT DO NOTHING
 """)
 
@@ -324,6 +324,7 @@ def _columns(incident: Incident) -> dict[str, str | int | None]:
         "summary": incident.summary,
         "earlier": codec.EARLIER.encode(incident.earlier),
         "search": _search(incident),
+        "reopens": incident.reopens,
     }
 
 
@@ -350,4 +351,5 @@ def _incident(row: Row[Any]) -> Incident:
         closed_at=codec.instant_or_none(row.closed_us),
         summary=row.summary,
         earlier=codec.EARLIER.decode(row.earlier),
+        reopens=None if row.reopens is None else IncidentId(row.reopens),
     )

@@ -209,6 +209,7 @@ def _config(request: Request, centre: Centre) -> Response:
     body = json.dumps(
         {
             "root": trust.root_envelope,
+            "roots": trust.earlier_roots,
             "catalogue": trust.catalogue_envelope,
             "playbooks": {
                 digest: base64.b64encode(stored).decode()

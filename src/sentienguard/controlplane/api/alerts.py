@@ -50,6 +50,7 @@ def _view(kept: KeptAlert) -> schemas.AlertView:
     return schemas.AlertView(
         number=kept.number,
         name=alert.name,
+        sender=kept.alert.sender,
         status=alert.status.value,
         environment=kept.alert.environment,
         labels=dict(alert.labels),

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from sentienguard.controlplane.api import care_schemas
+
 
 class Trend(BaseModel):
     """Where the series is going."""
@@ -36,7 +38,7 @@ class Anomaly(BaseModel):
     at: datetime
     value: float
     severity: Literal["info", "warning", "critical"]
-    ground: Literal["baseline", "limit", "trend", "alert"]
+    ground: Literal["baseline", "limit", "trend", "alert", "silence", "deviation"]
     sigma: float | None
     baseline: Baseline | None
     trend: Trend | None
@@ -52,7 +54,7 @@ class IncidentSummary(BaseModel):
     status: Literal["OPEN", "ANALYZING", "AWAITING_APPROVAL", "MITIGATING", "VERIFYING", "CLOSED"]
     outcome: str | None = Field(
         description="resolved, no_action_needed, rolled_back, failed, rejected, escalated, "
-        "expired or self_recovered; null while it is not closed"
+        "expired, self_recovered or fixed_by_person; null while it is not closed"
     )
     severity: Literal["info", "warning", "critical"]
     metric: str
@@ -63,6 +65,8 @@ class IncidentSummary(BaseModel):
     closed_at: datetime | None
     duration_s: float | None
     earlier: list[str]
+    assigned_to: str | None = None
+    acknowledged_by: str | None = None
 
 
 class IncidentPage(BaseModel):
@@ -240,6 +244,7 @@ class IncidentStory(BaseModel):
     incident: IncidentSummary
     agent_id: str
     tags: dict[str, str]
+    care: care_schemas.CareView
     anomaly: Anomaly
     decision: DecisionView | None
     approval: ApprovalView | None

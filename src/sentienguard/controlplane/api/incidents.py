@@ -36,12 +36,10 @@ def list_incidents(  # noqa: PLR0917  # one argument for each query parameter
     """List incidents of the environments that the caller may see, newest first."""
     where = IncidentFilter(status, outcome, environment, host, text)
     page = caller.centre.incidents.list(where, cursor=cursor, limit=limit)
+    seen = [one for one in page.incidents if caller.may(Permission.VIEW, one.environment)]
+    cares = caller.centre.care.of_many([one.id for one in seen])
     return incident_schemas.IncidentPage(
-        items=[
-            views.summary(incident)
-            for incident in page.incidents
-            if caller.may(Permission.VIEW, incident.environment)
-        ],
+        items=[views.summary(one, cares[one.id]) for one in seen],
         next_cursor=page.next_cursor,
     )
 
@@ -53,8 +51,10 @@ def story(incident_id: str, caller: Viewer) -> incident_schemas.IncidentStory:
     incident = _visible(caller, incident_id)
     kept = _order(caller, incident)
     approval = centre.approvals.of(incident.id)
+    cared = centre.care.of(incident.id)
     return incident_schemas.IncidentStory(
-        incident=views.summary(incident),
+        incident=views.summary(incident, cared),
+        care=views.care(incident, cared),
         agent_id=incident.agent,
         tags=dict(incident.tags),
         anomaly=views.anomaly(incident.anomaly),

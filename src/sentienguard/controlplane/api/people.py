@@ -23,8 +23,10 @@ from sentienguard.controlplane.api import (
     approvals,
     audit,
     auth,
+    evidence,
     history,
     hosts,
+    incident_care,
     incidents,
     live,
     playbooks,
@@ -35,6 +37,7 @@ from sentienguard.controlplane.api import (
     topology,
     users,
     webhook_tokens,
+    windows,
 )
 from sentienguard.controlplane.api.caller import authenticated
 from sentienguard.controlplane.centre import Centre
@@ -83,7 +86,8 @@ def application(
     problems.install(app)
     for module in (
         auth, system, incidents, approvals, playbooks, hosts, audit, switches, users, live,
-        alerts, webhook_tokens, topology, queries, history,
+        alerts, webhook_tokens, topology, queries, history, evidence,
+        windows, incident_care,
     ):  # fmt: skip
         app.include_router(module.router)
     _require_guards(app.routes)

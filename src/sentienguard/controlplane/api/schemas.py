@@ -111,27 +111,6 @@ class FreezeRequest(BaseModel):
     reason: str = Field(min_length=1, max_length=500)
 
 
-class SilenceView(BaseModel):
-    """What shall not be acted on for a while."""
-
-    id: str
-    host_pattern: str
-    metric_pattern: str
-    starts_at: datetime
-    ends_at: datetime
-    by: str
-    reason: str
-
-
-class SilenceRequest(BaseModel):
-    """A new silence, from now on."""
-
-    host_pattern: str = Field(min_length=1, max_length=200)
-    metric_pattern: str = Field(default="*", min_length=1, max_length=200)
-    minutes: int = Field(ge=1, le=30 * 24 * 60)
-    reason: str = Field(min_length=1, max_length=500)
-
-
 class UserView(BaseModel):
     """An account."""
 
@@ -212,6 +191,7 @@ class AlertView(BaseModel):
 
     number: int
     name: str
+    sender: str = Field(description="kind of system, such as grafana; empty: not known any more")
     status: Literal["firing", "resolved"]
     environment: str
     labels: dict[str, str]

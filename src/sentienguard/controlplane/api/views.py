@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
-from sentienguard.controlplane.api import audit_schemas, incident_schemas
+from sentienguard.controlplane.api import audit_schemas, care_schemas, incident_schemas
 from sentienguard.model.anomaly import Anomaly, Baseline
 from sentienguard.model.approval import Approval
+from sentienguard.model.care import Care, needs_people
 from sentienguard.model.decision import Candidate, Confidence, Decision, Route, ScoreItem
 from sentienguard.model.incident import Incident
 from sentienguard.model.order import ExecutionReport, StepRecord
@@ -29,6 +30,11 @@ STAGE_OF_KIND = {
     "verify.done": "execute",
     "undo.done": "execute",
     "order.finished": "execute",
+    "incident.acknowledged": "decide",
+    "incident.assigned": "decide",
+    "incident.noted": "decide",
+    "incident.settled": "audit",
+    "incident.reopened": "audit",
     "incident.verified": "audit",
     "incident.closed": "audit",
 }
@@ -49,6 +55,11 @@ TITLES = {
     "verify.done": "{name}: {status}",
     "undo.done": "{name}: {status}",
     "order.finished": "{outcome}: {reason}",
+    "incident.acknowledged": "somebody has it in hand. {note}",
+    "incident.assigned": "assigned to {to}",
+    "incident.noted": "{text}",
+    "incident.settled": "closed by hand: {reason}",
+    "incident.reopened": "goes on as {as}: {reason}",
     "incident.verified": "{detail}",
     "incident.closed": "{outcome}: {summary}",
 }
@@ -62,8 +73,26 @@ ROUTES: Mapping[Route, RouteName] = {
 }
 
 
-def summary(incident: Incident) -> incident_schemas.IncidentSummary:
-    """Show one row of the list."""
+def care(incident: Incident, found: Care) -> care_schemas.CareView:
+    """Show who looks after an incident."""
+    return care_schemas.CareView(
+        needs_people=needs_people(incident, found),
+        reminders_stopped=found.stops_reminders,
+        acknowledged_by=found.acknowledged.by if found.acknowledged else None,
+        acknowledged_at=found.acknowledged.at if found.acknowledged else None,
+        assigned_to=found.assigned_to,
+        assigned_by=found.assigned.by if found.assigned else None,
+        assigned_at=found.assigned.at if found.assigned else None,
+        settled_by=found.settled.by if found.settled else None,
+        settled_at=found.settled.at if found.settled else None,
+        settled_because=found.settled_because,
+        reopens=incident.reopens,
+        reopened_as=found.reopened_as,
+    )
+
+
+def summary(incident: Incident, cared: Care | None = None) -> incident_schemas.IncidentSummary:
+    """Show one row of the list, with who looks after it where that is asked for."""
     ended = incident.closed_at
     return incident_schemas.IncidentSummary(
         id=incident.id,
@@ -80,6 +109,8 @@ def summary(incident: Incident) -> incident_schemas.IncidentSummary:
         closed_at=ended,
         duration_s=(ended - incident.opened_at).total_seconds() if ended else None,
         earlier=list(incident.earlier),
+        assigned_to=cared.assigned_to if cared else None,
+        acknowledged_by=cared.acknowledged.by if cared and cared.acknowledged else None,
     )
 
 

@@ -40,7 +40,9 @@ _CERTAINTY: Mapping[Ground, int] = {
     Ground.LIMIT: 0,
     Ground.TREND: 1,
     Ground.BASELINE: 2,
-    Ground.ALERT: 3,
+    Ground.DEVIATION: 3,
+    Ground.ALERT: 4,
+    Ground.SILENCE: 5,
 }
 
 

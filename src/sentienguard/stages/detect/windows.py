@@ -104,9 +104,7 @@ def _starts(expression: cron.Cron, zone: ZoneInfo, day: date) -> Iterator[dateti
     for hour in expression.hours:
         for minute in expression.minutes:
             for fold in folds:
-                wall = datetime(
-                    day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=fold
-                )
+                wall = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=fold)
                 yield wall.astimezone(UTC)
 
 

@@ -25,7 +25,7 @@ def reason(
             hours = None if going is None else going.hours_to_exhaustion
             until = "soon" if hours is None else f"in {_duration(hours)}"
             return f"{place} is {value:g} and grows by {rate:.1f} an hour: full {until}"
-        case Ground.BASELINE | Ground.ALERT:  # an alert brings a sentence of its own
+        case _:  # an alert and a silence bring a sentence of their own
             mean = 0.0 if baseline is None else baseline.mean
             stddev = 0.0 if baseline is None else baseline.stddev
             when = "at this time of day" if baseline is not None and baseline.seasonal else "so far"

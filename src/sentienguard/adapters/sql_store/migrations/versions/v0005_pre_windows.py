@@ -23,6 +23,7 @@ def upgrade() -> None:
     op.add_column("silences", sa.Column("cron", TEXT))  # NULL: it does not recur
     op.add_column("silences", sa.Column("zone", TEXT))
     op.add_column("silences", sa.Column("lasts_s", sa.BigInteger()))
+    op.add_column("alerts", sa.Column("sender", TEXT))  # NULL: kept by an earlier release
     is_silenced = sa.text("result = 'silenced'")
     op.create_index(
         "alerts_silenced", "alerts", ["id"], sqlite_where=is_silenced, postgresql_where=is_silenced
@@ -38,6 +39,6 @@ def upgrade() -> None:
         sa.Column("settled_by", TEXT),
         sa.Column("settled_us", TIME),
         sa.Column("settled_because", TEXT),
-        sa.Column("reopens", KEY),  # the incident before, of a reopened one
     )
-    op.create_index("incident_care_reopens", "incident_care", ["reopens"])
+    op.add_column("incidents", sa.Column("reopens", KEY))  # NULL: it was not reopened
+    op.create_index("incidents_reopens", "incidents", ["reopens"])
