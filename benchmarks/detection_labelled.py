@@ -162,6 +162,10 @@ def _nab(scorer: ModuleType, streams: Any, raw: Mapping[str, Scores]) -> dict[st
         false = scorer.counts(streams, gated[chosen], chosen, _MERGE)["false_alarms"]
         found[name]["false_pages"] = false
         found[name]["threshold"] = round(float(chosen), 3)
+        if name in detection_rivals.PUBLISHED:
+            limit = detection_rivals.PUBLISHED[name]
+            quiet = {file: _silenced(row, limit) for file, row in scores.items()}
+            found[name]["at_its_published_limit"] = round(scorer.score_at(streams, quiet, limit), 1)
     return found
 
 

@@ -23,7 +23,13 @@ _PERIOD = 370  # rows between two alarms that look at nothing
 _NETDATA_TRAINED, _NETDATA_EACH, _NETDATA_MODELS = 600, 150, 18  # rows, rows, models
 _NETDATA_LAGS, _NETDATA_SMOOTHED, _NETDATA_CLUSTERS = 5, 3, 2
 _NETDATA_BIT = 0.99  # of the largest distance in training
-_GRAFANA_MULTIPLIER, _GRAFANA_MARGIN = 2.0, 0.05  # standard deviations; part of the average
+_GRAFANA_MULTIPLIER, _GRAFANA_MARGIN = 2.0, 0.5  # standard deviations; part of the average
+_GRAFANA_LIVELY = 0.5  # of the average: an hour's spread below this is left out of the mean spread
+_GRAFANA_ROWS = 12  # of an hour at least: hourly series have no spread within an hour
+_MOST = 1e6  # scores beyond are taken for this, so that one metric's cannot hide the rest for ever
+PUBLISHED: Mapping[str, float] = {  # their own limits
+    "seed": 5.0, "netdata": 0.99, "netdata_by_time": 0.99, "grafana": 1.0,
+}  # fmt: skip
 
 
 def seed(times: Floats, readings: Floats) -> Floats:
@@ -36,9 +42,10 @@ def seed(times: Floats, readings: Floats) -> Floats:
         kept = np.where(near, past, np.nan)
         mean, spread = np.nanmean(kept, axis=0), np.nanstd(kept, axis=0)
         rows = slice(start, start + _EACH)
-        # As written, a constant series divides by zero; a hair's breadth keeps the run going.
-        found[rows] = np.abs(readings[rows] - mean) / np.maximum(spread, 1e-9)
-    return _together(np.minimum(found, 1e6))
+        # A metric that never moved has no sigma: the division by zero is nobody's alarm.
+        moves = spread > 1e-9 * np.maximum(np.abs(mean), 1e-9)
+        found[rows] = np.abs(readings[rows] - mean) / np.where(moves, spread, np.inf)
+    return _together(found)
 
 
 def ew_z(_times: Floats, readings: Floats) -> Floats:
@@ -52,7 +59,7 @@ def ew_z(_times: Floats, readings: Floats) -> Floats:
         mean += share * step
         variance = (1 - share) * (variance + share * step * step)
     found[:30] = 0
-    return _together(np.minimum(found, 1e6))
+    return _together(found)
 
 
 def netdata(_times: Floats, readings: Floats) -> Floats:
@@ -61,13 +68,26 @@ def netdata(_times: Floats, readings: Floats) -> Floats:
     Its second-by-second windows are taken as rows, thinned: files here have thousands of rows. A
     host's score is its anomaly rate, the share of its metrics whose bit is set.
     """
-    found = np.stack([_netdata_one(readings[:, one]) for one in range(readings.shape[1])], axis=1)
+    return _anomaly_rate(readings, _NETDATA_TRAINED, _NETDATA_EACH)
+
+
+def netdata_by_time(times: Floats, readings: Floats) -> Floats:
+    """The same with windows of the published length, six hours each three hours."""
+    step = max(float(np.median(np.diff(times[:500]))), 1.0)
+    trained = max(round(6 * 3600 / step), 30)
+    return _anomaly_rate(readings, trained, trained // 2)
+
+
+def _anomaly_rate(readings: Floats, trained: int, each: int) -> Floats:
+    found = np.stack(
+        [_netdata_one(readings[:, one], trained, each) for one in range(readings.shape[1])], axis=1
+    )
     return np.asarray(
         (found >= _NETDATA_BIT).mean(axis=1) + 1e-3 * np.minimum(found, 9).mean(axis=1)
     )
 
 
-def _netdata_one(values: Floats) -> Floats:
+def _netdata_one(values: Floats, length: int, each: int) -> Floats:
     steps = np.diff(values, prepend=values[:1])
     kernel = np.ones(_NETDATA_SMOOTHED) / _NETDATA_SMOOTHED
     smooth = np.convolve(steps, kernel)[: len(steps)]
@@ -78,15 +98,17 @@ def _netdata_one(values: Floats) -> Floats:
     )
     models: list[tuple[Floats, float, float]] = []
     found = np.zeros(len(values))
-    for start in range(_NETDATA_EACH, len(values), _NETDATA_EACH):
-        trained = features[max(0, start - _NETDATA_TRAINED) : start]
+    for start in range(each, len(values), each):
+        trained = features[max(0, start - length) : start]
         models = [*models, _k_means(trained)][-_NETDATA_MODELS:]
-        rows = features[start : start + _NETDATA_EACH]
+        rows = features[start : start + each]
         scores = [
-            (_distance(rows, centres) - least) / max(most - least, 1e-12)
+            np.abs(_distance(rows, centres) - least) / (most - least)
+            if most > least
+            else np.zeros(len(rows))  # trained on a constant: it finds nothing
             for centres, least, most in models
         ]
-        found[start : start + _NETDATA_EACH] = np.min(scores, axis=0)
+        found[start : start + each] = np.min(scores, axis=0)
     return found
 
 
@@ -108,24 +130,43 @@ def _k_means(rows: Floats) -> tuple[Floats, float, float]:
 
 
 def grafana(times: Floats, readings: Floats) -> Floats:
-    """Grafana's adaptive bands: an hour's mean +- two deviations of 26 hours, a day and a week ago.
+    """Grafana's adaptive bands, github.com/grafana/promql-anomaly-detection, rules/adaptive.yml.
 
-    A reading is normal inside the widest of them; a host's score is the mean over its metrics.
+    An hour's average, two deviations or half of the average about it, the deviation being the mean
+    of 26 hours' lively ones; and the same hour a day and a week ago. A reading is normal inside the
+    widest band, where its score is below 1. A host's score is the mean over its metrics.
     """
+    return _together(np.minimum(_grafana(times, readings), 10.0))
+
+
+def grafana_share(times: Floats, readings: Floats) -> Floats:
+    """The same; a host's score is the share of its metrics that are outside their bands."""
+    found = _grafana(times, readings)
+    return np.asarray((found >= 1).mean(axis=1) + 1e-3 * np.minimum(found, 9).mean(axis=1))
+
+
+def _grafana(times: Floats, readings: Floats) -> Floats:
     step = max(float(np.median(np.diff(times[:500]))), 1.0)
-    hour, day = max(round(3600 / step), 1), max(round(26 * 3600 / step), 2)
-    short, _ = _rolling(readings, hour)
-    long, spread = _rolling(readings, day)
-    reach = np.maximum(_GRAFANA_MULTIPLIER * spread, _GRAFANA_MARGIN * np.abs(long)) + 1e-9
-    upper, lower = np.maximum(short, long) + reach, np.minimum(short, long) - reach
+    hour = max(round(3600 / step), _GRAFANA_ROWS)
+    average, spread = (np.vstack([one[1:], one[-1:]]) for one in _rolling(readings, hour))
+    lively = spread > _GRAFANA_LIVELY * np.abs(average)
+    total, _ = _rolling(np.where(lively, spread, 0.0), 26 * hour)
+    share, _ = _rolling(lively.astype(np.float64), 26 * hour)
+    usual = np.where(share > 1e-12, total / np.maximum(share, 1e-12), 0.0)  # noqa: PLR2004  rounding
+    reach = np.maximum(_GRAFANA_MULTIPLIER * usual, _GRAFANA_MARGIN * np.abs(average))
+    upper, lower = average + reach, average - reach
     for period in (_DAY_S, _WEEK_S):
-        ago = round((period - 1800) / step)
+        ago = max(round((period - 1800) / step), 1)
         if ago < len(times):
-            upper[ago:] = np.maximum(upper[ago:], short[:-ago] + reach[:-ago])
-            lower[ago:] = np.minimum(lower[ago:], short[:-ago] - reach[:-ago])
-    outside = np.maximum(readings - upper, lower - readings) / reach
-    outside[: min(day, len(times))] = -1
-    return _together(np.clip(outside + 1, 0, 1e6))
+            then, wide = average[:-ago], _GRAFANA_MULTIPLIER * spread[:-ago]
+            upper[ago:] = np.maximum(upper[ago:], then + wide)
+            lower[ago:] = np.minimum(lower[ago:], then - wide)
+    found = np.maximum(
+        (readings - average) / np.maximum(upper - average, 1e-9),
+        (average - readings) / np.maximum(average - lower, 1e-9),
+    )
+    found[: min(26 * hour, len(times) // 4)] = 0
+    return np.asarray(found)
 
 
 def _rolling(readings: Floats, length: int) -> tuple[Floats, Floats]:
@@ -152,13 +193,15 @@ def periodic(times: Floats, _readings: Floats) -> Floats:
 
 
 def _together(found: Floats) -> Floats:
-    return np.asarray(found.mean(axis=1))
+    return np.asarray(np.minimum(found, _MOST).mean(axis=1))
 
 
 RIVALS: Mapping[str, Rival] = {
     "seed": seed,
     "netdata": netdata,
+    "netdata_by_time": netdata_by_time,
     "grafana": grafana,
+    "grafana_share": grafana_share,
     "ew_z": ew_z,
     "random": random_score,
     "periodic": periodic,

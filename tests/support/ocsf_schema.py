@@ -1,8 +1,8 @@
 """Judges events by the excerpt of OCSF 1.8.0 in tests/fixtures/ocsf.
 
 The excerpt is of github.com/ocsf/ocsf-schema (Apache-2.0), commit
-3dcb905d26523ce4d5d0ba3c28c8507e2c859407, whose version.json says 1.8.0. It holds what our classes and
-objects require, which attributes they know, of which type, and the numbers that are enumerated.
+3dcb905d26523ce4d5d0ba3c28c8507e2c859407, whose version.json says 1.8.0. It holds what our classes
+and objects require, which attributes they know, of which type, and the numbers that are enumerated.
 """
 
 import json

@@ -16,6 +16,7 @@ SD_NAME = rb"[\x21\x23-\x3c\x3e-\x5c\x5e-\x7e]{1,32}"
 SD_PARAM = re.compile(rb" (" + SD_NAME + rb')="((?:[^"\\\]]|\\["\\\]])*)"')
 SD_ID = re.compile(rb"\[(" + SD_NAME + rb")")
 BOM = b"\xef\xbb\xbf"
+MEANT = {"\\": "\\", "=": "=", "n": "\n", "r": "\r"}
 CEF_KEY = re.compile(r"(?:^| )([A-Za-z0-9_]+)=")
 
 
@@ -34,13 +35,8 @@ def frames(stream):
     return found
 
 
-def message(content):
-    """Take one RFC 5424 message apart."""
-    match = HEADER.match(content)
-    if match is None or int(match[1]) > 191:
-        raise ValueError(f"no header: {content[:80]!r}")
-    priority, version, at, host, app, process, kind = match.groups()
-    rest = content[match.end() :]
+def structured_data(rest):
+    """Return the elements at the beginning, and what comes after them."""
     elements = {}
     if rest.startswith(b"-"):
         rest = rest[1:]
@@ -59,6 +55,17 @@ def message(content):
             rest = rest[at_byte + 1 :]
         if not elements:
             raise ValueError(f"no structured data: {rest[:40]!r}")
+    return elements, rest
+
+
+def message(content):
+    """Take one RFC 5424 message apart."""
+    match = HEADER.match(content)
+    if match is None or int(match[1]) > 191:
+        raise ValueError(f"no header: {content[:80]!r}")
+    priority, version, at, host, app, process, kind = match.groups()
+    rest = content[match.end() :]
+    elements, rest = structured_data(rest)
     if rest and not rest.startswith(b" "):
         raise ValueError(f"no blank before the message: {rest[:40]!r}")
     text = rest[1:]
@@ -103,6 +110,5 @@ def cef(line):
             raise ValueError(f"{here[1]} stands twice")
         if re.sub(r"\\[\\=nr]", "", value).count("\\"):
             raise ValueError(f"an unknown escape: {value[:60]!r}")
-        meant = {"\\": "\\", "=": "=", "n": "\n", "r": "\r"}
-        pairs[here[1]] = re.sub(r"\\([\\=nr])", lambda found: meant[found[1]], value)
+        pairs[here[1]] = re.sub(r"\\([\\=nr])", lambda found: MEANT[found[1]], value)
     return parts, pairs

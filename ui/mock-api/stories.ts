@@ -139,6 +139,7 @@ function makeResolved(at: number, log: Log): api.Story {
       summary: "Disk /var is filling up on prod-db-03", opened_at: iso(at), closed_at: iso(at + 107_000),
       duration_s: 107, earlier: ["inc_20261102_031204_77c0de11"],
     },
+    care: nobody(),
     tags: { team: "storage", service: "orders-db", tier: "1" },
     anomaly,
     decision: {
@@ -227,6 +228,7 @@ function makeRolledBack(at: number, log: Log): api.Story {
       summary: "checkout does not answer on prod-web-01", opened_at: iso(at), closed_at: iso(at + 96_000),
       duration_s: 96, earlier: [],
     },
+    care: nobody(),
     tags: { team: "shop", service: "checkout" },
     anomaly,
     decision: {
@@ -290,6 +292,7 @@ function makeAwaiting(at: number, log: Log): api.Story {
       summary: "Connection pool of orders is almost used up on prod-db-01", opened_at: iso(at), closed_at: null,
       duration_s: null, earlier: [],
     },
+    care: nobody(),
     tags: { team: "storage", service: "orders-db", tier: "1" },
     anomaly,
     decision: {
@@ -340,6 +343,7 @@ function makeMitigating(at: number, log: Log): api.Story {
       subject: "", value: 93.4, summary: "Memory runs short on staging-cache-02", opened_at: iso(at), closed_at: null,
       duration_s: null, earlier: [],
     },
+    care: nobody(),
     tags: { team: "platform" },
     anomaly,
     decision: {
@@ -367,5 +371,14 @@ function makeMitigating(at: number, log: Log): api.Story {
       [at + 1200, "execute", "order.intent", "control plane", "Order written down before its release"],
       [at + 1900, "execute", "order.admitted", host, "Host checked the order and admitted it"],
     ]),
+  };
+}
+
+/** Nobody did anything about it yet. */
+export function nobody(needs_people = false): api.Care {
+  return {
+    needs_people, reminders_stopped: false, acknowledged_by: null, acknowledged_at: null,
+    assigned_to: null, assigned_by: null, assigned_at: null, settled_by: null, settled_at: null,
+    settled_because: "", reopens: null, reopened_as: null,
   };
 }

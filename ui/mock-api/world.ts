@@ -6,6 +6,12 @@ import { CACHE, DISK, makeStories, playbookDigest, POOL, readings, RESTART } fro
 export type Answer = { status: number; body?: unknown };
 export type Change = { kind: "incident" | "approval" | "host" | "freeze" | "audit"; id: string };
 
+type Kind = "silences" | "maintenance";
+type Said = {
+  to?: string | null; reason?: string; text?: string; note?: string; minutes?: number;
+  matchers?: api.Matcher[]; recurrence?: api.Recurrence | null;
+};
+
 export class World {
   readonly log = new Log();
   readonly stories: api.Story[];
@@ -16,10 +22,13 @@ export class World {
     name: "ana@example.com",
     roles: { "*": "administrator" },
     permissions: {
-      "*": ["view", "decide_approval", "run_playbook", "stop_execution", "freeze", "manage_users"],
+      "*": ["view", "decide_approval", "run_playbook", "stop_execution", "freeze", "manage_users", "silence", "handle_incident"],
     },
     evaluation_trust: true,
   };
+  windows: Record<Kind, api.Window[]> = { silences: [], maintenance: [] };
+  alerts: api.Alert[];
+  edges: api.Edge[];
   onChange: (change: Change) => void = () => undefined;
   private readonly now: () => Date;
 
@@ -33,6 +42,8 @@ export class World {
     const told = makeStories(at, this.log);
     this.stories = [told.mitigating, told.awaiting, told.resolved, told.rolledBack];
     this.older = olderThan(at - 27 * 3_600_000);
+    this.alerts = alertsAt(at, told.resolved.incident.id);
+    this.edges = edgesAt(at);
   }
 
   /** Answer one request; `path` is what follows /api/v1. */
@@ -53,7 +64,22 @@ export class World {
         if (id === "") return ok(this.incidents(query));
         return verb === "record" ? ok({ incident_id: id }) : this.story(id);
       case "POST incidents":
-        return this.stop(id);
+        return verb === "stop" ? this.stop(id) : this.handle(id, verb, body as Said);
+      case "GET alerts":
+        return ok({ items: this.alerts, before: null } satisfies api.AlertPage);
+      case "GET topology":
+        return ok({ items: this.edges });
+      case "GET silences":
+      case "GET maintenance":
+        return ok({ items: this.windows[room as Kind] });
+      case "POST silences":
+      case "POST maintenance":
+        return id === "preview" ? ok(this.preview(body as Said)) : this.addWindow(room as Kind, body as Said);
+      case "DELETE silences":
+      case "DELETE maintenance":
+        this.windows[room as Kind] = this.windows[room as Kind].filter((one) => one.id !== id);
+        this.onChange({ kind: "freeze", id });
+        return ok({});
       case "GET approvals":
         return ok({ items: this.approvals(query.get("status")) });
       case "POST approvals":
@@ -117,6 +143,70 @@ export class World {
     story.order.stop_requested_by = this.me.name;
     this.onChange({ kind: "incident", id });
     return { status: 202 };
+  }
+
+  private handle(id: string, verb: string, said: Said): Answer {
+    const story = this.stories.find((one) => one.incident.id === id);
+    if (!story) return problem(404, "No such incident", `There is no incident ${id}.`);
+    const { care } = story;
+    const by = this.me.name;
+    const at = this.stamp();
+    if (verb === "acknowledge") Object.assign(care, { acknowledged_by: by, acknowledged_at: at });
+    if (verb === "assign") Object.assign(care, { assigned_to: said.to, assigned_by: by, assigned_at: at });
+    if (verb === "close") {
+      Object.assign(care, { settled_by: by, settled_at: at, settled_because: said.reason, needs_people: false });
+      if (story.incident.status !== "CLOSED") {
+        Object.assign(story.incident, { status: "CLOSED", outcome: "fixed_by_person", closed_at: at });
+        if (story.approval) story.approval.status = "withdrawn";
+      }
+    }
+    if (verb === "notes") {
+      story.timeline.push({
+        index: 900 + story.timeline.length, at, stage: "decide", kind: "incident.noted", source: "cp",
+        actor: by, title: said.text ?? "", data: { text: said.text ?? "" },
+      });
+    }
+    this.onChange({ kind: "incident", id });
+    if (verb !== "reopen") return ok(care);
+    const other = this.stories[1]?.incident ?? story.incident;
+    care.reopened_as = other.id;
+    return ok(other);
+  }
+
+  private preview({ matchers = [], recurrence }: Said): api.Preview {
+    const place = matchers.find(({ label }) => label === "host");
+    const fits = (name: string) =>
+      !place || (place.comparison === "=~" ? new RegExp(`^(?:${place.value})$`).test(name) : name === place.value);
+    const hosts = HOSTS.map(({ host }) => host).filter(fits);
+    const found = this.summaries().filter(({ host }) => fits(host)).slice(0, 20);
+    const start = this.now().getTime() + 3 * 86_400_000;
+    return {
+      hosts, hosts_total: hosts.length,
+      open_incidents: found.filter(({ status }) => status !== "CLOSED"),
+      recent_incidents: found.filter(({ status }) => status === "CLOSED"),
+      spans: recurrence
+        ? [0, 1].map((week) => ({
+            starts_at: new Date(start + week * 604_800_000).toISOString(),
+            ends_at: new Date(start + week * 604_800_000 + recurrence.minutes * 60_000).toISOString(),
+          }))
+        : [],
+    };
+  }
+
+  private addWindow(kind: Kind, said: Said): Answer {
+    const { matchers = [], recurrence = null, minutes = 60, reason = "" } = said;
+    if (matchers.some(({ comparison, value }) => comparison.endsWith("~") && value.includes("+)+"))) {
+      return problem(422, "Unprocessable", "a regular expression must not repeat a repetition");
+    }
+    const made: api.Window = {
+      id: `${kind === "silences" ? "sil" : "mnt"}_${this.windows[kind].length + 1}`,
+      matchers, recurrence, reason, by: this.me.name, state: recurrence ? "waiting" : "active",
+      starts_at: this.stamp(), ends_at: this.stamp(minutes * 60_000),
+      next_starts_at: this.stamp(recurrence ? 86_400_000 : 0), next_ends_at: this.stamp(minutes * 60_000),
+    };
+    this.windows[kind].push(made);
+    this.onChange({ kind: "freeze", id: made.id });
+    return { status: 201, body: made };
   }
 
   private approvals(status: string | null): api.Approval[] {
@@ -234,6 +324,38 @@ const problem = (status: number, title: string, detail: string): Answer => ({
   status,
   body: { type: "about:blank", title, status, detail, instance: null },
 });
+
+function alertsAt(now: number, incident: string): api.Alert[] {
+  const one = (number: number, name: string, more: Partial<api.Alert>): api.Alert => ({
+    number, name, sender: "alertmanager", status: "firing", environment: "production",
+    labels: { alertname: name, instance: "prod-db-03:9100", severity: "critical" },
+    reason: `${name} on prod-db-03`, starts_at: new Date(now - 600_000).toISOString(),
+    received_at: new Date(now - number * 60_000).toISOString(), result: "folded", incident, ...more,
+  });
+  return [
+    one(1, "DiskWillFill", { result: "opened", reason: "/var is full in two hours" }),
+    one(2, "HighLatency", {
+      sender: "grafana", result: "silenced", incident: null,
+      labels: { alertname: "HighLatency", service: "checkout", team: "shop", zone: "b", dc: "fra", rack: "7", slot: "3" },
+    }),
+    one(3, "DiskWillFill", { status: "resolved", result: "recovered" }),
+    one(4, "PodCrashing", { sender: "datadog", result: "unknown_host", incident: null }),
+    one(5, "JustCame", { sender: "", result: null, incident: null }),
+  ];
+}
+
+function edgesAt(now: number): api.Edge[] {
+  const edge = (caller: string, callee: string, kind: api.Edge["kind"], calls: number): api.Edge => ({
+    environment: "production", caller, callee, kind, calls,
+    first_seen: new Date(now - 86_400_000).toISOString(), last_seen: new Date(now - 5000).toISOString(),
+  });
+  return [
+    edge("frontend", "checkout", "request", 90_210), edge("frontend", "catalogue", "request", 120_004),
+    edge("checkout", "orders-db", "database", 45_100), edge("checkout", "payments", "request", 44_800),
+    edge("payments", "receipts", "message", 44_120), edge("catalogue", "catalogue-cache", "database", 310_000),
+    edge("receipts", "checkout", "request", 12), edge("catalogue", "catalogue", "request", 7),
+  ];
+}
 
 function olderThan(before: number): api.Incident[] {
   const outcomes = ["resolved", "resolved", "no_action_needed", "escalated", "resolved", "self_recovered", "failed"];

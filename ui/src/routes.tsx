@@ -66,6 +66,24 @@ const approvals = createRoute({
   validateSearch: (search: Search) => words(search, ["status"]),
 });
 
+const alerts = createRoute({
+  getParentRoute: () => inside,
+  path: "/alerts",
+  component: lazyRouteComponent(() => import("./pages/Alerts")),
+  validateSearch: (search: Search) => words(search, ["text"]),
+});
+const silences = createRoute({
+  getParentRoute: () => inside,
+  path: "/silences",
+  component: lazyRouteComponent(() => import("./pages/Silences")),
+  validateSearch: (search: Search) => words(search, ["kind", "ended", "host"]),
+});
+const topology = createRoute({
+  getParentRoute: () => inside,
+  path: "/topology",
+  component: lazyRouteComponent(() => import("./pages/Topology")),
+  validateSearch: (search: Search) => words(search, ["environment", "hours"]),
+});
 const hosts = createRoute({
   getParentRoute: () => inside,
   path: "/hosts",
@@ -97,6 +115,9 @@ const tree = root.addChildren([
     incidents,
     incident,
     approvals,
+    alerts,
+    silences,
+    topology,
     hosts,
     host,
     playbooks,

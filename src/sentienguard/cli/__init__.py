@@ -1,8 +1,8 @@
 """The command line of people: thin commands over the public API, and what runs on this machine.
 
 Called through `sentienguard` (`main.main`). A command asks the public API through `client` and
-shows the answer through `frame`; only `up`, `down`, `drill`, `demo` and `doctor` touch this
-machine.
+shows the answer through `frame`; only `up`, `down`, `drill`, `demo`, `doctor` and `trust` touch
+this machine, and `trust` works where there is no control plane.
 
 What belongs here: options, words, tables, the start and the end of processes, drills. What does
 not: judgement (stages), anything that the public API could answer (the control plane).
@@ -11,6 +11,7 @@ not: judgement (stages), anything that the public API could answer (the control 
     frame.py        data directory, --json, progress and tables: what all commands share
     client.py       the public API; a problem becomes an error
     installation/   one installation on this machine: trust, processes, sandbox
+    trust_*.py      offline keys: commands, key files, what is shown, what is read and told
     drills/         bounded faults, one file for each; see its charter for how to add one
     *_commands.py   one file for each group of commands
 

@@ -9,12 +9,14 @@ import typer
 from rich.text import Text
 
 from sentienguard.adapters.audit_files import reader
-from sentienguard.cli import client, frame
+from sentienguard.cli import audit_export, audit_forward, client, frame
 from sentienguard.cli.installation.places import Places
 from sentienguard.model import errors
 from sentienguard.stages.audit import verify as judging
 
 app = typer.Typer(no_args_is_help=True, help="Check the evidence.")
+app.command("export")(audit_export.export)
+app.command("forward")(audit_forward.forward)
 
 
 @app.command("verify")

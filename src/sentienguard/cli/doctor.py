@@ -16,11 +16,12 @@ import typer
 from rich.text import Text
 
 from sentienguard.agent import settings as agent_settings
-from sentienguard.cli import audit_commands, client, frame
+from sentienguard.cli import audit_commands, client, frame, trust_view
 from sentienguard.cli.installation import centre, host_agent
 from sentienguard.cli.installation import sandbox as sandboxes
 from sentienguard.cli.installation.places import Places
 from sentienguard.controlplane import settings as centre_settings
+from sentienguard.controlplane import trust_exchange, trust_store
 from sentienguard.model import errors
 
 OLDEST_PYTHON = (3, 11)
@@ -28,6 +29,7 @@ LEAST_FREE_BYTES = 200 << 20  # metrics, log and workflow database of some weeks
 CLOCK_SLACK_S = 5.0  # what two clocks may differ by
 EPOCH_AT_LEAST = datetime(2025, 1, 1, tzinfo=UTC)  # a clock before this was never set
 LATE_INTERVALS = 3
+LEAST_DAYS_LEFT = 14  # to bring signers together before hosts refuse everything
 PRIVATE = ("cli-token", client.FIRST_LOGIN_FILE, "offline", "controlplane/keys", "agent/executor")
 
 
@@ -78,6 +80,8 @@ def examine(places: Places) -> Iterator[Finding]:
     yield _space(places.data)
     yield _modes(places)
     yield _settings(places)
+    if (places.centre / "trust/root.json").exists():
+        yield _tried(_trust, places)
     running = centre.process_file(places) is not None
     yield _process("control plane", running, places)
     if host_agent.enrolled(places):
@@ -141,6 +145,24 @@ def _settings(places: Places) -> Finding:
             way_out="`sentienguard settings` shows the known ones",
         )
     return Finding("settings", good=True, detail="known and of the right type")
+
+
+def _trust(places: Places) -> Finding:
+    found = trust_view.document(trust_exchange.read(places.centre), datetime.now(UTC))
+    root_days = found["root"]["expires_in_days"]
+    catalogue_days = found["catalogue"]["expires_in_days"]
+    detail = f"root valid for {root_days} days, catalogue for {catalogue_days}"
+    if not found["complete"]:
+        detail = found["problem"]
+    good = found["complete"] and min(root_days, catalogue_days) >= LEAST_DAYS_LEFT
+    by_up = trust_store.evaluation_mark(places.centre).exists() and root_days >= LEAST_DAYS_LEFT
+    way_out = (
+        "`sentienguard down` and `up` sign the catalogue again"
+        if by_up
+        else "renew them with `sentienguard trust rotate FILE`, have them signed, then "
+        "`sentienguard trust import FILE`"
+    )
+    return Finding("signed documents", good, detail, "" if good else way_out)
 
 
 def _process(name: str, running: bool, places: Places) -> Finding:

@@ -12,6 +12,7 @@ from sentienguard.cli import (
     given_files,
     import_commands,
     proof_commands,
+    run_commands,
     signature_commands,
 )
 from sentienguard.playbook import lint as linting
@@ -22,6 +23,7 @@ app.command("test")(proof_commands.prove)
 app.command("import")(import_commands.import_)
 app.command("sign")(signature_commands.sign)
 app.command("verify")(signature_commands.verify)
+app.command("run")(run_commands.run)
 
 
 @app.command("list")

@@ -189,6 +189,7 @@ def rotate(  # noqa: PLR0917  # one argument for each option
             trust_words.listed({str(one): trust_words.signable(one) for one in listing or []}),
             expires_at=now + timedelta(days=catalogue_days or CATALOGUE_DAYS),
         )
+        bundle = ceremony.add_proving(bundle, bundled.proving())
     _drafted(shown, file, bundle, now)
 
 

@@ -134,6 +134,7 @@ class AlertDoor:
                 status=alert.status,
                 received_at=now,
                 text=alert_batch.encode(alert),
+                sender=sender.purpose,
                 heard_at=alert.heard_at,
             )
             for alert in batch.alerts

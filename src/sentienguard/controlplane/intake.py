@@ -268,6 +268,8 @@ class Intake:
         The detector may never have found what an alert is about, so its silence proves nothing; of
         hosts that fell silent, one sample proves nothing of the others.
         """
+        if incident.anomaly.ground is Ground.REQUEST:  # it has no symptom that could end
+            return True
         if incident.anomaly.ground not in {Ground.ALERT, Ground.SILENCE}:
             return incident.fingerprint in standing
         episodes = self._centre.episodes.standing(incident.agent)

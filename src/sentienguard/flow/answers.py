@@ -3,7 +3,8 @@
 Called by the API of the control plane and by simulations. Rules:
 
  1. The first answer in time counts; the store decides which that is.
- 2. An answer that was decided is recorded and told, though the process dies in between or the log
+ 2. Who asked for a playbook by name does not approve it; they may withdraw it with a no.
+ 3. An answer that was decided is recorded and told, though the process dies in between or the log
     cannot be written: `finish` does at the next start what is left, and an incident whose wait is
     over looks for an answer that nobody told it (incident_work.silence).
 """
@@ -12,11 +13,16 @@ from collections.abc import Mapping
 
 from sentienguard.flow import incident as flow
 from sentienguard.flow.centre import Centre
+from sentienguard.model import errors
 from sentienguard.model.approval import Approval, ApprovalStatus
 from sentienguard.model.incident import Status
 
 TOLD = "answered"  # the key of the message: an incident hears one answer
 OF_PEOPLE = frozenset({ApprovalStatus.APPROVED, ApprovalStatus.DENIED})
+
+
+class RequesterCannotApprove(errors.Rejected):
+    """Who asked for a playbook by name does not approve it as well."""
 
 
 def answer(
@@ -30,8 +36,15 @@ def answer(
 ) -> Approval:
     """Decide a question and let its incident know; `about` is what else the record says.
 
-    Raises approval_store.AlreadyDecided, and what the stores raise when they cannot keep it.
+    Raises RequesterCannotApprove, approval_store.AlreadyDecided, and what the stores raise when
+    they cannot keep it.
     """
+    request = centre.incidents.get(asked.incident).anomaly.request
+    own = request is not None and request.by.casefold() == by.casefold()
+    if own and status is ApprovalStatus.APPROVED:  # rule 2
+        raise RequesterCannotApprove(
+            f"{by} asked for {asked.playbook}; somebody else has to approve it"
+        )
     now = centre.clock.now()
     decided = centre.approvals.decide(asked.id, status, by=by, at=now, note=note)
     centre.tell(asked.incident, follow(centre, decided, about), key=TOLD)

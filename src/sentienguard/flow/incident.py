@@ -18,6 +18,8 @@ Called by controlplane.engine. Rules, cited below by number:
  7. An event that does not fit the present question changes nothing and asks the same again.
  8. A person may close what waits for people or for the symptom to go; nothing is released then, and
     it closes as theirs, never as resolved, whatever ran before. What is under way is stopped first.
+ 9. What a person asked for by name has no symptom that could go: it hears of no recovery, and once
+    the host has verified it, it closes as theirs, never as resolved, so no playbook is credited.
 """
 
 from dataclasses import dataclass, replace
@@ -213,6 +215,7 @@ class Life:
     approval: Approval | None = None
     delivered: bool = False  # the order can no longer be taken back
     recovery: timedelta = RECOVERY_PATIENCE  # how long the symptom may take to go
+    requested: bool = False  # a person asked for a playbook by name (rule 9)
 
 
 def begin(incident: Incident) -> tuple[Life, Turn]:
@@ -220,7 +223,8 @@ def begin(incident: Incident) -> tuple[Life, Turn]:
     asked = Decide()
     alerted = incident.anomaly.ground is Ground.ALERT
     recovery = ALERT_PATIENCE if alerted else RECOVERY_PATIENCE
-    life = Life(incident.id, Status.ANALYZING, asked, recovery=recovery)
+    requested = incident.anomaly.ground is Ground.REQUEST
+    life = Life(incident.id, Status.ANALYZING, asked, recovery=recovery, requested=requested)
     return life, Turn((Move(Status.ANALYZING, "gathering evidence"),), asked)
 
 
@@ -235,7 +239,7 @@ def advance(life: Life, event: Event) -> tuple[Life, Turn]:
             return _after_answer(life, event)
         case Settled() if life.status in SETTLED_FROM and isinstance(life.asked, Wait):
             return _settled(life, event)
-        case Recovered() if life.status is Status.AWAITING_APPROVAL:
+        case Recovered() if life.status is Status.AWAITING_APPROVAL and not life.requested:
             return _self_recovered(life)
         case Recovered() if life.status is Status.VERIFYING:
             return _close(life, Outcome.RESOLVED, "the remedy worked: the symptom is gone")
@@ -321,6 +325,9 @@ def _self_recovered(life: Life) -> tuple[Life, Turn]:
 
 def _after_report(life: Life, event: OrderEnded) -> tuple[Life, Turn]:
     match event.outcome:
+        case ExecutionOutcome.SUCCESS if life.requested:  # rule 9
+            summary = f"run as a person asked, and the host verified it: {event.reason}"
+            return _close(life, Outcome.FIXED_BY_PERSON, summary)
         case ExecutionOutcome.SUCCESS if life.route is Route.RUN:
             return _close(life, Outcome.RESOLVED, event.reason)
         case ExecutionOutcome.SUCCESS:  # rule 4

@@ -5,7 +5,7 @@ status that is there already are no-ops.
 """
 
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from sentienguard.flow import answers
 from sentienguard.flow import incident as flow
@@ -58,7 +58,9 @@ class IncidentWork:
                 "alert": anomaly.alert or "",
                 "opened_ms": _ms(incident.opened_at),
                 "earlier": list(incident.earlier[:10]),
+                **_asked_for(incident),
             },
+            actor=SYSTEM if anomaly.request is None else anomaly.request.by,
         )
 
     def perform(self, incident: IncidentId, deed: flow.Deed) -> None:
@@ -199,6 +201,23 @@ class IncidentWork:
         )
         self._centre.live.changed("incident", incident, now)
         self._centre.bells.ring(found.agent)  # so that its host co-signs the end soon
+
+
+def _asked_for(incident: Incident) -> dict[str, Any]:
+    """Return what the record says of a person's request; nothing where nobody asked."""
+    asked = incident.anomaly.request
+    if asked is None:
+        return {}
+    return {
+        "requested_by": asked.by,
+        "requested_role": asked.role,
+        "requested_from": asked.address,
+        "requested_playbook": asked.playbook,
+        "requested_digest": asked.digest,
+        "requested_parameters": dict(asked.parameters),
+        "requested_dry_run": asked.dry_run,
+        "requested_note": asked.note,
+    }
 
 
 def _ms(at: datetime) -> int:

@@ -1,10 +1,11 @@
 """What is not normal, and how far from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sentienguard.model.ids import Digest, Fingerprint, fingerprint
+from sentienguard.model.ids import Digest, Fingerprint, PlaybookName, fingerprint
 from sentienguard.model.telemetry import Series
 
 
@@ -30,6 +31,21 @@ class Ground(StrEnum):
     ALERT = "alert"  # another monitoring system says so
     SILENCE = "silence"  # nothing comes from there any more
     DEVIATION = "deviation"  # far from every short, long and daily mean of this series
+    REQUEST = "request"  # nothing was found: a person asked for a playbook by its name
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A playbook that a person asked for, as they asked. It chooses; it permits nothing."""
+
+    by: str  # who asked; never also who approves it
+    role: str  # theirs, in the environment of the host
+    address: str  # where they asked from
+    playbook: PlaybookName
+    digest: Digest  # of the playbook as it was then
+    parameters: Mapping[str, str]  # as given; the host compares each with what it enumerates
+    dry_run: bool  # show what it would do, and nothing else
+    note: str  # why, in their words
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,7 @@ class Anomaly:
     trend: Trend | None
     reason: str  # one sentence for people
     alert: Digest | None = None  # of the alert that says so; None: it was found here
+    request: Requested | None = None  # what a person asked for; None: nobody did
 
     @property
     def fingerprint(self) -> Fingerprint:

@@ -1,18 +1,20 @@
 """Offline keys from the first day to the third rotation, on real files, as people do it."""
 
 import base64
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sentienguard.agent import executor_state, trust_store
-from sentienguard.cli import main
+from sentienguard.cli import doctor, main
 from sentienguard.cli.installation import bundled, centre
 from sentienguard.cli.installation.places import Places
 from sentienguard.controlplane import evaluation
 from sentienguard.controlplane import trust_store as centre_trust
-from sentienguard.trust import dsse, keys
+from sentienguard.trust import bundle as bundles
+from sentienguard.trust import ceremony, dsse, keys
 from sentienguard.trust import root as roots
 from sentienguard.trust.root import RoleName
 
@@ -275,6 +277,49 @@ def test_an_import_that_was_cut_off_is_done_again(people):
     assert people.load().root.version == 3
 
 
+def test_a_log_never_gets_another_name_and_an_older_catalogue_never_comes_back(people, tmp_path):
+    people.move()
+    older = people.file.read_bytes()
+    people.run("rotate", people.file, "--catalogue-days", 30)
+    people.sign("signer-1")
+    people.take_over()
+    people.file.write_bytes(older)
+    assert "rule 3" in people.run("import", people.file, "--data", people.data, status=1)
+
+    bundle = bundles.read(older)
+    last = bundle.last
+    payload = roots.payload(
+        version=last.version + 1,
+        expires_at=last.expires_at,
+        roles={
+            role: ([last.keys[one] for one in found.keyids], found.threshold)
+            for role, found in last.roles.items()
+        },
+        log_origin="another.example/log",
+    )
+    draft = dsse.seal(roots.PAYLOAD_TYPE, payload, [])
+    renamed = dataclasses.replace(bundle, roots=(*bundle.roots, draft))
+    people.file.write_bytes(bundles.write(ceremony.list_playbooks(
+        ceremony.list_playbooks(renamed, {}, expires_at=last.expires_at),
+        {}, expires_at=last.expires_at,
+    )))  # fmt: skip
+    people.sign("root-1", "root-2", "signer-1")
+    said = people.run("import", people.file, "--data", people.data, status=1)
+    assert "never changes its name" in said
+
+
+def test_a_root_of_the_same_version_by_the_same_keys_is_not_taken(people):
+    people.move()
+    before = people.file.read_bytes()
+    people.run("rotate", people.file)
+    people.sign("root-1", "root-2")
+    people.take_over()
+    people.file.write_bytes(before)
+    people.run("rotate", people.file, "--expires-days", 90)
+    people.sign("root-1", "root-3")
+    assert "rule 3" in people.run("import", people.file, "--data", people.data, status=1)
+
+
 MISTAKES = {
     "a passphrase file that others read": ("open", "others may read it"),
     "a short passphrase": ("short", "16 characters"),
@@ -336,6 +381,24 @@ def test_what_expires_soon_is_shown_in_days(people):
     assert found["root"]["expires_in_days"] in {364, 365}
     assert found["catalogue"]["expires_in_days"] in {89, 90}
     assert all(one["missing"] == 0 for one in found["signatures"])
+
+
+def test_doctor_says_when_documents_are_about_to_expire_and_who_renews_them(people):
+    def finding():
+        found = list(doctor.examine(people.places))
+        return next(one for one in found if one.what == "signed documents")
+
+    people.up()
+    assert finding().good
+    people.move()
+    assert finding().good
+    people.run("rotate", people.file, "--catalogue-days", 10)
+    people.sign("signer-1")
+    people.take_over()
+    late = finding()
+    assert not late.good
+    assert "catalogue for 9" in late.detail
+    assert "trust rotate" in late.way_out
 
 
 def test_up_keeps_signing_as_long_as_its_own_keys_count(people):

@@ -18,7 +18,8 @@ LOG = [canonical.decode_object(one) for one in evidence_logs.log_of(300).records
 PIECES = st.one_of(
     st.text(st.characters(exclude_categories=("Cs",)), max_size=20),
     st.sampled_from([
-        "\n", "\r\n", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1e", "|", "\\", "\\\\", "=", "\\=",
+        "\n", "\r\n", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1e", "|", "\\", "\\\\",
+        "=", "\\=",
         " src=10.0.0.1", " act=", "CEF:0|x|y|1|forged|forged|10|", "]", '"', '"]', '" leaf="0',
         "<110>1 2026-01-01T00:00:00Z h a - - - forged", "12 <110>1", "\ufeff", "\x00", "',,,", "\t",
     ]),

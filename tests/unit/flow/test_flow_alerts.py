@@ -10,11 +10,13 @@ from sentienguard.model.decision import Route
 from sentienguard.model.order import ExecutionOutcome
 from tests.unit.flow.test_flow_incident import NOW, incident, order
 
+OTHERS = {Ground.ALERT, Ground.REQUEST}  # a request has no symptom to wait for
+
 
 @pytest.mark.parametrize(
     ("ground", "patience"),
     [(Ground.ALERT, flow.ALERT_PATIENCE)]
-    + [(ground, flow.RECOVERY_PATIENCE) for ground in Ground if ground is not Ground.ALERT],
+    + [(ground, flow.RECOVERY_PATIENCE) for ground in Ground if ground not in OTHERS],
 )
 def test_how_long_the_symptom_may_take_to_go(ground, patience) -> None:
     opened = incident()

@@ -23,6 +23,7 @@ KNOWN = Knowledge(
 )
 DISK = ("system.disk_usage_percent", "/var")
 CPU = ("system.cpu_percent", "")
+MEMORY = ("system.memory_percent", "")
 
 
 def history(series, host="web-1", environment="production"):
@@ -36,6 +37,7 @@ def calm(days=10, seed=1):
     return {
         DISK: 42 + chance.normal(0, 0.1, len(times)),
         CPU: 25 + 10 * wave + chance.normal(0, 2, len(times)),
+        MEMORY: 80 + 4 * wave + chance.normal(0, 2, len(times)),
         ("service.up", "web"): np.ones(len(times)),
         ("system.load_average_1m", ""): 1 + 0.3 * wave + chance.normal(0, 0.1, len(times)),
     }
@@ -126,6 +128,15 @@ def test_the_moments_that_are_passed_over_change_nothing(seed, monkeypatch):
         for _ in range(4):
             start, length = chance.integers(0, len(values)), chance.integers(1, 40)
             values[start : start + length] = chance.choice([0.0, 50, 84, 96, 99, np.nan])
+    for _ in range(12):  # near the bounds: a little off, and on the way up
+        start = chance.integers(7 * DAY, 10 * DAY - 24)
+        series[CPU][start : start + 6] += chance.uniform(5, 40)
+        start = chance.integers(7 * DAY, 10 * DAY - 24)
+        series["system.load_average_1m", ""][start : start + 6] += chance.uniform(1.2, 2.6)
+    series["service.up", "web"][7 * DAY + 40 + seed : 7 * DAY + 43 + seed] = 0.0
+    for day in (7, 8):
+        start = day * DAY + chance.integers(0, DAY - 24)
+        series[MEMORY][start : start + 12] = np.linspace(84, 96.5, 12)
     full(series)
     sensitivity = list(Sensitivity)[seed % 3]
     known = dataclasses.replace(KNOWN, detect=DetectSettings(sensitivity=sensitivity))

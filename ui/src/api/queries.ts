@@ -106,3 +106,29 @@ export const freeze = queryOptions({
   queryKey: ["freeze"],
   queryFn: () => request<api.Freeze>("GET", "/freeze"),
 });
+
+export const alerts = infiniteQueryOptions({
+  queryKey: ["incident", "alerts"], // an alert shows as a change of its incident
+  queryFn: ({ pageParam }) =>
+    request<api.AlertPage>("GET", withQuery("/alerts", { before: pageParam, limit: PAGE })),
+  initialPageParam: null as number | null,
+  getNextPageParam: (last) => last.before,
+  refetchInterval: 15_000, // one that opens nothing makes no live event
+});
+
+export type WindowKind = "silences" | "maintenance";
+
+export const windows = (kind: WindowKind, ended: boolean) =>
+  queryOptions({
+    queryKey: ["freeze", kind, ended],
+    queryFn: () =>
+      request<api.List<api.Window>>("GET", withQuery(`/${kind}`, { ended: ended ? "true" : null })),
+    refetchInterval: 60_000, // they begin and end by the clock
+  });
+
+export const topology = (environment: string | undefined, hours: number) =>
+  queryOptions({
+    queryKey: ["topology", environment, hours],
+    queryFn: () => request<api.List<api.Edge>>("GET", withQuery("/topology", { environment, hours })),
+    refetchInterval: 60_000,
+  });

@@ -1381,6 +1381,11 @@ export interface components {
             /** Result */
             result: string | null;
             /**
+             * Sender
+             * @description kind of system, such as grafana; empty: not known any more
+             */
+            sender: string;
+            /**
              * Starts At
              * Format: date-time
              */
@@ -1406,7 +1411,7 @@ export interface components {
              * Ground
              * @enum {string}
              */
-            ground: "baseline" | "limit" | "trend" | "alert" | "silence" | "deviation";
+            ground: "baseline" | "limit" | "trend" | "alert" | "silence" | "deviation" | "request";
             /** Metric */
             metric: string;
             /** Reason */

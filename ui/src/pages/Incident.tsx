@@ -10,6 +10,7 @@ import { Facts, Page } from "../parts/Page";
 import { SeverityTag, StateTag } from "../parts/Tag";
 import { Time } from "../parts/Time";
 import { Audit } from "./incident/Audit";
+import { CareBox } from "./incident/CareBox";
 import { Decide } from "./incident/Decide";
 import { Detect } from "./incident/Detect";
 import { Execute } from "./incident/Execute";
@@ -47,6 +48,7 @@ function Whole({ story }: { story: Story }) {
       {story.approval?.status === "pending" && (
         <ApprovalBox approval={story.approval} linked={false} />
       )}
+      <CareBox story={story} />
       <Rail story={story} />
       <Facts
         of={[

@@ -15,12 +15,15 @@ const ROOMS = [
       { to: "/", label: "Overview" },
       { to: "/incidents", label: "Incidents" },
       { to: "/approvals", label: "Approvals" },
+      { to: "/alerts", label: "Alerts" },
+      { to: "/silences", label: "Silences" },
     ],
   },
   {
     name: "Estate",
     rooms: [
       { to: "/hosts", label: "Hosts" },
+      { to: "/topology", label: "Topology" },
       { to: "/playbooks", label: "Playbooks" },
     ],
   },

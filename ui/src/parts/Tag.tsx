@@ -32,6 +32,7 @@ const OUTCOME: Words = {
   rejected: ["quiet", "rejected"],
   escalated: ["warn", "escalated"],
   expired: ["quiet", "expired"],
+  fixed_by_person: ["good", "fixed by a person"],
 };
 
 const ROUTE: Words = {
@@ -82,6 +83,25 @@ const RISK: Words = {
   CRITICAL: ["bad", "critical"],
 };
 
+const ALERT: Words = {
+  opened: ["busy", "opened an incident"],
+  folded: ["quiet", "part of an incident"],
+  recovered: ["good", "ended its incident"],
+  still_firing: ["quiet", "ended, others still fire"],
+  late: ["quiet", "had ended before"],
+  unknown_host: ["warn", "names no host of ours"],
+  nothing_open: ["quiet", "ended, nothing was open"],
+  silenced: ["quiet", "silenced"],
+  failed: ["bad", "could not be read"],
+  waits: ["busy", "waits its turn"],
+};
+
+const WINDOW: Words = {
+  active: ["warn", "stands now"],
+  waiting: ["quiet", "waits"],
+  ended: ["quiet", "ended"],
+};
+
 function worded(words: Words) {
   return function Worded({ of }: { of: string }) {
     const [tone, text] = words[of] ?? ["quiet", of.toLowerCase().replaceAll("_", " ")];
@@ -95,6 +115,8 @@ export const OrderTag = worded(ORDER);
 export const ApprovalTag = worded(APPROVAL);
 export const RiskTag = worded(RISK);
 export const RouteTag = worded(ROUTE);
+export const AlertTag = worded(ALERT);
+export const WindowTag = worded(WINDOW);
 const StatusTag = worded(STATUS);
 const OutcomeTag = worded(OUTCOME);
 

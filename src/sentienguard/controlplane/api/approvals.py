@@ -1,5 +1,6 @@
 """Approvals: questions to people and their answers."""
 
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
@@ -7,6 +8,7 @@ from pydantic import BaseModel
 
 from sentienguard.controlplane.api import incident_schemas, schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
+from sentienguard.controlplane.problems import ProblemError
 from sentienguard.flow import answers
 from sentienguard.model.access import Permission
 from sentienguard.model.approval import ApprovalStatus
@@ -71,13 +73,18 @@ def _decide(
         f"{status.value} {asked.playbook} for {asked.incident}",
     )
     role = caller.role_in(asked.environment)
-    decided = answers.answer(
-        centre,
-        asked,
-        status,
-        by=caller.user.name,
-        note=note,
-        about={"role": role.value if role else "none", "ip_address": caller.address},
-    )
+    try:
+        decided = answers.answer(
+            centre,
+            asked,
+            status,
+            by=caller.user.name,
+            note=note,
+            about={"role": role.value if role else "none", "ip_address": caller.address},
+        )
+    except answers.RequesterCannotApprove as cause:
+        what = f"{status.value} {asked.playbook} for {asked.incident}, asked for by themselves"
+        caller.denied(Permission.DECIDE_APPROVAL, asked.environment, what)  # for the record
+        raise ProblemError(HTTPStatus.FORBIDDEN, "own-request", str(cause)) from cause
     centre.live.changed("approval", asked.id, centre.clock.now())
     return views.approval(decided)

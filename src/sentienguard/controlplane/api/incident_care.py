@@ -131,6 +131,8 @@ def reopen(
     centre = caller.centre
     if incident.status is not Status.CLOSED:
         raise _conflict(f"{incident.id} is open still: {incident.status}")
+    if incident.anomaly.request is not None:
+        raise _conflict(f"{incident.id} was asked for by name: ask for the playbook again")
     now = centre.clock.now()
     name = ids.incident_id(now, centre.entropy.bytes(4))
     new = replace(

@@ -38,7 +38,7 @@ class Anomaly(BaseModel):
     at: datetime
     value: float
     severity: Literal["info", "warning", "critical"]
-    ground: Literal["baseline", "limit", "trend", "alert", "silence", "deviation"]
+    ground: Literal["baseline", "limit", "trend", "alert", "silence", "deviation", "request"]
     sigma: float | None
     baseline: Baseline | None
     trend: Trend | None

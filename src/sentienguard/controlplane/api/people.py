@@ -29,6 +29,7 @@ from sentienguard.controlplane.api import (
     incident_care,
     incidents,
     live,
+    playbook_runs,
     playbooks,
     queries,
     status_page,
@@ -87,7 +88,7 @@ def application(
     for module in (
         auth, system, incidents, approvals, playbooks, hosts, audit, switches, users, live,
         alerts, webhook_tokens, topology, queries, history, evidence,
-        windows, incident_care,
+        windows, incident_care, playbook_runs,
     ):  # fmt: skip
         app.include_router(module.router)
     _require_guards(app.routes)

@@ -17,6 +17,7 @@ from sentienguard.stages.decide import (
     meaning,
     parameters,
     policy,
+    requested,
     routing,
 )
 from sentienguard.stages.decide.facts import Circumstances, PolicyFacts, TrackRecord
@@ -43,7 +44,8 @@ def decide(
     rule's verdict; it is made at the time the evidence was taken.
     """
     query = meaning.of_evidence(evidence)
-    candidates = library.rank(query, vector)
+    asked = evidence.anomaly.request
+    candidates = library.rank(query, vector) if asked is None else requested.only(asked, library)
     chosen, certainty, filled, verdicts = _judged(
         evidence,
         library,
@@ -63,6 +65,8 @@ def decide(
             settings=settings,
         )
         verdicts = (*verdicts, _no_more_than(plain))
+    if asked is not None:
+        verdicts = (*verdicts, requested.at_most(asked))
     return Decision(
         incident=evidence.incident,
         at=evidence.taken_at,
@@ -93,7 +97,12 @@ def _judged(
     chosen = library.get(candidates[0]) if matching.matches(candidates) else None
     known = TrackRecord() if chosen is None else record(chosen)
     certainty = confidence.estimate(candidates, known, evidence.environment, settings)
-    filled = Filled({}, ()) if chosen is None else parameters.fill(chosen, evidence)
+    filled = Filled({}, ())
+    if chosen is not None:
+        asked = evidence.anomaly.request
+        filled = (
+            parameters.fill(chosen, evidence) if asked is None else requested.given(chosen, asked)
+        )
     facts = PolicyFacts(
         host=evidence.host,
         environment=evidence.environment,

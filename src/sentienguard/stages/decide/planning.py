@@ -57,8 +57,9 @@ def facts(decision: Decision) -> Mapping[str, str]:
         "metric": anomaly.series.metric,
         "subject": anomaly.series.subject,
     }
-    # How bad an alert from outside is, is text: no condition on a host may rest on it.
-    if anomaly.ground is not Ground.ALERT:
+    # How bad an alert from outside is, is text: no condition on a host may rest on it. A request
+    # says nothing of how bad it is.
+    if anomaly.ground not in {Ground.ALERT, Ground.REQUEST}:
         found["severity"] = anomaly.severity.value
     if anomaly.sigma is not None:
         found["anomaly_sigma"] = f"{anomaly.sigma:.2f}"

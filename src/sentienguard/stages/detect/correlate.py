@@ -43,6 +43,7 @@ _CERTAINTY: Mapping[Ground, int] = {
     Ground.DEVIATION: 3,
     Ground.ALERT: 4,
     Ground.SILENCE: 5,
+    Ground.REQUEST: 6,
 }
 
 

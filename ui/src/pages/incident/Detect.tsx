@@ -14,7 +14,7 @@ export function Detect({ story }: { story: Story }) {
   const facts: [string, ReactNode][] = [
     ["Reading", <strong key="reading">{value(anomaly.value)}</strong>],
     ["Read", <Time key="at" at={anomaly.at} />],
-    ["Ground", { baseline: "far from usual", limit: "over a limit", trend: "on its way to a limit", alert: "another system says so", silence: "nothing comes any more", deviation: "far from every mean" }[anomaly.ground]],
+    ["Ground", { baseline: "far from usual", limit: "over a limit", trend: "on its way to a limit", alert: "another system says so", silence: "nothing comes any more", deviation: "far from every mean", request: "a person asked for it" }[anomaly.ground]],
   ];
   if (anomaly.sigma !== null) {
     facts.push(["Distance from the mean", `${number(anomaly.sigma)} standard deviations`]);

@@ -55,6 +55,11 @@ class Period:
             raise BadPeriod(f"to {last}: expected a day not before {first}")
         return found
 
+    @classmethod
+    def between(cls, first: str | None, last: str | None) -> "Period":
+        """Read two dates of which either may be left out. Raises BadPeriod."""
+        return cls.read(first or "1970-01-01", last or "9999-12-30")
+
     @property
     def start_ms(self) -> int:
         """The first millisecond of it."""
@@ -122,6 +127,14 @@ class Population:
         return self.tree.inclusion(index, self.size)
 
 
+def row_of(index: int, stored: bytes, period: Period) -> Row:
+    """Return an entry as a row. Raises audit_log.EntryRefused for what is no entry."""
+    return Row(
+        index, stored, period.holds(_dated(stored)), canonical.decode_object(stored),
+        merkle.leaf_hash(stored),
+    )  # fmt: skip
+
+
 def silent(_what: str, _done: int, _of: int) -> None:
     """Tell nobody."""
 
@@ -151,15 +164,11 @@ def of_log(
     start, stop = _range(dated[:newest], period)
     note, size, root = _proven_by(stored, trust, newest, root, stop)
     tree = merkle.Tree()
-    hashes = [merkle.leaf_hash(leaf) for leaf in leaves[:size]]
-    for one in hashes:
-        tree.append(one)
+    for leaf in leaves[:size]:
+        tree.append(merkle.leaf_hash(leaf))
 
     def row(index: int) -> Row:
-        return Row(
-            index, leaves[index], period.holds(dated[index]),
-            canonical.decode_object(leaves[index]), hashes[index],
-        )  # fmt: skip
+        return row_of(index, leaves[index], period)
 
     rows = tuple(row(index) for index in range(start, stop))
     told("verifying the log", len(leaves), len(leaves))

@@ -61,6 +61,11 @@ def write(
     )
 
 
+def entries(found: Sequence[Row]) -> Table:
+    """Return rows as a table, one line each."""
+    return Table(_ROWS, [_row(row) for row in found])
+
+
 def _summary(framework: Framework, population: Population, gaps: Gaps) -> Iterator[Part]:
     counted, found = population.counted, gaps.findings
     yield Heading("Executive summary")
@@ -147,7 +152,7 @@ def _section(found: Finding) -> Iterator[Part]:
         else "The entries",
         2,
     )
-    yield Table(_ROWS, [_row(row) for row in sample])
+    yield entries(sample)
 
 
 def _everything(population: Population) -> Iterator[Part]:
@@ -158,7 +163,7 @@ def _everything(population: Population) -> Iterator[Part]:
         "off "
         "reports late. A leaf hash is shown by its first 16 digits."
     )
-    yield Table(_ROWS, [_row(row) for row in population.rows])
+    yield entries(population.rows)
 
 
 def _digests(population: Population, digests: Mapping[str, str]) -> Iterator[Part]:

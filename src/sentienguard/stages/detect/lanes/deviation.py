@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sentienguard.stages.detect.lanes import levels, seasons
+from sentienguard.stages.detect.lanes import levels, seasons, snapshot
 from sentienguard.stages.detect.lanes.levels import Floats
 
 THRESHOLD: Final = 3.2  # sigma; chosen on the development half of service metrics
@@ -51,6 +51,31 @@ class Deviation:
         elif missing is not None:
             deviation[missing] = 0
         return deviation
+
+    @property
+    def seen(self) -> int:
+        """How many times it has judged."""
+        return self._levels.seen
+
+    @property
+    def step(self) -> Floats:
+        """Each series' last reading less its shortest mean: which way it went, and how far."""
+        return self._levels.step
+
+    def state(self) -> bytes:
+        """Return all that was learned; 240 bytes a series, and a little more."""
+        numbers = [self._levels.seen, *self._hours.numbers]
+        return snapshot.pack(numbers, self._arrays(), len(self._last))
+
+    def restore(self, state: bytes) -> None:
+        """Go on where the lane of as many series was that gave this state. Raises ValueError."""
+        counted = len(self._hours.numbers)
+        seen, *numbers = snapshot.unpack(state, 1 + counted, self._arrays())
+        self._levels.seen = int(seen)
+        self._hours.resume(numbers)
+
+    def _arrays(self) -> list[Floats]:
+        return [*self._levels.arrays, *self._hours.arrays, self._last]
 
 
 def filled(readings: NDArray[np.floating], last: Floats) -> tuple[Floats, NDArray[np.bool_] | None]:

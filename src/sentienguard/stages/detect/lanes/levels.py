@@ -33,6 +33,11 @@ class Levels:
         self.seen = 0
         self.step = np.zeros(series, dtype=np.float32)  # last readings less the shortest mean
 
+    @property
+    def arrays(self) -> list[Floats]:
+        """All that was learned beside `seen`, for snapshots."""
+        return [self._means, self._variances, self._largest]
+
     def floor(self, values: Floats) -> Floats:
         """Return the least spread that is believed of each series, these readings included."""
         np.maximum(self._largest, np.abs(values), out=self._largest)

@@ -5,6 +5,7 @@ over; an hour is judged by itself and its neighbours, because jobs start a littl
 Readings are learned only as far as CLIP standard deviations from what is known.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -44,6 +45,29 @@ class Season:
         self._reach: Floats | None = None
         self.step = self._sum  # last readings less what is known of their hour
 
+    @property
+    def arrays(self) -> list[Floats]:
+        """What was learned of each series, for snapshots."""
+        return [self._means, self._variances, self._base, self._sum, self._squares]
+
+    @property
+    def numbers(self) -> list[float]:
+        """What was counted: 4 numbers and two for each hour, for snapshots."""
+        began = np.nan if self._began_s is None else self._began_s
+        counts = [began, self._hour, self._in_hour, self._mean is not None]
+        return [*counts, *self._times.tolist(), *self._readings.tolist()]
+
+    def resume(self, numbers: Sequence[float]) -> None:
+        """Go on from `numbers`, after `arrays` were filled."""
+        began, hour, in_hour, known = numbers[:4]
+        self._began_s = None if np.isnan(began) else began
+        self._hour, self._in_hour = int(hour), int(in_hour)
+        self._times[:] = numbers[4 : 4 + self._hours]
+        self._readings[:] = numbers[4 + self._hours :]
+        self._mean = self._reach = None
+        if known:
+            self._pool()
+
     def judge(self, at_s: float, values: Floats, floor: Floats) -> Floats | None:
         """Return the deviations from this hour, with their sign, and learn the readings.
 
@@ -75,17 +99,24 @@ class Season:
         self._sum[:] = 0
         self._squares[:] = 0
         self._mean = self._reach = None
-        near = [(hour + step) % self._hours for step in _NEIGHBOURS]
-        known = [one for one in near if self._times[one]]
-        readings = self._readings[known].sum()
+        readings = self._readings[self._near()].sum()
         whole = self._began_s is not None and at_s - self._began_s >= min(self._period_s, DAY_S)
         if not (whole and self._times[hour] and readings >= _LEAST):
             self._base = values.copy()
             return
+        self._pool()
+
+    def _near(self) -> list[int]:
+        """Return this hour and its neighbours, as far as they are known."""
+        near = [(self._hour + step) % self._hours for step in _NEIGHBOURS]
+        return [one for one in near if self._times[one]]
+
+    def _pool(self) -> None:
+        known = self._near()
         means = self._means[known]
         self._mean = means.mean(axis=0)
         self._sigma = np.sqrt(self._variances[known].mean(axis=0) + means.var(axis=0))
-        if readings > _CLIPPED:
+        if self._readings[known].sum() > _CLIPPED:
             self._reach = np.float32(levels.CLIP) * self._sigma + np.float32(1e-9)
 
     def _fold(self) -> None:

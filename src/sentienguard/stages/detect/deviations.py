@@ -1,0 +1,137 @@
+"""The deviation lane of one host: all its series judged at each sample.
+
+Called by controlplane.intake, for `detector.Detector`. Rules:
+
+1. Series that appear together are judged together (a cohort): a mean of a young series is not that
+   of an old one. A series that stays away is missing and learns nothing.
+2. A host has at most `MOST_SERIES` judged series and `MOST_COHORTS` cohorts. Beyond, the cohort that
+   was away longest goes, with what it learned; else the new series are not judged.
+3. Nothing is said before a cohort was read `LEARNED` times over `LEAST_S`: its means are young.
+4. A sample that is not newer than the last one is not judged, and teaches nothing.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from sentienguard.model.telemetry import Series
+from sentienguard.stages.detect import kinds
+from sentienguard.stages.detect.lanes import deviation
+
+Key: TypeAlias = tuple[str, str]  # metric and subject
+MOST_SERIES: Final = 2000
+MOST_COHORTS: Final = 16
+LEARNED: Final = 120  # readings
+LEAST_S: Final = 1800.0  # seconds that they span
+
+
+@dataclass(frozen=True, slots=True)
+class Deviating:
+    """How far one reading is from every mean of its series."""
+
+    sigma: float  # standard deviations, without sign
+    step: float  # from the shortest mean, in the metric's unit
+
+
+@dataclass(slots=True)
+class _Cohort:
+    """Series that appeared together."""
+
+    keys: tuple[Key, ...]
+    lane: deviation.Deviation
+    began_s: float  # of its first reading
+    here_s: float  # of its last one
+
+
+class Deviations:
+    """The cohorts of one host."""
+
+    def __init__(self) -> None:
+        """Begin knowing nothing."""
+        self._cohorts: list[_Cohort] = []
+        self._known: set[Key] = set()
+        self._last_s = float("-inf")
+
+    def judge(
+        self, at: datetime, values: Mapping[Key, float]
+    ) -> Callable[[Series], Deviating | None]:
+        """Judge one sample and learn it; return what is said of each of its series.
+
+        None of a series of which nothing can be said yet.
+        """
+        at_s = at.timestamp()
+        if at_s <= self._last_s:
+            return lambda _series: None  # rule 4
+        self._last_s = at_s
+        self._admit(at_s, values)
+        found: dict[Key, Deviating] = {}
+        for cohort in self._cohorts:
+            readings = np.array([values.get(key, np.nan) for key in cohort.keys])
+            here = np.isfinite(readings)
+            if not here.any():
+                continue
+            cohort.here_s = at_s
+            sigmas = cohort.lane.judge(at_s, readings)
+            if cohort.lane.seen <= LEARNED or at_s - cohort.began_s < LEAST_S:
+                continue  # rule 3
+            steps = cohort.lane.step
+            for place in np.flatnonzero(here).tolist():
+                found[cohort.keys[place]] = Deviating(float(sigmas[place]), float(steps[place]))
+        return lambda series: found.get((series.metric, series.subject))
+
+    def state(self) -> str:
+        """Return all that was learned, as text."""
+        rows = [
+            [
+                [list(key) for key in one.keys],
+                one.began_s,
+                one.here_s,
+                base64.b64encode(one.lane.state()).decode(),
+            ]
+            for one in self._cohorts
+        ]
+        whole = json.dumps({"last_s": self._last_s, "cohorts": rows}).encode()
+        return base64.b64encode(zlib.compress(whole, 1)).decode()
+
+    def restore(self, state: str) -> None:
+        """Go on from what `state` returned. Raises ValueError where another release wrote it."""
+        try:
+            read = json.loads(zlib.decompress(base64.b64decode(state)))
+            cohorts = [_cohort(row) for row in read["cohorts"]]
+            last_s = float(read["last_s"])
+        except (KeyError, TypeError, IndexError, zlib.error) as cause:
+            message = f"no deviations: {cause}"
+            raise ValueError(message) from cause
+        self._cohorts, self._last_s = cohorts, last_s
+        self._known = {key for one in cohorts for key in one.keys}
+
+    def _admit(self, at_s: float, values: Mapping[Key, float]) -> None:
+        """Make a cohort of what was not seen before (rules 1 and 2)."""
+        new = tuple(
+            key for key in values if key not in self._known and kinds.kind_of(key[0]).by_baseline
+        )[: max(MOST_SERIES - len(self._known), 0)]
+        if not new:
+            return
+        if len(self._cohorts) >= MOST_COHORTS:
+            oldest = min(self._cohorts, key=lambda one: one.here_s)
+            self._cohorts.remove(oldest)
+            self._known.difference_update(oldest.keys)
+        self._known.update(new)
+        self._cohorts.append(_Cohort(new, deviation.Deviation(len(new)), at_s, at_s))
+
+
+def _cohort(row: Sequence[object]) -> _Cohort:
+    names, began_s, here_s, learned = row
+    if not isinstance(names, list) or not isinstance(learned, str):
+        message = "a cohort: expected names and what was learned"
+        raise TypeError(message)
+    lane = deviation.Deviation(len(names))
+    lane.restore(base64.b64decode(learned))
+    keys = tuple((str(metric), str(subject)) for metric, subject in names)
+    return _Cohort(keys, lane, float(str(began_s)), float(str(here_s)))
