@@ -29,6 +29,7 @@ _DAY = 1440  # readings
 _DISK = Series("bench-01", "system.disk_usage_percent", "/var")
 _CPU = Series("bench-01", "system.cpu_percent")
 _HOUR = 60  # readings that the trend looks back on
+_QUICK = 5  # of the labelled files, one in so many
 
 Floats = NDArray[np.float64]
 Made = tuple[Series, Floats, int | None]  # readings of eight days; where the fault begins, if any
@@ -38,16 +39,18 @@ Alarms = Callable[[Series, Floats], list[int]]  # readings of the last day -> wh
 def run(options: Mapping[str, Any]) -> dict[str, Any]:
     """Measure; option `seeds` (5) says how many series of each kind. Delays are in minutes.
 
-    `data` is a directory of labelled series, `only` some of its folders, separated by commas.
+    `data` is a directory of labelled series, `only` some of its folders, separated by commas;
+    `quick` takes one in five of their files, for a look at whether everything runs.
     """
+    each = _QUICK if str(options.get("quick") or "0") != "0" else 1
     seeds = int(options.get("seeds") or 5)
     labelled: dict[str, Any] = {}
     if options.get("data"):
         data, only = Path(options["data"]), str(options.get("only") or "")
         labelled = {
-            "labelled": detection_labelled.run(data, [one for one in only.split(",") if one]),
+            "labelled": detection_labelled.run(data, [one for one in only.split(",") if one], each),
             "named_metrics": detection_labelled.named_metrics(data),
-            "ramps": detection_ramps.run(data),
+            "ramps": detection_ramps.run(data, each),
         }
     return {
         **labelled,

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sentienguard.stages.detect.lanes import deviation, host, novelty
+from sentienguard.stages.detect.lanes import deviation, host, novelty, scalar
 
 _WEEK: Final = 20_160  # readings of a week, one each thirty seconds
 _SERIES: Final = 4_096
@@ -34,6 +34,7 @@ def run() -> dict[str, Any]:
             "novelty": _bytes(novelty.Novelty(100)),
             "host": _bytes(host.Host(100)),
         },
+        "scalar_us_a_reading": _scalar_us(),
         "seed_code_per_s": _repeated(_seed, 5),
         "numpy_recomputing_a_week_per_s": _repeated(_recomputed, 200),
     }
@@ -49,6 +50,15 @@ def _rate(lane: Any, series: int, rows: int, step_s: float, rng: np.random.Gener
     for at in range(warm, rows):
         lane.judge(at * step_s, readings[at])
     return round((rows - warm) * series / (time.process_time() - began))
+
+
+def _scalar_us() -> float:
+    """Return what a reading costs where there is no numpy, as on a host."""
+    lane, readings = scalar.Deviation(), np.random.default_rng(3).normal(50, 2, 20_000).tolist()
+    began = time.process_time()
+    for row, reading in enumerate(readings):
+        lane.judge(row * _STEP_S, reading)
+    return round((time.process_time() - began) / len(readings) * 1e6, 2)
 
 
 def _repeated(judge: Callable[[NDArray[np.float64]], object], times: int) -> int:

@@ -24,9 +24,12 @@ _ROWS: Final = 9_000  # of a file, the last ones: enough, and minutes are not ho
 Floats = NDArray[np.float64]
 
 
-def run(data: Path) -> dict[str, Any]:
-    """Return, for each span, how many ramps are warned of in time, and warnings without one."""
-    backgrounds = [one for folder in _FOLDERS for one in _backgrounds(data / folder)]
+def run(data: Path, each: int = 1) -> dict[str, Any]:
+    """Return, for each span, how many ramps are warned of in time, and warnings without one.
+
+    Of the backgrounds one in `each` is taken.
+    """
+    backgrounds = [one for folder in _FOLDERS for one in _backgrounds(data / folder)][::each]
     weeks = sum(times[-1] - times[0] for times, _ in backgrounds) / 604_800.0
     alone = [_warnings(times, values, _limit(values)) for times, values in backgrounds]
     found: dict[str, Any] = {

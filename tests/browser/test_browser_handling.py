@@ -4,6 +4,7 @@ Alerts, silences and maintenance, an incident in people's hands, the topology: e
 a person would, looked at by axe, and kept as a screenshot.
 """
 
+import contextlib
 import json
 import re
 import time
@@ -33,7 +34,7 @@ expect = sync_api.expect
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     data = tmp_path_factory.mktemp("handling")
     stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
-    with centre_process.prepared(data) as start:
+    with centre_process.prepared(data, embeddings='"off"') as start:
         proven = ProvingRecord(REMEDY, "1.0.0", digest(stored), (Proven("disk-full", 20, 20),))
         evaluation.sign_proving(data / "controlplane", data / "offline-keys", proven)
         with start() as running:
@@ -48,9 +49,11 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
-@pytest.fixture
-def watched(centre: Centre, browser: Any, request: pytest.FixtureRequest) -> Iterator[Watched]:
-    scheme, width = getattr(request, "param", ("light", 1280))
+@contextlib.contextmanager
+def signed_in(
+    centre: Centre, browser: Any, scheme: str = "light", width: int = 1280
+) -> Iterator[Watched]:
+    """Open the dashboard as its administrator; nothing may be complained about at the end."""
     context = browser.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 900}, timezone_id="Europe/Berlin"
     )
@@ -65,6 +68,12 @@ def watched(centre: Centre, browser: Any, request: pytest.FixtureRequest) -> Ite
     context.close()
     assert page.complaints == []
     assert page.strangers == []
+
+
+@pytest.fixture
+def watched(centre: Centre, browser: Any, request: pytest.FixtureRequest) -> Iterator[Watched]:
+    with signed_in(centre, browser, *getattr(request, "param", ())) as page:
+        yield page
 
 
 def serious(watched: Watched) -> list[str]:
@@ -87,7 +96,7 @@ def keep(watched: Watched, name: str) -> None:
 
 def incident_of(centre: Centre, host: str, status: str) -> str:
     admin = centre.login("admin@local")
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         found = admin.get("/api/v1/incidents", params={"host": host}).json()["items"]
         if found and found[0]["status"] == status:
@@ -102,28 +111,32 @@ def traced(centre: Centre) -> None:
     calls = [("frontend", "checkout"), ("frontend", "catalogue"), ("checkout", "payments"),
              ("checkout", "stock"), ("catalogue", "stock"), ("payments", "bank")]  # fmt: skip
     for number, (caller, callee) in enumerate(calls):
-        trace = f"{number:032x}"
-        out = otlp_bodies.span(f"{number:015x}1", kind=3, trace=trace)
-        into = otlp_bodies.span(f"{number:015x}2", parent=f"{number:015x}1", trace=trace)
-        body = {"resourceSpans": [*otlp_bodies.spans(caller, out)["resourceSpans"],
-                                  *otlp_bodies.spans(callee, into)["resourceSpans"]]}  # fmt: skip
+        out = otlp_bodies.span("a", kind=3, trace=f"t{number}")
+        into = otlp_bodies.span("b", "a", trace=f"t{number}")
+        body = {
+            "resourceSpans": [
+                *otlp_bodies.spans(caller, out)["resourceSpans"],
+                *otlp_bodies.spans(callee, into)["resourceSpans"],
+            ]
+        }
         headers = {"Authorization": f"Bearer {sender.token}", "Content-Type": "application/json"}
         answer = sender.client.post("/v1/traces", content=json.dumps(body), headers=headers)
         assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize(
-    ("path", "name", "says"),
-    [
-        ("/alerts", "alerts-empty", "No alert has come"),
-        ("/silences", "silences-empty", "Nothing is silenced"),
-        ("/silences?kind=maintenance", "maintenance-empty", "No maintenance is planned"),
-        ("/topology", "topology-empty", "No call was told of"),
-    ],
-)
-def test_an_empty_page_says_what_would_fill_it(watched, path, name, says) -> None:
-    watched.open(path, name, says)
-    assert serious(watched) == []
+EMPTY = [
+    ("/alerts", "alerts-empty", "No alert has come"),
+    ("/silences", "silences-empty", "Nothing is silenced"),
+    ("/silences?kind=maintenance", "maintenance-empty", "No maintenance is planned"),
+    ("/topology", "topology-empty", "No call was told of"),
+]
+
+
+def test_an_empty_page_says_what_would_fill_it(tmp_path: Path, browser: Any) -> None:
+    with centre_process.running(tmp_path) as fresh, signed_in(fresh, browser) as watched:
+        for path, name, says in EMPTY:
+            watched.open(path, name, says)
+            assert serious(watched) == []
 
 
 def test_alerts_show_who_sent_them_and_lead_to_their_incident(centre, watched) -> None:
@@ -140,7 +153,7 @@ def test_alerts_show_who_sent_them_and_lead_to_their_incident(centre, watched) -
     expect(page.get_by_role("cell", name="alertmanager drill").first).to_be_visible()
     keep(watched, "alerts")
     page.get_by_role("link", name="its incident").first.click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("DiskFull")
+    expect(page.get_by_text(re.compile("alert DiskFull fires")).first).to_be_visible()
 
 
 @pytest.mark.parametrize("watched", [("light", 1280), ("dark", 400)], indirect=True)
@@ -232,7 +245,7 @@ def test_an_incident_is_taken_given_noted_closed_and_reopened(centre, watched) -
 def test_the_topology_is_a_picture_and_a_table(centre, watched, request) -> None:
     scheme, _ = request.node.callspec.params["watched"]
     traced(centre)
-    watched.open("/topology", f"topology-{scheme}", "frontend")
+    watched.open("/topology", f"topology-{scheme}", "^6 calls$")
     page = watched.page
     expect(page.get_by_role("img", name=re.compile("6 services and 6 calls"))).to_be_visible()
     expect(page.get_by_role("region", name="Calls in drill").get_by_role("row")).to_have_count(7)

@@ -156,6 +156,15 @@ class EpisodeCases:
             database.episodes.save_detector_state(nouns.AGENT, state)
             assert database.episodes.detector_state(nouns.AGENT) == state
 
+    def test_what_a_lane_learned_is_kept_beside_what_the_detector_remembers(
+        self, database: Database
+    ) -> None:
+        assert database.episodes.learned(nouns.AGENT) is None
+        database.episodes.save_detector_state(nouns.AGENT, "{}")
+        database.episodes.save_learned(nouns.AGENT, "lane")
+        assert database.episodes.learned(nouns.AGENT) == "lane"
+        assert database.episodes.detector_state(nouns.AGENT) == "{}"
+
     def test_who_is_missed_is_kept_beside_what_detectors_remember(self, database: Database) -> None:
         assert database.episodes.missed() is None
         database.episodes.save_detector_state(nouns.AGENT, "{}")

@@ -4,8 +4,8 @@ Rules of delivery, at least once:
 
 1. Entries go in the order of the log; the position is kept in a file and moved only when the
    receiver has read all of a batch (adapters.syslog_tls).
-2. After a batch that failed, and at each start, the last AGAIN entries before the position go again:
-   what a receiver had in memory when it died. Index and leaf hash in each message tell copies.
+2. After a batch that failed, and at each start, the last AGAIN entries before the position go
+   again: what a receiver had in memory when it died. Index and leaf hash tell copies.
 3. A position belongs to one log: where the entry before it is another one, nothing is sent.
 """
 

@@ -15,7 +15,9 @@ Called by the agents' API. Rules:
 """
 
 import json
+import logging
 import threading
+import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,12 +35,15 @@ from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.episode_store import Episode
 from sentienguard.stages.detect import correlate, silencing
 from sentienguard.stages.detect import detector as detection
+from sentienguard.stages.detect.deviations import Deviations
 from sentienguard.stages.detect.settings import DetectSettings, Sensitivity
 from sentienguard.stages.observe import payload, wire
 
+log = logging.getLogger(__name__)
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a host whose clock is further ahead has to be mended
 KEPT_TEXTS = 8  # last texts of an agent, any of which its next frame may build on
 RECENT_SEQS = 4096  # sample numbers remembered to count repetitions
+LANE_SAVED_EACH = 20  # samples: ten minutes at one each thirty seconds
 RECENT_WINDOW = timedelta(hours=1)  # what the trend looks at
 PATTERN_WINDOW = timedelta(days=30)  # in which an earlier incident counts as the same pattern
 AWAITS_RECOVERY = frozenset({Status.AWAITING_APPROVAL, Status.VERIFYING})
@@ -53,6 +58,7 @@ class _Desk:
     """What is kept in memory of one agent; everything here can be rebuilt."""
 
     detector: detection.Detector
+    lane: Deviations = field(default_factory=Deviations)
     lock: threading.Lock = field(default_factory=threading.Lock)
     texts: dict[int, bytes] = field(default_factory=dict)
     seqs: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT_SEQS))
@@ -140,6 +146,7 @@ class Intake:
                 if saved:
                     detector.restore(json.loads(saved))
                 self._desks[agent] = _Desk(detector, saved=saved or "")
+                self._recall_lane(self._desks[agent], agent)
             return self._desks[agent]
 
     def _recall(self, desk: _Desk, agent: Agent) -> None:
@@ -149,10 +156,23 @@ class Intake:
         if saved:
             desk.detector.restore(json.loads(saved))
         desk.saved, desk.known = saved, agent.last_seq
+        self._recall_lane(desk, agent.id)
+
+    def _recall_lane(self, desk: _Desk, agent: AgentId) -> None:
+        learned = self._centre.episodes.learned(agent)
+        if learned is None:
+            return
+        try:
+            desk.lane.restore(learned)
+        except ValueError as problem:  # of another release: it is learned anew
+            log.warning("what was learned of %s cannot be read: %s", agent, problem)
 
     def _judge(self, desk: _Desk, agent: Agent, sample: Sample, text: bytes) -> None:
         judgement = desk.detector.judge(
-            sample, self._centre.baselines.lookup(sample.host, sample.at), self._recent(sample)
+            sample,
+            self._centre.baselines.lookup(sample.host, sample.at),
+            self._recent(sample),
+            desk.lane.judge(sample.at, sample.values),
         )
         self._centre.counters.add("anomalies_total", amount=len(judgement.anomalies))
         standing = {one.fingerprint: one for one in self._centre.episodes.standing(agent.id)}
@@ -168,6 +188,7 @@ class Intake:
             if fingerprint in standing:
                 self._centre.episodes.clear(standing[fingerprint].incident, at=sample.at)
         self._save(desk, agent.id)
+        self._save_lane(desk, sample)
         self._tell_recovered(agent.id, set(judgement.standing), sample)
 
     def _heard(
@@ -255,6 +276,11 @@ class Intake:
             whole = json.dumps(desk.detector.state(), sort_keys=True)
             self._centre.episodes.save_detector_state(agent, whole)
             desk.saved = state
+
+    def _save_lane(self, desk: _Desk, sample: Sample) -> None:
+        """Save what the lane learned, each host in its own turn: it is large and not urgent."""
+        if (sample.seq + zlib.crc32(sample.agent.encode())) % LANE_SAVED_EACH == 0:
+            self._centre.episodes.save_learned(sample.agent, desk.lane.state())
 
     def _tell_recovered(self, agent: AgentId, standing: set[str], sample: Sample) -> None:
         for incident in self._centre.incidents.unfinished(agent):

@@ -150,9 +150,7 @@ class Settings:
     embedding_dimensions: int = _setting(
         "Numbers of a hosted model's vector.", 3072, bounds=(1, 65_536)
     )
-    embedding_key_file: str = _setting(
-        "File with the hosted model's key; empty sends none.", ""
-    )
+    embedding_key_file: str = _setting("File with the hosted model's key; empty sends none.", "")
     embedding_limit_s: float = _setting(
         "How long a decision waits for a hosted model before it goes on by words, in seconds.",
         2.0,

@@ -314,7 +314,8 @@ def _settled(life: Life, event: Settled) -> tuple[Life, Turn]:  # rule 8
     asked = life.approval if life.status is Status.AWAITING_APPROVAL else None
     before = (CloseApproval(asked, ApprovalStatus.WITHDRAWN),) if asked else ()
     closed = replace(life, status=Status.CLOSED)
-    close = Close(Outcome.FIXED_BY_PERSON, event.reason, escalate=False, by=event.by)
+    summary = f"closed by {event.by}: {event.reason}"
+    close = Close(Outcome.FIXED_BY_PERSON, summary, escalate=False, by=event.by)
     return closed, Turn((*before, close), None)
 
 

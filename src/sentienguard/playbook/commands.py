@@ -36,14 +36,20 @@ class Remark:
 _KNOWN = (
     (
         "not-idempotent",
-        r">>|\btee\s+-a\b",
+        r">>|\btee\s+(?:-a|--append)\b|\boflag=append\b|(?i:\b(?:[lr]push|xadd)\b)",
         "appends to a file, so each run leaves one more line",
         "fs set_setting gives one line a value, however often it runs",
     ),
     (
         "not-idempotent",
-        r"\$\(\(|\blet\s|\bincr\b",
+        r"\$\(\(|\blet\s|(?i:\b(?:incr|decr)(?:by|byfloat)?\b)",
         "counts up, so a second run gives another result",
+        "set a value instead of adding to it",
+    ),
+    (
+        "not-idempotent",
+        r"(?i)\bset\s+(\w+)\s*=\s*\1\s*[-+*]",
+        "computes a value from itself, so a second run gives another result",
         "set a value instead of adding to it",
     ),
     (
@@ -54,7 +60,7 @@ _KNOWN = (
     ),
     (
         "not-idempotent",
-        r"(?is)\binsert\s+into\b(?!.*\bon\s+conflict\b)",
+        r"(?is)\binsert\s+into\b(?!.*\bon\s+(?:conflict|duplicate\s+key)\b)",
         "inserts another row on each run",
         "add ON CONFLICT ... DO UPDATE, or DO NOTHING",
     ),
@@ -66,9 +72,21 @@ _KNOWN = (
     ),
     (
         "unbounded-delete",
-        r"\brm\b|\bfind\b.*-delete\b|\bshred\b|\btruncate\b",
+        r"\brm\b|\bunlink\b|\bfind\b.*-delete\b|\bshred\b|\btruncate\b",
         "deletes whatever the text matches on the day it runs",
         "fs clean deletes by name and age below one directory; fs quarantine can be undone",
+    ),
+    (
+        "unbounded-delete",
+        r"(?is)\bdelete\s+from\b(?!.*\bwhere\b)",
+        "deletes every row",
+        "delete by a condition that bounds it, such as WHERE at < now() - interval '7 days'",
+    ),
+    (
+        "unbounded-delete",
+        r"(?i)\btruncate\s+table\b|\bdrop\s+(?:table|database|schema|index)\b",
+        "deletes every row, and perhaps what held them",
+        "delete by a condition that bounds it, such as WHERE at < now() - interval '7 days'",
     ),
     (
         "built-in-fact",
@@ -114,6 +132,28 @@ _KNOWN = (
     ),
 )
 _PATTERNS = tuple((rule, re.compile(text), message, out) for rule, text, message, out in _KNOWN)
+
+
+# Programs that write where an argument says: the last one, or every one.
+WRITES_LAST = frozenset({"cp", "mv", "install", "ln"})
+WRITES_EACH = frozenset({"chmod", "chown", "chgrp", "touch", "mkdir", "rmdir", "setfacl"})
+_TELLS = re.compile(r"(?i)webhook|hooks?[./]|notif|slack|pagerduty|/(?:alerts?|mails?|sms|page)\b")
+
+
+def written(action: Action) -> tuple[str, ...]:
+    """Return the absolute paths that a program writes, as far as its arguments say."""
+    argv = action.fields.get("argv")
+    name = PurePosixPath(program(action)).name
+    if not isinstance(argv, tuple) or name not in WRITES_LAST | WRITES_EACH:
+        return ()
+    paths = [str(one) for one in argv[1:] if isinstance(one, str) and one.startswith("/")]
+    return tuple(paths[-1:] if name in WRITES_LAST else paths)
+
+
+def tells_somebody(action: Action) -> bool:
+    """Tell whether a request looks like a message to people, which comes again with each run."""
+    asks = action.kind == "http" and action.fields.get("method") == "POST"
+    return asks and bool(_TELLS.search(str(action.fields.get("url", ""))))
 
 
 def text_of(action: Action) -> str:

@@ -143,6 +143,21 @@ def _program(path: str, action: Action) -> Iterator[Finding]:
 
 def _commands(playbook: Playbook) -> Iterator[Finding]:
     for path, action in actions(playbook):
+        if commands.tells_somebody(action):
+            level = error if playbook.idempotent else warning
+            yield level(
+                "not-idempotent",
+                path,
+                f"{str(action.fields.get('url'))[:80]} notifies somebody again on each run",
+                "leave it out: the incident record and its notifications already say what happened",
+            )
+        if action.kind == "kubectl_delete" and not {"name", "selector"} & set(action.fields):
+            yield error(
+                "unbounded-delete",
+                path,
+                f"deletes every {action.fields.get('resource')} of the namespace",
+                "name the object with object_name, or bound it with selector",
+            )
         for remark in commands.remarks(action):
             if remark.rule == "not-idempotent" and not playbook.idempotent:
                 yield warning(remark.rule, path, remark.message, remark.way_out)
@@ -163,9 +178,9 @@ def _idempotence(playbook: Playbook) -> Iterator[Finding]:
 def _needs(playbook: Playbook) -> Iterator[Finding]:
     wanted: dict[str, str] = {}
     for path, action in actions(playbook):
-        need = _need(action)
-        if need:
-            wanted.setdefault(need, path)
+        for need in (_need(action), *(f"write:{one}" for one in commands.written(action))):
+            if need:
+                wanted.setdefault(need, path)
     for need, path in wanted.items():
         if not any(_covers(declared, need) for declared in playbook.needs):
             yield error("undeclared-need", path, f"{need} is not in needs", f"add {need} to needs")

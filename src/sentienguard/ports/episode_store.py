@@ -48,6 +48,12 @@ class EpisodeStore(Protocol):
     def detector_state(self, agent: AgentId) -> str | None:
         """Return what was saved last."""
 
+    def save_learned(self, agent: AgentId, state: str) -> None:
+        """Keep what the deviation lane learned of this agent's host, as text."""
+
+    def learned(self, agent: AgentId) -> str | None:
+        """Return what `save_learned` kept last."""
+
     def roll_call(self) -> AbstractContextManager[bool]:
         """Take the turn to tell of silent hosts, for a block; False where another has it."""
 

@@ -13,6 +13,7 @@ rules of the product.
     remedies                                        what can be wrong, and signed playbooks for it
     people faults attacker peril                    what happens to it
     watch permitted                                 the invariants, on the truth of the world
+    proving                                         one playbook on the host that it brings
     world search planted                            one seed, many seeds, bugs put in on purpose
 
 docs/explanation/simulation.md says how to replay a seed and how to add a fault, an invariant or a

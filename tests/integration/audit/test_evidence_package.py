@@ -75,7 +75,8 @@ def test_it_verifies_on_its_own_with_keys_from_elsewhere(tmp_path):
     told = json.loads(run(target, "--json").stdout)
     assert told["passed"] is True
     assert set(told["findings"]) == {
-        "files", "checkpoint", "rows", "proofs", "range", "table", "sources", "signatures", "counts",
+        "files", "checkpoint", "rows", "proofs", "range", "table", "sources", "signatures",
+        "counts",
     }  # fmt: skip
 
 
@@ -212,6 +213,29 @@ def test_a_row_that_counts_for_another_control_or_out_of_the_period_is_noticed(f
         rows = copy.deepcopy(ROWS)
         rows[5] |= change
         assert "rows" in findings(packages.rewritten(PACKAGE.files, rows, PROOFS))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest, gaps: manifest["rows"].update(in_period=179),
+        lambda manifest, gaps: manifest["rows"]["by_kind"].update({"step.done": 1}),
+        lambda manifest, gaps: manifest["rows"]["by_source"]["cp"].update(rows=1),
+        lambda manifest, gaps: manifest["controls"]["CC6.1"].update(entries=999),
+        lambda manifest, gaps: gaps["controls"][0].update(entries=0),
+    ],
+)
+def test_a_wrong_count_with_all_digests_set_right_is_noticed(findings, change):
+    manifest = json.loads(PACKAGE.files["manifest.json"])
+    gaps = json.loads(PACKAGE.files["gaps.json"])
+    change(manifest, gaps)
+    made = {**PACKAGE.files, "gaps.json": json.dumps(gaps).encode()}
+    manifest["files"]["gaps.json"] = {
+        "sha256": hashlib.sha256(made["gaps.json"]).hexdigest(),
+        "bytes": len(made["gaps.json"]),
+    }
+    made["manifest.json"] = json.dumps(manifest).encode()
+    assert set(findings(made)) == {"counts"}
 
 
 def test_an_invented_log_is_noticed_by_who_kept_the_key(findings):

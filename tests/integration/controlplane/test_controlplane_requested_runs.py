@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from sentienguard.controlplane import evaluation
@@ -28,25 +29,49 @@ PEOPLE = {
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     data = tmp_path_factory.mktemp("requested")
     stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
-    budget = {"service_budget_per_hour": "1000", "fleet_budget_per_hour": "1000"}
+    # A request needs no meaning of words; making vectors of the library takes seconds at the start.
+    budget = {
+        "service_budget_per_hour": "1000",
+        "fleet_budget_per_hour": "1000",
+        "embeddings": '"off"',
+    }
     with centre_process.prepared(data, **budget) as start:
         record = ProvingRecord(REMEDY, "1.0.0", digest(stored), (Proven("disk-full", 20, 20),))
         evaluation.sign_proving(data / "controlplane", data / "offline-keys", record)
         with start() as running:
-            admin = running.login("admin@local")
+            admin = as_person(running.people, "admin@local")
             for name, roles in PEOPLE.items():
                 body = {"name": name, "password": centre_process.PASSWORD, "roles": roles}
                 assert admin.post("/api/v1/users", json=body).status_code == 201
             yield running
 
 
+CLIENTS: dict[tuple[str, str], httpx.Client] = {}  # a login costs a password hash
+
+
+def as_person(people: str, name: str) -> httpx.Client:
+    if (people, name) not in CLIENTS:
+        body = {"name": name, "password": centre_process.PASSWORD}
+        token = httpx.post(f"{people}/api/v1/auth/login", json=body, timeout=30).json()["token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        CLIENTS[people, name] = httpx.Client(base_url=people, headers=bearer, timeout=30)
+    return CLIENTS[people, name]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closing() -> Iterator[None]:
+    yield
+    for one in CLIENTS.values():
+        one.close()
+
+
 def ask(centre: Centre, name: str, host: str, playbook: str = REMEDY, **more: Any) -> Any:
     body = {"host": host, "parameters": {"mount": "/srv"}, **more}
-    return centre.login(name).post(f"/api/v1/playbooks/{playbook}/runs", json=body)
+    return as_person(centre.people, name).post(f"/api/v1/playbooks/{playbook}/runs", json=body)
 
 
 def story(centre: Centre, incident: str) -> dict[str, Any]:
-    return dict(centre.login("admin@local").get(f"/api/v1/incidents/{incident}").json())
+    return dict(as_person(centre.people, "admin@local").get(f"/api/v1/incidents/{incident}").json())
 
 
 def until(centre: Centre, incident: str, status: str) -> dict[str, Any]:
@@ -60,13 +85,15 @@ def until(centre: Centre, incident: str, status: str) -> dict[str, Any]:
 
 def question(centre: Centre, incident: str) -> dict[str, Any]:
     until(centre, incident, "AWAITING_APPROVAL")
-    found = centre.login("admin@local").get("/api/v1/approvals", params={"status": "pending"})
+    found = as_person(centre.people, "admin@local").get(
+        "/api/v1/approvals", params={"status": "pending"}
+    )
     return next(dict(one) for one in found.json()["items"] if one["incident"] == incident)
 
 
 def answer(centre: Centre, name: str, asked: dict[str, Any], verb: str) -> Any:
     path = f"/api/v1/approvals/{asked['id']}/{verb}"
-    return centre.login(name).post(path, json={"note": "seen"})
+    return as_person(centre.people, name).post(path, json={"note": "seen"})
 
 
 def order(host: Host) -> Any:
@@ -77,7 +104,7 @@ def order(host: Host) -> Any:
 
 
 def newest(centre: Centre, kind: str) -> dict[str, Any]:
-    entries = centre.login("admin@local").get("/api/v1/audit/entries").json()["items"]
+    entries = as_person(centre.people, "admin@local").get("/api/v1/audit/entries").json()["items"]
     return next(dict(one) for one in entries if one["kind"] == kind)
 
 
@@ -139,7 +166,9 @@ def test_who_may_not_run_playbooks_there_is_refused(centre: Centre, name: str, s
     if status == 403:  # one who may not even see the host learns nothing of it
         denied = newest(centre, "access.denied")
         assert (denied["actor"], denied["data"]["action"]) == (name, "run_playbook")
-    rows = centre.login("admin@local").get("/api/v1/incidents", params={"host": host.host})
+    rows = as_person(centre.people, "admin@local").get(
+        "/api/v1/incidents", params={"host": host.host}
+    )
     assert rows.json()["items"] == []
 
 
@@ -171,7 +200,7 @@ def test_a_request_that_cannot_stand_opens_nothing(
     answered = ask(centre, "rita@local", host, changes.get("playbook", REMEDY), **more)
     assert answered.status_code == status, answered.text
     assert said in answered.json()["detail"]
-    rows = centre.login("admin@local").get("/api/v1/incidents", params={"host": host})
+    rows = as_person(centre.people, "admin@local").get("/api/v1/incidents", params={"host": host})
     assert rows.json()["items"] == []
 
 
@@ -210,7 +239,7 @@ def test_what_starts_in_shadow_does_so_also_on_request(centre: Centre) -> None:
 
 def test_frozen_or_in_maintenance_nothing_is_asked_or_run(centre: Centre) -> None:
     host = centre.enrol("req-frozen", "staging")
-    admin = centre.login("admin@local")
+    admin = as_person(centre.people, "admin@local")
     assert admin.put("/api/v1/freeze", json={"reason": "a test"}).status_code == 200
     try:
         asked = ask(centre, "rita@local", "req-frozen").json()
@@ -231,7 +260,7 @@ def test_a_closed_request_is_not_reopened_but_asked_anew(centre: Centre) -> None
     asked = ask(centre, "rita@local", "req-again").json()
     answer(centre, "ruth@local", question(centre, asked["id"]), "deny")
     until(centre, asked["id"], "CLOSED")
-    reopened = centre.login("ruth@local").post(
+    reopened = as_person(centre.people, "ruth@local").post(
         f"/api/v1/incidents/{asked['id']}/reopen", json={"reason": "once more"}
     )
     assert reopened.status_code == 409

@@ -21,7 +21,7 @@ PEOPLE = {
 
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
-    with centre_process.running(tmp_path_factory.mktemp("windows")) as running:
+    with centre_process.running(tmp_path_factory.mktemp("windows"), embeddings='"off"') as running:
         admin = running.login("admin@local")
         for name, roles in PEOPLE.items():
             body = {"name": name, "password": PASSWORD, "roles": roles}
@@ -40,7 +40,7 @@ def incidents(centre: Centre, host: str) -> list[dict[str, Any]]:
 
 
 def eventually(look: Callable[[], Any]) -> Any:
-    until = time.monotonic() + 15
+    until = time.monotonic() + 40
     while not (found := look()) and time.monotonic() < until:
         time.sleep(0.05)
     return found

@@ -1,6 +1,7 @@
 """What an executor trusts, on real files: chains of roots, and what it never goes back behind."""
 
 import base64
+import json
 from datetime import timedelta
 
 import pytest
@@ -103,6 +104,16 @@ def test_a_root_never_falls_nor_changes_whatever_is_lost(host):
             host.restart()
             assert host.store.root is None or host.store.root.digest == roots.digest_of(CHAIN[2])
             assert host.hear(*CHAIN) == 3
+
+
+@pytest.mark.parametrize("older", [CHAIN[0], CHAIN[1]])
+def test_an_older_file_put_back_is_not_trusted_at_the_next_start(host, older):
+    host.hear(*CHAIN)
+    (host.place / "trust" / "root.json").write_text(json.dumps(older))
+    host.restart()
+    assert host.store.root is None
+    assert "expected root version 3" in host.store.problem
+    assert host.hear(*CHAIN) == 3
 
 
 def test_the_root_counts_though_the_catalogue_beside_it_does_not(host):

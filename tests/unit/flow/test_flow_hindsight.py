@@ -37,7 +37,7 @@ def calm(days=10, seed=1):
     return {
         DISK: 42 + chance.normal(0, 0.1, len(times)),
         CPU: 25 + 10 * wave + chance.normal(0, 2, len(times)),
-        MEMORY: 80 + 4 * wave + chance.normal(0, 2, len(times)),
+        MEMORY: 50 + 5 * wave + chance.normal(0, 8, len(times)),
         ("service.up", "web"): np.ones(len(times)),
         ("system.load_average_1m", ""): 1 + 0.3 * wave + chance.normal(0, 0.1, len(times)),
     }
@@ -136,7 +136,7 @@ def test_the_moments_that_are_passed_over_change_nothing(seed, monkeypatch):
     series["service.up", "web"][7 * DAY + 40 + seed : 7 * DAY + 43 + seed] = 0.0
     for day in (7, 8):
         start = day * DAY + chance.integers(0, DAY - 24)
-        series[MEMORY][start : start + 12] = np.linspace(84, 96.5, 12)
+        series[MEMORY][start : start + 12] = np.linspace(72, 96.5, 12)
     full(series)
     sensitivity = list(Sensitivity)[seed % 3]
     known = dataclasses.replace(KNOWN, detect=DetectSettings(sensitivity=sensitivity))

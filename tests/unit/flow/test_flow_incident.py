@@ -1,6 +1,7 @@
 """The rules of flow.incident, as a table of stories and as properties over all event orders."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -184,7 +185,7 @@ def test_what_a_person_closes_takes_the_question_back_and_says_who_and_why() -> 
     *_, back, close = live([decided(Route.ASK), SETTLED])
     assert back == flow.CloseApproval(approval(), ApprovalStatus.WITHDRAWN)
     assert close == flow.Close(
-        Outcome.FIXED_BY_PERSON, "restarted it myself", escalate=False, by="bob"
+        Outcome.FIXED_BY_PERSON, "closed by bob: restarted it myself", escalate=False, by="bob"
     )
 
 
@@ -269,3 +270,22 @@ def test_only_an_approval_releases_what_waits_for_a_person(events: list[flow.Eve
         )
         assert isinstance(first, flow.Answered)
         assert first.approved
+
+
+def requested() -> Incident:
+    opened = incident()
+    return replace(opened, anomaly=replace(opened.anomaly, ground=Ground.REQUEST))
+
+
+def test_a_request_hears_of_no_recovery_and_is_credited_to_the_person() -> None:
+    life, _ = flow.begin(requested())
+    life, _ = flow.advance(life, flow.Decided(NOW, Route.ASK, "asked", order(), approval()))
+    again, turn = flow.advance(life, flow.Recovered(NOW))
+    assert (again, turn.deeds) == (life, ())
+    life, _ = flow.advance(life, flow.Answered(approved=True, by="kim"))
+    life, _ = flow.advance(life, flow.Released(NOW))
+    ended = flow.OrderEnded(NOW, order().id, ExecutionOutcome.SUCCESS, "3 of 3 steps acted")
+    _, turn = flow.advance(life, ended)
+    [close] = turn.deeds
+    assert isinstance(close, flow.Close)
+    assert (close.outcome, close.escalate) == (Outcome.FIXED_BY_PERSON, False)

@@ -93,6 +93,21 @@ CASES = [
     ("interpreter", "error", STEP, command("argv: [/usr/bin/tar, xf, {param: mount}]")),
     ("program-not-absolute", "error", STEP, command("argv: [nginx, -t]")),
     ("not-idempotent", "error", STEP, command("command: echo done >> /var/log/x")),
+    ("not-idempotent", "error", STEP, command("argv: [/usr/bin/tee, --append, /var/log/x]")),
+    ("not-idempotent", "error", STEP, command("argv: [/bin/dd, oflag=append, of=/var/x]")),
+    ("not-idempotent", "error", STEP, command("argv: [/usr/bin/redis-cli, RPUSH, list, x]")),
+    ("not-idempotent", "error", STEP, command("argv: [/usr/bin/redis-cli, INCRBY, n, '2']")),
+    ("not-idempotent", "error", STEP,
+     "    action: sql_query\n    query: UPDATE t SET n = n + 1\n"),
+    ("not-idempotent", "error", STEP,
+     "    action: http\n    method: POST\n    url: http://localhost:9000/notify\n"),
+    ("unbounded-delete", "error", STEP, "    action: sql_query\n    query: DELETE FROM t\n"),
+    ("unbounded-delete", "error", STEP, "    action: sql_query\n    query: truncate table t\n"),
+    ("unbounded-delete", "error", STEP, "    action: sql_query\n    query: DROP TABLE t\n"),
+    ("unbounded-delete", "error", STEP, "    action: kubectl_delete\n    resource: pod\n"),
+    ("unbounded-delete", "error", STEP, command("argv: [/usr/bin/unlink, /srv/x/y]")),
+    ("undeclared-need", "error", STEP, command("argv: [/bin/cp, /srv/a, /etc/app.conf]")),
+    ("undeclared-need", "error", STEP, command("argv: [/bin/chmod, '0644', /srv/a, /srv/b]")),
     ("not-idempotent", "error", STEP, command("command: echo $((n + 1)) > /var/n")),
     ("not-idempotent", "error", STEP, command("command: sendmail -t ops@example.com")),
     ("not-idempotent", "error", STEP,
@@ -129,12 +144,45 @@ def test_a_rule_finds_what_it_is_for(rule, level, old, new):
     )
 
 
-def test_an_insert_with_a_conflict_clause_may_run_twice():
-    text = CLEAN.replace(
-        STEP,
-        "    action: sql_query\n    query: INSERT INTO t VALUES (1) ON CONFLICT (id) DO NOTHING\n",
-    )
-    assert "not-idempotent" not in found(text)
+SQL = "    action: sql_query\n    query: "
+HARMLESS = [  # what looks alike and is none of it
+    ("not-idempotent", f"{SQL}INSERT INTO t VALUES (1) ON CONFLICT (id) DO NOTHING\n"),
+    ("not-idempotent", f"{SQL}INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1\n"),
+    ("not-idempotent", f"{SQL}UPDATE t SET n = m + 1\n"),
+    ("not-idempotent", command("argv: [/usr/bin/tee, /var/log/x]")),
+    ("not-idempotent", command("argv: [/usr/bin/app, --increase]")),
+    ("not-idempotent", "    action: http\n    method: POST\n    url: http://localhost/reload\n"),
+    ("not-idempotent", "    action: http\n    method: GET\n    url: http://localhost/notify\n"),
+    ("unbounded-delete", f"{SQL}DELETE FROM t WHERE at < now()\n"),
+    ("unbounded-delete", "    action: kubectl_delete\n    resource: pod\n    object_name: web\n"),
+    ("unbounded-delete", "    action: kubectl_delete\n    resource: pod\n    selector: app=web\n"),
+    ("unbounded-delete", command("argv: [/usr/bin/app, --rmdir-cache]")),
+    ("interpreter", command("argv: [/usr/sbin/nginx, -t]")),
+    ("risk-too-low", "    action: service\n    operation: start\n    service: nginx\n"),
+    ("shell", command("argv: [/usr/bin/app, 'a b']")),
+]
+
+
+@pytest.mark.parametrize(("rule", "step"), HARMLESS)
+def test_what_looks_alike_is_not_found(rule, step):
+    assert rule not in found(CLEAN.replace(STEP, step))
+
+
+def test_what_a_program_writes_has_to_be_declared_where_it_writes():
+    text = CLEAN.replace(STEP, command("argv: [/bin/cp, /etc/app.default, /srv/app/app.conf]"))
+    needs = 'needs: ["write:@mount"]'
+    for declared, undeclared in (
+        ('needs: ["run:/bin/cp", "write:/srv/app"]', False),
+        ('needs: ["run:/bin/cp", "write:/srv/other"]', True),
+        ('needs: ["run:/bin/cp"]', True),
+    ):
+        findings = found(text.replace(needs, declared))
+        assert ("undeclared-need" in findings) is undeclared
+        assert "unused-need" not in findings or undeclared
+
+
+def test_a_description_in_many_words_and_a_step_with_a_reason_are_fine():
+    assert {"weak-description", "no-undo", "no-verification"} & set(found(CLEAN)) == set()
 
 
 def test_a_restart_without_guard_or_condition_is_found():

@@ -248,6 +248,17 @@ def test_a_revoked_playbook_stays_listed_as_revoked_under_a_new_version(name, ve
         ceremony.revoke_playbook(signed, name, version, expires_at=LATER)
 
 
+def test_what_was_revoked_stays_so_when_something_else_is_revoked_or_listed():
+    one = ceremony.revoke_playbook(DONE, "db_vacuum", None, expires_at=LATER)
+    two = ceremony.revoke_playbook(one, "disk_cleanup", None, expires_at=LATER)
+    three = ceremony.list_playbooks(two, listed(["db_vacuum"], "2.0.0"), expires_at=LATER)
+    found = catalogue.claimed(three.catalogue).playbooks
+    assert {(each.name, each.version) for each in found if each.revoked} == {
+        ("db_vacuum", "1.0.0"),
+        ("disk_cleanup", "1.0.0"),
+    }
+
+
 def test_other_bytes_under_a_listed_name_and_version_cannot_be_drafted():
     digest = ids.digest(b"other")
     other = catalogue.Listed(ids.PlaybookName("db_vacuum"), "1.0.0", digest)

@@ -832,6 +832,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/playbooks/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For A Run
+         * @description Open an incident in which this playbook is judged, approved by somebody else, and run.
+         *
+         *     Nothing about it is less strict than for what was found: policy, budgets, freeze, maintenance
+         *     and the host's own checks hold, and another person has to approve.
+         */
+        post: operations["ask_for_a_run_api_v1_playbooks__name__runs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/query": {
         parameters: {
             query?: never;
@@ -2416,6 +2439,33 @@ export interface components {
             under_reason: string;
             /** Under Route */
             under_route: ("RUN" | "RUN_AND_VERIFY" | "ASK" | "DRY_RUN" | "ESCALATE") | null;
+        };
+        /**
+         * RunRequest
+         * @description Which host, with which parameters, and why.
+         */
+        RunRequest: {
+            /**
+             * Dry Run
+             * @description show what it would do, and nothing else
+             * @default false
+             */
+            dry_run: boolean;
+            /**
+             * Host
+             * @description its name, or its agent id
+             */
+            host: string;
+            /**
+             * Note
+             * @description why; kept in the audit log
+             * @default
+             */
+            note: string;
+            /** Parameters */
+            parameters?: {
+                [key: string]: string;
+            };
         };
         /**
          * Score
@@ -4449,6 +4499,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PlaybookView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    ask_for_a_run_api_v1_playbooks__name__runs_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentSummary"];
+                };
+            };
+            /** @description already-requested: it is asked for on this host already; or the name of the host is that of several */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Validation Error */

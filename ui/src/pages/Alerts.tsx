@@ -26,7 +26,7 @@ export default function Alerts() {
           if (all.length === 0) {
             return (
               <Empty title="No alert has come">
-                <code>sentienguard tokens webhook</code> makes a token for Alertmanager, Grafana,
+                <code>sentienguard tokens add</code> makes a token for Alertmanager, Grafana,
                 Datadog, PagerDuty or CloudEvents; what they send comes here.
               </Empty>
             );

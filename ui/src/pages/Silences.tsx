@@ -49,6 +49,7 @@ export default function Silences() {
             key={one.kind}
             to="/silences"
             search={one.kind === "silences" ? {} : { kind: one.kind }}
+            activeOptions={{ exact: true }}
             aria-current={one.kind === kind ? "page" : undefined}
           >
             {one.label}

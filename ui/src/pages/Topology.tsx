@@ -18,7 +18,8 @@ const SPANS = [
   { value: "168", label: "the last week" },
 ];
 const DRAWN = 150; // calls in one picture; more are in the table alone
-const LETTERS = 20; // of a name in its box
+const FEW = 100; // calls; where all are fewer, no line is thick
+const LETTERS = 19; // of a name in its box
 
 export default function Topology() {
   const { environment = "", hours = "24" } = route.useSearch();
@@ -57,7 +58,7 @@ export default function Topology() {
           items.length === 0 ? (
             <Empty title="No call was told of">
               Traces make this picture: point an OpenTelemetry exporter at <code>/v1/traces</code>{" "}
-              with a token of <code>sentienguard tokens webhook otlp</code>.
+              with a token of <code>sentienguard tokens add</code>.
             </Empty>
           ) : (
             byEnvironment(items).map(([name, edges]) => (
@@ -87,7 +88,7 @@ function byEnvironment(edges: Edge[]): [string, Edge[]][] {
 function Picture({ environment, edges }: { environment: string; edges: Edge[] }) {
   const drawn = [...edges].sort((one, other) => other.calls - one.calls).slice(0, DRAWN);
   const { places, lines, width, height } = layOut(drawn);
-  const most = Math.max(...drawn.map(({ calls }) => calls), 1);
+  const most = Math.max(...drawn.map(({ calls }) => calls), FEW);
   const tip = `tip-${environment.replaceAll(/\W/g, "-")}`;
   return (
     <div

@@ -5,8 +5,8 @@ export type Place = { name: string; x: number; y: number };
 export type Line = { edge: Edge; path: string };
 export type Layout = { places: Place[]; lines: Line[]; width: number; height: number };
 
-export const BOX = { width: 170, height: 40 };
-const GAP = { x: 110, y: 26 };
+export const BOX = { width: 156, height: 40 };
+const GAP = { x: 72, y: 26 };
 const MARGIN = 16;
 
 /** One column for each step away from who is called by nobody; a circle is cut where it closes. */

@@ -105,6 +105,14 @@ class SqlEpisodeStore:
             row = transaction.row(STATE, agent=agent)
         return None if row is None else str(row.state)
 
+    def save_learned(self, agent: AgentId, state: str) -> None:
+        """Keep what the deviation lane learned of this agent's host, as text."""
+        self.save_detector_state(_learned(agent), state)
+
+    def learned(self, agent: AgentId) -> str | None:
+        """Return what `save_learned` kept last."""
+        return self.detector_state(_learned(agent))
+
     @contextmanager
     def roll_call(self) -> Iterator[bool]:
         """Take the turn to tell of silent hosts, for a block; False where another has it."""
@@ -122,3 +130,8 @@ class SqlEpisodeStore:
     def missed(self) -> str | None:
         """Return what `save_missed` kept last."""
         return self.detector_state(_MISSED)
+
+
+def _learned(agent: AgentId) -> AgentId:
+    """Name the row of an agent's lane beside the one of its detector: it is written rarely."""
+    return AgentId(f"{agent}/lane")

@@ -13,7 +13,10 @@ and what is rendered from it. What does not: files, fsync, sockets (`adapters.au
     ledger      the rules of the log in memory; the adapter only keeps its bytes
     verify      a whole stored log, judged; damage becomes findings
     record      the complete record of one incident
+    evidence/   packages for auditors: which entries bear on which control, with their proofs
+    export/     entries in the words of other systems
 
 To add a kind of entry: one line in `entry.KINDS`, with who may say it and the controls that it
-is evidence for; where the incident record should show it, a line in `record`.
+is evidence for; its topic in `evidence.topics`, its class in `export.ocsf`; where the incident
+record should show it, a line in `record`.
 """

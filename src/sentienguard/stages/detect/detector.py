@@ -3,7 +3,8 @@
 Rules, cited below by number:
 
 1. It works from the first sample: limits need no history, trends a few minutes, baselines an hour.
-2. A reading is anomalous on one of three grounds; the certain one leads: limit, trend, baseline.
+2. A reading is anomalous on one of four grounds; the certain one leads: limit, trend, baseline,
+   deviation. Deviation speaks only while the baseline does not know this time of day.
 3. A ground is believed after as many readings in a row, and for as long, as its table says.
 4. An anomaly is reported once, and again only where it gets worse or its ground more certain.
 5. It is over when the grounds it stands on have been calm for `clear_samples` readings in a row;
@@ -28,10 +29,22 @@ from sentienguard.model.anomaly import Anomaly, Baseline, Ground, Severity, Tren
 from sentienguard.model.ids import Fingerprint, fingerprint
 from sentienguard.model.telemetry import Sample, Series
 from sentienguard.stages.detect import kinds, limits, scoring, trend, wording
+from sentienguard.stages.detect.deviations import Deviating
 from sentienguard.stages.detect.settings import DetectSettings
 
 Recent: TypeAlias = tuple[tuple[datetime, float], ...]
-_CERTAINTY: Mapping[Ground, int] = {Ground.BASELINE: 0, Ground.TREND: 1, Ground.LIMIT: 2}
+_CERTAINTY: Mapping[Ground, int] = {
+    Ground.DEVIATION: 0,
+    Ground.BASELINE: 1,
+    Ground.TREND: 2,
+    Ground.LIMIT: 3,
+}
+_DEVIATING_SAMPLES = 4  # in a row, at least: a lane that knows no names is believed later
+_DEVIATING_S = 90  # seconds that they last, at least
+
+
+def _unknown(_series: Series) -> None:
+    """Nothing is known of any series: the lane is not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +102,13 @@ class Detector:
         sample: Sample,
         baselines: Callable[[Series], Baseline | None],
         recent: Callable[[Series], Recent],
+        deviations: Callable[[Series], Deviating | None] = _unknown,
     ) -> Judgement:
         """Judge one sample.
 
         `baselines` answers for the sample's time of day; `recent` gives the series of the last
-        hour, oldest first, with or without this sample's reading. Each is asked only where needed.
+        hour, oldest first, with or without this sample's reading; `deviations` says what the lane
+        found of this sample. Each is asked only where needed.
         """
         at_ms = _ms(sample.at)
         if at_ms <= self._last_ms.get(sample.host, -1):
@@ -112,6 +127,7 @@ class Detector:
                 value,
                 baselines=baselines,
                 recent=recent,
+                deviations=deviations,
                 settings=self._settings,
             )
             watch = watches.get(series)
@@ -217,7 +233,7 @@ class Detector:
 class _Reading:
     """One reading on its way through the grounds."""
 
-    __slots__ = ("at", "baselines", "kind", "recent", "series", "settings", "value")
+    __slots__ = ("at", "baselines", "deviations", "kind", "recent", "series", "settings", "value")
 
     def __init__(
         self,
@@ -227,6 +243,7 @@ class _Reading:
         *,
         baselines: Callable[[Series], Baseline | None],
         recent: Callable[[Series], Recent],
+        deviations: Callable[[Series], Deviating | None],
         settings: DetectSettings,
     ) -> None:
         self.series = series
@@ -234,6 +251,7 @@ class _Reading:
         self.value = value
         self.baselines = baselines
         self.recent = recent
+        self.deviations = deviations
         self.settings = settings
         self.kind = kinds.kind_of(series.metric)
 
@@ -252,6 +270,7 @@ class _Reading:
             )
         if self.kind.by_baseline:
             found.append(self._by_baseline())
+            found += self._by_deviation()
         if self.kind.by_trend:
             found.append(self._by_trend())
         return tuple(found)
@@ -261,6 +280,8 @@ class _Reading:
         going = self._trend()
         severity = finding.severity or Severity.INFO
         sigma = None if baseline is None else scoring.sigma(self.value, baseline)
+        if finding.ground is Ground.DEVIATION:
+            sigma = self._deviation()
         return Anomaly(
             series=self.series,
             at=self.at,
@@ -294,6 +315,34 @@ class _Reading:
             distance < alarm * self.settings.clear_fraction,
             kind.confirm,
         )
+
+    def _by_deviation(self) -> tuple[_Finding, ...]:
+        """Say what the lane finds; nothing where it cannot say anything (rule 2)."""
+        baseline = self.baselines(self.series)
+        if baseline is not None and baseline.seasonal:
+            return (_Finding(Ground.DEVIATION, None, calm=True),)
+        distance, alarm, kind = self._deviation(), self.settings.sensitivity.sigma, self.kind
+        if distance is None:
+            return ()
+        if kind.material is not None and self.value < kind.material:
+            distance = 0.0
+        finding = _Finding(
+            Ground.DEVIATION,
+            scoring.severity(distance) if distance >= alarm else None,
+            distance < alarm * self.settings.clear_fraction,
+            max(kind.confirm, _DEVIATING_SAMPLES),
+            _DEVIATING_S,
+        )
+        return (finding,)
+
+    def _deviation(self) -> float | None:
+        """Return the lane's sigma in the bad direction, by no smaller spread than the kind's."""
+        found = self.deviations(self.series)
+        if found is None:
+            return None
+        mean, kind = self.value - found.step, self.kind
+        spread = max(kind.floor, kind.relative_floor * abs(mean))
+        return min(found.sigma, scoring.directed(found.step / spread, kind.direction))
 
     def _by_trend(self) -> _Finding:
         quiet = _Finding(Ground.TREND, None, calm=True)

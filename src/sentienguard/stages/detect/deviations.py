@@ -4,8 +4,8 @@ Called by controlplane.intake, for `detector.Detector`. Rules:
 
 1. Series that appear together are judged together (a cohort): a mean of a young series is not that
    of an old one. A series that stays away is missing and learns nothing.
-2. A host has at most `MOST_SERIES` judged series and `MOST_COHORTS` cohorts. Beyond, the cohort that
-   was away longest goes, with what it learned; else the new series are not judged.
+2. A host has at most `MOST_SERIES` judged series; more are not judged. Of more than `MOST_COHORTS`
+   cohorts the one that was away longest goes, with what it learned.
 3. Nothing is said before a cohort was read `LEARNED` times over `LEAST_S`: its means are young.
 4. A sample that is not newer than the last one is not judged, and teaches nothing.
 """

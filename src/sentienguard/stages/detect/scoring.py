@@ -16,7 +16,11 @@ INFO_SIGMA = 2.0
 
 def sigma(value: float, baseline: Baseline, direction: Direction = Direction.EITHER) -> float:
     """Return the distance in standard deviations; 0 where the deviation is not a bad one."""
-    distance = (value - baseline.mean) / baseline.stddev
+    return directed((value - baseline.mean) / baseline.stddev, direction)
+
+
+def directed(distance: float, direction: Direction) -> float:
+    """Return a distance with its sign as far as it goes in the bad direction, else 0."""
     match direction:
         case Direction.UP:
             return max(distance, 0.0)

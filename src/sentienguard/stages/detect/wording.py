@@ -25,6 +25,11 @@ def reason(
             hours = None if going is None else going.hours_to_exhaustion
             until = "soon" if hours is None else f"in {_duration(hours)}"
             return f"{place} is {value:g} and grows by {rate:.1f} an hour: full {until}"
+        case Ground.DEVIATION:
+            return (
+                f"{place} is {value:g}, {sigma or 0.0:.1f} standard deviations from its means of "
+                "the last hundred readings, of the last two thousand and of this hour of the day"
+            )
         case _:  # an alert and a silence bring a sentence of their own
             mean = 0.0 if baseline is None else baseline.mean
             stddev = 0.0 if baseline is None else baseline.stddev

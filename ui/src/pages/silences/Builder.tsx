@@ -1,4 +1,4 @@
-import { Button, Checkbox, NativeSelect, NumberInput, TextInput } from "@mantine/core";
+import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { request } from "../../api/client";
@@ -190,15 +190,22 @@ function When({ draft, onChange }: { draft: Draft; onChange: (some: Partial<Draf
         />
       </div>
       {draft.again === "weekly" && (
-        <Checkbox.Group
-          label="Days"
-          value={draft.days}
-          onChange={(days) => onChange({ days: days as Draft["days"] })}
-        >
-          <div className="row">
-            {DAYS.map((day) => <Checkbox key={day} value={day} label={day} />)}
-          </div>
-        </Checkbox.Group>
+        <div className="row" role="group" aria-label="Days">
+          {DAYS.map((day) => (
+            <label key={day} className="day">
+              <input
+                type="checkbox"
+                checked={draft.days.includes(day)}
+                onChange={({ currentTarget: { checked } }) =>
+                  onChange({
+                    days: DAYS.filter((one) => (one === day ? checked : draft.days.includes(one))),
+                  })
+                }
+              />
+              {day}
+            </label>
+          ))}
+        </div>
       )}
       {recurring && (
         <div className="row filters">
@@ -222,13 +229,13 @@ function When({ draft, onChange }: { draft: Draft; onChange: (some: Partial<Draf
             value={draft.zone}
             onChange={(event) => onChange({ zone: event.currentTarget.value })}
           />
-          <NumberInput
+          <TextInput
+            type="number"
             label="Minutes each time"
             min={1}
             max={7 * 24 * 60}
-            hideControls
             value={draft.lasts}
-            onChange={(value) => onChange({ lasts: Number(value) || 1 })}
+            onChange={(event) => onChange({ lasts: Number(event.currentTarget.value) || 1 })}
           />
         </div>
       )}

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { WindowKind } from "../../api/queries";
 import type { Preview } from "../../api/types";
-import { plural } from "../../format";
+import { claim, plural } from "../../format";
 import { Time } from "../../parts/Time";
 
 const NAMED = 12; // hosts and incidents by name
@@ -36,7 +36,9 @@ export function PreviewPart({ kind, of }: { kind: WindowKind; of: Preview }) {
         <ul className="checks">
           {incidents.slice(0, NAMED).map((one) => (
             <li key={one.id}>
-              <Link to="/incidents/$id" params={{ id: one.id }}>{one.summary}</Link>{" "}
+              <Link to="/incidents/$id" params={{ id: one.id }}>
+                {claim(one.metric, one.subject, one.value)}
+              </Link>{" "}
               <span className="dim">{one.host}, <Time at={one.opened_at} relative /></span>
             </li>
           ))}

@@ -94,6 +94,7 @@ FRAMEWORK: Final = Framework(
             missing="No incident was judged in the period; show the records of a drill.",
             topics=frozenset({
                 Topic.DETECTION, Topic.DECISION, Topic.CLOSURE, Topic.VERIFICATION,
+                Topic.HANDLING,
             }),
             tags=("soc2_cc7.3",),
             log_itself="That the recorded judgements were not changed afterwards: the rows hash to "
@@ -107,7 +108,7 @@ FRAMEWORK: Final = Framework(
             missing="Nothing had to be answered in the period; show the records of a drill.",
             topics=frozenset({
                 Topic.DETECTION, Topic.DECISION, Topic.APPROVAL, Topic.RELEASE, Topic.ADMISSION,
-                Topic.WORK, Topic.VERIFICATION, Topic.UNDO, Topic.CLOSURE, Topic.STOP,
+                Topic.WORK, Topic.VERIFICATION, Topic.UNDO, Topic.CLOSURE, Topic.HANDLING, Topic.STOP,
                 Topic.SILENCE,
             }),
             tags=("soc2_cc7.4",),

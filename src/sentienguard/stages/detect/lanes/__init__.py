@@ -15,6 +15,9 @@ outage as normal, and the most careful of them finds the fewest real incidents; 
 each repetition is noise to a reader. A score of 0.5 is the lane's own threshold; scores are between
 0 and 1.
 
+`scalar` is deviation once more, for one series and without numpy; their figures stand in
+`definition`. What deviation has learned is written by `snapshot`.
+
 Their parts: `levels` and `seasons` are baselines, `rhythm` tells whether days matter, `cover` is a
 past that fits into a small room.
 

@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sentienguard.stages.detect.lanes import levels, seasons, snapshot
+from sentienguard.stages.detect.lanes import definition, levels, seasons, snapshot
 from sentienguard.stages.detect.lanes.levels import Floats
 
-THRESHOLD: Final = 3.2  # sigma; chosen on the development half of service metrics
-MUTE: Final = 6  # readings before anything is judged
+THRESHOLD: Final = definition.THRESHOLD
+MUTE: Final = definition.MUTE
 
 
 class Deviation:

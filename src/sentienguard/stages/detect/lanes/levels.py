@@ -10,15 +10,17 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from sentienguard.stages.detect.lanes import definition
+
 Floats: TypeAlias = NDArray[np.float32]
 
-SPANS: Final = (100, 500, 2000)  # readings that a mean looks back on
-CLIP: Final = 3.0  # standard deviations up to which a reading is learned
-MOST: Final = np.float32(1e15)  # readings beyond are taken for this: their squares stay finite
-_FLOOR: Final = np.float32(0.02)  # a spread is at least this part of the largest reading so far
-_RELATIVE: Final = np.float32(0.05)  # and this part of the mean
-_TINY: Final = np.float32(1e-9)
-_YOUNG: Final = 30  # readings before anything is clipped
+SPANS: Final = definition.SPANS
+CLIP: Final = definition.CLIP
+MOST: Final = np.float32(definition.MOST)
+_FLOOR: Final = np.float32(definition.FLOOR)
+_RELATIVE: Final = np.float32(definition.RELATIVE)
+_TINY: Final = np.float32(definition.TINY)
+_YOUNG: Final = definition.YOUNG
 
 
 class Levels:

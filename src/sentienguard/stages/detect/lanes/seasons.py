@@ -10,16 +10,19 @@ from typing import Final
 
 import numpy as np
 
-from sentienguard.stages.detect.lanes import levels
+from sentienguard.stages.detect.lanes import definition, levels
 from sentienguard.stages.detect.lanes.levels import Floats
 
-DAY_S: Final = 86_400.0
+DAY_S: Final = definition.DAY_S
 WEEK_S: Final = 7 * DAY_S
-_HOUR_S: Final = 3600.0
-_NEIGHBOURS: Final = (-1, 0, 1)
-_SHARES: Final = {DAY_S: 0.15, WEEK_S: 0.3}  # how much of an hour its latest time replaces
-_LEAST: Final = 3  # readings of these hours before they say anything
-_CLIPPED: Final = 10  # and before they bound what is learned
+_HOUR_S: Final = definition.HOUR_S
+_NEIGHBOURS: Final = definition.NEIGHBOURS
+_SHARES: Final = {
+    DAY_S: definition.DAY_SHARE,
+    WEEK_S: 0.3,
+}  # how much of an hour its latest time replaces
+_LEAST: Final = definition.LEAST
+_CLIPPED: Final = definition.CLIPPED
 
 
 class Season:
