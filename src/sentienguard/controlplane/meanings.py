@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentienguard.model import errors
 from sentienguard.ports.embedder import Embedder, Vector
@@ -75,7 +74,7 @@ class Meanings:
         spoken = [text for one in documents for text in one.spoken]
         # Rounded before they are used, so that a start that reads them ranks as this one does.
         made = np.asarray(self._model.embed(spoken), dtype=np.float64)
-        found: NDArray[np.float64] = np.round(made, _DIGITS)
+        found = np.round(made, _DIGITS).tolist()
         vectors = Vectors(self._model.model, found[0::2], found[1::2])
         try:
             self._keep(self._path(documents), vectors)

@@ -108,8 +108,8 @@ FRAMEWORK: Final = Framework(
             missing="Nothing had to be answered in the period; show the records of a drill.",
             topics=frozenset({
                 Topic.DETECTION, Topic.DECISION, Topic.APPROVAL, Topic.RELEASE, Topic.ADMISSION,
-                Topic.WORK, Topic.VERIFICATION, Topic.UNDO, Topic.CLOSURE, Topic.HANDLING, Topic.STOP,
-                Topic.SILENCE,
+                Topic.WORK, Topic.VERIFICATION, Topic.UNDO, Topic.CLOSURE, Topic.HANDLING,
+                Topic.STOP, Topic.SILENCE,
             }),
             tags=("soc2_cc7.4",),
         ),
