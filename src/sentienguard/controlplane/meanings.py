@@ -43,16 +43,22 @@ class Meanings:
         return self._model.model
 
     def library(self, documents: tuple[Document, ...]) -> Vectors | None:
-        """Return the vectors of these documents, from memory, from the file, or made now."""
-        with self._lock:
+        """Return the vectors of these documents, from memory, from the file, or made now.
+
+        None while another thread makes them: no incident waits for that.
+        """
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
             if self._library is None or self._of != documents:
-                try:
-                    self._library = self._read(documents) or self._make(documents)
-                except errors.Unavailable as cause:
-                    log.warning("library: %s", cause)
-                    return None
+                self._library = self._read(documents) or self._make(documents)
                 self._of = documents
-            return self._library
+        except errors.Unavailable as cause:
+            log.warning("library: %s", cause)
+            return None
+        finally:
+            self._lock.release()
+        return self._library
 
     def question(self, text: str) -> Vector | None:
         """Return the vector of a question, or None."""

@@ -12,7 +12,8 @@ import pytest
 
 from sentienguard.adapters.evidence_files import store
 from sentienguard.model.access import Role
-from tests.support import centre_process
+from tests.servers.syslog_tls import Receiver
+from tests.support import centre_process, second_syslog
 from tests.support.centre_process import PASSWORD, Centre
 
 pytestmark = pytest.mark.integration
@@ -151,6 +152,29 @@ def test_the_command_fetches_what_the_control_plane_makes_and_reads_a_copy_witho
     again = subprocess.run([*build, *more], text=True, check=False, capture_output=True)
     assert again.returncode == 1
     assert "is there already" in again.stderr
+
+
+def test_entries_are_exported_and_forwarded_out_of_a_running_control_plane(
+    centre: Centre, tmp_path
+) -> None:
+    program = [sys.executable, "-m", "sentienguard.cli.main"]
+    mine = ["--data", str(tmp_path / "me")]
+    login = [*program, "login", "--name", "admin@local", "--server", centre.people, *mine]
+    subprocess.run(login, input=f"{PASSWORD}\n", text=True, check=True, capture_output=True)
+    done = subprocess.run([*program, "audit", "export", "--format", "json", *mine],
+                          text=True, check=True, capture_output=True)  # fmt: skip
+    exported = json.loads(done.stdout)
+    assert [row["index"] for row in exported] == list(range(len(exported)))
+    assert "playbook.tried" in {row["entry"]["kind"] for row in exported}
+    with Receiver(tmp_path) as receiver:
+        forward = [*program, "audit", "forward", "--to", receiver.address, "--ca",
+                   str(receiver.ca), "--once", "--json", *mine]  # fmt: skip
+        done = subprocess.run(forward, text=True, check=True, capture_output=True)
+        found = [second_syslog.message(one) for each in receiver.streams
+                 for one in second_syslog.frames(each)]  # fmt: skip
+    assert json.loads(done.stdout)["sent"] == len(found) >= len(exported)
+    leaves = [one["elements"]["sentienguard@32473"]["leaf"] for one in found]
+    assert leaves[: len(exported)] == [row["leaf_hash"] for row in exported]
 
 
 def test_what_was_made_is_there_after_a_restart(centre: Centre) -> None:

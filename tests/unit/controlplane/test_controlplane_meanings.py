@@ -1,6 +1,7 @@
 """Vectors are made once for a catalogue and a model, kept, and never those of another."""
 
 import json
+import threading
 
 import numpy as np
 
@@ -74,3 +75,28 @@ def test_where_no_vector_comes_matching_goes_by_words(tmp_path):
     assert meanings.library(DOCUMENTS) is None
     assert meanings.question("disk full") is None
     assert not list(tmp_path.glob("*"))
+
+
+class Slow(library.HashedWords):
+    def __init__(self):
+        super().__init__()
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def embed(self, texts):
+        self.begun.set()
+        assert self.go_on.wait(10)
+        return super().embed(texts)
+
+
+def test_while_the_library_is_embedded_nobody_waits_for_it(tmp_path):
+    model = Slow()
+    meanings = Meanings(model, tmp_path)
+    making = threading.Thread(target=meanings.library, args=(DOCUMENTS,))
+    making.start()
+    try:
+        assert model.begun.wait(10)
+        assert meanings.library(DOCUMENTS) is None
+    finally:
+        model.go_on.set()
+        making.join()
+    assert meanings.library(DOCUMENTS) is not None
