@@ -276,10 +276,10 @@ class Stuck:
     def close(self):
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)  # it may hold one more that it has just accepted
         self._server.close()
         for client in self._held:
             client.close()
-        self._thread.join(5)
 
 
 @pytest.fixture

@@ -108,7 +108,14 @@ def test_interrupted_it_goes_on_where_it_was_and_finds_the_same(server, report, 
     slow = [*program, *words(server, out)]
     slow[slow.index("--rate") + 1] = "20"
     environment = {**os.environ, "NO_COLOR": "1"}
-    started = subprocess.Popen(slow, stderr=subprocess.PIPE, text=True, env=environment)
+    started = subprocess.Popen(
+        slow,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # A job in the background of a shell ignores Ctrl-C, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
+    )
     deadline = time.monotonic() + 60
     while _pages(out) < 10 and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -295,7 +295,7 @@ MULTIPLY = """
     SELECT id || n, agent, host, environment, tags, fingerprint || n, anomaly, opened_us + n,
         CASE n % 5 WHEN 0 THEN 'OPEN' ELSE 'CLOSED' END,
         CASE n % 5 WHEN 0 THEN NULL ELSE 'resolved' END,
-        CASE n % 5 WHEN 0 THEN NULL ELSE opened_us + n END, summary, earlier, search
+        CASE n % 5 WHEN 0 THEN NULL ELSE opened_us + n END, summary, earlier, search, reopens
     FROM incidents, more
 """
 
