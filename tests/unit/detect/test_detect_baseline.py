@@ -69,6 +69,30 @@ def test_a_constant_series_has_a_spread():
     assert scoring.sigma(41, found) < 3
 
 
+@pytest.mark.parametrize("every", [2, 3, 4, 5, 6, 10])
+@pytest.mark.parametrize("dropped", [0, 1, 2])
+def test_a_job_that_repeats_with_the_readings_is_learned_whole(every, dropped):
+    times, _ = week()
+    values = np.where(np.arange(len(times)) % every == 0, 90.0, 30.0)
+    end = len(times) - dropped  # the minute at which somebody looks
+    found = learned(times[:end], values[:end], Series("h", "x")).at(Series("h", "x"), at(12))
+    average = 30 + 60 / every
+    # a rare one may be an outlier, but what is learned does not hang on the minute
+    assert found.mean == pytest.approx(average, abs=6) or found.mean == pytest.approx(30, abs=0.1)
+    again = learned(times, values, Series("h", "x")).at(Series("h", "x"), at(12))
+    assert found.mean == pytest.approx(again.mean, abs=3)
+
+
+def test_series_that_take_turns_both_have_a_baseline():
+    times, _ = week(step_s=30)
+    turns = np.arange(len(times)) % 5
+    for turn in range(5):
+        values = np.where(turns == turn, 40.0, np.nan)
+        found = learned(times, values, Series("h", "x")).at(Series("h", "x"), at(12))
+        assert found is not None, turn
+        assert found.mean == pytest.approx(40)
+
+
 @pytest.mark.parametrize("count", [0, 1, 59])
 def test_too_little_history_gives_no_baseline(count):
     times, _ = week()

@@ -38,6 +38,7 @@ Ints: TypeAlias = NDArray[np.int64]
 
 _DAY_MS = 86_400_000
 _COLUMNS = 4032  # readings of a week that are learned from: one each two and a half minutes
+_GOLDEN = (5**0.5 - 1) / 2  # multiples of it, without their whole part, are spread evenly
 _FAR = 6.0  # robust deviations from the median at which a reading may be an outlier
 _FAR_DAY = 3.0  # the same for the highest (lowest) reading of a day
 _ROBUST = 1.4826  # a median absolute deviation times this is a normal standard deviation
@@ -163,10 +164,16 @@ def _recent(times_ms: Ints, values: Floats, settings: DetectSettings) -> tuple[I
 
 
 def _thinned(times_ms: Ints, values: Floats) -> tuple[Ints, Floats]:
-    """Keep every n-th reading; the last one stays."""
+    """Keep one reading of every n; the last one stays.
+
+    Which of the n differs from one to the next, evenly: always the same one would show a job that
+    runs every n readings either always or never, and drop whole series that take turns.
+    """
     stride = -(-len(times_ms) // _COLUMNS)
-    offset = (len(times_ms) - 1) % stride
-    return times_ms[offset::stride], values[:, offset::stride]
+    ends = np.arange((len(times_ms) - 1) % stride, len(times_ms), stride)
+    back = (np.arange(len(ends))[::-1] * _GOLDEN % 1.0 * stride).astype(np.int64)
+    kept = np.maximum(ends - back, 0)
+    return times_ms[kept], values[:, kept]
 
 
 def _columns_of_buckets(times_ms: Ints, settings: DetectSettings) -> list[tuple[int, Ints]]:
