@@ -25,6 +25,7 @@ from sentienguard.ports import execution_journal
 RESERVE_BYTES = 8 * 1024 * 1024  # about 60 steps that fill both output streams
 LEAST_RESERVE_BYTES = 2 * 1024 * 1024  # below it more is reserved
 _READ_BYTES = 1024 * 1024
+_ENCODER = json.JSONEncoder(separators=(",", ":"))  # made once: `json.dumps` makes one a record
 
 
 class JournalFile:
@@ -174,7 +175,7 @@ class JournalFile:
 
 
 def _line(record: execution_journal.Record, *, settled: bool) -> bytes:
-    body = json.dumps(record, separators=(",", ":")).encode("ascii")
+    body = _ENCODER.encode(record).encode("ascii")
     return b"%c %08x %s\n" % (b"S" if settled else b"L", zlib.crc32(body), body)
 
 

@@ -45,7 +45,7 @@ class LocalFiles:
 
     def volume(self, path: str) -> files.Volume:
         """Measure one volume; see the port."""
-        if path not in self.volumes():
+        if path not in self._watched and path not in self.volumes():
             raise files.NotAllowed(f"{path} is no mount point and no watched volume of this host")
         with _failing(path):
             return mounts.measure(path, self._watched.get(path))
