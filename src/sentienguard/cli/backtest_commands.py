@@ -10,13 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from sentienguard.adapters.minilm import embedder as minilm
-from sentienguard.cli import frame, history_sources, replay_view
+from sentienguard.cli import frame, history_sources, prometheus_options, replay_view
 from sentienguard.cli.backtest import alerts as alert_history
 from sentienguard.cli.backtest import fetch, page, progress, report
 from sentienguard.cli.backtest import judge as judges
 from sentienguard.cli.backtest import plan as plans
 from sentienguard.cli.backtest.state import State
-from sentienguard.cli.history_commands import pair
 from sentienguard.cli.history_sources import Prometheus
 from sentienguard.flow import policy_file
 from sentienguard.model import errors
@@ -55,22 +54,11 @@ def backtest(  # noqa: PLR0917  the options of a command
     environment: Annotated[str, typer.Option(help="What the hosts count as.")] = "production",
     minutes: Annotated[float, typer.Option(min=0, help="A person's work on one incident.")] = 30.0,
     rate: Annotated[float, typer.Option(min=0.01, help="Requests a second, at most.")] = 4.0,
-    step: Annotated[int, typer.Option(min=1, help="Seconds between readings.")] = 60,
-    host_label: Annotated[str, typer.Option(help="Label that names the host.")] = "instance",
-    host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="VALUE=HOST", help="The host of one value of that label."),
-    ] = None,
-    series: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="METRIC[LABEL]=EXPR",
-            help="What to ask for; LABEL is the subject. Default: what node_exporter measures.",
-        ),
-    ] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Bearer token for the server.")
-    ] = None,
+    step: prometheus_options.Step = 60,
+    host_label: prometheus_options.HostLabel = "instance",
+    host: prometheus_options.Renamed = None,
+    series: prometheus_options.Series = None,
+    token_file: prometheus_options.TokenFile = None,
     as_json: frame.Json = False,
 ) -> None:
     """Run detection, matching and policy over the history of a Prometheus, and write a report.
@@ -78,9 +66,7 @@ def backtest(  # noqa: PLR0917  the options of a command
     The server is read and nothing is changed. Interrupted, the same command goes on where it was.
     """
     shown = frame.open_frame(None, as_json)
-    renamed = dict(pair(one) for one in host or ())
-    token = token_file.read_text(encoding="utf-8").strip() if token_file else ""
-    source = Prometheus(prometheus, host_label, renamed, token)
+    source = prometheus_options.server(prometheus, host_label, host, token_file)
     wanted = plans.Plan(
         url=plans.without_password(prometheus),
         days=days,
@@ -88,7 +74,7 @@ def backtest(  # noqa: PLR0917  the options of a command
         step_s=step,
         environment=environment,
         host_label=host_label,
-        renamed=renamed,
+        renamed=source.renamed,
         recipes=plans.recipes([history_sources.recipe(one) for one in series or ()]),
     )
     lines = DecideSettings()

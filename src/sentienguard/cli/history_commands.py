@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sentienguard.cli import client, frame
-from sentienguard.cli.history_sources import NODE_EXPORTER, Prometheus, Stretch, read_csv, recipe
+from sentienguard.cli import client, frame, prometheus_options
+from sentienguard.cli.history_sources import NODE_EXPORTER, Stretch, read_csv, recipe
 from sentienguard.model import errors
 
 if TYPE_CHECKING:
@@ -34,22 +34,11 @@ def import_(  # noqa: PLR0917  the options of a command
         typer.Option(metavar="FILE", help="timestamp,host,metric,value and perhaps subject."),
     ] = None,
     days: Annotated[int, typer.Option(min=1, max=89, help="How far back.")] = 14,
-    step: Annotated[int, typer.Option(min=1, help="Seconds between readings.")] = 60,
-    host_label: Annotated[str, typer.Option(help="Label that names the host.")] = "instance",
-    host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="VALUE=HOST", help="The host of one value of that label."),
-    ] = None,
-    series: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="METRIC[LABEL]=EXPR",
-            help="What to ask for; LABEL is the subject. Default: what node_exporter measures.",
-        ),
-    ] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Bearer token for the server.")
-    ] = None,
+    step: prometheus_options.Step = 60,
+    host_label: prometheus_options.HostLabel = "instance",
+    host: prometheus_options.Renamed = None,
+    series: prometheus_options.Series = None,
+    token_file: prometheus_options.TokenFile = None,
     data: frame.Data = None,
     as_json: frame.Json = False,
 ) -> None:
@@ -63,12 +52,7 @@ def import_(  # noqa: PLR0917  the options of a command
     if csv is not None:
         stretches: Iterator[Stretch] = read_csv(csv)
     else:
-        source = Prometheus(
-            str(prometheus),
-            host_label,
-            dict(pair(one) for one in host or ()),
-            token_file.read_text(encoding="utf-8").strip() if token_file else "",
-        )
+        source = prometheus_options.server(str(prometheus), host_label, host, token_file)
         end = round(time.time()) // step * step
         wanted = [recipe(one) for one in series] if series else NODE_EXPORTER
         span = (end - days * DAY_S, end)
@@ -111,11 +95,3 @@ def _send(asked: client.Client, stretch: Stretch) -> int:
         )
         kept += int(answer["kept"])
     return kept
-
-
-def pair(text: str) -> tuple[str, str]:
-    """Return what VALUE=HOST says. Raises Rejected."""
-    value, equals, host = text.rpartition("=")
-    if not equals or not value:
-        raise errors.Rejected(f"--host {text!r}: expected VALUE=HOST")
-    return value, host

@@ -3,9 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from sentienguard.cli import client, frame, window_words
+from sentienguard.cli import frame, window_words
 from sentienguard.cli.window_words import Ended, Every, Lasts, Match, Minutes, Reason, Start, Until
 from sentienguard.cli.window_words import Zone as ZoneName
 
@@ -24,12 +23,13 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="For example mnt_012345678
 def list_(data: frame.Data = None, as_json: frame.Json = False, every: Ended = False) -> None:
     """List maintenance that has not ended."""
     shown = frame.open_frame(data, as_json)
-    with client.connect(shown.data) as asked:
-        found = asked.get("/maintenance", ended="true" if every else None)
-    shown.answer(found, frame.table(
-        "maintenance!", "covers", "state", "when", "by", "why",
-        rows=window_words.rows(found), empty="no maintenance is planned",
-    ))  # fmt: skip
+    window_words.list_all(
+        shown,
+        "/maintenance",
+        every=every,
+        id_column="maintenance!",
+        empty="no maintenance is planned",
+    )
 
 
 @app.command("add")
@@ -51,16 +51,11 @@ def add(  # noqa: PLR0917  # one argument for each option
     body = window_words.wanted(
         host, match, every=every, zone=zone, lasts=lasts
     ) | window_words.times(minutes, until, start)
-    with client.connect(shown.data) as asked:
-        made = asked.post("/maintenance", {**body, "reason": reason})
-    said = f"{made['id']}: {window_words.covered(made)} {window_words.when(made)}"
-    shown.answer(made, Text(frame.plain(said)))
+    window_words.add(shown, "/maintenance", {**body, "reason": reason})
 
 
 @app.command("end")
 def end(maintenance: Id, data: frame.Data = None, as_json: frame.Json = False) -> None:
     """End a maintenance now: remedies may start again."""
     shown = frame.open_frame(data, as_json)
-    with client.connect(shown.data) as asked:
-        ended = asked.delete(f"/maintenance/{maintenance}")
-    shown.answer(ended, Text(f"{maintenance}: ended"))
+    window_words.end(shown, "/maintenance", maintenance)

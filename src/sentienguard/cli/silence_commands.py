@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from sentienguard.cli import client, frame, window_words
 from sentienguard.cli.window_words import Ended, Every, Lasts, Match, Minutes, Reason, Start, Until
@@ -25,12 +24,9 @@ Metric = Annotated[str | None, typer.Option("--metric", help="Metric or pattern.
 def list_(data: frame.Data = None, as_json: frame.Json = False, every: Ended = False) -> None:
     """List silences that have not ended."""
     shown = frame.open_frame(data, as_json)
-    with client.connect(shown.data) as asked:
-        found = asked.get("/silences", ended="true" if every else None)
-    shown.answer(found, frame.table(
-        "silence!", "covers", "state", "when", "by", "why",
-        rows=window_words.rows(found), empty="nothing is silenced",
-    ))  # fmt: skip
+    window_words.list_all(
+        shown, "/silences", every=every, id_column="silence!", empty="nothing is silenced"
+    )
 
 
 @app.command("show")
@@ -62,10 +58,7 @@ def add(  # noqa: PLR0917  # one argument for each option
     body = window_words.wanted(
         host, match, metric=metric, every=every, zone=zone, lasts=lasts
     ) | window_words.times(minutes, until, start)
-    with client.connect(shown.data) as asked:
-        made = asked.post("/silences", {**body, "reason": reason})
-    said = f"{made['id']}: {window_words.covered(made)} {window_words.when(made)}"
-    shown.answer(made, Text(frame.plain(said)))
+    window_words.add(shown, "/silences", {**body, "reason": reason})
 
 
 @app.command("preview")
@@ -91,6 +84,4 @@ def preview(  # noqa: PLR0917  # one argument for each option
 def expire(silence: Id, data: frame.Data = None, as_json: frame.Json = False) -> None:
     """End a silence now: what still stands opens its incident with the next sample."""
     shown = frame.open_frame(data, as_json)
-    with client.connect(shown.data) as asked:
-        ended = asked.delete(f"/silences/{silence}")
-    shown.answer(ended, Text(f"{silence}: ended"))
+    window_words.end(shown, "/silences", silence)

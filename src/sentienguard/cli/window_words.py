@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
-from sentienguard.cli import frame
+from sentienguard.cli import client, frame
 
 _MATCHER: Final = re.compile(r"\s*([^=!~\"\s]+)\s*(=~|!~|!=|=)\s*(.*?)\s*\Z", re.DOTALL)
 _QUOTED_AT_LEAST: Final = 2  # characters of a quoted text, the quotes
@@ -166,3 +167,25 @@ def _moment(text: str, option: str) -> str:
     except ValueError as error:
         message = f"{text!r}: expected a time such as 2026-02-12T18:00 or 2026-02-12T17:00Z"
         raise typer.BadParameter(message, param_hint=option) from error
+
+
+def list_all(shown: frame.Frame, path: str, *, every: bool, id_column: str, empty: str) -> None:
+    """Show the windows of one purpose."""
+    with client.connect(shown.data) as asked:
+        found = asked.get(path, ended="true" if every else None)
+    columns = (id_column, "covers", "state", "when", "by", "why")
+    shown.answer(found, frame.table(*columns, rows=rows(found), empty=empty))
+
+
+def add(shown: frame.Frame, path: str, body: dict[str, Any]) -> None:
+    """Make a window and tell it."""
+    with client.connect(shown.data) as asked:
+        made = asked.post(path, body)
+    shown.answer(made, Text(frame.plain(f"{made['id']}: {covered(made)} {when(made)}")))
+
+
+def end(shown: frame.Frame, path: str, window: str) -> None:
+    """End a window now."""
+    with client.connect(shown.data) as asked:
+        ended = asked.delete(f"{path}/{window}")
+    shown.answer(ended, Text(f"{window}: ended"))
