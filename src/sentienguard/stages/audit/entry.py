@@ -92,6 +92,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "token.made": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
     "token.revoked": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
     "token.secrets_set": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
+    "user.stepped_up": Kind(_PEOPLE, ("hipaa_164.312.d", *_ACCESS)),
+    "user.factor_added": Kind(_PEOPLE, ("hipaa_164.312.d", *_ACCESS)),
+    "user.factor_removed": Kind(_PEOPLE, ("hipaa_164.312.d", *_ACCESS)),
+    "session.ended": Kind(_PEOPLE, _ACCESS),
+    "access.finding": Kind(_CENTRE, ("soc2_cc7.2", *_ACCESS)),
     "user.added": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
     "user.roles_set": Kind(_PEOPLE, ("soc2_cc6.3", *_ACCESS)),
     "freeze.set": Kind(_PEOPLE, _CHANGE),
@@ -320,8 +325,8 @@ def _check_blobs(found: Any) -> None:
             and set(one) == {"sha256", "len", "type"}
             and isinstance(one["sha256"], str)
             and _SHA256.match(one["sha256"])
-            and isinstance(one["len"], int)
-            and one["len"] >= 0
+            and type(one["len"]) is int  # True is an int, too
+            and 0 <= one["len"] <= canonical.MAX_INTEGER
             and isinstance(one["type"], str)
             and _MEDIA_TYPE.match(one["type"])
         )
