@@ -304,3 +304,40 @@ def test_only_the_same_symptom_of_the_last_thirty_days_is_a_recurrence():
     assert found.is_pattern
     assert found.typical_gap == timedelta(days=7)
     assert not recurrence.earlier(other.fingerprint, history, START).is_pattern
+
+
+def test_a_disk_that_was_unmounted_is_over_after_an_hour_and_not_before():
+    full, without = {DISK: 99.0, CPU: 5.0}, {CPU: 5.0}
+    an_hour = 3600 // 30
+    said = pattern(play([full] * 5 + [without] * (an_hour - 1)))
+    assert set(said[5:]) == {"s"}
+    said = pattern(play([full] * 5 + [without] * an_hour + [full] * 5))
+    assert said[5 + an_hour - 1] == "C"
+    assert "A" in said[5 + an_hour :]  # mounted again and still full: told anew
+
+
+def test_a_clock_that_jumps_makes_nothing_gone():
+    detector = Detector(SETTINGS)
+    for number in range(5):
+        detector.judge(sample(number, {DISK: 99.0, CPU: 5.0}), nothing, empty)
+    found = detector.judge(sample(1_000_000, {CPU: 5.0}), nothing, empty)
+    assert (found.cleared, len(found.standing)) == ((), 1)
+
+
+def test_a_reading_that_another_explains_is_not_away():
+    down = {("service.up", "web"): 0.0, ("service.healthy", "web"): 0.0}
+    sick = {("service.up", "web"): 1.0, ("service.healthy", "web"): 0.0}
+    said = play([sick] * 10 + [down] * 130)
+    assert not any(one.cleared for one in said)
+
+
+def test_what_stays_away_is_counted_on_after_a_restart():
+    detector = Detector(SETTINGS)
+    for number in range(5):
+        detector.judge(sample(number, {DISK: 99.0, CPU: 5.0}), nothing, empty)
+    for number in range(5, 123):
+        detector.judge(sample(number, {CPU: 5.0}), nothing, empty)
+    again = Detector(SETTINGS)
+    again.restore(json.loads(json.dumps(detector.state())))
+    over = [again.judge(sample(number, {CPU: 5.0}), nothing, empty) for number in (123, 124, 125)]
+    assert sum(len(one.cleared) for one in over) == 1

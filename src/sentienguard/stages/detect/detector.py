@@ -41,6 +41,7 @@ _CERTAINTY: Mapping[Ground, int] = {
 }
 _DEVIATING_SAMPLES = 4  # in a row, at least: a lane that knows no names is believed later
 _DEVIATING_S = 90  # seconds that they last, at least
+_MISSED_SAMPLES = 20  # in a row, at least, before a series is gone: one clock jump is not an hour
 
 
 def _unknown(_series: Series) -> None:
@@ -70,15 +71,17 @@ class _Finding:
 class _Watch:
     """What is remembered of one series that is not, or was just now not, normal."""
 
-    __slots__ = ("calm", "grounds", "known", "runs", "since_ms", "standing")
+    __slots__ = ("calm", "grounds", "known", "missed", "runs", "seen_ms", "since_ms", "standing")
 
-    def __init__(self) -> None:
+    def __init__(self, seen_ms: int) -> None:
         self.standing: Severity | None = None  # None: nothing reported
         self.grounds: set[Ground] = set()  # what the reported anomaly stands on
         self.known: set[Ground] = set()  # rule 6
         self.calm = 0  # calm readings in a row
         self.runs: dict[Ground, int] = {}  # anomalous readings in a row
         self.since_ms: dict[Ground, int] = {}  # when that run began
+        self.seen_ms = seen_ms  # when the series was last in a sample
+        self.missed = 0  # samples in a row without it
 
     @property
     def idle(self) -> bool:
@@ -135,7 +138,7 @@ class Detector:
             if watch is None:
                 if all(finding.severity is None for finding in findings):
                     continue
-                watch = watches[series] = _Watch()
+                watch = watches[series] = _Watch(at_ms)
             worse = self._update(watch, findings, at_ms)
             if worse is not None:
                 anomalies.append(reading.anomaly(worse))
@@ -143,6 +146,7 @@ class Detector:
                 cleared.append(fingerprint(series.host, series.metric, series.subject))
             if watch.idle:
                 del watches[series]
+        cleared += self._gone(watches, sample)
         return Judgement(tuple(anomalies), tuple(cleared), self.standing(sample.host))
 
     def standing(self, host: str) -> tuple[Fingerprint, ...]:
@@ -211,6 +215,21 @@ class Detector:
         watch.grounds.add(worst.ground)
         watch.calm = 0
         return worst
+
+    def _gone(self, watches: dict[Series, _Watch], sample: Sample) -> list[Fingerprint]:
+        """Forget series that have stayed away, and return those of them that stood (rule 10)."""
+        at_ms, away_ms = _ms(sample.at), self._settings.gone_after.total_seconds() * 1000
+        gone = []
+        for series, watch in list(watches.items()):
+            if math.isfinite(sample.values.get((series.metric, series.subject), math.nan)):
+                watch.seen_ms, watch.missed = at_ms, 0
+                continue
+            watch.missed += 1
+            if watch.missed >= _MISSED_SAMPLES and at_ms - watch.seen_ms >= away_ms:
+                del watches[series]
+                if watch.standing is not None:
+                    gone.append(fingerprint(series.host, series.metric, series.subject))
+        return gone
 
     def _over(self, watch: _Watch, findings: Iterable[_Finding]) -> bool:
         """Tell whether the reported anomaly ended with this reading (rules 5 and 6)."""
@@ -405,15 +424,18 @@ def _dumped(series: Series, watch: _Watch) -> dict[str, Any]:
         "calm": watch.calm,
         "runs": {ground.value: count for ground, count in sorted(watch.runs.items())},
         "since_ms": {ground.value: at for ground, at in sorted(watch.since_ms.items())},
+        "seen_ms": watch.seen_ms,
+        "missed": watch.missed,
     }
 
 
 def _loaded(row: Mapping[str, Any]) -> _Watch:
-    watch = _Watch()
+    watch = _Watch(int(row.get("seen_ms", 0)))
     watch.standing = None if row["standing"] is None else Severity(row["standing"])
     watch.grounds = {Ground(name) for name in row["grounds"]}
     watch.known = {Ground(name) for name in row["known"]}
     watch.calm = int(row["calm"])
     watch.runs = {Ground(name): int(count) for name, count in row["runs"].items()}
     watch.since_ms = {Ground(name): int(at) for name, at in row["since_ms"].items()}
+    watch.missed = int(row.get("missed", 0))
     return watch

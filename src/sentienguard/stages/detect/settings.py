@@ -43,6 +43,9 @@ class DetectSettings:
     clear_samples: int = 2
     """Samples in a row that must be back to normal before an anomaly counts as gone."""
 
+    gone_after: timedelta = timedelta(hours=1)
+    """How long a series stays away, while its host speaks, before its anomaly counts as gone."""
+
     clear_fraction: float = 0.7
     """An anomaly by baseline is back to normal below this fraction of the alarm distance."""
 
