@@ -15,6 +15,7 @@ from pathlib import Path
 from sentienguard.stages.execute import admission
 from tests.attacks import (
     dispatch_approvals,
+    dispatch_catalogues,
     dispatch_limits,
     dispatch_orders,
     dispatch_remains,
@@ -41,6 +42,7 @@ _EVERY = {
     for family in (
         dispatch_orders,
         dispatch_stops,
+        dispatch_catalogues,
         dispatch_trust,
         dispatch_limits,
         dispatch_approvals,

@@ -1,4 +1,4 @@
-"""Attacks on what a host trusts: roots, catalogues, and the playbooks that they list.
+"""Attacks on whom a host trusts: roots, their keys, and who signs what within which limits.
 
 Called by dispatch_table; see dispatch_orders for the form.
 """
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sentienguard.model import ids
 from sentienguard.trust import delegation, dsse
 from sentienguard.trust import root as roots
 from sentienguard.trust.keys import SigningKey
-from tests.attacks.dispatch_scene import EVIL, Attack, Scene, changed, retagged, sets, soon
+from tests.attacks import dispatch_catalogues as catalogues
+from tests.attacks.dispatch_scene import EVIL, Attack, Scene, changed, sets, soon
 from tests.support import execution
 from tests.support.seed_dispatch import SeedScene, Signed
 
@@ -50,11 +50,6 @@ def _root(
     return dsse.seal(roots.PAYLOAD_TYPE, payload, signed)
 
 
-def _evil(scene: Scene):
-    """Write the attacker's own playbook: what it does needs no guard, only the host's obedience."""
-    return scene.remedy("evil")
-
-
 def with_role(
     scene: Scene, root: Mapping[str, Any], role: str, key: SigningKey
 ) -> Mapping[str, Any]:
@@ -69,154 +64,6 @@ def with_role(
 
     bare = {**changed(root, add), "signatures": []}
     return dsse.add_signature(bare, scene.centre.root_key)
-
-
-# -- catalogues and playbooks ----------------------------------------------------------------------
-
-
-def new_playbook(scene: Scene) -> int:
-    """List a playbook of one's own, and sign with every key that is online."""
-    scene.up()
-    evil = _evil(scene)
-    online = [scene.centre.dispatch, scene.centre.log]
-    scene.configure(scene.mark, evil, version=2, signers=online)
-    return scene.send(evil)
-
-
-def seed_new_playbook(scene: SeedScene) -> int:
-    scene.sync("1.0.0", "evil", playbook="evil")
-    return scene.send(playbook="evil")
-
-
-def order_for_what_is_not_listed(scene: Scene) -> int:
-    """Order a playbook that signers dropped, whose file a crash left on the host."""
-    old = scene.remedy("dropped")
-    scene.up(scene.mark, old)
-    file = scene.agent.directory / f"executor/trust/playbooks/{old.digest[7:]}.yaml"
-    kept = file.read_bytes()
-    scene.configure(scene.mark, version=2)
-    file.write_bytes(kept)
-    return scene.send(old)
-
-
-def seed_dropped(scene: SeedScene) -> int:
-    return scene.send()  # the cache keeps it as long as the control plane wants
-
-
-def content_swapped(scene: Scene) -> int:
-    """Send other bytes under a listed digest, name and version."""
-    scene.up()
-    evil = scene.remedy(guard="disk_usage > 0%")
-    scene.remedies[scene.mark.digest] = scene.remedies[evil.digest]
-    scene.configure(scene.mark, version=2)
-    scene.fill(1)  # the listed playbook's own guard is false
-    return scene.send()
-
-
-def seed_content_swapped(scene: SeedScene) -> int:
-    scene.sync("1.0.0", "evil")
-    return scene.send()
-
-
-def content_altered_on_disk(scene: Scene) -> int:
-    """Order a playbook whose file was damaged, or written by another program of this host."""
-    scene.up()
-    evil = scene.remedy(guard="disk_usage > 0%")
-    (file,) = (scene.agent.directory / "executor/trust/playbooks").iterdir()
-    file.write_bytes(scene.remedies[evil.digest])
-    scene.fill(1)
-    return scene.send()
-
-
-def another_name(scene: Scene) -> int:
-    """Order a playbook under the name that a catalogue gives it, which is not its own."""
-    scene.up()
-    listed = [retagged(scene.mark, name=ids.PlaybookName("harmless"))]
-    scene.configure(scene.mark, listed=listed, version=2)
-    return scene.send(playbook=ids.PlaybookName("harmless"))
-
-
-def another_version(scene: Scene) -> int:
-    """Order a playbook under its own version where the catalogue lists it under another."""
-    scene.up()
-    scene.configure(scene.mark, listed=[retagged(scene.mark, version="0.9.0")], version=2)
-    return scene.send()
-
-
-def revoked(scene: Scene) -> int:
-    scene.up()
-    scene.configure(scene.mark, listed=[retagged(scene.mark, revoked=True)], version=2)
-    return scene.send()
-
-
-def catalogue_rolled_back(scene: Scene) -> int:
-    """Bring back the catalogue of before the revocation, after a restart."""
-    scene.up()
-    before = scene.centre.catalogue_envelope(execution.listed(scene.mark), version=1)
-    scene.configure(scene.mark, listed=[retagged(scene.mark, revoked=True)], version=2)
-    scene.restart()
-    scene.configure(scene.mark, catalogue=before)
-    return scene.send()
-
-
-def catalogue_under_the_same_number(scene: Scene) -> int:
-    """Bring another catalogue of the newest version, which signers once made and withdrew."""
-    scene.up()
-    other = scene.remedy("withdrawn")
-    scene.configure(scene.mark, other, version=1)
-    return scene.send(other)
-
-
-def catalogue_expires(scene: Scene) -> int:
-    """Keep a host on its catalogue beyond its time, by withholding every later one."""
-    scene.up(clocked=True)
-    scene.configure(scene.mark, version=2, expires_at=soon(1))
-    scene.later(2 * 86_400)
-    return scene.send()
-
-
-def expired_catalogue_comes(scene: Scene) -> int:
-    """Give a new host a catalogue of last year."""
-    scene.up(clocked=True)
-    scene.configure(scene.mark, version=2, expires_at=soon(-1))
-    old = scene.remedy("old")
-    scene.configure(scene.mark, old, version=3, expires_at=soon(-1))
-    return scene.send(old)
-
-
-def root_expires(scene: Scene) -> int:
-    """Keep a host on its root beyond its time: a stolen key is never struck off."""
-    scene.up(clocked=True)
-    scene.configure(scene.mark, version=2, expires_at=soon(500))
-    scene.later(100 * 86_400)
-    return scene.send()
-
-
-def downgraded(scene: Scene) -> int:
-    """Order the version with the hole, still listed, after the host ran a later one."""
-    new = scene.remedy(version="1.1.0")
-    old = scene.remedy(version="1.0.9")
-    scene.up(old, new)
-    scene.send(new)
-    scene.restart()
-    return scene.send(old) - 1
-
-
-def seed_downgraded(scene: SeedScene) -> int:
-    scene.sync("1.1.0")
-    scene.send(version="1.1.0")
-    return scene.send(version="1.0.0") - 1
-
-
-def unknown_kind(scene: Scene) -> int:
-    """Order a playbook for a later executor, whose second step this one cannot do."""
-    more = (
-        "  - {name: later, action: kubectl_rollout_restart, resource: deployment,"
-        " object_name: web, rollback: {skip: x}}\n"
-    )
-    later = scene.remedy("later", more=more)
-    scene.up(scene.mark, later)
-    return scene.send(later)
 
 
 # -- stolen offline keys ---------------------------------------------------------------------------
@@ -235,7 +82,7 @@ def _two_of_three(scene: Scene) -> None:
 def one_signer_stolen(scene: Scene) -> int:
     """Sign one's own catalogue with the stolen key and with every key that is online."""
     _two_of_three(scene)
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     scene.configure(
         scene.mark, evil, version=2, signers=[STOLEN, scene.centre.dispatch, scene.centre.log, EVIL]
     )
@@ -245,7 +92,7 @@ def one_signer_stolen(scene: Scene) -> int:
 def stolen_signature_twice(scene: Scene) -> int:
     """Let the stolen key sign twice, the second time under another signer's key id."""
     _two_of_three(scene)
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     listed = execution.listed(scene.mark, evil)
     catalogue = scene.centre.catalogue_envelope(listed, version=2, signers=[STOLEN, STOLEN])
     catalogue["signatures"][1]["keyid"] = HONEST[0].id
@@ -257,7 +104,7 @@ def one_root_key_stolen(scene: Scene) -> int:
     """Name one's own signer in a root that the stolen root key signs."""
     _two_of_three(scene)
     root = _root(scene, signed=[STOLEN, EVIL], root=([EVIL], 1), signer=([EVIL], 1))
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     scene.configure(scene.mark, evil, root=root, version=2, signers=[EVIL])
     return scene.send(evil)
 
@@ -282,7 +129,7 @@ def _limited(scene: Scene, **limits: tuple[str, ...]) -> None:
 def signer_outside_its_prefix(scene: Scene) -> int:
     """List one's own playbook with the stolen key of who signs for databases alone."""
     _limited(scene, prefixes=("db_",))
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     scene.configure(evil, version=2, signers=[STOLEN])
     return scene.send(evil)
 
@@ -290,7 +137,7 @@ def signer_outside_its_prefix(scene: Scene) -> int:
 def signer_outside_its_environment(scene: Scene) -> int:
     """List one's own playbook with the stolen key of who signs for staging alone."""
     _limited(scene, environments=("staging",))
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     scene.configure(evil, version=2, signers=[STOLEN])
     return scene.send(evil)
 
@@ -310,7 +157,7 @@ def rotated_out_signer(scene: Scene) -> int:
     """List one's own playbook with the key of a signer who was struck off."""
     following = _without_the_stolen_signer(scene)
     assert scene.configure(scene.mark, root=following, version=2)
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     scene.configure(scene.mark, evil, root=following, version=3, signers=[STOLEN])
     return scene.send(evil)
 
@@ -318,7 +165,7 @@ def rotated_out_signer(scene: Scene) -> int:
 def catalogue_of_a_struck_signer_stays(scene: Scene) -> int:
     """Deliver the root that strikes a signer off only beside the catalogue that he signed."""
     following = _without_the_stolen_signer(scene)
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     listing = scene.centre.catalogue_envelope(
         execution.listed(scene.mark, evil), version=2, signers=[STOLEN]
     )
@@ -334,7 +181,7 @@ def root_replaced(scene: Scene) -> int:
     """Bring a root that says it follows, signed by the keys that it names itself."""
     scene.up()
     root = _root(scene, signed=[EVIL], root=([EVIL], 1), signer=([EVIL], 1))
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     scene.configure(scene.mark, evil, root=root, version=2, signers=[EVIL])
     return scene.send(evil)
 
@@ -348,7 +195,7 @@ def root_without_its_own_keys(scene: Scene) -> int:
     """Bring a root whose new keys never signed it, such as a draft of a rotation."""
     scene.up()
     root = _root(scene, signed=[scene.centre.root_key], root=([execution.key(44)], 1))
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     scene.configure(scene.mark, evil, root=root, version=2)
     return scene.send(evil)
 
@@ -365,7 +212,7 @@ def first_root(scene: Scene) -> int:
         (scene.agent.directory / kept).unlink()
     scene.agent.start()
     root = _root(scene, signed=[EVIL], root=([EVIL], 1), signer=([EVIL], 1))
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     scene.configure(scene.mark, evil, root=root, signers=[EVIL])
     return scene.send(evil)
 
@@ -401,7 +248,7 @@ def another_root_of_the_version(scene: Scene) -> int:
     key = scene.centre.root_key
     assert scene.configure(scene.mark, root=_root(scene, signed=[key], version=2))
     dropped = _root(scene, signed=[key], version=2, signer=([scene.centre.signer, STOLEN], 1))
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     scene.configure(scene.mark, evil, root=dropped, version=2, signers=[STOLEN])
     return scene.send(evil)
 
@@ -409,7 +256,7 @@ def another_root_of_the_version(scene: Scene) -> int:
 def broken_chain(scene: Scene) -> int:
     """Lead from the right root to one's own over a link that the right keys did not sign."""
     scene.up()
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     link = _root(scene, signed=[EVIL], root=([EVIL], 1), version=2)
     root = _root(scene, signed=[EVIL], root=([EVIL], 1), signer=([EVIL], 1), version=3)
     scene.configure(
@@ -423,7 +270,7 @@ def online_key_as_a_signer(scene: Scene) -> int:
     """Have a root signed, by mistake or by deceit, that lists the dispatch key as a signer."""
     scene.up()
     root = with_role(scene, scene.centre.root_envelope(), "signer", scene.centre.dispatch)
-    evil = _evil(scene)
+    evil = catalogues.evil_playbook(scene)
     scene.configure(scene.mark, evil, root=root, version=2, signers=[scene.centre.dispatch])
     return scene.send(evil)
 
@@ -440,77 +287,19 @@ def expired_root_comes(scene: Scene) -> int:
     return scene.send()
 
 
-_AT_BOTH = sets("catalogue_signature_at_the_door+catalogue_signed")
-
 ATTACKS = (
-    Attack("a new playbook by the control plane's keys", new_playbook, seed_new_playbook, _AT_BOTH),
-    Attack(
-        "other content under a listed name and version",
-        content_swapped,
-        seed_content_swapped,
-        sets("playbook_digest_at_the_door+stored_bytes"),
-    ),
     Attack(
         "one of three signer keys stolen",
         one_signer_stolen,
-        seed_new_playbook,
-        (*_AT_BOTH, *sets("signatures_are_counted")),
+        catalogues.seed_new_playbook,
+        (*catalogues.AT_BOTH, *sets("signatures_are_counted")),
     ),
     Attack(
         "the stolen signer signs twice, once under another's key id",
         stolen_signature_twice,
         None,
-        (*_AT_BOTH, *sets("key_counts_once", "signatures_are_counted")),
+        (*catalogues.AT_BOTH, *sets("key_counts_once", "signatures_are_counted")),
     ),
-    Attack(
-        "an older version, signed and listed",
-        downgraded,
-        seed_downgraded,
-        sets("version_not_lower"),
-    ),
-    Attack("a playbook that is revoked", revoked, seed_dropped, sets("not_revoked")),
-    Attack(
-        "a playbook dropped from the catalogue, its file still there",
-        order_for_what_is_not_listed,
-        seed_dropped,
-        sets("listed"),
-    ),
-    Attack("listed under another version", another_version, None, sets("listed")),
-    Attack("a playbook under a name that is not its own", another_name, None, sets("reads")),
-    Attack(
-        "the file of a playbook altered on disk",
-        content_altered_on_disk,
-        None,
-        sets("stored_bytes"),
-    ),
-    Attack(
-        "a playbook with a step that this release lacks", unknown_kind, None, sets("kinds_known")
-    ),
-    Attack(
-        "the catalogue of before a revocation",
-        catalogue_rolled_back,
-        seed_dropped,
-        sets("catalogue_version_at_the_door+catalogue_newest"),
-    ),
-    Attack(
-        "another catalogue under the newest number",
-        catalogue_under_the_same_number,
-        None,
-        sets("catalogue_version_at_the_door+catalogue_newest"),
-    ),
-    Attack(
-        "no later catalogue, until this one has expired",
-        catalogue_expires,
-        seed_dropped,
-        sets("catalogue_current"),
-    ),
-    Attack(
-        "a catalogue that expired",
-        expired_catalogue_comes,
-        seed_dropped,
-        sets("catalogue_expiry_at_the_door+catalogue_current"),
-    ),
-    Attack("no later root, until this one has expired", root_expires, None, sets("root_current")),
     Attack(
         "a root that expired",
         expired_root_comes,
@@ -576,7 +365,7 @@ ATTACKS = (
         None,
         sets("delegated"),
     ),
-    Attack("a signer who was struck off", rotated_out_signer, None, _AT_BOTH),
+    Attack("a signer who was struck off", rotated_out_signer, None, catalogues.AT_BOTH),
     Attack(
         "a signer is struck off while his catalogue is still delivered",
         catalogue_of_a_struck_signer_stays,

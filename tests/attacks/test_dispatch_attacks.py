@@ -1,8 +1,8 @@
 """Who holds the whole control plane attacks a host: a real executor, and the seed's scheme beside.
 
-The attacks are in dispatch_orders, dispatch_stops, dispatch_trust and dispatch_limits; what the
-attacker can still do, and what honest orders do, in dispatch_remains. Everything runs once, several
-hosts at a time; each test looks at what came of its scene.
+The attacks are in dispatch_orders, dispatch_stops, dispatch_catalogues, dispatch_trust and
+dispatch_limits; what the attacker can still do, and what honest orders do, in dispatch_remains.
+Everything runs once, several hosts at a time; each test looks at what came of its scene.
 """
 
 import pytest
