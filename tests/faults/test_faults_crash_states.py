@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sentienguard.adapters.audit_files import blobs, disk, segments, store
+from sentienguard.adapters.audit_files import blobs, disk, log, segments, store
 from sentienguard.adapters.execution_journal_files import journal
 from sentienguard.agent import private_files, spool
 from sentienguard.ports import audit_log
@@ -27,7 +27,7 @@ from tests.support import effort
 pytestmark = pytest.mark.integration
 
 SHORT = crash_states.Effort(drawn=2, cuts=1, whole=3)
-LONG = crash_states.Effort(drawn=48, cuts=12, whole=8)
+LONG = crash_states.Effort(drawn=64, cuts=24, whole=9)
 Lives = Iterable[crash_states.Life]
 
 
@@ -68,9 +68,9 @@ def lives(kind: str, writer: durable_writers.Writer, place: Path, every: int) ->
 Search = tuple[str, str, tuple[int, int], tuple[int, int], int, int]
 SEARCHES: list[Search] = [
     ("audit", "first", (1, 6), (1, 1), 200, 3_000),
-    ("small audit", "killed", (9, 2), (6, 3), 200, 20_000),
-    ("small audit", "sync failed", (4, 2), (6, 3), 60, 8_000),
-    ("small audit", "recovering", (60, 4), (8, 3), 40, 12_000),
+    ("small audit", "killed", (9, 2), (3, 2), 200, 20_000),
+    ("small audit", "sync failed", (4, 2), (1, 1), 60, 8_000),
+    ("small audit", "recovering", (60, 4), (4, 2), 40, 12_000),
     ("journal", "first", (1, 1), (1, 1), 100, 300),
     ("journal", "killed", (4, 1), (1, 1), 300, 8_000),
     ("journal", "sync failed", (2, 1), (1, 1), 200, 3_500),
@@ -242,6 +242,8 @@ BUGS = [
      swap(store.Store, "_settle", nothing)),
     ("audit: recovery trusts the cache after a failed sync", "small audit", "sync failed",
      swap(disk.Disk, "write_again", nothing)),
+    ("audit: recovery trusts names that were not synced", "small audit", "sync failed",
+     swap(log.AuditFiles, "_settle", nothing)),
     ("audit: torn end taken for damage", "audit", "first",
      swap(segments, "batch_begins_after", lambda *_: True)),
     ("audit: blobs without their directories", "audit", "first",

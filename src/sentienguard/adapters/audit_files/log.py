@@ -283,6 +283,7 @@ class AuditFiles(audit_log.AuditLog):
 
     def _recover(self) -> str:
         """Replay what is stored and publish it; return the checkpoint. Raises AuditBroken."""
+        self._settle()
         identity = self._directory / "log.vkey"
         note = _text(self._directory / "checkpoint")
         known = _text(identity)
@@ -306,6 +307,13 @@ class AuditFiles(audit_log.AuditLog):
         if known is None:
             self._disk.replace(identity, f"{self._ledger.verifier_key}\n".encode())
         return self._publish_recovered(committed, note)
+
+    def _settle(self) -> None:
+        """Make durable the names that the last process may not have lived to sync.
+
+        A checkpoint whose name a power cut takes back would make damage of the entries after it.
+        """
+        self._disk.sync_directory(self._directory)
 
     def _publish_recovered(self, committed: int, note: str | None) -> str:
         size = len(self._store)
