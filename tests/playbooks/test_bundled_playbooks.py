@@ -70,6 +70,14 @@ def test_its_guard_is_measured_and_never_true_together_with_a_healthy_host(file)
         "service_status": "running",
         "http_status": 200,
         "process_alive": True,
+        "workload_earlier_revision": True,
+        "node_schedulable": True,
+        "workload_status": "ok",
+        "workload_shared_cause": False,
+        "node_status": "ready",
+        "autoscaler_at_max": False,
+        "object_status": "ok",
+        "database_kind": playbook.slots.system,  # that it is the right kind is no symptom
     }
     condition = conditions.parse(playbook.guard)
     assert not conditions.names(condition) & facts.FROM_ORDER
@@ -90,7 +98,7 @@ def test_what_is_lost_for_good_by_design_is_approved_by_a_person(file):
 @everyone
 def test_an_order_gives_only_what_the_host_can_check_itself(file):
     types = {parameter.type for parameter in load(file).parameters}
-    assert types <= {ParamType.MOUNTPOINT, ParamType.SERVICE, ParamType.PID}
+    assert types <= {ParamType.MOUNTPOINT, ParamType.SERVICE, ParamType.PID, ParamType.OBJECT}
 
 
 @everyone
@@ -148,7 +156,43 @@ def test_percentages_in_its_readme_are_those_it_checks(file):
         ("runaway_process_terminate", "endless busy loop stuck script burns CPU"),
         ("nginx_config_reload", "nginx 502 bad gateway upstream address changed"),
         ("nginx_cache_reset", "nginx corrupt cache md5 collision"),
+        ("postgres_connection_pool_reset", "postgresql too many clients already idle sessions"),
+        ("postgres_idle_in_transaction_kill", "postgres session idle in transaction holds xmin"),
+        ("postgres_blocking_query_cancel", "postgresql lock wait chain pg_blocking_pids blocked"),
+        ("postgres_long_query_cancel", "postgres runaway query cartesian SELECT without end"),
+        ("postgres_wal_archival_recovery", "archive_command failed WAL archiving pg_stat_archiver"),
+        ("postgres_vacuum_bloated_table", "table bloat n_dead_tup dead rows autovacuum"),
+        ("postgres_inactive_slot_drop", "inactive replication slot retains WAL restart_lsn"),
+        ("postgres_service_restart", "PostgreSQL crashed postmaster killed pg_isready"),
+        ("mysql_sleeping_connections_kill", "ERROR 1040 Too many connections Threads_connected"),
+        ("mysql_idle_transaction_kill", "InnoDB history list grows MySQL transaction left open"),
+        ("mysql_blocking_transaction_kill", "Lock wait timeout exceeded try restarting InnoDB"),
+        ("mysql_long_query_kill", "MySQL runaway SELECT slow queries KILL QUERY missing index"),
+        ("mysql_binlog_purge", "mysql-bin binary logs fill the disk expire_logs_days"),
+        ("mysql_service_restart", "ERROR 2002 can't connect mysqld MariaDB down"),
         ("clock_resync", "clock skew NTP offset chrony unsynchronised"),
+        ("redis_cache_policy", "redis OOM command not allowed used memory maxmemory noeviction"),
+        ("flush_redis_cache", "poisoned stale cache entries after faulty deployment"),
+        ("redis_drop_slow_clients", "client output buffer omem subscribers stopped reading"),
+        ("redis_snapshot_again", "MISCONF bgsave failed rdb_last_bgsave_status err"),
+        ("redis_replica_reconnect", "replica master_last_io_seconds_ago link half open"),
+        ("service_file_leak_restart", "too many open files EMFILE descriptor leak"),
+        ("deleted_log_truncate", "lsof +L1 deleted but open df du differ"),
+        ("nginx_reopen_logs", "access.log empty after logrotate postrotate"),
+        ("nginx_config_restore", "nginx -t syntax error unknown directive"),
+        ("nginx_orphans_replace", "nginx bind() address already in use orphaned worker"),
+        ("nginx_upstream_start", "connect() failed 111 while connecting to upstream"),
+        ("haproxy_ready_drained", "haproxy servers still drain after maintenance"),
+        ("haproxy_drain_flapping", "haproxy health checks fail and pass flaps"),
+        ("rabbitmq_close_stuck_consumers", "rabbitmq messages unacknowledged prefetch hung worker"),
+        ("rabbitmq_consumer_restart", "rabbitmq queue no consumer subscription gone"),
+        ("stale_lock_release", "another instance is already running stale lock file"),
+        ("conntrack_table_raise", "nf_conntrack table full dropping packet"),
+        ("core_dump_cleanup", "core dumps coredump fill disk"),
+        ("certificate_reload_stale", "old certificate served although renewed one on disk"),
+        ("certificate_renew", "certificate about to expire x509 days left certbot"),
+        ("resolver_restart", "temporary failure in name resolution lookups time out dnsmasq"),
+        ("prometheus_config_restore", "prometheus_config_last_reload_successful 0 promtool"),
     ],
 )
 def test_plain_word_overlap_finds_it_first(wanted, asked):

@@ -3,7 +3,7 @@
 import contextlib
 import pathlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.servers import programs
@@ -34,7 +34,9 @@ def missing() -> str | None:
 
 
 @contextlib.contextmanager
-def running(place: pathlib.Path) -> Iterator[Server]:
+def running(
+    place: pathlib.Path, *settings: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """Run a MariaDB with the user `watcher` until the block ends."""
     data, socket, port = place / "data", place / "s", programs.free_port()
     subprocess.run(
@@ -49,9 +51,12 @@ def running(place: pathlib.Path) -> Iterator[Server]:
         *(programs.found(NAMES) or NAMES[0], "--no-defaults", f"--datadir={data}"),
         *(f"--socket={socket}", f"--port={port}", "--bind-address=127.0.0.1"),
         *(f"--pid-file={place / 'pid'}", "--innodb-flush-log-at-trx-commit=0"),
-        *("--innodb-buffer-pool-size=16M", "--max-connections=40", "--skip-log-bin"),
+        *("--innodb-buffer-pool-size=16M", "--max-connections=40"),
+        *(settings or ("--skip-log-bin",)),
     ]
-    with programs.running(argv, place, lambda: programs.listens(port), user="nobody"):
+    with programs.running(
+        argv, place, lambda: programs.listens(port), user="nobody", environment=environment
+    ):
         server = Server(f"127.0.0.1:{port}", str(socket))
         server.execute(
             f"CREATE USER {USER}@localhost IDENTIFIED BY '{PASSWORD}';"

@@ -19,7 +19,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import psycopg
 
@@ -46,8 +46,17 @@ def missing() -> str | None:
 class Server:
     """One server and its data directory; a stopped one can be started again with its data."""
 
-    def __init__(self, place: pathlib.Path, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        place: pathlib.Path,
+        *,
+        durable: bool = False,
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._sync = "on" if durable else "off"
+        self._settings = settings or {}
+        self._environment = environment or {}
         self._place = place
         self._password = secrets.token_hex(16)
         self._port = _free_port()
@@ -55,6 +64,50 @@ class Server:
         self._user = _unprivileged()
         if self._user is not None:
             os.chown(place, self._user.pw_uid, self._user.pw_gid)
+
+    @property
+    def address(self) -> str:
+        """Return where it listens, host:port."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def password(self) -> str:
+        """Return the administrator's."""
+        return self._password
+
+    @property
+    def start_command(self) -> tuple[str, ...]:
+        """Return argv that starts it, as the user that it runs as, also for root."""
+        directory = binaries()
+        assert directory is not None, missing()
+        user = self._user
+        drop = () if user is None else (
+            "/usr/bin/setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
+            "--clear-groups",
+        )  # fmt: skip
+        return (*drop, str(directory / "postgres"), *self._arguments())
+
+    def crash(self) -> None:
+        """Kill the postmaster; its children notice and end."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def adopt(self, pid: int) -> None:
+        """Stop a server of this data directory that somebody else started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + STOP_S
+        while pathlib.Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.05)
+
+    @property
+    def data(self) -> pathlib.Path:
+        """Return its data directory."""
+        return self._place / "data"
 
     def url(self, database: str = "postgres") -> str:
         """Return the URL of a database."""
@@ -73,8 +126,7 @@ class Server:
         if initdb.wait(timeout=START_S) != 0:
             raise RuntimeError(f"initdb failed:\n{self._log()}")
 
-    def start(self) -> None:
-        """Start the server and wait until it answers."""
+    def _arguments(self) -> tuple[str, ...]:
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self._port),
@@ -83,9 +135,14 @@ class Server:
             "full_page_writes": self._sync,
             "max_connections": "100",
             "shared_buffers": "16MB",
+            **self._settings,
         }
-        arguments = [word for item in settings.items() for word in ("-c", "=".join(item))]
-        self._process = self._spawn("postgres", "-D", str(self._place / "data"), *arguments)
+        given = (word for item in settings.items() for word in ("-c", "=".join(item)))
+        return ("-D", str(self._place / "data"), *given)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self._process = self._spawn("postgres", *self._arguments())
         deadline = time.monotonic() + START_S
         while True:
             try:
@@ -130,7 +187,7 @@ class Server:
             return subprocess.Popen(
                 [str(directory / program), *arguments],
                 cwd=self._place,
-                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -145,11 +202,16 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(*, durable: bool = False) -> Iterator[Server]:
+def running(
+    *,
+    durable: bool = False,
+    settings: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
     """Run a server for as long as the block lasts; a durable one waits for its disk."""
     place = pathlib.Path(tempfile.mkdtemp(prefix="sentienguard-postgresql-"))
     try:
-        server = Server(place, durable=durable)
+        server = Server(place, durable=durable, settings=settings, environment=environment)
         server.create()
         try:
             server.start()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import httpx
 
-STARTS_WITHIN_S = 30  # a loaded machine needs some of it
+STARTS_WITHIN_S = 90  # a loaded machine needs most of it
 STOPS_WITHIN_S = 10  # after that it is killed
 
 

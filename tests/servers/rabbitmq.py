@@ -20,14 +20,19 @@ def missing() -> str | None:
 
 
 @contextlib.contextmanager
-def running(place: pathlib.Path) -> Iterator[str]:
-    """Run a RabbitMQ until the block ends; give the address of its metrics."""
+def running(
+    place: pathlib.Path, *, plugins: tuple[str, ...] = (), settings: str = ""
+) -> Iterator[str]:
+    """Run a RabbitMQ until the block ends; give the address of its metrics.
+
+    `plugins` are more than that of the metrics, `settings` more lines of rabbitmq.conf.
+    """
     ports = {name: programs.free_port() for name in ("mapper", "amqp", "metrics", "nodes")}
     (place / "rabbitmq.conf").write_text(
         f"listeners.tcp.1 = 127.0.0.1:{ports['amqp']}\n"
-        f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {ports['metrics']}\n"
+        f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {ports['metrics']}\n{settings}"
     )
-    (place / "plugins").write_text("[rabbitmq_prometheus].\n")
+    (place / "plugins").write_text(f"[{','.join(('rabbitmq_prometheus', *plugins))}].\n")
     environment = {
         "HOME": str(place),
         "ERL_EPMD_PORT": str(ports["mapper"]),

@@ -14,6 +14,7 @@ from pathlib import Path
 from sentienguard.agent import (
     bookmarks,
     collectors,
+    confinement,
     couriers,
     diary,
     executor_link,
@@ -44,6 +45,7 @@ from sentienguard.agent.collectors import logs as log_sources
 from sentienguard.agent.collectors.logs import files, journal, kernel, telling
 from sentienguard.agent.collectors.software import kinds
 from sentienguard.agent.collectors.statsd import receiver
+from sentienguard.agent.collectors.systemd import units
 from sentienguard.model import errors
 
 STACK_BYTES = 256 * 1024  # of a thread; the deepest is TLS with about 60 kB
@@ -60,14 +62,20 @@ def main(directory: Path, *, supervisor: int = 0) -> int:
     os.umask(0o077)
     threading.stack_size(STACK_BYTES)
     try:
-        running = Collector(directory, told)
+        running, level = _confined(directory, told)
     except (errors.SentienGuardError, OSError) as error:
         told.tell("cannot start", reason=f"{type(error).__name__}: {error}")
         return 1
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: running.stop.set())
     running.start()
-    told.tell("started", pid=os.getpid(), interval_s=running.sampler.interval_s)
+    told.tell(
+        "started",
+        pid=os.getpid(),
+        interval_s=running.sampler.interval_s,
+        confinement=level.text,
+        missing="; ".join(level.missing),
+    )
     while not running.stop.wait(_PARENT_S if supervisor else None):
         if supervisor and os.getppid() != supervisor:
             told.tell("supervisor gone", pid=supervisor)
@@ -75,6 +83,22 @@ def main(directory: Path, *, supervisor: int = 0) -> int:
     running.end()
     told.tell("stopped")
     return 0
+
+
+def _confined(directory: Path, told: diary.Diary) -> tuple["Collector", confinement.Level]:
+    """Put the collector together and shut it in, in the order that agent.confinement asks for."""
+    configured = settings.read(directory)
+    if configured.confinement == "off":
+        level = confinement.Level(0, seccomp=False, missing=("agent.json says off",))
+        return Collector(directory, told), level
+    written = [settings.Places(directory).collector]
+    if configured.statsd_socket is not None:
+        written.append(Path(configured.statsd_socket).parent)
+    version, why_not = confinement.landlock(written, [Path(os.devnull)])
+    running = Collector(directory, told)
+    level = confinement.settle(configured.confinement, version, why_not, confinement.seccomp())
+    running.confinement = level.text
+    return running, level
 
 
 def compose(configured: settings.Settings, logs: telling.Logs) -> tuple[collectors.Collector, ...]:
@@ -114,6 +138,7 @@ class Collector:
         (host, port), *others = configured.server_addresses
         address = uplink.Address(host, port, configured.pins, tuple(others))
         self.stop = threading.Event()
+        self.confinement = "off"  # what this process reached; each poll says it
         self._diary = told
         self._spool = spool.Spool(
             home / "spool",
@@ -124,8 +149,11 @@ class Collector:
         self._push = uplink.Uplink(address, context)
         self._poll = uplink.Uplink(address, context)
         self._links = [executor_link.ExecutorLink(places.socket) for _ in range(3)]
+        self._units = None if configured.confined else units.Units()
         logs = self._compose_logs(configured)
         family = compose(configured, logs)
+        if self._units is not None:
+            family = (self._units, *family)  # before the logs, which tell what it heard
         self._statsd: receiver.Statsd | None = None
         if configured.statsd_socket is not None:
             self._statsd = receiver.Statsd(Path(configured.statsd_socket))
@@ -165,6 +193,8 @@ class Collector:
             thread.join(share_s)
         if self._statsd is not None:
             self._statsd.close()
+        if self._units is not None:
+            self._units.close()
         if not any(thread.is_alive() for thread in self._threads[:2]):
             self._spool.close()
 
@@ -185,6 +215,8 @@ class Collector:
         sources: list[log_sources.Source] = [self._files, self._journal]
         if not configured.confined:
             sources.append(kernel.Kernel())
+        if self._units is not None:
+            sources.append(self._units.changes)
         return telling.Logs(sources, most_lines=limits.log_lines)
 
     def _keep_logs(self) -> None:
@@ -196,7 +228,12 @@ class Collector:
         return (
             couriers.ConfigCourier(self._push, for_config, self.sampler, every_s=every_s),
             couriers.OrderCourier(
-                self._poll, for_orders, self._marks, self._diary, wait_s=limits.poll_s
+                self._poll,
+                for_orders,
+                self._marks,
+                self._diary,
+                wait_s=limits.poll_s,
+                confinement=lambda: self.confinement,
             ),
             couriers.EventCourier(self._push, for_events, self._marks),
         )

@@ -14,6 +14,7 @@ Rules:
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from sentienguard.agent import bookmarks, diary, executor_link, sampler, uplink
@@ -26,6 +27,7 @@ EVENTS_WAIT_S = 20  # that the executor holds a request for events
 LEAST_POLL_S = 1.0  # between two requests for orders that both came back empty
 MOST_PAUSE_S = 4.0  # between two tries while a side is away; an order or an event waits meanwhile
 _NOT_MODIFIED = 304
+_FILES = ("settings_digest", "files_digest", "drift")  # what the executor says of its files
 
 
 class Courier(Protocol):
@@ -107,12 +109,14 @@ class OrderCourier:
         told: diary.Diary,
         *,
         wait_s: int,
+        confinement: Callable[[], str] = str,
     ) -> None:
         self._uplink = link
         self._executor = executor
         self._marks = marks
         self._diary = told
         self._wait_s = wait_s
+        self._confinement = confinement
 
     def carry(self) -> float:
         """Ask once, for as long as the centre holds the request."""
@@ -126,6 +130,8 @@ class OrderCourier:
                 "busy": state.get("busy"),
                 "frozen": bool(state.get("frozen")),
                 "events_through": self._marks.events,
+                "confinement": self._confinement(),
+                **{name: state.get(name, "") for name in _FILES},
             },
             "tree_size": ticket.get("tree_size", 0),
             "wait_s": self._wait_s,

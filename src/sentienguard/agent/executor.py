@@ -29,23 +29,32 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sentienguard.adapters.databases import access
 from sentienguard.adapters.execution_journal_files import journal
 from sentienguard.adapters.local_host import (
     clock,
     command_runner,
     facts,
     files,
+    host_facts,
     http_probe,
+    interrupt,
+    kernel_settings,
+    locks,
     log_reader,
+    open_files,
     processes,
     services,
     systemd,
 )
+from sentienguard.adapters.local_servers import controls
 from sentienguard.agent import (
     diary,
+    drift,
     executor_state,
     order_intake,
     private_files,
+    relays,
     settings,
     socket_server,
     trust_store,
@@ -95,7 +104,15 @@ class Executor:
             _parse,
         )
         self.witness = witness_desk.WitnessDesk(state, self.settings.agent_id, key)
-        self.host = _host(self.settings, directory, home, time, lambda: self.intake.busy)
+        self.drift = drift.Drift(directory, state)
+        self.host = _host(
+            self.settings,
+            directory,
+            home,
+            time,
+            busy=lambda: self.intake.busy,
+            drifted=lambda: self.drift.reason,
+        )
         self.intake = order_intake.Intake(
             self.settings, self.host, self.ledger, self.trust, self._fail
         )
@@ -108,6 +125,17 @@ class Executor:
             return
         self._diary.tell("recovering", order=order)
         self.intake.run(order, lambda: recovery.recover(self.host, self.ledger, self.trust))
+
+    def watch_files(self, stop: threading.Event) -> None:
+        """Tell of changed files, those of the time before this start too, until `stop` is set."""
+        if self.drift.since_last is not None:
+            self._files_changed(self.drift.since_last)
+        self.drift.watch(stop, self._files_changed)
+
+    def _files_changed(self, reason: str) -> None:
+        self._diary.tell("files changed", reason=reason)
+        digests = self.drift.digests.fields()
+        self.ledger.tell(events.alarm("files_changed", reason, self.ledger.now_ms(), **digests))
 
     def operations(self) -> Mapping[str, socket_server.Operation]:
         """Return what the socket can be asked."""
@@ -138,6 +166,8 @@ class Executor:
             "busy": self.intake.busy,
             "frozen": self.host.forbidden() is not None,
             "last_seq": self.ledger.memory.event_seq,
+            "drift": self.drift.reason or "",
+            **self.drift.digests.fields(),
         }
 
     def _ticket(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -241,6 +271,7 @@ def _serve(directory: Path, told: diary.Diary, end: threading.Event) -> int:
         os.chown(place, collector, -1)
     executor.recover()
     threading.Thread(target=server.serve, name="socket", daemon=True).start()
+    threading.Thread(target=executor.watch_files, name="drift", args=(end,), daemon=True).start()
     gc.freeze()  # what was loaded stays; looking through it again and again costs each order time
     told.tell("ready", agent=executor.settings.agent_id)
     while not end.wait(0.2):
@@ -279,7 +310,9 @@ def _host(
     directory: Path,
     home: Path,
     time: clock.LocalClock,
+    *,
     busy: Callable[[], ids.OrderId | None],
+    drifted: Callable[[], str | None],
 ) -> hosts.Host:
     probe = http_probe.LoopbackProbe()
     runner = command_runner.LocalCommands()
@@ -290,21 +323,61 @@ def _host(
     declared = {name: _declared(one) for name, one in configured.services.items()}
     units = systemd.Systemd(runner, confined=confined)
     known = services.LocalServices(declared, home / "services", probe, units)
+    programs = controls.LocalServers(_controls(configured), runner, interrupt.LocalInterrupt())
+    opened = open_files.LocalOpenFiles(known)
+    left = locks.LocalLocks(locks.here(configured.lock_directories))
+    kernel = kernel_settings.LocalKernel()
     return hosts.Host(
         name=configured.host,
         tags=configured.tags,
         clock=time,
         commands=runner,
-        facts=facts.LocalFacts(volumes, known, table, probe),
+        databases=access.LocalDatabases(
+            {name: _database(one) for name, one in configured.databases.items()}
+        ),
+        facts=facts.LocalFacts(
+            volumes,
+            known,
+            table,
+            probe,
+            {
+                **programs.facts(),
+                **host_facts.measures(opened, left, None if confined else kernel, known, volumes),
+            },
+        ),
         files=volumes,
         http=probe,
         logs=log_reader.LocalLogs(),
         processes=table,
         services=known,
-        forbidden=lambda: _forbidden(configured, directory),
+        forbidden=lambda: _forbidden(configured, directory) or drifted(),
         running=lambda: frozenset(() if (order := busy()) is None else (order,)),
         redact=_redacted,
+        remotes=relays.Relays(configured.relays, runner),
+        servers=programs,
+        open_files=opened,
+        locks=left,
+        kernel=None if confined else kernel,
     )
+
+
+def _controls(configured: settings.Settings) -> controls.Controls:
+    return {
+        service: {
+            kind: controls.Control(
+                kind=kind,
+                address=one.address,
+                user=one.user,
+                password_file=one.password_file,
+                holds=one.holds,
+                queue=one.queue,
+                file=one.file,
+                renew=one.renew,
+            )
+            for kind, one in each.items()
+        }
+        for service, each in configured.controls.items()
+    }
 
 
 def _of_declared(configured: settings.Settings) -> Callable[[int], bool]:
@@ -337,6 +410,16 @@ def _declared(one: settings.Service) -> services.Declared:
         health_url=one.health_url,
         log_file=None if one.log_file is None else Path(one.log_file),
         config_file=None if one.config_file is None else Path(one.config_file),
+    )
+
+
+def _database(one: settings.Database) -> access.Declared:
+    return access.Declared(
+        kind=one.kind,
+        address=one.address,
+        user=one.user,
+        password_file=None if one.password_file is None else Path(one.password_file),
+        database=one.database,
     )
 
 

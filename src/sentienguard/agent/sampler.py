@@ -134,6 +134,7 @@ class Sampler:
             values=dict(list(reading.values.items())[: payload.MAX_VALUES]),
             top_cpu=tuple(reading.top_cpu[: payload.MAX_TOP]),
             top_memory=tuple(reading.top_memory[: payload.MAX_TOP]),
+            top_io=tuple(reading.top_io[: payload.MAX_TOP]),
             top_paths=dict(list(reading.top_paths.items())[: payload.MAX_VOLUMES]),
             log_lines=tuple(lines),
         )

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sentienguard.agent import controls as speakable
+from sentienguard.agent import relay_settings
 from sentienguard.model import errors, ids
 from sentienguard.stages.observe import payload
 
@@ -22,10 +24,14 @@ T = TypeVar("T")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,250}\.[a-z]{3,9}")
 _SOFTWARE = re.compile(r"postgresql|mysql|redis|nginx|rabbitmq")
+_DATABASE = re.compile(r"postgresql|mysql")
+_ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
+_MAYBE_ROLE = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]{0,62})?")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PIN = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _AGENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CONFINEMENT = re.compile(r"wanted|required|off")  # agent.confinement says what it is
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,62}")
 
 
@@ -62,6 +68,17 @@ class Software:
     address: str  # host:port of loopback, an absolute path of a socket, or an http:// address
     user: str  # empty: none, or the usual one
     password_file: str | None  # absolute; its first line is the password
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The database of a service, and the role as which playbooks may ask and repair it."""
+
+    kind: str  # postgresql or mysql
+    address: str  # host:port of loopback, or an absolute path of a socket
+    user: str  # a role with the rights of docs/how-to/repair-databases.md
+    password_file: str | None  # absolute; its first line is the password
+    database: str  # the one to log in to; empty: postgres, or none
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +134,13 @@ class Settings:
     probes: Mapping[str, str] = field(default_factory=dict)  # addresses that are tried, by name
     statsd_socket: str | None = None  # absolute; applications send their numbers there
     software: tuple[Software, ...] = ()
+    databases: Mapping[str, Database] = field(default_factory=dict)  # by the name of their service
     certificates: tuple[str, ...] = ()  # absolute paths of PEM files whose end is watched
     confined: bool = False  # only the declared volumes and services are watched and acted on
+    confinement: str = "wanted"  # Landlock and seccomp around the collector: or required, or off
+    relays: Mapping[str, relay_settings.Target] = field(default_factory=dict)  # acted on, too
+    controls: speakable.Controls = field(default_factory=dict)  # what remedies may speak to
+    lock_directories: tuple[str, ...] = speakable.LOCKS  # where stale lock files are looked for
 
     @property
     def server_addresses(self) -> tuple[tuple[str, int], ...]:
@@ -197,9 +219,14 @@ def render(settings: Settings) -> bytes:
         "journal_units": list(settings.journal_units),
         "probes": dict(settings.probes),
         "statsd_socket": settings.statsd_socket,
-        "software": [_plain(software) for software in settings.software],
+        "software": [{**_plain(one), "user": one.user or None} for one in settings.software],
+        "databases": {name: _plain(one) for name, one in settings.databases.items()},
         "certificates": list(settings.certificates),
         "confined": settings.confined,
+        "confinement": settings.confinement,
+        "relays": relay_settings.render(settings.relays),
+        "controls": speakable.render(settings.controls),
+        "lock_directories": list(settings.lock_directories),
     }
     return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
 
@@ -228,7 +255,7 @@ def split_server(server: str) -> tuple[str, int]:
     return parts.hostname, parts.port or 443
 
 
-def _plain(record: Volume | Service | Software | Limits) -> dict[str, object]:
+def _plain(record: Volume | Service | Software | Database | Limits) -> dict[str, object]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
@@ -243,7 +270,9 @@ class _Reader:
         optional = {
             *("tags", "interval_s", "volumes", "services", "log_files", "limits"),
             *("journal_units", "probes", "statsd_socket", "software", "certificates", "confined"),
+            *("databases", "controls", "lock_directories"),
         }
+        optional |= {"relays", "confinement"}
         known = {field.name for field in fields(Settings)}
         self.fields(record, known - optional, optional, "")
         services = self.object(record.get("services", {}), "services")
@@ -272,8 +301,22 @@ class _Reader:
             probes=self.probes(record.get("probes", {}), "probes"),
             statsd_socket=self.maybe_path(record.get("statsd_socket"), "statsd_socket"),
             software=self.list(record.get("software", []), "software", self.software),
+            databases={
+                self.matching(name, _SERVICE, "databases"): self.database(one, f"databases.{name}")
+                for name, one in self.object(record.get("databases", {}), "databases").items()
+            },
             certificates=self.list(record.get("certificates", []), "certificates", self.absolute),
             confined=self.truth(record.get("confined", False), "confined"),
+            confinement=self.matching(
+                record.get("confinement", "wanted"), _CONFINEMENT, "confinement"
+            ),
+            relays=relay_settings.read(record.get("relays", {}), self.wrong),
+            controls=self.controls(record.get("controls", {})),
+            lock_directories=self.list(
+                record.get("lock_directories", list(speakable.LOCKS)),
+                "lock_directories",
+                self.absolute,
+            ),
         )
 
     def wrong(self, key: str, expected: str, value: object) -> SettingsInvalid:
@@ -415,6 +458,29 @@ class _Reader:
             user=self.maybe(record, "user", key, self.text) or "",
             password_file=self.maybe(record, "password_file", key, self.absolute),
         )
+
+    def controls(self, value: Any) -> speakable.Controls:
+        try:
+            return speakable.parse(value)
+        except speakable.Wrong as error:
+            raise self.wrong(error.key, error.expected, error.value) from error
+
+    def database(self, value: Any, key: str) -> Database:
+        record = self.object(value, key)
+        self.fields(record, {"kind", "address", "user"}, {"password_file", "database"}, f"{key}.")
+        return Database(
+            kind=self.matching(record["kind"], _DATABASE, f"{key}.kind"),
+            address=self.reached(record["address"], f"{key}.address"),
+            user=self.matching(record["user"], _ROLE, f"{key}.user"),
+            password_file=self.maybe(record, "password_file", key, self.absolute),
+            database=self.matching(record.get("database", ""), _MAYBE_ROLE, f"{key}.database"),
+        )
+
+    def reached(self, value: Any, key: str) -> str:
+        address = self.nearby(value, key)
+        if "://" in address:
+            raise self.wrong(key, "host:port of loopback, or an absolute path of a socket", value)
+        return address
 
     def nearby(self, value: Any, key: str) -> str:
         text = value if isinstance(value, str) and value.isprintable() else ""

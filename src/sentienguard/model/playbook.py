@@ -58,6 +58,7 @@ class ParamType(StrEnum):
     DURATION = "duration"  # such as 7d, 90s
     INTEGER = "integer"
     ENUM = "enum"  # one of `choices`
+    OBJECT = "object"  # an object, of a kind in `choices`, on a declared target of a relay agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Parameter:
     name: str
     type: ParamType
     description: str = ""
-    choices: tuple[str, ...] = ()  # ENUM only
+    choices: tuple[str, ...] = ()  # ENUM: the values; OBJECT: the kinds of objects
     minimum: float | None = None
     maximum: float | None = None
     default: str | None = None

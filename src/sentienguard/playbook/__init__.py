@@ -20,8 +20,9 @@ seconds as float and sizes are bytes as int, unless a Param stands there, whose 
 fields: they are members of Step, Check and Undo.
 
 Steps (`Action.kind`: fields):
-    ssh_command  argv: tuple[Value, ...] (argv[0] an absolute path, never a Param), user?: str
-    service      operation: start | stop | restart | kill_and_start | reload | restore,
+    ssh_command  argv?: tuple[Value, ...] (argv[0] an absolute path, never a Param), user?: str
+    service      operation: start | stop | restart | kill_and_start | end_leftovers | reload |
+                 restore,
                  service: Value
     fs           operation, then by operation:
                  clean       path: Value, below?: str, pattern: str, min_age: seconds,
@@ -32,6 +33,7 @@ Steps (`Action.kind`: fields):
                                                                      empty them, keep the inode
                  set_setting file_of: Value (service whose config_file) or path: str (a file),
                              key: str, value: str                    one `key = value` line
+                 use_backup  file_of or path, suffix: str             the copy FILE + suffix
                  restore     nothing else; only as undo
     process      operation: terminate | kill | renice | continue | reap, pid: Value,
                  name?: str (command name it must have; written process_name in the file),
@@ -39,10 +41,31 @@ Steps (`Action.kind`: fields):
                  to end); or restore: nothing else; only as undo
     http         method: GET | HEAD | POST, url: str or url_of: Value (service),
                  expected_status: int
-    sql_query    query: str, database?: str; not available in this release
-    kubectl_*    kubectl_delete | kubectl_rollout_restart | kubectl_rollout_undo | kubectl_scale:
-                 resource, name?, selector?, namespace?, replicas?; not available in this release
-    aws_cli, gcloud, az_cli   argv; not available in this release
+    sql_query    query: str, service?: Value (whose database), values?: tuple[Value, ...] (bound
+                 to $1 or ?), for_each?: str (a statement for whose rows `query` is run)
+    kubectl_delete          object: Param, status: crash_loop | oom_killed | image_pull,
+                            at_most: int (pods)
+    kubectl_rollout_restart, kubectl_rollout_undo, kubectl_cordon, kubectl_uncordon   object: Param
+    kubectl_scale           object: Param, replicas: int
+    kubectl_set_limits      object: Param, by_percent: int, at_most_bytes: bytes
+    kubectl_set_autoscale   object: Param, by_percent: int, at_most: int
+    aws_cli, gcloud, az_cli object: Param, call: str, and by call: by_percent?, at_most?,
+                            keep_percent?
+    ssh_command             with object: Param, call: restart_unit instead of argv
+    object                  restore: nothing else; only as undo
+    redis        operation: set_policy | flush | drop_clients | save | reconnect | restore, service:
+                 Value, policy: str (set_policy), min_buffer: bytes, at_most: int (drop_clients)
+    haproxy      operation: ready_drained | drain_flapping | restore, service: Value, at_most: int,
+                 min_downs: int (drain_flapping)
+    rabbitmq     operation: close_stuck, service: Value, min_idle: seconds, at_most: int
+    certificate  operation: renew, service: Value
+    open_files   operation: truncate_deleted, service: Value, pattern: str, min_size?: bytes,
+                 max_files?: int
+    locks        operation: release | restore, min_age: seconds, max_files?: int
+    kernel       operation: raise | restore, setting: str, value: int
+`object` is a parameter of type object, which names one object of a target that the owner of a relay
+agent declared; which call fits which kind of object is `objects.ACTS`. The fields resource, name,
+selector, namespace and argv of these kinds are read in drafts and run nowhere.
 
 `path` is an absolute literal directory or a mountpoint parameter; `below` is a relative directory
 under it without `..`; `pattern` is a glob that matches file names only, never a `/`. Files are
@@ -68,8 +91,8 @@ Checks (`Check.kind`: fields), the same as pre-check and as verification:
                        memory_free?: bytes
     dependencies       binaries?: tuple[str, ...], services?: tuple[Value, ...]
     maintenance        nothing: passes when neither a maintenance window nor do-not-remediate is on
-    sql_query, sql     query: str, expect_rows?: int, expect_value?: Value; not available in this
-                       release
+    sql_query, sql     query: str, service?: Value, values?: tuple[Value, ...],
+                       expect_rows?: int, expect_value?: Value
 
 `Step.only_if` and `Playbook.guard` are condition texts. `Playbook.needs` is closed too:
     write:/dir  write:@mount  (files below)     config:@service (its declared config_file)

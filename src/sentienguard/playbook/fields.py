@@ -21,16 +21,21 @@ MAX_PATTERN = 200  # characters of a regular expression: it runs on untrusted li
 MAX_TIMEOUT = timedelta(hours=1)
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}", re.ASCII)
 _FACT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
+_SUFFIX = re.compile(r"[.~-][A-Za-z0-9_.-]{0,31}", re.ASCII)
 _PATH = re.compile(r"/(?:[^/\x00]+(?:/[^/\x00]+)*)?")
 _SHELL = re.compile(r"[|&;<>()$`*?\[\]{}~#!\n]")
 _PARAMETER_TYPES: Mapping[Shape, frozenset[ParamType]] = {
     Shape.INTEGER: frozenset({ParamType.INTEGER, ParamType.PERCENT}),
     Shape.DURATION: frozenset({ParamType.DURATION}),
     Shape.ARGV: frozenset(ParamType),
+    Shape.VALUES: frozenset(
+        {ParamType.INTEGER, ParamType.PERCENT, ParamType.ENUM, ParamType.SERVICE}
+    ),
     Shape.DIRECTORY: frozenset({ParamType.MOUNTPOINT}),
     Shape.SERVICE: frozenset({ParamType.SERVICE}),
     Shape.SERVICES: frozenset({ParamType.SERVICE}),
     Shape.PID: frozenset({ParamType.PID}),
+    Shape.OBJECT: frozenset({ParamType.OBJECT}),
 }
 
 
@@ -135,7 +140,7 @@ def split_command(command: str) -> tuple[str, ...]:
 
 def read(spec: FieldSpec, node: Node, path: str, notes: Notes) -> Field | None:
     """Read one field; None after a problem."""
-    if isinstance(node, Table) and spec.shape not in {Shape.ARGV, Shape.SERVICES}:
+    if isinstance(node, Table) and spec.shape not in {Shape.ARGV, Shape.SERVICES, Shape.VALUES}:
         return _param(node, path, notes, spec.shape)
     if spec.shape is Shape.CHOICE:
         return _choice(spec, node, path, notes)
@@ -237,6 +242,25 @@ def _argv(node: Node, path: str, notes: Notes) -> tuple[Value, ...] | None:
     return tuple(argv)
 
 
+def _values(node: Node, path: str, notes: Notes) -> tuple[Value, ...] | None:
+    items = node.items if isinstance(node, Sequence) else ()
+    if not items:
+        notes.wrong(node, path, "a list of values for the places of the statement")
+        return None
+    values: list[Value] = []
+    for at, item in enumerate(items):
+        inner = f"{path}[{at}]"
+        value: Value | None
+        if isinstance(item, Table):
+            value = _param(item, inner, notes, Shape.VALUES)
+        else:
+            value = _scalar(item, inner, notes)
+        if value is None:
+            return None
+        values.append(value)
+    return tuple(values)
+
+
 def _words(node: Node, path: str, notes: Notes) -> tuple[Value, ...] | None:
     return _list(node, path, notes, _path_or_word)
 
@@ -275,6 +299,10 @@ def _absolute(node: Node, path: str, notes: Notes) -> str | None:
     return found
 
 
+def _suffix(node: Node, path: str, notes: Notes) -> str | None:
+    return _matching(_SUFFIX, node, path, notes, "the end of a file's name such as .last-good")
+
+
 def _below(node: Node, path: str, notes: Notes) -> str | None:
     found = text(node, path, notes, "a directory relative to `path`")
     if found is not None and {"", ".", ".."} & set(found.split("/")):
@@ -298,6 +326,11 @@ def _url(node: Node, path: str, notes: Notes) -> str | None:
 
 def _pid(node: Node, path: str, notes: Notes) -> Value | None:
     notes.wrong(node, path, "{param: NAME} of a parameter of type pid")
+    return None
+
+
+def _object(node: Node, path: str, notes: Notes) -> Value | None:
+    notes.wrong(node, path, "{param: NAME} of a parameter of type object")
     return None
 
 
@@ -355,15 +388,18 @@ _READERS: Mapping[Shape, Callable[[Node, str, Notes], Field | None]] = {
     Shape.DURATION: _seconds,
     Shape.SIZE: _size,
     Shape.ARGV: _argv,
+    Shape.VALUES: _values,
     Shape.WORDS: _words,
     Shape.DIRECTORY: _absolute,
     Shape.FILE: _absolute,
+    Shape.SUFFIX: _suffix,
     Shape.BELOW: _below,
     Shape.GLOB: _glob,
     Shape.URL: _url,
     Shape.SERVICE: _service,
     Shape.SERVICES: _services,
     Shape.PID: _pid,
+    Shape.OBJECT: _object,
     Shape.CONDITION: condition,
     Shape.FACT: _fact,
     Shape.THRESHOLD: _threshold,

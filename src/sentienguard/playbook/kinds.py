@@ -6,94 +6,12 @@ kind; what it does is in `stages/execute/steps` and `stages/execute/checks`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 
-from sentienguard.model.playbook import Risk
+from sentienguard.model.playbook import Action, Risk
+from sentienguard.playbook import object_kinds, server_kinds, sql_kinds
+from sentienguard.playbook.kind import FieldSpec, Kind, Operation, Shape
 
-
-class Shape(StrEnum):
-    """What a field holds. Each shape says by itself which type of parameter may stand for it."""
-
-    TEXT = "text"  # a literal line of text
-    WORD = "word"  # a literal name: letters, digits and _ . - @
-    CHOICE = "choice"  # one of the field's `choices`
-    INTEGER = "integer"  # literal or integer/percent parameter
-    SCALAR = "scalar"  # literal text, number, true or false
-    DURATION = "duration"  # seconds; literal or duration parameter
-    SIZE = "size"  # bytes; literal
-    ARGV = "argv"  # a program and its arguments; arguments may be parameters
-    WORDS = "words"  # literal names or absolute paths
-    DIRECTORY = "directory"  # absolute literal, or mountpoint parameter
-    FILE = "file"  # absolute literal
-    BELOW = "below"  # relative literal directory without ..
-    GLOB = "glob"  # literal pattern for file names, without /
-    URL = "url"  # literal http(s) address
-    SERVICE = "service"  # literal or service parameter
-    SERVICES = "services"  # a list of those
-    PID = "pid"  # pid parameter only
-    CONDITION = "condition"  # for conditions.parse
-    FACT = "fact"  # name of a fact
-    THRESHOLD = "threshold"  # operator and number, for conditions.of_metric
-    PATTERN = "pattern"  # regular expression
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSpec:
-    """One field of a kind."""
-
-    name: str
-    shape: Shape
-    meaning: str  # for people
-    required: bool = False
-    choices: tuple[str, ...] = ()  # CHOICE only
-    minimum: int = 0  # INTEGER only
-    maximum: int = 2**31 - 1  # INTEGER only
-    default: str | int | None = None  # what parse puts where the field is absent
-    written: str = ""  # how a step spells it where `name` would be the step's own name
-
-    @property
-    def key(self) -> str:
-        """The key of the document that holds it."""
-        return self.written or self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One thing that a kind can do; kinds that do one thing have one, with an empty name."""
-
-    name: str
-    meaning: str
-    fields: tuple[FieldSpec, ...]
-    risk: Risk = Risk.SAFE  # static; nothing may lower it
-    one_of: tuple[tuple[str, ...], ...] = ()  # of each group exactly one field is given
-    undo_only: bool = False  # makes sense only as the undo of a step of the same kind
-    privilege: str = ""  # what `needs` has to declare: write, config, service, kill, nice, ...
-
-    def spec(self, name: str) -> FieldSpec | None:
-        """Find a field by its name."""
-        return next((known for known in self.fields if known.name == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of step or check."""
-
-    name: str
-    meaning: str
-    operations: tuple[Operation, ...]
-    available: bool = True  # false: is read, and cannot be signed in this release
-    shorthand: str = ""  # field that `command:` text is split into
-    instead: str = field(default="")  # the way out where it is not available
-
-    @property
-    def single(self) -> Operation | None:
-        """The only operation of a kind that has no choice of operations."""
-        return self.operations[0] if not self.operations[0].name else None
-
-    def operation(self, name: str) -> Operation | None:
-        """Find an operation by its name."""
-        return next((known for known in self.operations if known.name == name), None)
+__all__ = ["CHECKS", "STEPS", "FieldSpec", "Kind", "Operation", "Shape", "step_risk", "unrunnable"]
 
 
 def _field(
@@ -123,7 +41,6 @@ _URL_OF = _field("url_of", Shape.SERVICE, "service whose health_url is asked", r
 _STATUS = FieldSpec(
     "expected_status", Shape.INTEGER, "status that is right", minimum=100, maximum=599, default=200
 )
-_QUERY = _field("query", Shape.TEXT, "one SQL statement")
 _LATER = "hand it to people for now: a step kind that this release can run, or an escalation"
 
 
@@ -135,24 +52,6 @@ def _min_age(*, required: bool) -> FieldSpec:
 
 def _service(name: str, meaning: str, risk: Risk, *, undo_only: bool = False) -> Operation:
     return Operation(name, meaning, (_SERVICE,), risk, undo_only=undo_only, privilege="service")
-
-
-def _kubectl(verb: str, meaning: str, *extra: FieldSpec) -> Kind:
-    fields = (
-        _field("resource", Shape.WORD, "kind of object, for example pod"),
-        FieldSpec("name", Shape.WORD, "name of the object", written="object_name"),
-        FieldSpec("selector", Shape.TEXT, "label or status selector"),
-        FieldSpec("namespace", Shape.WORD, "namespace; absent: that of the service account"),
-        *extra,
-    )
-    operation = Operation("", meaning, fields, Risk.WARNING, privilege="kubernetes")
-    return Kind(f"kubectl_{verb}", meaning, (operation,), available=False, instead=_LATER)
-
-
-def _cloud(name: str, vendor: str) -> Kind:
-    operation = Operation("", f"call {vendor}", (_ARGV,), Risk.CRITICAL, privilege="cloud")
-    meaning = f"one call of {vendor}'s command line"
-    return Kind(name, meaning, (operation,), available=False, shorthand="argv", instead=_LATER)
 
 
 _FS = (
@@ -196,6 +95,18 @@ _FS = (
         one_of=(("file_of", "path"),),
         privilege="config",
     ),
+    Operation(
+        "use_backup",
+        "put the copy that is kept beside a file into its place",
+        (
+            _field("file_of", Shape.SERVICE, "service whose config_file it is", required=False),
+            _field("path", Shape.FILE, "the file", required=False),
+            _field("suffix", Shape.SUFFIX, "what the copy's name has behind that of the file"),
+        ),
+        Risk.WARNING,
+        one_of=(("file_of", "path"),),
+        privilege="config",
+    ),
     Operation("restore", "put files back as the step found them", (), undo_only=True),
 )
 
@@ -233,8 +144,14 @@ STEPS: Mapping[str, Kind] = {
                 Operation(
                     "",
                     "run the program",
-                    (_ARGV, FieldSpec("user", Shape.WORD, "run as this user")),
+                    (
+                        FieldSpec("argv", Shape.ARGV, _ARGV.meaning),
+                        FieldSpec("user", Shape.WORD, "run as this user"),
+                        object_kinds.OBJECT,
+                        object_kinds.UNIT_CALL,
+                    ),
                     Risk.WARNING,
+                    one_of=(("argv", "command", "object"),),
                     privilege="run",
                 ),
             ),
@@ -250,12 +167,16 @@ STEPS: Mapping[str, Kind] = {
                 _service("restart", "stop it in order, then start it", Risk.WARNING),
                 _service("kill_and_start", "end a hung process, then start it", Risk.WARNING),
                 _service(
+                    "end_leftovers", "end what its dead main process left running", Risk.WARNING
+                ),
+                _service(
                     "restore", "running or stopped, as the step found it", Risk.SAFE, undo_only=True
                 ),
             ),
         ),
         Kind("fs", "work on files", _FS),
         Kind("process", "signal or slow down one process", _PROCESS),
+        *server_kinds.STEPS,
         Kind(
             "http",
             "ask an address on this host to do something",
@@ -275,32 +196,8 @@ STEPS: Mapping[str, Kind] = {
                 ),
             ),
         ),
-        Kind(
-            "sql_query",
-            "run one SQL statement",
-            (
-                Operation(
-                    "",
-                    "run the statement",
-                    (_QUERY, FieldSpec("database", Shape.WORD, "name of the connection")),
-                    Risk.WARNING,
-                    privilege="sql",
-                ),
-            ),
-            available=False,
-            instead=_LATER,
-        ),
-        _kubectl("delete", "delete objects"),
-        _kubectl("rollout_restart", "restart the pods of a workload"),
-        _kubectl("rollout_undo", "go back to the revision before"),
-        _kubectl(
-            "scale",
-            "set the number of replicas",
-            FieldSpec("replicas", Shape.INTEGER, "how many", required=True, maximum=1_000),
-        ),
-        _cloud("aws_cli", "AWS"),
-        _cloud("gcloud", "Google Cloud"),
-        _cloud("az_cli", "Azure"),
+        *sql_kinds.STEPS,
+        *object_kinds.STEPS,
     )
 }
 
@@ -318,8 +215,6 @@ def _check(
     return Kind(name, meaning, (operation,), available, shorthand, instead)
 
 
-_ROWS = FieldSpec("expect_rows", Shape.INTEGER, "number of rows")
-_EXPECT = FieldSpec("expect_value", Shape.SCALAR, "the only value of the only row")
 _STATE = _choice("state", "how it has to be", "running", "stopped")
 
 CHECKS: Mapping[str, Kind] = {
@@ -394,10 +289,17 @@ CHECKS: Mapping[str, Kind] = {
             FieldSpec("services", Shape.SERVICES, "services"),
         ),
         _check("maintenance", "no maintenance window, and not marked do-not-remediate"),
-        _check("sql_query", "a query's answer", _QUERY, _ROWS, _EXPECT, available=False),
-        _check("sql", "a query's answer", _QUERY, _ROWS, _EXPECT, available=False),
+        *sql_kinds.CHECKS,
     )
 }
+
+
+def unrunnable(action: Action) -> str | None:
+    """Say why a step of a known kind can be read and not run here; None: it can be run."""
+    known = STEPS.get(action.kind)
+    if known is None or not known.available:
+        return f"this release cannot run {action.kind}"
+    return object_kinds.unrunnable(action, known)
 
 
 def step_risk(kind: str, operation: str) -> Risk:

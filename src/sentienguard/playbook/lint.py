@@ -10,7 +10,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from sentienguard.model.playbook import FailAction, Param, ParamType, Playbook
-from sentienguard.playbook import conditions, facts, kinds, lint_safety, slots
+from sentienguard.playbook import (
+    conditions,
+    facts,
+    kinds,
+    lint_objects,
+    lint_safety,
+    lint_statements,
+    slots,
+)
 from sentienguard.playbook.findings import Finding, Level, error, warning
 from sentienguard.playbook.parse import Draft
 from sentienguard.playbook.places import actions, checks, condition_texts, step_path
@@ -216,8 +224,8 @@ def _literal(path: str, part: conditions.Node, literal: conditions.Literal) -> I
 def _availability(playbook: Playbook) -> Iterator[Finding]:
     for path, action in actions(playbook):
         kind = kinds.STEPS.get(action.kind)
-        if kind is not None and not kind.available:
-            yield error("unavailable", path, f"this release cannot run {action.kind}", kind.instead)
+        if kind is not None and (why := kinds.unrunnable(action)) is not None:
+            yield error("unavailable", path, why, kind.instead)
     for path, check in checks(playbook):
         kind = kinds.CHECKS.get(check.kind)
         if kind is not None and not kind.available:
@@ -256,7 +264,7 @@ def _parameters(playbook: Playbook) -> Iterator[Finding]:
                 "add minimum and maximum",
             )
     types = [parameter.type for parameter in playbook.parameters]
-    for kind in (ParamType.MOUNTPOINT, ParamType.SERVICE, ParamType.PID):
+    for kind in (ParamType.MOUNTPOINT, ParamType.SERVICE, ParamType.PID, ParamType.OBJECT):
         if types.count(kind) > 1:
             yield error(
                 "two-subjects",
@@ -287,5 +295,7 @@ RULES: tuple[Callable[[Playbook], Iterator[Finding]], ...] = (
     _availability,
     _parameters,
     _waiting,
+    *lint_objects.RULES,
+    *lint_statements.RULES,
     *lint_safety.RULES,
 )

@@ -151,7 +151,9 @@ def _commands(playbook: Playbook) -> Iterator[Finding]:
                 f"{str(action.fields.get('url'))[:80]} notifies somebody again on each run",
                 "leave it out: the incident record and its notifications already say what happened",
             )
-        if action.kind == "kubectl_delete" and not {"name", "selector"} & set(action.fields):
+        if action.kind == "kubectl_delete" and not {"name", "selector", "object"} & set(
+            action.fields
+        ):
             yield error(
                 "unbounded-delete",
                 path,
@@ -201,10 +203,13 @@ def _need(action: Action) -> str:
             return f"write:{_shown(fields.get('path'))}{below}"
         case "config":
             return f"config:{_shown(fields.get('file_of', fields.get('path')))}"
-        case "service":
-            return f"service:{_shown(fields.get('service'))}"
+        case "service" | "server" | "open-files" as over:
+            return f"{over}:{_shown(fields.get('service'))}"
+        case "kernel":
+            return f"kernel:{fields.get('setting')}"
         case "run":
-            return f"run:{commands.program(action)}" if commands.program(action) else ""
+            program = commands.program(action)
+            return "ssh" if "object" in fields else f"run:{program}" if program else ""
         case other:
             return other
 

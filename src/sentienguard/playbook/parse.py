@@ -38,7 +38,9 @@ _NEED = re.compile(
     r"|config:(?:/[A-Za-z0-9_./@-]+|@?[A-Za-z0-9_][A-Za-z0-9_.@-]*)"
     r"|service:@?[A-Za-z0-9_][A-Za-z0-9_.@-]*"
     r"|run:/[A-Za-z0-9_./@-]+"
-    r"|kill|nice|loopback|sql|kubernetes|cloud",
+    r"|(?:server|open-files):@?[A-Za-z0-9_][A-Za-z0-9_.@-]*"
+    r"|kernel:[a-z0-9_.]+"
+    r"|locks|kill|nice|loopback|sql|kubernetes|cloud|ssh",
     re.ASCII,
 )
 

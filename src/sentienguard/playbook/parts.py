@@ -19,7 +19,7 @@ from sentienguard.model.playbook import (
     Step,
     Undo,
 )
-from sentienguard.playbook import fields, kinds
+from sentienguard.playbook import fields, kinds, objects
 from sentienguard.playbook.document import Node, Scalar, Sequence, Table, describe
 from sentienguard.playbook.problems import nearest
 
@@ -121,8 +121,10 @@ def _parameter(name: str, table: Table, path: str, notes: fields.Notes) -> Param
         return None
     kind = ParamType(str(given))
     choices = _choices(entries.get("choices"), f"{path}.choices", notes)
-    if (kind is ParamType.ENUM) != bool(choices):
-        notes.wrong(table, path, "choices for type enum and for no other", f"type {kind}")
+    if (kind in {ParamType.ENUM, ParamType.OBJECT}) != bool(choices):
+        notes.wrong(table, path, "choices for types enum and object, no other", f"type {kind}")
+    if kind is ParamType.OBJECT and (strange := sorted(set(choices) - set(objects.KINDS))):
+        notes.wrong(table, path, "choices: one of " + ", ".join(objects.KINDS), strange[0])
     bounds = {
         bound: fields.number(entries[bound], f"{path}.{bound}", notes)
         for bound in ("minimum", "maximum")

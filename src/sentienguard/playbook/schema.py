@@ -32,6 +32,11 @@ _SHAPES: dict[Shape, Schema] = {
     Shape.DURATION: {"anyOf": [_QUANTITY, _PARAM]},
     Shape.SIZE: _QUANTITY,
     Shape.ARGV: {"type": "array", "minItems": 1, "items": {"anyOf": [_TEXT, _PARAM]}},
+    Shape.VALUES: {
+        "type": "array",
+        "minItems": 1,
+        "items": {"anyOf": [{"type": ["string", "number", "boolean"]}, _PARAM]},
+    },
     Shape.WORDS: {"type": "array", "minItems": 1, "items": _TEXT},
     Shape.DIRECTORY: {"anyOf": [{"type": "string", "pattern": "^/"}, _PARAM]},
     Shape.FILE: {"type": "string", "pattern": "^/"},
@@ -39,6 +44,7 @@ _SHAPES: dict[Shape, Schema] = {
     Shape.SERVICE: {"anyOf": [_TEXT, _PARAM]},
     Shape.SERVICES: {"type": "array", "minItems": 1, "items": {"anyOf": [_TEXT, _PARAM]}},
     Shape.PID: _PARAM,
+    Shape.OBJECT: _PARAM,
 }
 
 
@@ -126,7 +132,8 @@ def _body(kind: Kind, operation: Operation) -> tuple[Schema, list[str]]:
         required.append("operation")
     if kind.shorthand:
         properties["command"] = {**_TEXT, "description": f"split into {kind.shorthand}"}
-        required.remove(kind.shorthand)
+        if kind.shorthand in required:
+            required.remove(kind.shorthand)
     return properties, required
 
 

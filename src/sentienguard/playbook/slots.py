@@ -14,6 +14,8 @@ SYSTEMS = frozenset(
         "postgresql",
         "mysql",
         "redis",
+        "haproxy",
+        "rabbitmq",
         "kubernetes",
         "aws",
         "gcp",
@@ -36,6 +38,12 @@ RESOURCES = frozenset(
         "log",
         "config",
         "resolver",
+        "queue",
+        "lock",
+        "query",
+        "table",
+        "transaction",
+        "wal",
     }
 )
 SYMPTOMS = frozenset(
@@ -54,5 +62,8 @@ SYMPTOMS = frozenset(
         "skewed",
         "stale",
         "unresolvable",
+        "blocked",
+        "bloated",
+        "failing",
     }
 )

@@ -78,5 +78,18 @@ class Services(Protocol):
     def kill(self, name: str, limit: float) -> None:
         """End its whole group by force at once. Raises UnknownService, ServiceFailed."""
 
+    def leftovers(self, name: str) -> int:
+        """Count what its dead main process left running; 0 while it lives. Raises UnknownService.
+
+        Only what is surely of this service counts: members of the process group that the dead one
+        led. Where systemd holds a unit's processes together, there are none.
+        """
+
+    def end_leftovers(self, name: str, limit: float) -> int:
+        """End them and return how many; none while it lives.
+
+        Raises UnknownService, ServiceFailed.
+        """
+
     def reload(self, name: str, limit: float) -> None:
         """Have it read its configuration again. Raises UnknownService, ServiceFailed."""

@@ -7,13 +7,13 @@ deciding, and does by itself only what is thin in the product too: which handler
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sentienguard.flow import answers, deciding, dispatch, incident_work, receipts
+from sentienguard.flow import answers, crediting, deciding, dispatch, incident_work, receipts
 from sentienguard.flow import centre as flow_centre
 from sentienguard.flow import incident as flow
 from sentienguard.flow import ledger as pens
@@ -25,7 +25,7 @@ from sentienguard.model.order import Order
 from sentienguard.model.telemetry import Series
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.episode_store import Episode
-from sentienguard.simulation import audit_store, flows, remedies, stores, watch
+from sentienguard.simulation import audit_store, flows, remedies, spells, stores, watch
 from sentienguard.simulation import clock as clocks
 from sentienguard.simulation import disk as disks
 from sentienguard.simulation import host as pretend
@@ -65,6 +65,7 @@ class Site:
         self.agents = stores.Agents(self.database)
         self.switches = stores.KillSwitch(self.database)
         self.episodes = stores.Episodes(self.database)
+        self.spells = spells.Spells(self.database, self.episodes, self.incidents, self.orders)
         self.flows: dict[ids.IncidentId, flows.Record] = {}
         self.judged_at: dict[ids.AgentId, datetime] = {}
 
@@ -102,6 +103,7 @@ class Centre:
         self.entropy = pretend.Sequence16(chance)
         self.incidents, self.episodes = site.incidents, site.episodes
         self.orders, self.approvals = site.orders, site.approvals
+        self.spells = site.spells
         self.agents, self.switches = site.agents, site.switches
         self.library, self.trust = Library(), Seals()
         self.meanings = None  # matching goes by words alone
@@ -260,6 +262,7 @@ class Centre:
         for fingerprint, episode in known.items():
             if fingerprint not in shown:
                 self.episodes.clear(episode.incident, at=at)
+                crediting.ended(self.offered, episode.incident, at)
         for incident in self.incidents.unfinished(agent.id):
             if incident.status in AWAITS_RECOVERY and incident.fingerprint not in shown:
                 key = f"recovered/{incident.status.value}"
@@ -291,11 +294,20 @@ def _anomaly(host: str, ill: remedies.Ill, at: datetime) -> Anomaly:
 
 
 class Seals:
-    """The dispatch key."""
+    """The dispatch key; the root of simulations names no approvers."""
 
-    def seal_order(self, wanted: Order, nonce: str, seq: int) -> dict[str, Any]:
+    approvers_needed = 0
+
+    def seal_order(
+        self,
+        wanted: Order,
+        nonce: str,
+        seq: int,
+        approvals: Sequence[Mapping[str, Any]] = (),
+    ) -> dict[str, Any]:
         """Sign an order for one poll of its agent."""
-        return orders.seal_order(orders.SignedOrder(wanted, nonce, seq), remedies.signed().dispatch)
+        signed = orders.SignedOrder(wanted, nonce, seq, tuple(approvals))
+        return orders.seal_order(signed, remedies.signed().dispatch)
 
     def seal_stop(self, wanted: Order, nonce: str, seq: int, by: str) -> dict[str, Any]:
         """Sign a stop for one poll of its agent."""

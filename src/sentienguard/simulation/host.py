@@ -266,6 +266,16 @@ class Services(Part):
         del limit
         self.describe(name)
 
+    def leftovers(self, name: str) -> int:
+        """Find none: what dies here dies whole."""
+        self.describe(name)
+        return 0
+
+    def end_leftovers(self, name: str, limit: float) -> int:
+        """End none."""
+        del limit
+        return self.leftovers(name)
+
 
 class Files(Part):
     """The part of ports.files.Files that parameters ask for; no remedy here touches a file."""

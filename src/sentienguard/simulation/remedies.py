@@ -29,6 +29,8 @@ SETTINGS: Final = SimpleNamespace(
     service_budget_per_hour=4,
     fleet_budget_per_hour=20,
     approval_minutes=15,
+    two_person_risk="none",
+    adviser_may="shown",
 )
 _LATER: Final = timedelta(days=200)  # a clock that is a year ahead finds everything expired
 

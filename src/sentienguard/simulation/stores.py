@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sentienguard.model import errors
-from sentienguard.model.approval import Approval, ApprovalStatus
+from sentienguard.model import errors, target
+from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
 from sentienguard.model.decision import Decision
 from sentienguard.model.ids import AgentId, ApprovalId, Digest, Fingerprint, IncidentId, OrderId
 from sentienguard.model.incident import NEXT, Incident, Outcome, Status
@@ -69,6 +69,7 @@ class Orders:
         self.rows: dict[OrderId, order_store.KeptOrder] = {}
         self._of_agent: dict[AgentId, list[OrderId]] = {}
         self.numbers: dict[AgentId, int] = {}
+        self.counts: dict[OrderId, bool] = {}  # what was judged of recoveries
         self.inserted: Callable[[Order], None] = _unwatched
 
     def release(self, order: Order, *, at: datetime) -> bool:
@@ -140,7 +141,11 @@ class Orders:
         rows.sort(key=lambda one: one.released_at, reverse=True)
         return [
             order_store.Ended(
-                one.order.agent, one.report.outcome, self._outcome_of(one.order.incident)
+                one.order.agent,
+                one.report.outcome,
+                self._outcome_of(one.order.incident),
+                self.counts.get(one.order.id),
+                target.of_facts(one.order.facts),
             )
             for one in rows
             if one.report is not None
@@ -289,6 +294,7 @@ class Approvals:
         """Begin empty."""
         self._database = database
         self.rows: dict[ApprovalId, Approval] = {}
+        self.yeses: dict[tuple[ApprovalId, str], Agreement] = {}
         self.decided: Callable[[Approval], None] = _unwatched
 
     def open(self, approval: Approval) -> None:
@@ -309,6 +315,20 @@ class Approvals:
         """Return the question of an incident, where one was asked."""
         self._database.read()
         return next((one for one in self.rows.values() if one.incident == incident), None)
+
+    def agree(self, agreement: Agreement) -> None:
+        """Keep a yes. Raises NoSuchApproval, AlreadyDecided."""
+        self._database.write("agreement")
+        found = self.get(agreement.approval)
+        if found.status is not ApprovalStatus.PENDING or self.late(found, agreement.at):
+            raise approval_store.AlreadyDecided(f"{found.id} is {found.status}")
+        self.yeses.setdefault((found.id, agreement.by), agreement)
+        self._database.wrote("agreement")
+
+    def agreements(self, approval: ApprovalId) -> Sequence[Agreement]:
+        """Return who said yes, in their order."""
+        self._database.read()
+        return [one for one in self.yeses.values() if one.approval == approval]
 
     def decide(
         self, approval: ApprovalId, status: ApprovalStatus, *, by: str, at: datetime, note: str
@@ -430,17 +450,20 @@ class Episodes:
         """Begin empty."""
         self._database = database
         self._standing: dict[IncidentId, Episode] = {}
+        self.begun: dict[IncidentId, datetime] = {}
+        self.ended: dict[IncidentId, datetime] = {}
 
     def start(self, episode: Episode) -> None:
         """Keep a new one; the same incident again changes nothing."""
         self._database.write("episode")
         self._standing.setdefault(episode.incident, episode)
+        self.begun.setdefault(episode.incident, episode.started_at)
 
     def clear(self, incident: IncidentId, *, at: datetime) -> None:
         """Mark that the symptom is gone."""
-        del at
         self._database.write("episode's end")
-        self._standing.pop(incident, None)
+        if self._standing.pop(incident, None) is not None:
+            self.ended[incident] = at
 
     def standing(self, agent: AgentId) -> Sequence[Episode]:
         """Return this agent's that have not cleared."""

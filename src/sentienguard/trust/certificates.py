@@ -234,6 +234,18 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
+def first_of(pem: bytes) -> bytes:
+    """Return the first certificate of a PEM file, DER. Raises ValueError for none."""
+    found = x509.load_pem_x509_certificates(pem)
+    return found[0].public_bytes(serialization.Encoding.DER)
+
+
+def life_of(der: bytes) -> tuple[datetime, datetime]:
+    """Return when a certificate begins and ends, UTC. Raises ValueError for what is none."""
+    found = x509.load_der_x509_certificate(der)
+    return found.not_valid_before_utc, found.not_valid_after_utc
+
+
 def _is_p256(public: object) -> TypeGuard[ec.EllipticCurvePublicKey]:
     return isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, ec.SECP256R1)
 

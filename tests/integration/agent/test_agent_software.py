@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sentienguard.adapters.databases import wire
 from sentienguard.agent import collectors, settings
 from sentienguard.agent.collectors.software import (
     asking,
@@ -20,7 +21,6 @@ from sentienguard.agent.collectors.software import (
     postgresql,
     rabbitmq,
     redis,
-    wire,
 )
 from tests.servers import mariadb, programs
 from tests.servers import nginx as nginx_server

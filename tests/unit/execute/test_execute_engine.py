@@ -99,9 +99,49 @@ verification:
   - {name: space, type: metric, metric: disk_usage, threshold: "< 80%", retry: 1}
 """
     )
+    # With a step of another kind: a remedy that only removes is not begun where nothing fits.
+    more = "  - {name: one, action: ssh_command, command: /bin/one, rollback: /bin/undo_one}\n"
+    text = text.replace("verification:\n", more + "verification:\n")
     assert Run(text, pretend).go().outcome is ExecutionOutcome.ROLLED_BACK
     pretend.tree["a.old"] = 10**6
     assert Run(text, pretend).go().outcome is ExecutionOutcome.PARTIALLY_ROLLED_BACK
+
+
+REMOVES = (
+    HEAD
+    + """
+steps:
+  - name: clean
+    action: fs
+    operation: clean
+    path: /srv/data
+    pattern: "*.old"
+    min_age: 7d
+    rollback: {skip: deleted files are gone for good}
+  - name: empty
+    action: fs
+    operation: truncate
+    path: /srv/data
+    pattern: "*.log"
+    min_size: 1MB
+    rollback: {skip: the lines are gone}
+verification:
+  - {name: space, type: metric, metric: disk_usage, threshold: "< 80%", retry: 1}
+"""
+)
+
+
+def test_a_remedy_that_only_removes_and_finds_nothing_is_not_begun(pretend):
+    report = Run(REMOVES, pretend).go()
+    assert report.outcome is ExecutionOutcome.ABORTED, "no failure of the playbook"
+    assert "would free 0 bytes" in report.reason
+    assert not [one for one in report.records if one.phase is Phase.STEP]
+
+
+@pytest.mark.parametrize("age_s", [0, 10**7])  # for the second step alone; for both
+def test_one_file_that_fits_any_of_its_steps_is_enough_to_begin(pretend, age_s):
+    pretend.tree["flood.log"] = age_s
+    assert Run(REMOVES, pretend).go().outcome is not ExecutionOutcome.ABORTED
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,12 @@ CASES = [
     ("wrong-type", "error", "disk_free > 1MB", "severity == 3"),
     ("wrong-unit", "error", "disk_free > 1MB", "disk_free > 5m"),
     ("impossible-value", "error", "disk_free > 1MB", "severity == urgent"),
-    ("unavailable", "error", "{type: condition, condition: disk_free > 1MB}",
-     "{type: sql, query: SELECT 1}"),
-    ("unavailable", "error", STEP, "    action: sql_query\n    query: SELECT 1\n"),
+    ("check-changes-something", "error", "{type: condition, condition: disk_free > 1MB}",
+     "{type: sql, query: SELECT pg_terminate_backend(1)}"),
+    ("unavailable", "error", STEP, "    action: kubectl_delete\n    resource: pod\n"),
+    ("unbound-value", "error", "{type: condition, condition: disk_free > 1MB}",
+     "{type: sql, query: SELECT $1}"),
+    ("harmful", "error", STEP, "    action: sql_query\n    query: VACUUM FULL t\n"),
     ("unused-parameter", "warning", "  mount: {type: mountpoint}",
      "  mount: {type: mountpoint}\n  share: {type: percent}"),
     ("unbounded-parameter", "error", "  mount: {type: mountpoint}",
@@ -194,9 +197,12 @@ def test_a_restart_without_guard_or_condition_is_found():
     )
 
 
+LINTING = ("lint.py", "lint_safety.py", "lint_statements.py")
+
+
 def test_every_rule_has_a_case_here_and_a_row_in_the_reference():
     sources = Path(lint.__file__).parent
-    code = "".join((sources / name).read_text() for name in ("lint.py", "lint_safety.py"))
+    code = "".join((sources / name).read_text() for name in LINTING)
     named = set(re.findall(r'(?:error|warning)\(\s*"([a-z-]+)"', code))
     known = (sources / "commands.py").read_text()
     named |= set(re.findall(r'^        "([a-z-]+)",\n        r"', known, re.MULTILINE))

@@ -25,8 +25,13 @@ class LocalFacts:
         known: services.Services,
         table: processes.Processes,
         probe: http_probe.HttpProbe,
+        more: Mapping[str, Callable[[Mapping[str, str]], facts.Fact]] | None = None,
     ) -> None:
-        """Take the ports that know volumes, services, processes and health addresses."""
+        """Take the ports that know volumes, services, processes and health addresses.
+
+        `more` are facts that something else measures, such as a server program.
+        """
+        self.more = more or {}
         self.files = volumes
         self.services = known
         self.processes = table
@@ -34,6 +39,8 @@ class LocalFacts:
 
     def measure(self, name: str, parameters: Mapping[str, str]) -> facts.Fact:
         """Measure one fact; see the port."""
+        if name in self.more:
+            return self.more[name](parameters)
         measure = _MEASURES.get(name)
         if measure is None:
             raise facts.UnknownFact(f"this host measures no fact {name!r}")
@@ -132,6 +139,7 @@ _MEASURES: Mapping[str, Measure] = {
     "swap_percent": _swap_percent,
     "load_1m": _load,
     "zombies": _zombies,
+    "service_leftovers": lambda host, given: host.services.leftovers(_given(given, "service")),
     "service_status": lambda host, given: (
         host.services.state(_given(given, "service")).status.value
     ),

@@ -3,6 +3,11 @@
 Every path below a root is opened part by part with O_NOFOLLOW, from the descriptor of the directory
 before; the root itself likewise from `/`. A file is what it was found as (device, inode, size,
 time), or it is left alone.
+
+A search stays on the mount of its root, by the kernel's number of it: neither a directory nor a
+single file that is mounted below is entered, also where it comes from the same file system. The
+device does not tell: an overlay, such as the root of a container, gives its files other devices
+than its directories.
 """
 
 import contextlib
@@ -24,6 +29,8 @@ MAX_DEPTH = 64  # directories below the root
 KEPT = ".sentienguard-kept-"  # our own directories of files set aside; never looked into
 _KEPT_NAME = re.compile(r"\.sentienguard-kept-[A-Za-z0-9_-]{1,100}\Z")
 _LOOP = errno.ELOOP  # O_NOFOLLOW met a symbolic link
+_MOUNT = b"mnt_id:"  # in the first lines of /proc/self/fdinfo/N
+_FDINFO_BYTES = 1024
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -61,8 +68,7 @@ class LocalFiles:
             except FileNotFoundError:
                 return files.Findings((), more=False)  # no such directory: no such files
             try:
-                device = os.fstat(top).st_dev
-                for each in _walk(root, device, selection):
+                for each in _walk(root, _mount(top), selection):
                     looked_at += 1
                     if looked_at > MAX_LOOKED_AT:
                         break
@@ -204,12 +210,12 @@ def _start(selection: files.Selection) -> str:
     return str(below)
 
 
-def _walk(root: int, device: int, selection: files.Selection) -> Iterator[files.Found | None]:
+def _walk(root: int, mount: int, selection: files.Selection) -> Iterator[files.Found | None]:
     """Yield every regular file whose name matches, and None for each other entry."""
     below = PurePosixPath(selection.below)
     for directory, names, entries, descriptor in os.fwalk(".", dir_fd=root, follow_symlinks=False):
         here = PurePosixPath(directory)
-        if os.fstat(descriptor).st_dev != device or len(here.parts) >= MAX_DEPTH:
+        if _mount(descriptor) != mount or len(here.parts) >= MAX_DEPTH:
             names.clear()
             continue
         names[:] = [name for name in names if not name.startswith(KEPT)]
@@ -217,13 +223,32 @@ def _walk(root: int, device: int, selection: files.Selection) -> Iterator[files.
             if not fnmatch.fnmatchcase(name, selection.pattern):
                 yield None
                 continue
-            try:
-                now = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            if stat.S_ISREG(now.st_mode) and now.st_dev == device:
+            now = _looked_at(descriptor, name, mount)
+            if now is not None and stat.S_ISREG(now.st_mode):
                 path = str(below / here / name)
                 yield files.Found(path, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns)
+
+
+def _looked_at(directory: int, name: str, mount: int) -> os.stat_result | None:
+    """Return what a name stands for; None where it is gone or mounted there from elsewhere."""
+    try:
+        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.fstat(descriptor) if _mount(descriptor) == mount else None
+    finally:
+        os.close(descriptor)
+
+
+def _mount(descriptor: int) -> int:
+    """Return the kernel's number of the mount that a descriptor was opened on."""
+    told = os.open(f"/proc/self/fdinfo/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = os.read(told, _FDINFO_BYTES)
+    finally:
+        os.close(told)
+    return int(text[text.index(_MOUNT) + len(_MOUNT) :].split(None, 1)[0])
 
 
 def _chosen(found: list[files.Found], selection: files.Selection, *, cut: bool) -> files.Findings:

@@ -3,6 +3,10 @@
 A declared service is a program in a session of its own whose number stands in its pid file. The
 number alone proves nothing, so what this file started is also remembered with its start; a number
 that somebody else wrote counts only if its process is older than what was written.
+
+Who writes the pid file is learnt at each start: a program that wrote it, or that left another
+process in its place and ended (a daemon that forks), owns it and keeps it; otherwise the number is
+ours to write. What was started here is known also where its file was lost.
 """
 
 import contextlib
@@ -21,9 +25,11 @@ from sentienguard.ports import http_probe, processes, services
 
 HEALTH_S = 2.0  # within which a health address has to answer
 SETTLE_S = 0.2  # a program that cannot start is gone by then
+FORK_S = 10.0  # for a daemon whose start ended well to name its process
 POLL_S = 0.02
 FORCE_S = 5.0  # after SIGKILL only a process stuck in the kernel is still there
 GRACE_SHARE = 0.5  # of a limit, for the service to end by itself
+MOST_DIGITS = 32  # of a first line of a pid file; PostgreSQL's has more lines
 CLOCK_SLACK_S = 10.0  # wall clocks step, and file systems round
 
 
@@ -124,6 +130,46 @@ class LocalServices:
         if process is None or not procfs.send(process, signal.SIGHUP):
             raise services.ServiceFailed(f"service {name} does not run, so it cannot reload")
 
+    def leftovers(self, name: str) -> int:
+        """Count the living group of the dead main process; see the port."""
+        if name not in self._declared:
+            self._require(name)
+            return 0  # systemd ends a unit's whole control group
+        return len(self._left(self._declared[name]))
+
+    def end_leftovers(self, name: str, limit: float) -> int:
+        """End that group; see the port."""
+        if name not in self._declared:
+            self._require(name)
+            return 0
+        family = self._left(self._declared[name])
+        for each in family:
+            procfs.send(each, signal.SIGTERM)
+        _wait_gone(family, min(limit * GRACE_SHARE, FORCE_S))
+        for each in family:
+            procfs.send(each, signal.SIGKILL)
+        _wait_gone(family, min(limit * GRACE_SHARE, FORCE_S))
+        if left := [each.pid for each in family if procfs.alive(each)]:
+            raise services.ServiceFailed(f"service {name}: process {left[0]} does not end")
+        return len(family)
+
+    def _left(self, known: Declared) -> tuple[processes.Process, ...]:
+        """Return what is in the group that the dead main process led.
+
+        The kernel gives the number of a living group to no new process, so whoever is in the group
+        of the number in the pid file descends from the process that had it.
+        """
+        if self._process(known) is not None:
+            return ()
+        named = _named(known)
+        if named is None:
+            return ()
+        pid = named[0]
+        leader = procfs.find(pid)
+        if pid in {0, 1, os.getpgrp()} or (leader is not None and procfs.alive(leader)):
+            return ()  # a living process of that number is a stranger, or the executor's own
+        return procfs.members(pid)
+
     def _require(self, name: str) -> None:
         if name not in self._units.names():
             raise services.UnknownService(
@@ -131,21 +177,19 @@ class LocalServices:
             )
 
     def _process(self, known: Declared) -> processes.Process | None:
-        """Return the living main process; None where the pid file names none of this service."""
+        """Return the living main process: the pid file's, else the one that was started here."""
         self._children = [child for child in self._children if child.poll() is None]  # no zombies
-        try:
-            pid = int(known.pid_file.read_text("ascii").split()[0])
-            written = known.pid_file.stat().st_mtime
-        except (OSError, ValueError, IndexError):
-            return None
-        process = procfs.find(pid) if pid > 1 else None
-        if process is None or not procfs.alive(process):
-            return None
         remembered = self._remembered(known.name)
-        if remembered.get("pid") == pid:
-            return process if remembered.get("started") == process.started else None
-        began = time.time() - process.uptime_s
-        return process if began <= written + CLOCK_SLACK_S else None
+        named = _named(known)
+        process = None if named is None else _living(named[0])
+        if named is not None and process is not None:
+            if remembered.get("pid") == process.pid:
+                return process if remembered.get("started") == process.started else None
+            if time.time() - process.uptime_s <= named[1] + CLOCK_SLACK_S:
+                return process
+        process = _living(remembered.get("pid", 0))
+        same = process is not None and remembered.get("started") == process.started
+        return process if same else None
 
     def _remembered(self, name: str) -> Mapping[str, int]:
         try:
@@ -155,6 +199,7 @@ class LocalServices:
         return found if isinstance(found, dict) else {}
 
     def _launch(self, known: Declared, limit: float) -> None:
+        before = _mark(known.pid_file)
         with _output(known) as output:
             try:
                 child = subprocess.Popen(  # noqa: S603 - declared by the owner of this host
@@ -169,18 +214,33 @@ class LocalServices:
             except (OSError, ValueError) as error:
                 raise services.ServiceFailed(f"service {known.name}: {error}") from error
         self._children.append(child)
-        found = procfs.find(child.pid)
-        self._state.mkdir(parents=True, exist_ok=True)
-        remembered = {"pid": child.pid, "started": 0 if found is None else found.started}
-        _write(self._state / f"{known.name}.json", json.dumps(remembered))
-        _write(known.pid_file, f"{child.pid}\n")
+        self._remember(known, procfs.find(child.pid), child.pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            code = child.wait(min(SETTLE_S, limit))
-            if self._process(known) is None:  # one that forks has put its own number there
-                raise services.ServiceFailed(
-                    f"service {known.name} ended at once with status {code}; "
-                    f"see {known.log_file or 'its own log'}"
-                )
+            self._follow(known, child.wait(min(SETTLE_S, limit)), limit)
+            return
+        if _mark(known.pid_file) == before:
+            _write(known.pid_file, f"{child.pid}\n")  # it keeps none of its own
+        elif (process := self._process(known)) is not None:
+            self._remember(known, process, process.pid)
+
+    def _follow(self, known: Declared, code: int, limit: float) -> None:
+        """Learn which process a daemon that forked has left; its start ended with this status."""
+        until = time.monotonic() + min(FORK_S, limit)
+        while (process := self._process(known)) is None and code == 0:
+            if time.monotonic() > until:
+                break
+            time.sleep(POLL_S)
+        if process is None:
+            raise services.ServiceFailed(
+                f"service {known.name} ended at once with status {code} and {known.pid_file} names "
+                f"no process of it; see {known.log_file or 'its own log'}"
+            )
+        self._remember(known, process, process.pid)
+
+    def _remember(self, known: Declared, process: processes.Process | None, pid: int) -> None:
+        remembered = {"pid": pid, "started": 0 if process is None else process.started}
+        self._state.mkdir(parents=True, exist_ok=True)
+        _write(self._state / f"{known.name}.json", json.dumps(remembered))
 
     def _end(self, known: Declared, grace_s: float) -> None:
         process = self._process(known)
@@ -202,6 +262,29 @@ class LocalServices:
                 procfs.send(each, signal.SIGKILL)
             _wait_gone(left, POLL_S * 5)
         self._children = [child for child in self._children if child.poll() is None]
+
+
+def _named(known: Declared) -> tuple[int, float] | None:
+    """Return the number in the pid file's first line, and when the file was written."""
+    try:
+        with known.pid_file.open("rb") as file:
+            return int(file.readline(MOST_DIGITS)), os.fstat(file.fileno()).st_mtime
+    except (OSError, ValueError):
+        return None
+
+
+def _living(pid: int) -> processes.Process | None:
+    process = procfs.find(pid) if pid > 1 else None
+    return process if process is not None and procfs.alive(process) else None
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells a file from the same one written again; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _family(

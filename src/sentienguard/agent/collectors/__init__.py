@@ -33,6 +33,7 @@ class Reading:
     values: dict[tuple[str, str], float] = field(default_factory=dict)
     top_cpu: list[telemetry.ProcessUse] = field(default_factory=list)
     top_memory: list[telemetry.ProcessUse] = field(default_factory=list)
+    top_io: list[telemetry.ProcessUse] = field(default_factory=list)
     top_paths: dict[str, tuple[telemetry.PathUse, ...]] = field(default_factory=dict)
     log_lines: list[telemetry.LogLine] = field(default_factory=list)
 

@@ -62,10 +62,10 @@ class Services:
 
 
 def alive(pid_file: str) -> bool:
-    """Tell whether the process named in a pid file exists and is not a zombie."""
+    """Tell whether the process in the first line of a pid file exists and is not a zombie."""
     try:
         with open(pid_file, "rb") as file:  # noqa: PTH123 - a path object costs more than the read
-            pid = int(file.read(32))
+            pid = int(file.readline(32))  # PostgreSQL writes more lines below
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - as above
             stat = file.read(1024)
     except (OSError, ValueError):

@@ -61,6 +61,25 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class Object:
+    """An object beyond the host, on a target of this relay."""
+
+    name: str
+    facts: Mapping[str, str | float | bool]
+    settings: tuple[str, ...]  # facts that an act sets and an undo has to put back
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The database of a service."""
+
+    name: str  # of the service
+    kind: str  # postgresql | mysql
+    facts: Mapping[str, float]
+    answers: Mapping[str, tuple[str, ...]]  # glob over a statement -> its rows of one column
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What becomes of a host; what is not named stays."""
 
@@ -72,6 +91,8 @@ class Change:
     exits: Mapping[str, int] = field(default_factory=dict)  # pattern of a program -> status
     removes: tuple[str, ...] = ()  # globs of files
     logs: Mapping[str, str] = field(default_factory=dict)  # file -> a line it gets
+    objects: Mapping[str, Mapping[str, str | float | bool]] = field(default_factory=dict)
+    databases: Mapping[str, Database] = field(default_factory=dict)  # what becomes of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +120,9 @@ class Scene:
     levels: Mapping[str, float]
     truths: Mapping[str, float]  # what no host measures, for the symptom alone
     reactions: tuple[Reaction, ...]
+    objects: tuple[Object, ...] = ()
+    databases: tuple[Database, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)  # of programs and kernel, by name
 
 
 @dataclass(frozen=True, slots=True)

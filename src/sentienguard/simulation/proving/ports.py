@@ -14,7 +14,7 @@ from sentienguard.ports import facts as facts_port
 from sentienguard.ports import interrupt as interrupts
 from sentienguard.ports import services as services_port
 from sentienguard.simulation import remedies
-from sentienguard.simulation.proving import lying
+from sentienguard.simulation.proving import faraway, lying, programs, storing
 from sentienguard.simulation.proving import stage as stages
 from sentienguard.stages.execute import host as hosts
 from sentienguard.stages.execute import session
@@ -46,6 +46,12 @@ def host(stage: stages.Stage, running: Callable[[], frozenset[ids.OrderId]]) -> 
         forbidden=lambda: scene.forbidden or None,
         running=running,
         redact=lambda text: text,
+        servers=programs.Servers(stage),
+        open_files=programs.OpenFiles(stage),
+        locks=programs.Locks(stage),
+        kernel=programs.Kernel(stage),
+        remotes=faraway.Remotes(stage),
+        databases=storing.Databases(stage),
     )
 
 
@@ -110,6 +116,12 @@ class Facts(Part):
 
     def measure(self, name: str, parameters: Mapping[str, str]) -> facts_port.Fact:
         """Measure the truth; see the port."""
+        if name == "stale_locks":
+            return len(programs.Locks(self.stage).stale(0.0))
+        if name == "config_differs":
+            known = Services(self.stage).describe(_given(parameters, "service"))
+            read = lying.Files(self.stage).read
+            return int(read(str(known.config_file)) != read(f"{known.config_file}.last-good"))
         if name in self.stage.levels:
             return self.stage.levels[name]
         if name in {"disk_usage", "disk_free", "inode_usage"}:
@@ -308,6 +320,21 @@ class Services(Part):
     def kill(self, name: str, limit: float) -> None:
         """End it by force; see the port."""
         self._end("kill", name, limit)
+
+    def leftovers(self, name: str) -> int:
+        """Count what its dead process left; see the port."""
+        alive = self._serving(name).pid
+        return 0 if alive else int(self.stage.levels["service_leftovers"])
+
+    def end_leftovers(self, name: str, limit: float) -> int:
+        """End it; see the port."""
+        if not (left := self.leftovers(name)):
+            return 0
+        self.stage.act(f"service end_leftovers {name}")
+        self.stage.clock.sleep(min(limit, _START_S))
+        self.stage.levels["service_leftovers"] = 0.0
+        self.stage.react(f"service end_leftovers {name}")
+        return left
 
     def reload(self, name: str, limit: float) -> None:
         """Have it read its settings again; see the port."""

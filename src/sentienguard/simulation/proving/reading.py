@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from sentienguard.model import errors
-from sentienguard.playbook import conditions, document, facts, units
+from sentienguard.playbook import conditions, document, facts, objects, units
 from sentienguard.playbook.document import Node, Scalar, Sequence, Table
 from sentienguard.playbook.problems import BrokenPlaybook, Problem, nearest
 from sentienguard.simulation.proving import case, stage
@@ -18,10 +18,15 @@ STATES = ("running", "stopped", "hung", "missing")
 SIGNALS = ("SIGTERM", "SIGKILL", "SIGCONT", "SIGCHLD")
 TOP = ("parameters", "facts", "symptom", "may_change", "host", "decoys")
 HOST = (
+    "databases",
+    "objects",
     *("name", "tags", "forbidden", "volumes", "files", "services", "processes", "programs"),
-    *("levels", "truths", "reactions"),
+    *("levels", "truths", "reactions", "settings"),
 )
-THEN = ("levels", "truths", "states", "answers", "cpu", "exits", "removes", "logs")
+THEN = (
+    *("databases", "objects", "levels", "truths", "states", "answers", "cpu", "exits", "removes"),
+    "logs",
+)
 _HOUR = 3_600.0
 _EMPTY = Table(1, {}, {})
 _T = TypeVar("_T")
@@ -91,6 +96,9 @@ class _Reader:
             levels=self._levels(host, path),
             truths=self._truths(host, path),
             reactions=self._items(host, "reactions", path, self._reaction),
+            settings=self._words(host, "settings", path),
+            databases=tuple(self._named(host, "databases", path, self._database).values()),
+            objects=tuple(self._named(host, "objects", path, self._object).values()),
         )
 
     def _volume(self, _: str, node: Node, path: str) -> case.Volume:
@@ -170,10 +178,55 @@ class _Reader:
                 exits=exits,
                 removes=self._texts(then, "removes", inner),
                 logs=self._words(then, "logs", inner),
+                databases=self._named(then, "databases", inner, self._database),
+                objects=self._named(then, "objects", inner, self._object_facts),
             ),
             holds=self._words(only, "holds", f"{path}.if"),
             no_file=self._text(only, "no_file", f"{path}.if", ""),
         )
+
+    def _database(self, name: str, node: Node, path: str) -> case.Database:
+        table = self._table(node, path, ("kind", "facts", "answers"))
+        kind = self._choice(table, "kind", path, ("postgresql", "mysql"), "postgresql")
+        held = self._named(table, "facts", path, self._database_fact)
+        answers = self._named(table, "answers", path, lambda _, inner, at: self._rows(inner, at))
+        return case.Database(name, kind, held, answers)
+
+    def _database_fact(self, name: str, node: Node, path: str) -> float:
+        if name not in facts.OF_DATABASES:
+            expected = "one of " + ", ".join(sorted(facts.OF_DATABASES))
+            self.problems.append(Problem(node.line, path, expected, repr(name)))
+        return self._quantity(node, path)
+
+    def _rows(self, node: Node, path: str) -> tuple[str, ...]:
+        items = node.items if isinstance(node, Sequence) else (node,)
+        return tuple(self._word(item, f"{path}[{at}]") for at, item in enumerate(items))
+
+    def _object(self, name: str, node: Node, path: str) -> case.Object:
+        try:
+            objects.read(name)
+        except objects.NotAnObject as error:
+            self.problems.append(Problem(node.line, path, "the name of an object", str(error)))
+        table = self._table(node, path, ("facts", "settings"))
+        held = self._object_facts(name, table.entries.get("facts", _EMPTY), f"{path}.facts")
+        settings = self._texts(table, "settings", path)
+        for one in sorted(set(settings) - set(held)):
+            self.problems.append(Problem(table.line, f"{path}.settings", "one of its facts", one))
+        return case.Object(name, held, settings)
+
+    def _object_facts(self, _: str, node: Node, path: str) -> Mapping[str, str | float | bool]:
+        table = self._table(node, path, tuple(sorted(facts.OF_OBJECTS)))
+        held: dict[str, str | float | bool] = {}
+        for name, inner in table.entries.items():
+            value = inner.value if isinstance(inner, Scalar) else None
+            known = facts.lookup(name)
+            if known is None or value is None:
+                self.problems.append(Problem(inner.line, path, "a value", document.describe(inner)))
+            elif known.type is facts.FactType.NUMBER:
+                held[name] = self._quantity(inner, f"{path}.{name}")
+            else:
+                held[name] = value
+        return held
 
     def _levels(self, host: Table, path: str) -> Mapping[str, float]:
         return self._named(host, "levels", path, self._level)

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from sentienguard.ports import interrupt
 from sentienguard.simulation import remedies
-from sentienguard.simulation.proving import case
+from sentienguard.simulation.proving import case, healthy
 
 KEPT: Final = ".sentienguard-kept-"  # directories of files that were set aside
 HEALTHY: Final[Mapping[str, float]] = {
@@ -24,6 +24,7 @@ HEALTHY: Final[Mapping[str, float]] = {
     "swap_percent": 0.0,
     "load_1m": 0.5,
     "zombies": 0.0,
+    **healthy.PROGRAMS,
 }  # what a level is where the case does not say
 _FIRST_PID: Final = 100_001  # of main processes of services; above those that a case names
 Things: TypeAlias = Mapping[str, object]  # name of a thing -> how it is
@@ -86,6 +87,15 @@ class Living:
     service: str = ""  # whose main process it is
 
 
+@dataclass(slots=True)
+class Keeping:
+    """A database as it is."""
+
+    known: case.Database
+    facts: dict[str, float]
+    answers: dict[str, tuple[str, ...]]
+
+
 class Stage:
     """One host."""
 
@@ -100,6 +110,7 @@ class Stage:
         self.changed: dict[str, set[int | None]] = {}  # thing -> steps that changed it
         self.levels = {**HEALTHY, **scene.levels}
         self.truths = dict(scene.truths)
+        self.settings = dict(scene.settings)
         self.exits: dict[str, int] = {}  # patterns that a reaction set; the newest counts
         self.lines: dict[str, list[tuple[float, str]]] = {}
         self.files = {
@@ -107,6 +118,10 @@ class Stage:
             for number, one in enumerate(scene.files, start=1)
         }
         self.services = {one.name: Serving(one, one.state, one.answers) for one in scene.services}
+        self.databases = {
+            one.name: Keeping(one, dict(one.facts), dict(one.answers)) for one in scene.databases
+        }
+        self.objects = {one.name: dict(one.facts) for one in scene.objects}
         self.living = {
             one.pid: Living(one, one.pid, -one.uptime, one.nice, one.cpu) for one in scene.processes
         }
@@ -119,11 +134,18 @@ class Stage:
         found: dict[str, object] = {
             path: (lying.size, lying.text) for path, lying in self.files.items() if KEPT not in path
         }
+        for name, value in self.settings.items():
+            found[f"setting {name}"] = value
         for name, serving in self.services.items():
             found[f"service {name}"] = "alive" if serving.pid else "stopped"
         for pid, living in self.living.items():
             if not living.service:
                 found[f"process {pid}"] = f"nice {living.nice}"
+        for name, keeping in self.databases.items():
+            found[f"database {name}"] = (dict(keeping.facts), dict(keeping.answers))
+        for one in self.scene.objects:
+            settings = {name: self.objects[one.name][name] for name in one.settings}
+            found[f"object {one.name}"] = settings
         return found
 
     def act(self, name: str, *things: str) -> None:
@@ -219,5 +241,10 @@ class Stage:
             for path in [one for one in self.files if fnmatch.fnmatchcase(one, pattern)]:
                 del self.files[path]
                 self._touch(path)
+        for name, becomes in change.databases.items():
+            self.databases[name].facts.update(becomes.facts)
+            self.databases[name].answers.update(becomes.answers)
+        for name, held in change.objects.items():
+            self.objects[name].update(held)
         for path, line in change.logs.items():
             self.lines.setdefault(path, []).append((self.clock.passed, line))

@@ -18,6 +18,7 @@ from typing import Any
 
 from sentienguard.model import ids, playbook
 from sentienguard.playbook import conditions as language
+from sentienguard.playbook import kinds
 from sentienguard.stages.execute import checks, conditions, memory, parameters, steps
 from sentienguard.stages.execute import host as hosts
 from sentienguard.trust import catalogue as catalogues
@@ -236,7 +237,10 @@ def _kinds_known(case: Case) -> str | None:
     judged += [check for step in remedy.steps for check in step.verify]
     unknown = {each.kind for each in actions} - set(steps.KINDS)
     unknown |= {each.kind for each in judged} - set(checks.KINDS)
-    return f"this executor cannot do {', '.join(sorted(unknown))}" if unknown else None
+    if unknown:
+        return f"this executor cannot do {', '.join(sorted(unknown))}"
+    reasons = (kinds.unrunnable(each) for each in actions)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _incident_not_handled(case: Case) -> str | None:

@@ -48,8 +48,16 @@ def fact(
         if name == "process_alive":
             return False
         raise facts.FactNotMeasured(f"process {bound.subjects['pid']} has ended")
+    if name in vocabulary.OF_DATABASES:
+        return host.databases.measure(_service(name, bound), name)
+    if name in vocabulary.OF_OBJECTS:
+        return host.remotes.measure(_object(name, bound), name)
     if name not in vocabulary.FROM_ORDER:
         return host.facts.measure(name, bound.subjects)
+    return _brought(name, brought)
+
+
+def _brought(name: str, brought: Mapping[str, str]) -> facts.Fact:
     if name not in brought:
         raise facts.UnknownFact(f"fact {name} did not come with the order")
     known = vocabulary.lookup(name)
@@ -59,6 +67,18 @@ def fact(
         return float(brought[name])
     except ValueError as error:
         raise facts.UnknownFact(f"fact {name} is {brought[name][:40]!r}, no number") from error
+
+
+def _service(name: str, bound: parameters.Bound) -> str:
+    if "service" not in bound.subjects:
+        raise facts.UnknownFact(f"{name} is measured of a parameter of type service")
+    return bound.subjects["service"]
+
+
+def _object(name: str, bound: parameters.Bound) -> str:
+    if "object" not in bound.subjects:
+        raise facts.UnknownFact(f"{name} is measured of a parameter of type object")
+    return bound.subjects["object"]
 
 
 def _number_changed_hands(bound: parameters.Bound, host: hosts.Host) -> bool:

@@ -208,7 +208,15 @@ def _would(running: session.Session, step: playbook.Step) -> work.Done:
     argv = shown(kind.plan(step.action, running.bound))
     if now is not None:
         return work.Done(now.status, f"{now.detail}; would run {argv}", changed=False)
-    return work.Done(order.StepStatus.WOULD_RUN, f"would run {argv}", changed=False)
+    if not isinstance(kind, work.Rehearsing):
+        return work.Done(order.StepStatus.WOULD_RUN, f"would run {argv}", changed=False)
+    context = running.context(min(step.timeout.total_seconds(), running.left_s), session.LOOKING)
+    try:
+        seen = kind.rehearse(step.action, context)
+    except errors.SentienGuardError as error:
+        return work.Done(order.StepStatus.FAILED, f"would run {argv}, and: {error}", changed=False)
+    detail = f"would run {argv}: {seen}" if seen else f"would run {argv}"
+    return work.Done(order.StepStatus.WOULD_RUN, detail, changed=False)
 
 
 def shown(argv: tuple[str, ...]) -> str:

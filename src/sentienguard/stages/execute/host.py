@@ -4,7 +4,8 @@ Called by everything in this package; put together by agent.executor and by simu
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NoReturn
 
 from sentienguard.model import ids
 from sentienguard.ports import (
@@ -13,10 +14,42 @@ from sentienguard.ports import (
     facts,
     files,
     http_probe,
+    kernel_settings,
     log_reader,
     processes,
+    remote_objects,
     services,
 )
+from sentienguard.ports import databases as database_ports
+from sentienguard.ports import locks as lock_ports
+from sentienguard.ports import open_files as open_file_ports
+from sentienguard.ports import servers as server_ports
+
+
+class NoRelay:
+    """A ports.remote_objects.RemoteObjects of a host that is no relay: it knows no object."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise remote_objects.UnknownObject(
+            "this host is no relay; its owner declares targets under `relays` in agent.json"
+        )
+
+    allow = measure = look = rehearse = act = restore = _refuse
+
+
+class NoDatabases:
+    """A ports.databases.Databases of a host whose owner declared none."""
+
+    def names(self) -> frozenset[str]:
+        """Return nothing."""
+        return frozenset()
+
+    def _refuse(self, name: str, *_: object, **__: object) -> NoReturn:
+        raise database_ports.NoDatabase(
+            f"service {name} has no database; declare it under `databases` in agent.json"
+        )
+
+    ask = act = measure = _refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +69,12 @@ class Host:
     forbidden: Callable[[], str | None]  # why nothing may run here now: maintenance, a marker file
     running: Callable[[], frozenset[ids.OrderId]]  # orders that run now
     redact: Callable[[str], str]  # takes secrets out of captured output
+    remotes: remote_objects.RemoteObjects = field(default_factory=NoRelay)
+    databases: database_ports.Databases = field(default_factory=NoDatabases)
+    servers: server_ports.Servers | None = None  # None of these: the host does not offer it
+    open_files: open_file_ports.OpenFiles | None = None
+    locks: lock_ports.Locks | None = None
+    kernel: kernel_settings.KernelSettings | None = None
 
 
 class Uninterrupted:

@@ -8,6 +8,7 @@ Rules; the line that refuses names its rule:
    can be taken for an option or for two arguments, whatever program receives it.
 3. A mount point, service or process is one that this host enumerates now, compared as a whole.
 4. A number is inside the signed bounds; an enum is one of the signed choices.
+5. An object is of a signed kind, and on a target where the owner of this relay declared it.
 """
 
 import re
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from sentienguard.model import errors, playbook
-from sentienguard.playbook import units
+from sentienguard.playbook import objects, units
 from sentienguard.ports import processes
 from sentienguard.stages.execute import host as hosts
 
@@ -34,7 +35,7 @@ class Bound:
 
     values: Mapping[str, str]
     started: Mapping[str, int] = field(default_factory=dict)  # pid parameter -> its start tick
-    subjects: Mapping[str, str] = field(default_factory=dict)  # mount, service, pid -> value
+    subjects: Mapping[str, str] = field(default_factory=dict)  # mount, service, pid, object
 
     def text(self, value: playbook.Field | None) -> str:
         """Return a field's text: a parameter's value, or the literal as it stands."""
@@ -102,6 +103,7 @@ _SUBJECTS = {
     playbook.ParamType.MOUNTPOINT: "mount",
     playbook.ParamType.SERVICE: "service",
     playbook.ParamType.PID: "pid",
+    playbook.ParamType.OBJECT: "object",
 }
 
 
@@ -134,6 +136,8 @@ def _check(parameter: playbook.Parameter, value: str, host: hosts.Host) -> None:
             _member(parameter, value, host.services.names())
         case playbook.ParamType.PID:
             _process(value, host)
+        case playbook.ParamType.OBJECT:
+            _object(parameter, value, host)
         case playbook.ParamType.ENUM:
             if value not in parameter.choices:
                 raise ParameterRefused(
@@ -150,6 +154,18 @@ def _member(parameter: playbook.Parameter, value: str, known: frozenset[str]) ->
         raise ParameterRefused(
             f"rule 3: {parameter.name} is {value[:64]!r}, which is no {parameter.type} of this "
             f"host; it has {', '.join(sorted(known)[:8]) or 'none'}"
+        )
+
+
+def _object(parameter: playbook.Parameter, value: str, host: hosts.Host) -> None:
+    try:
+        kind = objects.read(value).kind
+        host.remotes.allow(value)
+    except errors.Rejected as error:
+        raise ParameterRefused(f"rule 5: {parameter.name}: {error}") from error
+    if kind not in parameter.choices:
+        raise ParameterRefused(
+            f"rule 5: {parameter.name} is a {kind}; signed are {', '.join(parameter.choices)}"
         )
 
 

@@ -1,10 +1,14 @@
 """Is now the time? Pre-execution checks with what their failure means: abort, wait, warn.
 
 Called by `engine` before the first step and in a dry run.
+
+After a playbook's own checks comes one that none has to state: a remedy whose every step only
+removes files has to find one. Where it finds none it is not the remedy that this host needs, which
+is no failure of it: nothing was touched, and it would have freed 0 bytes.
 """
 
-from sentienguard.model import order, playbook
-from sentienguard.stages.execute import checks, session, verification, work
+from sentienguard.model import errors, order, playbook
+from sentienguard.stages.execute import checks, session, steps, verification, work
 
 WAIT_STEP_S = 1.0  # between two looks of a check that may wait
 
@@ -31,7 +35,20 @@ def hold(running: session.Session) -> str | None:
         if status not in {order.StepStatus.SUCCESS, order.StepStatus.WARNED}:
             because = f" ({check.reason})" if check.reason else ""
             return f"pre-check {check.name} failed: {finding.detail}{because}"
-    return None
+    return _nothing_to_remove(running)
+
+
+def _nothing_to_remove(running: session.Session) -> str | None:
+    """Say so where every step only removes and none of them finds anything; else None."""
+    context = running.context(max(1.0, running.left_s), session.LOOKING)
+    for step in running.playbook.steps:
+        removing = steps.REMOVING.get(step.action.kind)
+        try:
+            if removing is None or removing.would_remove(step.action, context) is not False:
+                return None
+        except errors.SentienGuardError:
+            return None  # the step itself will say what is wrong
+    return "nothing to remove: no file fits any of its steps, so it would free 0 bytes"
 
 
 def _only_looks(check: playbook.Check) -> bool:

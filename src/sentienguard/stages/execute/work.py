@@ -6,7 +6,7 @@ Called by `engine`, `undo`, `preconditions` and every file in `steps/` and `chec
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from sentienguard.model import errors, ids, order, playbook
 from sentienguard.ports import command_runner, interrupt, log_reader
@@ -79,6 +79,24 @@ class StepKind(Protocol):
 
         Idempotent, and right however far `run` came. NOT_UNDOABLE where the kind has no such thing.
         """
+
+
+class Removing(Protocol):
+    """A kind of step that may only remove files, and can say beforehand whether it would."""
+
+    def would_remove(self, action: playbook.Action, context: Context) -> bool | None:
+        """Tell whether anything would go; None: this is no operation that removes.
+
+        Looks and changes nothing. Raises the errors of the port.
+        """
+
+
+@runtime_checkable
+class Rehearsing(Protocol):
+    """A kind of step that can ask what would come of it; a dry run does."""
+
+    def rehearse(self, action: playbook.Action, context: Context) -> str:
+        """Change nothing and say what would happen. Raises errors.SentienGuardError."""
 
 
 class CheckKind(Protocol):

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sentienguard.adapters.databases import wire
 from sentienguard.agent import collectors
-from sentienguard.agent.collectors.software import wire
 
 LIMIT_S = 2.0  # for connecting and all answers together
 TRY_AGAIN_S = 60.0

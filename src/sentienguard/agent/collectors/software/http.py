@@ -3,7 +3,8 @@
 import base64
 import urllib.parse
 
-from sentienguard.agent.collectors.software import asking, wire
+from sentienguard.adapters.databases import wire
+from sentienguard.agent.collectors.software import asking
 
 _REFUSALS = frozenset({b"401", b"403", b"404"})  # it answers; what we look for is not offered
 

@@ -7,7 +7,8 @@ accepted and not handled, because a limit was reached).
 
 import re
 
-from sentienguard.agent.collectors.software import asking, http, wire
+from sentienguard.adapters.databases import wire
+from sentienguard.agent.collectors.software import asking, http
 
 _PAGE = re.compile(
     r"Active connections: (\d+)\s+server accepts handled requests\s+(\d+) (\d+) (\d+)\s+"

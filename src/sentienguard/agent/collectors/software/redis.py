@@ -9,7 +9,8 @@ redis.replication_link_up (of a replica), redis.last_save_ok and redis.seconds_s
 
 from collections.abc import Mapping
 
-from sentienguard.agent.collectors.software import asking, wire
+from sentienguard.adapters.databases import wire
+from sentienguard.agent.collectors.software import asking
 
 _PLAIN = {
     "redis.memory_bytes": "used_memory",

@@ -21,6 +21,7 @@ from sentienguard.stages.execute.checks import (
     metric,
     process,
     resources,
+    sql,
     tag_check,
 )
 
@@ -35,5 +36,7 @@ KINDS: Mapping[str, work.CheckKind] = {
     "metric": metric.MetricCheck(),
     "process": process.ProcessCheck(),
     "resources": resources.Resources(),
+    "sql": sql.SqlCheck(),
+    "sql_query": sql.SqlCheck(),
     "tag_check": tag_check.TagCheck(),
 }

@@ -10,13 +10,41 @@ twice.
 
 from collections.abc import Mapping
 
+from sentienguard.playbook import objects
 from sentienguard.stages.execute import work
-from sentienguard.stages.execute.steps import fs, http, process, service, ssh_command
+from sentienguard.stages.execute.steps import (
+    certificate,
+    fs,
+    haproxy,
+    http,
+    kernel,
+    locks,
+    on_objects,
+    open_files,
+    process,
+    rabbitmq,
+    redis,
+    service,
+    sql_query,
+    ssh_command,
+)
 
 KINDS: Mapping[str, work.StepKind] = {
+    **dict.fromkeys(("object", *objects.steps()), on_objects.OnObject()),
+    "certificate": certificate.Certificate(),
     "fs": fs.Fs(),
+    "haproxy": haproxy.Haproxy(),
     "http": http.Http(),
+    "kernel": kernel.Kernel(),
+    "locks": locks.Locks(),
+    "open_files": open_files.OpenFiles(),
     "process": process.ProcessStep(),
+    "rabbitmq": rabbitmq.Rabbitmq(),
+    "redis": redis.Redis(),
     "service": service.ServiceStep(),
+    "sql_query": sql_query.SqlQuery(),
     "ssh_command": ssh_command.SshCommand(),
 }
+
+# Those of which a playbook may be made that removes files and does nothing else.
+REMOVING: Mapping[str, work.Removing] = {"fs": fs.Fs()}

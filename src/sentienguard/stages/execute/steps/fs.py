@@ -4,6 +4,7 @@
     quarantine   undo moves the files back
     truncate     cannot be undone
     set_setting  undo puts the file's former bytes back
+    use_backup   the same
 
 Files are found again by device, inode, size and time when they are acted on; see ports.files.
 """
@@ -20,6 +21,8 @@ from sentienguard.stages.execute import parameters, targets, work
 MAX_FILES = 10_000  # in one run of a step that deletes or empties; the next run goes on
 MAX_KEPT_FILES = 1_000  # in one run of a step that sets aside: each is recorded before
 MAX_CONFIG_BYTES = 256 * 1024  # of a file whose bytes are recorded before it changes
+_REMOVES = frozenset({"clean", "quarantine", "truncate"})
+_WRITES = frozenset({"set_setting", "use_backup"})  # whose undo is the file's former bytes
 KEPT = ".sentienguard-kept-"  # directories of this name are never looked into
 
 
@@ -38,18 +41,13 @@ class Fs:
     def prepare(self, action: playbook.Action, context: work.Context) -> work.Recorded:
         """Record the files to be moved, or the bytes to be changed."""
         operation = _operation(action)
-        if operation == "set_setting":
+        if operation in _WRITES:
             path = targets.config_file(action.fields, context)
-            content = context.host.files.read(path)
-            if len(content) > MAX_CONFIG_BYTES:
-                raise work.NotPossible(
-                    f"{path} has {len(content)} bytes; at most {MAX_CONFIG_BYTES} can be kept"
-                )
-            key, value = (context.bound.text(action.fields.get(one)) for one in ("key", "value"))
+            content = _small(context.host.files, path)
             return {
                 "path": path,
                 "content": base64.b64encode(content).decode(),
-                "after": _digest(with_setting(content, key, value)),
+                "after": _digest(_wanted(action, context, path, content)),
             }
         selection = _selection(action, context)
         if operation != "quarantine":
@@ -62,13 +60,20 @@ class Fs:
             "more": found.more,
         }
 
+    def would_remove(self, action: playbook.Action, context: work.Context) -> bool | None:
+        """Look for the files; see work.Removing."""
+        if _operation(action) not in _REMOVES:
+            return None
+        found = context.host.files.find(_selection(action, context))
+        return bool(found.files)
+
     def run(
         self, action: playbook.Action, context: work.Context, recorded: work.Recorded
     ) -> work.Done:
         """Do it."""
         host = context.host.files
         match _operation(action):
-            case "set_setting":
+            case "set_setting" | "use_backup":
                 return _set(action, context, recorded)
             case "quarantine":
                 moved = host.move(recorded["root"], _files(recorded), recorded["kept"])
@@ -98,7 +103,7 @@ class Fs:
                 detail = f"{back} of {len(kept)} files are where they were"
                 whole = back == len(kept)
                 return _done(detail) if whole else work.Done(order.StepStatus.FAILED, detail)
-            case "set_setting":
+            case "set_setting" | "use_backup":
                 return _unset(host, recorded)
             case operation:
                 return work.Done(
@@ -107,16 +112,47 @@ class Fs:
 
 
 def _set(action: playbook.Action, context: work.Context, recorded: work.Recorded) -> work.Done:
-    key, value = (context.bound.text(action.fields.get(name)) for name in ("key", "value"))
     before = context.host.files.read(recorded["path"])
     if before != base64.b64decode(recorded["content"]):
         return work.Done(
             order.StepStatus.FAILED, f"{recorded['path']} changed meanwhile", changed=False
         )
-    after = with_setting(before, key, value)
+    after = _wanted(action, context, recorded["path"], before)
+    if _digest(after) != recorded["after"]:
+        return work.Done(
+            order.StepStatus.FAILED, f"the copy of {recorded['path']} changed", changed=False
+        )
     if after != before:
         context.host.files.replace(recorded["path"], after)
-    return _done(f"{key} is {value} in {recorded['path']}", changed=after != before)
+    return _done(f"{_said(action, context)} in {recorded['path']}", changed=after != before)
+
+
+def _wanted(action: playbook.Action, context: work.Context, path: str, content: bytes) -> bytes:
+    """Return what the file is to hold. Raises work.NotPossible where there is no such thing."""
+    if _operation(action) == "set_setting":
+        key, value = (context.bound.text(action.fields.get(one)) for one in ("key", "value"))
+        return with_setting(content, key, value)
+    copy = path + context.bound.text(action.fields.get("suffix"))
+    kept = _small(context.host.files, copy)
+    if not kept.strip():
+        raise work.NotPossible(f"{copy} is empty, which is no copy of a good file")
+    return kept
+
+
+def _small(host: files.Files, path: str) -> bytes:
+    content = host.read(path)
+    if len(content) > MAX_CONFIG_BYTES:
+        raise work.NotPossible(
+            f"{path} has {len(content)} bytes; at most {MAX_CONFIG_BYTES} can be kept"
+        )
+    return content
+
+
+def _said(action: playbook.Action, context: work.Context) -> str:
+    if _operation(action) == "use_backup":
+        return f"the copy {context.bound.text(action.fields.get('suffix'))} is"
+    key, value = (context.bound.text(action.fields.get(one)) for one in ("key", "value"))
+    return f"{key} is {value}"
 
 
 def _unset(host: files.Files, recorded: work.Recorded) -> work.Done:

@@ -46,6 +46,9 @@ class ServiceStep:
                     host.start(name, limit * (1 - END_SHARE))
                 case "reload":
                     host.reload(name, limit)
+                case "end_leftovers":
+                    ended = host.end_leftovers(name, limit)
+                    return _done(f"ended {ended} processes left of {name}", changed=ended > 0)
                 case _:
                     raise work.NotPossible(f"service has no operation {operation!r}")
         except services.ServiceFailed as error:

@@ -7,6 +7,7 @@ its own host would need a key, a shell and a listening port.
 from sentienguard.model import order, playbook
 from sentienguard.ports import command_runner
 from sentienguard.stages.execute import parameters, work
+from sentienguard.stages.execute.steps import on_objects
 
 _STATUS = {
     command_runner.Ending.TIMED_OUT: order.StepStatus.TIMED_OUT,
@@ -14,15 +15,19 @@ _STATUS = {
 }
 
 
-class SshCommand:
-    """A work.StepKind."""
+class SshCommand(on_objects.OnObject):
+    """A work.StepKind. With an `object` it acts on an agentless host, over real SSH."""
 
     def plan(self, action: playbook.Action, bound: parameters.Bound) -> tuple[str, ...]:
         """Return argv."""
+        if "object" in action.fields:
+            return super().plan(action, bound)
         return bound.argv(action.fields.get("argv"))
 
     def prepare(self, action: playbook.Action, context: work.Context) -> work.Recorded:
         """Look whether the program is there."""
+        if "object" in action.fields:
+            return super().prepare(action, context)
         argv = self.plan(action, context.bound)
         if not argv or context.host.commands.locate(argv[0]) is None:
             raise work.NotPossible(
@@ -31,11 +36,18 @@ class SshCommand:
             )
         return {}
 
+    def rehearse(self, action: playbook.Action, context: work.Context) -> str:
+        """Start nothing on this host; ask about an agentless one."""
+        if "object" in action.fields:
+            return super().rehearse(action, context)
+        return ""
+
     def run(
         self, action: playbook.Action, context: work.Context, recorded: work.Recorded
     ) -> work.Done:
         """Run it; status 0 is success."""
-        del recorded
+        if "object" in action.fields:
+            return super().run(action, context, recorded)
         argv = self.plan(action, context.bound)
         user = action.fields.get("user")
         result = context.host.commands.run(
@@ -60,7 +72,8 @@ class SshCommand:
         self, action: playbook.Action, context: work.Context, recorded: work.Recorded
     ) -> work.Done:
         """Say that a program's effects are known to its playbook alone."""
-        del action, context, recorded
+        if "object" in action.fields:
+            return super().restore(action, context, recorded)
         return work.Done(
             order.StepStatus.NOT_UNDOABLE, "a program has no state to restore; give it a rollback"
         )

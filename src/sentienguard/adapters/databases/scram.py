@@ -8,7 +8,7 @@ import base64
 import hashlib
 import hmac
 
-from sentienguard.agent.collectors.software import wire
+from sentienguard.adapters.databases import wire
 
 MECHANISM = b"SCRAM-SHA-256"
 _MOST_ROUNDS = 1_000_000  # a server that asks for more wants our processor

@@ -1,4 +1,7 @@
-"""A connection to a program on this host, with one deadline and a bound on what it may answer."""
+"""A connection to a program on this host, with one deadline and a bound on what it may answer.
+
+Called by the protocols here and by the other collectors of server programs.
+"""
 
 import socket
 import time
@@ -6,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 MOST_BYTES = 4 << 20  # of all answers over one connection; 200 queues of RabbitMQ take 1 MB
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PART = 65_536
 
 
@@ -17,7 +21,7 @@ class Wire:
     """A stream over TCP or a Unix socket."""
 
     def __init__(self, address: str, within_s: float) -> None:
-        """Connect to `host:port`, or to a path. Raises OSError."""
+        """Connect to `host:port` of this host, or to a path. Raises OSError, ValueError."""
         self._deadline = time.monotonic() + within_s
         self._kept = b""
         self._left = MOST_BYTES
@@ -31,6 +35,10 @@ class Wire:
                 raise
         else:
             host, _, port = address.rpartition(":")
+            if host.strip("[]") not in LOOPBACK:
+                raise ValueError(
+                    f"{address} is not on this host; expected 127.0.0.1:port or a path"
+                )
             self._socket = socket.create_connection(
                 (host.strip("[]"), int(port)), timeout=self._seconds()
             )
@@ -46,6 +54,10 @@ class Wire:
         trace: TracebackType | None,
     ) -> None:
         """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Close; twice is once."""
         self._socket.close()
 
     def send(self, data: bytes) -> None:

@@ -1,0 +1,152 @@
+"""Requests to one API server: who we are, whom we trust, and what an answer means.
+
+The server's certificate has to be signed by the CA in `ca_file` and to name the server; no proxy is
+asked, no redirect followed. A token is read anew for each request, since Kubernetes renews it.
+"""
+
+import email.utils
+import http.client
+import json
+import ssl
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sentienguard.ports import remote_objects
+
+MAX_BYTES: Final = 16 << 20  # of one answer; 500 pods with long statuses are about 5 MB
+PAGE: Final = 500  # objects in one answer of a list
+PAGES: Final = 20  # more pods than 10,000 of one workload are not judged
+JSON_PATCH: Final = "application/json-patch+json"
+_SAID: Final = 240  # characters of the server's message in ours
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where a cluster is and who asks."""
+
+    server: str  # https://host:port, with a path where the cluster is behind a gateway
+    ca_file: str  # PEM: the only authority that its certificate may come from
+    token_file: str | None = None  # of a service account; its first line
+    certificate_file: str | None = None  # PEM of a client certificate, instead of a token
+    key_file: str | None = None
+
+
+class Gone(remote_objects.UnknownObject):
+    """The cluster has no such object."""
+
+
+class Api:
+    """One API server. Holds no connection and no state, so threads may share it."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        """Take where it is; nothing is read or asked yet."""
+        self._who = credentials
+        self._address = urllib.parse.urlsplit(credentials.server)
+
+    def get(self, path: str, limit: float) -> tuple[dict[str, Any], datetime]:
+        """Return one object and the server's time. Raises Gone, Refused, Unreachable."""
+        return self._ask("GET", path, limit)
+
+    def each(self, path: str, selector: str, limit: float) -> Iterator[dict[str, Any]]:
+        """Yield the objects that a label selector fits, over all pages."""
+        query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+        for _ in range(PAGES):
+            found, _ = self._ask("GET", f"{path}?{urllib.parse.urlencode(query)}", limit)
+            yield from found.get("items") or ()
+            more = (found.get("metadata") or {}).get("continue")
+            if not more:
+                return
+            query["continue"] = more
+        raise remote_objects.Refused(f"{path} has more than {PAGE * PAGES} objects")
+
+    def patch(
+        self, path: str, edits: list[dict[str, Any]], limit: float, *, dry_run: bool
+    ) -> dict[str, Any]:
+        """Apply a JSON patch. Raises Changed where the object is another version by now."""
+        return self._ask("PATCH", _dry(path, dry_run=dry_run), limit, edits, JSON_PATCH)[0]
+
+    def delete(
+        self, path: str, preconditions: Mapping[str, str], limit: float, *, dry_run: bool
+    ) -> None:
+        """Delete one object if uid and version are these. Raises Changed, Gone."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": dict(preconditions)}
+        self._ask("DELETE", _dry(path, dry_run=dry_run), limit, body, "application/json")
+
+    def _ask(
+        self, method: str, path: str, limit: float, body: Any = None, content: str = ""
+    ) -> tuple[dict[str, Any], datetime]:
+        where = f"{method} {self._address.netloc}{path.partition('?')[0]}"
+        try:
+            connection = http.client.HTTPSConnection(
+                self._address.hostname or "",
+                self._address.port or 443,
+                timeout=max(0.1, limit),
+                context=self._trust(),
+            )
+            try:
+                prefix = self._address.path.rstrip("/")
+                stored = None if body is None else json.dumps(body).encode()
+                connection.request(method, prefix + path, stored, self._headers(content))
+                answer = connection.getresponse()
+                found = answer.read(MAX_BYTES + 1)
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            raise remote_objects.Unreachable(
+                f"{where}: {str(error) or type(error).__name__}"
+            ) from error
+        if len(found) > MAX_BYTES:
+            raise remote_objects.Unreachable(f"{where}: an answer of more than {MAX_BYTES} bytes")
+        return _understood(where, answer.status, found), _time(answer.getheader("Date"))
+
+    def _trust(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks the certificate and its name
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(self._who.ca_file)
+        if self._who.certificate_file is not None:
+            context.load_cert_chain(self._who.certificate_file, self._who.key_file)
+        return context
+
+    def _headers(self, content: str) -> dict[str, str]:
+        headers = {"Accept": "application/json", "User-Agent": "sentienguard-relay"}
+        if content:
+            headers["Content-Type"] = content
+        if self._who.token_file is not None:
+            token = Path(self._who.token_file).read_text("ascii").strip()
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+
+def _dry(path: str, *, dry_run: bool) -> str:
+    return f"{path}?dryRun=All" if dry_run else path
+
+
+def _time(date: str | None) -> datetime:
+    """Return the server's clock: ages of its events are by its own time, not by ours."""
+    try:
+        return email.utils.parsedate_to_datetime(date or "").astimezone(UTC)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)  # then nothing counts as recent
+
+
+def _understood(where: str, status: int, stored: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(stored)
+    except (ValueError, RecursionError):
+        found = None
+    said = str(found.get("message", ""))[:_SAID] if isinstance(found, dict) else ""
+    message = f"{where}: status {status} {ascii(said) if said else ''}".rstrip()
+    if status == http.client.NOT_FOUND:
+        raise Gone(message)
+    if status == http.client.CONFLICT:
+        raise remote_objects.Changed(message)
+    if http.client.BAD_REQUEST <= status < http.client.INTERNAL_SERVER_ERROR:
+        busy = status in {http.client.TOO_MANY_REQUESTS, http.client.REQUEST_TIMEOUT}
+        raise (remote_objects.Unreachable if busy else remote_objects.Refused)(message)
+    if not http.client.OK <= status < http.client.MULTIPLE_CHOICES or not isinstance(found, dict):
+        raise remote_objects.Unreachable(message)
+    return found

@@ -1,0 +1,295 @@
+"""nginx playbooks, and those of certificates, on a real nginx with a master and workers."""
+
+import contextlib
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.servers import nginx, programs
+from tests.support import real_playbooks
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(nginx.missing() is not None, reason=str(nginx.missing())),
+]
+CONFIGURATION = """
+user root; daemon off; pid {place}/nginx.pid; error_log {place}/errors; worker_processes 2;
+events {{ worker_connections 64; }}
+http {{
+  access_log {place}/access.log;
+  client_body_temp_path {place}/body; proxy_temp_path {place}/proxy;
+  fastcgi_temp_path {place}/fastcgi; uwsgi_temp_path {place}/uwsgi; scgi_temp_path {place}/scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    location = /health {{ access_log off; return 200 "well\\n"; }}
+    location = /big {{ return 200 "{filler}"; }}
+    location / {{ proxy_pass http://127.0.0.1:{app}; }}
+  }}
+  server {{
+    listen 127.0.0.1:{tls} ssl;
+    ssl_certificate {place}/web.pem; ssl_certificate_key {place}/web.pem;
+  }}
+}}
+"""
+APPLICATION = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+RENEWAL = """
+import pathlib, sys
+source, target = map(pathlib.Path, sys.argv[1:])
+fresh = target.with_name("fresh")
+fresh.write_bytes(source.read_bytes())
+fresh.replace(target)
+"""
+
+
+def certificate(place, name, days):
+    """Make a certificate that begins now."""
+    key, file = place / f"{name}.key", place / f"{name}.crt"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    argv += ["-nodes", "-subj", "/CN=web", "-keyout", str(key), "-out", str(file)]
+    subprocess.run([*argv, "-days", str(days)], check=True, capture_output=True)
+    return file.read_text() + key.read_text()
+
+
+class Site:
+    """An nginx, an application behind it, and the agent beside them."""
+
+    def __init__(self, place, stack):
+        self.place = place
+        self.port, self.tls, self.app = (programs.free_port() for _ in range(3))
+        self.file = place / "nginx.conf"
+        self.good = CONFIGURATION.format(
+            place=place, port=self.port, tls=self.tls, app=self.app, filler="x" * 100
+        )
+        self.file.write_text(self.good)
+        place.joinpath("nginx.conf.last-good").write_text(self.good)
+        self.old, self.new = certificate(place, "old", 1), certificate(place, "new", 90)
+        self.pem = place / "web.pem"
+        self.pem.write_text(self.old)
+        self.program = programs.found(nginx.NAMES)
+        flags = ["-c", str(self.file), "-p", str(place)]
+        self.daemon = real_playbooks.Daemon(
+            [self.program, *flags],
+            place / "nginx",
+            health_url=f"http://127.0.0.1:{self.port}/health",
+            config_file=str(self.file),
+        )
+        # The wrapper gives nginx the flags that Debian's own configuration does not need.
+        self.wrapper = place / "wrapped-nginx"
+        self.wrapper.write_text(f'#!/bin/sh\nexec {self.program} {" ".join(flags)} "$@"\n')
+        self.wrapper.chmod(0o755)
+        self.swap = {"/usr/sbin/nginx": str(self.wrapper)}
+        stack.callback(self.daemon.close)
+        script = place / "app.py"
+        script.write_text(APPLICATION)
+        self.application = real_playbooks.Daemon(
+            [sys.executable, str(script), str(self.app)],
+            place / "app",
+            health_url=f"http://127.0.0.1:{self.app}/",
+        )
+        stack.callback(self.application.close)
+        renewal, source = place / "renew.py", place / "issued.pem"
+        renewal.write_text(RENEWAL)
+        source.write_text(self.new)
+        self.daemon.start(self.port)
+        self.bench = real_playbooks.Bench(
+            place,
+            services={"nginx": self.daemon.declared, "app": self.application.declared},
+            controls={
+                "nginx": {
+                    "certificate": {
+                        "address": f"127.0.0.1:{self.tls}",
+                        "file": str(self.pem),
+                        "renew": [sys.executable, str(renewal), str(source), str(self.pem)],
+                    }
+                }
+            },
+        )
+        stack.callback(self.bench.close)
+
+    def get(self, path="/health"):
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(url, timeout=5, trust_env=False).status_code
+        return 0
+
+    def served(self):
+        return ssl.get_server_certificate(("127.0.0.1", self.tls), timeout=5).strip()
+
+
+@pytest.fixture
+def site(tmp_path):
+    with contextlib.ExitStack() as stack:
+        yield Site(tmp_path, stack)
+
+
+def test_a_deleted_log_is_reopened_and_nothing_restarts(site):
+    master = site.daemon.pid
+    (site.place / "access.log").unlink()
+    for _ in range(40):
+        assert site.get("/big") == 200
+    small = {**site.swap, "1MB": "1KB"}
+    site.bench.heals("nginx_reopen_logs", service="nginx", swap=small)
+    site.get("/big")
+    programs.wait_for(lambda: (site.place / "access.log").stat().st_size, "the new log")
+    assert site.daemon.process.poll() is None
+    assert site.daemon.pid == master
+
+
+def test_a_log_that_nobody_removed_is_left_alone(site):
+    for _ in range(40):
+        site.get("/big")
+    small = {**site.swap, "1MB": "1KB"}
+    site.bench.leaves_alone("nginx_reopen_logs", service="nginx", swap=small)
+
+
+def test_a_broken_configuration_goes_back_to_the_last_good_one(site):
+    site.file.write_text(site.good.replace("worker_processes 2", "worker_proceses 2"))
+    assert site.get() == 200  # it runs on with what it read before
+    site.bench.heals("nginx_config_restore", service="nginx", swap=site.swap)
+    assert site.file.read_text() == site.good
+    assert (site.get(), site.daemon.process.poll()) == (200, None)
+
+
+def test_a_good_change_of_the_configuration_stays(site):
+    changed = site.good.replace("worker_connections 64", "worker_connections 128")
+    site.file.write_text(changed)
+    site.bench.leaves_alone("nginx_config_restore", service="nginx", swap=site.swap)
+    assert site.file.read_text() == changed
+
+
+def test_a_copy_that_is_no_better_brings_the_broken_file_back(site):
+    broken = site.good.replace("worker_processes 2", "worker_proceses 2")
+    site.file.write_text(broken)
+    (site.place / "nginx.conf.last-good").write_text("events { oops }")
+    ended = site.bench.give("nginx_config_restore", service="nginx", swap=site.swap)
+    assert (ended["outcome"], ended["left_behind"]) == ("ROLLED_BACK", [])
+    assert site.file.read_text() == broken
+    assert site.get() == 200
+
+
+def test_orphaned_workers_are_ended_and_nginx_starts(site):
+    master = site.daemon.pid
+    stranger = subprocess.Popen(["/bin/sleep", "60"])
+    try:
+        os.kill(master, signal.SIGKILL)
+        site.daemon.process.wait()
+        time.sleep(0.2)
+        assert programs.listens(site.port)  # the orphans hold it
+        site.bench.heals("nginx_orphans_replace", service="nginx", swap=site.swap)
+        assert (site.get(), site.daemon.pid != master) == (200, True)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_an_nginx_that_was_stopped_stays_stopped(site):
+    os.kill(site.daemon.pid, signal.SIGTERM)
+    site.daemon.process.wait()
+    site.bench.leaves_alone("nginx_orphans_replace", service="nginx", swap=site.swap)
+    assert not programs.listens(site.port)
+
+
+def test_orphans_keep_serving_while_the_configuration_is_broken(site):
+    site.file.write_text("oops")
+    os.kill(site.daemon.pid, signal.SIGKILL)
+    site.daemon.process.wait()
+    site.bench.leaves_alone("nginx_orphans_replace", service="nginx", swap=site.swap)
+    assert site.get() == 200
+    os.killpg(site.daemon.process_id(), signal.SIGKILL)
+
+
+def test_a_502_is_healed_by_starting_the_application(site):
+    master = site.daemon.pid
+    assert site.get("/") == 502
+    site.bench.heals("nginx_upstream_start", service="app")
+    assert site.get("/") == 200
+    assert (site.daemon.pid, site.daemon.process.poll()) == (master, None)
+
+
+def test_an_application_that_runs_is_left_alone(site):
+    pid = site.application.start(site.app)
+    site.bench.leaves_alone("nginx_upstream_start", service="app")
+    assert site.application.pid == pid
+
+
+def test_a_renewed_certificate_is_served_after_a_reload(site):
+    site.pem.write_text(site.new)
+    assert site.served() in site.old
+    site.bench.heals("certificate_reload_stale", service="nginx")
+    assert site.served() in site.new
+    assert site.daemon.process.poll() is None
+
+
+def test_a_certificate_that_is_served_is_left_alone(site):
+    site.bench.leaves_alone("certificate_reload_stale", service="nginx")
+
+
+def test_a_file_that_is_about_to_end_is_not_brought_into_service(site):
+    site.pem.write_text(site.new)
+    spent = {"certificate_spent < 95%": "certificate_spent < 0%"}
+    site.bench.leaves_alone("certificate_reload_stale", service="nginx", swap=spent)
+    assert site.served() in site.old
+
+
+def test_a_certificate_is_renewed_as_declared_and_served(site):
+    site.pem.write_text(backdated())
+    subprocess.run([str(site.wrapper), "-s", "reload"], check=True)
+    site.bench.heals("certificate_renew", service="nginx")
+    assert site.pem.read_text() == site.new
+    assert site.served() in site.new
+    assert site.daemon.process.poll() is None
+
+
+def test_a_certificate_in_the_middle_of_its_life_is_not_renewed(site):
+    site.pem.write_text(site.new)
+    site.bench.leaves_alone("certificate_renew", service="nginx")
+    assert site.pem.read_text() == site.new
+
+
+def test_a_renewal_that_fails_is_told_and_the_old_certificate_is_served_on(site):
+    (site.place / "issued.pem").unlink()
+    spent = backdated()
+    site.pem.write_text(spent)
+    ended = site.bench.give("certificate_renew", service="nginx")
+    assert ended["outcome"] in {"ROLLED_BACK", "PARTIALLY_ROLLED_BACK"}
+    assert site.pem.read_text() == spent
+    assert site.served() in site.old
+
+
+def backdated():
+    """Make a certificate of which most time is over: it began long ago and ends tomorrow."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "web")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=89))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return (made.public_bytes(pem) + private).decode()
