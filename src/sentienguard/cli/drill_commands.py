@@ -1,15 +1,27 @@
 """`drill` and `demo`: put a real, bounded fault on this machine and watch it being fixed."""
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 from sentienguard.cli import client, frame, up_commands
-from sentienguard.cli.drills import follow, library, scoring, screen
-from sentienguard.cli.installation import up
+from sentienguard.cli.drills import (
+    campaign,
+    case,
+    definition,
+    follow,
+    library,
+    scoring,
+    screen,
+    shelf,
+    trial,
+)
+from sentienguard.cli.drills.beds import choice, leftovers
+from sentienguard.cli.installation import ports, up
 from sentienguard.cli.installation.places import Places
 
 app = typer.Typer(no_args_is_help=True, help="Real, bounded faults, and watching them being fixed.")
@@ -26,6 +38,15 @@ Ask = Annotated[
 ]
 
 
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="NAME|PATH", help="This drill alone; may be given again."),
+]
+Bed = Annotated[
+    str | None, typer.Option("--bed", help="node or sandbox; else the best that a drill can use.")
+]
+
+
 @app.command("list")
 def list_(data: frame.Data = None, as_json: frame.Json = False) -> None:
     """Show every drill and what has to come of it."""
@@ -33,27 +54,51 @@ def list_(data: frame.Data = None, as_json: frame.Json = False) -> None:
     items = [
         {
             "name": name,
+            "kind": "fault",
+            "beds": ["sandbox"],
             "description": made.description,
             "expected": made.expected.sentence,
             "parameters": list(library.parameters_of(made)),
         }
         for name, made in library.DRILLS.items()
+    ] + [
+        {
+            "name": one.name,
+            "kind": one.kind,
+            "beds": list(choice.possible(one)),
+            "description": one.about,
+            "expected": one.expected.sentence,
+            "parameters": [],
+        }
+        for one in shelf.chosen(())
     ]
-    rows = [(str(one["name"]), str(one["description"]), str(one["expected"])) for one in items]
+    rows = [
+        (str(one["name"]), str(one["kind"]), str(one["description"]), str(one["expected"]))
+        for one in items
+    ]
     shown.answer(
-        {"items": items}, frame.table("drill!", "what happens", "expected", rows=rows, empty="")
+        {"items": items},
+        frame.table("drill!", "kind", "what happens", "expected", rows=rows, empty=""),
     )
 
 
 @app.command("run")
 def run(
-    what: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A drill, or a YAML file.")],
+    what: Annotated[
+        str, typer.Argument(metavar="NAME|PATH", help="A drill, its directory, or a YAML file.")
+    ],
     data: frame.Data = None,
     as_json: frame.Json = False,
     ask: Ask = False,
+    bed: Bed = None,
 ) -> None:
-    """Run one drill; status 0 only if what was expected happened and nothing else changed."""
+    """Run one drill; status 0 only if what was expected happened and nothing else changed.
+
+    A drill in a directory runs its scripts as you: read those of others before.
+    """
     shown = frame.open_frame(data, as_json)
+    if shelf.knows(what):
+        raise typer.Exit(_run_definition(shown, shelf.find(what), bed))
     chosen = library.choose(what)
     running, _ = _bring_up(shown)
     result = _perform(shown, running, chosen, ask=ask)
@@ -65,26 +110,33 @@ def run(
 
 
 @app.command("run-all")
-def run_all(data: frame.Data = None, as_json: frame.Json = False) -> None:
-    """Run every drill, one after the other, and show a table."""
+def run_all(  # noqa: PLR0917  # one argument for each option
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+    only: Only = None,
+    bed: Bed = None,
+    at_once: Annotated[
+        int, typer.Option("--at-once", min=1, max=16, help="Drills at the same time.")
+    ] = 2,
+    trials: Annotated[
+        int,
+        typer.Option(
+            "--trials", min=0, max=50, help="Runs that prove a playbook without a signed record."
+        ),
+    ] = trial.RUNS,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also those that have run in this data directory.")
+    ] = False,
+) -> None:
+    """Run all drills that lie in directories, and write a report; goes on where it was cut off."""
     shown = frame.open_frame(data, as_json)
-    running, _ = _bring_up(shown)
-    results = []
-    for name in library.DRILLS:
-        shown.explain(f"{name}: {library.DRILLS[name].description}")
-        results.append(_perform(shown, running, library.choose(name), ask=False))
-        shown.say()
-    passed = all(result.passed for result in results)
-    rows = [_row(result) for result in results]
-    shown.answer(
-        {"passed": passed, "items": [result.document() for result in results]},
-        frame.table("drill!", "outcome", "remedy!", "time>", "as expected", rows=rows, empty=""),
-    )
-    for result in results:
-        for check in result.checks:
-            if not check.passed:
-                shown.say(f"{result.drill}: {check.name}: {check.detail}")
-    raise typer.Exit(0 if passed else 1)
+    drills = shelf.chosen(only or ())
+    wanted = campaign.Campaign(drills, shown.data, at_once, bed, trials, again, shown.note)
+    found = wanted.run(lambda one, at, of: shown.note(_progress(one, at, of)))
+    shown.answer({**found, "directory": str(wanted.directory)})
+    if not as_json:
+        _summarise_all(shown, found, wanted.directory)
+    raise typer.Exit(0 if found["totals"]["passed"] == found["totals"]["drills"] else 1)
 
 
 def demo(data: frame.Data = None, as_json: frame.Json = False) -> None:
@@ -139,6 +191,86 @@ def _perform(
         return follow.Run(chosen, running, asked, lines, ask).perform()
 
 
+def _site(running: up.Running) -> case.Site:
+    port = ports.read_settings(running.places.centre)["agents_port"]
+    return case.Site(running.places, int(port))
+
+
+def _run_definition(shown: frame.Frame, wanted: definition.Definition, kind: str | None) -> int:
+    """Run a drill that lies in a directory, show what came of it, return the status."""
+    running, _ = _bring_up(shown)
+    site = _site(running)
+    leftovers.sweep(site.beds)
+    shown.explain(f"{wanted.name}: {wanted.about}")
+    with client.connect(shown.data, here=True) as asked:
+        found = case.run(wanted, site, asked, kind=kind, tell=_once(shown))
+    shown.answer(found.document())
+    if shown.as_json:
+        return 0 if found.passed else 1
+    shown.say()
+    if found.trouble:
+        shown.say(f"nothing can be learnt: {found.trouble}")
+    verdict = "as expected: " if found.passed else "NOT as expected, which was: "
+    shown.say(f"{verdict}{found.expected}, on a {found.bed or 'bed that could not be made'}")
+    shown.out.print(frame.table("checked", "", "", rows=_checked(found.checks), empty=""))
+    return 0 if found.passed else 1
+
+
+def _once(shown: frame.Frame) -> Callable[[str], None]:
+    """Return what says each thing once."""
+    said: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            shown.note(text)
+
+    return tell
+
+
+def _progress(one: Mapping[str, Any], at: int, of: int) -> str:
+    verdict = "as expected" if one["passed"] else "NOT as expected"
+    why = [f"{check['name']}: {check['detail']}" for check in one["checks"] if not check["passed"]]
+    said = "; ".join([*why, *([one["trouble"]] if one["trouble"] else [])])
+    ended = str(one["ended"]).replace("_", " ")
+    return f"{at} of {of}  {one['name']}  {verdict}: {ended}" + (f" ({said})" if said else "")
+
+
+def _summarise_all(shown: frame.Frame, found: Mapping[str, Any], directory: Path) -> None:
+    totals = found["totals"]
+    median, most = (frame.seconds(totals[f"fixed_{name}_s"]) for name in ("median", "p90"))
+    restored = f"{totals['rollbacks_restored']} of {totals['rollbacks']}"
+    rows = [
+        ("ended as they should", f"{totals['passed']} of {totals['drills']}"),
+        (
+            "faults resolved without a person",
+            f"{totals['unattended']} of {totals['unattended_of']}",
+        ),
+        ("harmful actions", str(totals["harmful"])),
+        ("decoys treated rightly", f"{totals['decoys_right']} of {totals['decoys']}"),
+        (
+            "fault to verified fix",
+            f"median {median}, nine in ten {most}",
+        ),
+        ("undone tries that restored all", restored),
+        ("wrong playbook chosen", str(totals["wrong_playbook"])),
+        ("rightly left to people", f"{totals['escalations_right']} of {totals['escalations']}"),
+        ("page", frame.short_path(directory / "report.html")),
+    ]  # fmt: skip
+    shown.out.print(frame.pairs(rows))
+
+
+def _checked(checks: Sequence[scoring.Check]) -> list[tuple[str | Text, ...]]:
+    return [
+        (
+            check.name,
+            Text("yes" if check.passed else "NO", style="green" if check.passed else "bold red"),
+            check.detail,
+        )
+        for check in checks
+    ]
+
+
 def _summarise(shown: frame.Frame, result: scoring.Result) -> None:
     """Show how it ended, what was checked and where to look."""
     shown.say()
@@ -156,30 +288,10 @@ def _summarise(shown: frame.Frame, result: scoring.Result) -> None:
         )
     stages = "   ".join(f"{one.stage} {frame.seconds(one.seconds)}" for one in result.timings)
     shown.out.print(Text(stages, style="dim"))
-    rows = [
-        (
-            check.name,
-            Text("yes" if check.passed else "NO", style="green" if check.passed else "bold red"),
-            check.detail,
-        )
-        for check in result.checks
-    ]
-    shown.out.print(frame.table("checked", "", "", rows=rows, empty=""))
+    shown.out.print(frame.table("checked", "", "", rows=_checked(result.checks), empty=""))
     shown.say()
     shown.say(f"incident     {result.page}")
     shown.say(f"record       {frame.short_path(Path(result.record))}")
-
-
-def _row(result: scoring.Result) -> tuple[str | Text, ...]:
-    passed = Text("yes", style="green") if result.passed else Text("NO", style="bold red")
-    remedy = result.playbook or "none"
-    return (
-        result.drill,
-        result.outcome.replace("_", " "),
-        remedy,
-        frame.seconds(result.seconds),
-        passed,
-    )
 
 
 def _is_demo(shown: frame.Frame) -> bool:

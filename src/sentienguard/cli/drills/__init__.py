@@ -5,8 +5,22 @@ DIR/sandbox, and nowhere else; the product then has to notice, decide, act and p
 help. What belongs here: the faults, what is expected, what must not change, how to watch. What does
 not: any knowledge of how the product solves it beyond the name of the playbook.
 
-    drill.py       what a drill is
-    <fault>.py     one fault each
+Most drills are directories below `drills/` of the repository, without Python:
+
+    definition.py  what a directory says, read and checked
+    shelf.py       where they lie
+    beds/          where they break things, thrown away afterwards
+    guest.py       the agent of a bed
+    case.py        one drill, from the bed to the verdict
+    verdict.py     was it what was expected
+    sites.py       control planes without a history
+    trial.py       a drill's fault and an order straight to a real executor
+    campaign.py    all of them, with a state; report.py, report_page.py its numbers and page
+
+Four are Python and break the sandbox of the data directory; `demo` and proving records use them:
+
+    drill.py       what such a drill is
+    <fault>.py     one fault each, with services.py
     library.py     all of them by name; YAML variations of one
     follow.py      from the fault to the closed incident, through the public API
     story.py       an incident's story as lines of five stages
@@ -15,6 +29,6 @@ not: any knowledge of how the product solves it beyond the name of the playbook.
     proving.py     a drill's fault and orders straight to a real executor
     web_service.py the service that some drills break
 
-Add a drill: a file with a class that offers `drill.Drill`, one line in `library.py`, a case in
-tests/unit/cli/test_cli_drills.py. This file imports nothing: agents start `web_service` through it.
+Add a drill: a directory, as docs/how-to/write-a-drill.md says. This file imports nothing: agents
+start `web_service` through it.
 """

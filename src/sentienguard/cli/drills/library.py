@@ -58,7 +58,7 @@ def choose(name_or_path: str) -> Chosen:
         return _variation(path)
     raise NoSuchDrill(
         f"no drill is called {name_or_path!r}; there are {', '.join(DRILLS)}, and YAML files with "
-        "base and parameters"
+        "base and parameters; `sentienguard drill list` names those in directories too"
     )
 
 

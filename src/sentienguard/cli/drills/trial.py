@@ -1,0 +1,188 @@
+"""What a playbook proves before a benchmark: drills straight to a real executor.
+
+Called by `campaign`. A playbook that nobody has seen work may only show what it would do; policy
+lets it run in the drill environment once signed drill runs say that it heals. Each trial is a bed
+of its own, the drill's fault, one order, and judgements that are not the playbook's own: the fault
+is gone by the drill's eyes, and no invariant changed. The incident never reaches the control
+plane: there is an executor and no collector.
+
+As `proving`, this holds the dispatch key of this installation's own trust and of no other.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sentienguard.agent.executor_link import ExecutorAway, ExecutorLink
+from sentienguard.cli import client
+from sentienguard.cli.drills import case, definition, drill, guest
+from sentienguard.cli.drills.beds import bed, choice
+from sentienguard.model import errors
+from sentienguard.model.ids import IncidentId, order_id
+from sentienguard.model.order import Order
+from sentienguard.model.playbook import Playbook
+from sentienguard.playbook import parse
+from sentienguard.trust import keys
+from sentienguard.trust import order as orders
+
+RUNS = 5  # none of them failed: enough for the confidence that unattended running needs
+DEADLINE_S = 120
+ANSWERS_S = 20.0
+SUCCESS = "SUCCESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How often a playbook mended a drill's fault."""
+
+    playbook: str
+    drill: str
+    runs: int
+    verified: int
+    why_not: str  # of the last run that was not verified; empty: all were
+
+
+def unproven(site: case.Site) -> dict[str, Playbook]:
+    """Return the playbooks of the catalogue that have no signed record, by name."""
+    trust = site.places.centre / "trust"
+    stored = [parse.load(one.read_bytes(), origin=one.name) for one in _playbooks(site)]
+    signed = {one.stem for one in (trust / "proving").glob("*.json")}
+    return {str(one.name): one for one in stored if one.name not in signed}
+
+
+def prove(
+    wanted: definition.Definition,
+    playbook: Playbook,
+    site: case.Site,
+    asked: client.Client,
+    *,
+    runs: int = RUNS,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Trial:
+    """Try it that often, up to the first time that it did not heal."""
+    verified, why_not = 0, ""
+    for number in range(runs):
+        try:
+            reason = _run(wanted, playbook, site, asked)
+        except (errors.SentienGuardError, OSError) as error:
+            reason = f"{type(error).__name__}: {error}"
+        verified += not reason
+        why_not = reason or why_not
+        tell(f"{playbook.name}: {wanted.name} {number + 1} of {runs}: {reason or 'verified'}")
+        if reason:
+            break  # a record with a failure does not let it run
+    return Trial(str(playbook.name), wanted.name, runs, verified, why_not)
+
+
+def _run(
+    wanted: definition.Definition, playbook: Playbook, site: case.Site, asked: client.Client
+) -> str:
+    """Do it once; return why it was not verified, empty where it was."""
+    kind = choice.choose(wanted, None)
+    with choice.made(
+        wanted, kind, site.beds, agents_port=site.agents_port, tell=lambda _: None
+    ) as place:
+        case.prepare(place, wanted)
+        host = f"trial-{secrets.token_hex(4)}"
+        mine = guest.enrol(place, wanted, host, asked, case.ENVIRONMENT)
+        place.start_agent("executor")
+        link = ExecutorLink(place.agent / "run/executor.sock")
+        try:
+            _hello(link, place)
+            taken = link.ask("config", **guest.configuration(site.places))
+            if not taken.get("accepted"):
+                return f"the executor did not take the catalogue: {taken.get('reason')}"
+            case.must(place, wanted.inject, "inject")
+            if not case.holds(place, wanted.present, case.PRESENT_S):
+                return "the fault is not there after it was injected"
+            before = case.invariants(place, wanted)
+            outcome = _order(link, wanted, playbook, mine, site, place)
+        finally:
+            link.close()
+        if outcome != SUCCESS:
+            return outcome
+        if not case.holds(place, wanted.gone, case.GONE_S):
+            return "the fault is still there"
+        compared = drill.compare(before, case.invariants(place, wanted))
+        changed = [one.name for one in compared if not one.kept]
+        return f"changed: {', '.join(changed)}" if changed else ""
+
+
+def _order(  # noqa: PLR0917  # what an order is made of
+    link: ExecutorLink,
+    wanted: definition.Definition,
+    playbook: Playbook,
+    mine: guest.Guest,
+    site: case.Site,
+    place: bed.Bed,
+) -> str:
+    incident = IncidentId(f"inc_20260101_000000_{secrets.token_hex(4)}")
+    order = Order(
+        id=order_id(incident, playbook.digest, dry_run=False),
+        incident=incident,
+        agent=mine.agent_id,
+        environment=case.ENVIRONMENT,
+        playbook=playbook.name,
+        version=playbook.version,
+        digest=playbook.digest,
+        parameters=_parameters(wanted, playbook, place),
+        facts={"metric": wanted.metric, "severity": "critical"},
+        dry_run=False,
+        created_at=datetime.now(UTC),
+        deadline_s=DEADLINE_S,
+    )
+    dispatch = keys.SigningKey.from_pem((site.places.centre / "keys/dispatch.pem").read_bytes())
+    signed = orders.SignedOrder(order, str(link.ask("ticket")["nonce"]), 1)
+    answer = link.ask("order", envelope=orders.seal_order(signed, dispatch))
+    if not answer.get("admitted"):
+        return f"refused: {answer.get('rule')} {answer.get('reason')}"
+    return _end(link, str(order.id))
+
+
+def _parameters(
+    wanted: definition.Definition, playbook: Playbook, place: bed.Bed
+) -> dict[str, str]:
+    found = {}
+    for one in playbook.parameters:
+        if one.type.value == "pid":
+            found[one.name] = place.run(wanted.process).output.strip()
+        elif one.type.value in {"mountpoint", "service"}:
+            found[one.name] = bed.filled(wanted.subject, {"HERE": place.here})
+        elif one.default is not None:
+            found[one.name] = one.default
+    return found
+
+
+def _end(link: ExecutorLink, order: str) -> str:
+    until = time.monotonic() + DEADLINE_S
+    after = 0
+    while time.monotonic() < until:
+        for event in link.ask("events", after=after, wait_s=5)["events"]:
+            leaf: dict[str, Any] = json.loads(event["leaf"])
+            after = leaf["src_seq"]
+            if leaf["kind"] == "order.finished" and leaf["data"]["order_id"] == order:
+                outcome = str(leaf["data"]["outcome"])
+                reason = leaf["data"].get("reason", "")
+                return outcome if outcome == SUCCESS else f"{outcome}: {reason}"
+    return "no end"
+
+
+def _hello(link: ExecutorLink, place: bed.Bed) -> None:
+    until = time.monotonic() + ANSWERS_S
+    while True:
+        try:
+            link.ask("hello")
+        except ExecutorAway as away:
+            if time.monotonic() > until:
+                raise guest.NotReady(f"the executor does not answer\n{place.log()}") from away
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _playbooks(site: case.Site) -> list[Any]:
+    return sorted((site.places.centre / "trust/playbooks").glob("*.yaml"))
