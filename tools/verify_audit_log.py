@@ -19,7 +19,7 @@ What is checked
                 no key stands twice; a source that told you its count (--said) has that many
     signatures  each agent's entry is signed by the key enrolled before it, or by the one you hold
     clock       no source's clock goes back, nothing is dated after the witnesses who saw it
-    growth      the log begins with what each --against checkpoint committed to
+    growth      the log begins with what each --against and each --stamp checkpoint committed to
     witnesses   cosigned checkpoints belong to this log and carry --quorum valid signatures
 """
 
@@ -116,10 +116,8 @@ def read_records(directory: pathlib.Path) -> Iterator[bytes]:
 def check_canonical(entry: bytes) -> dict[str, Any]:
     """Return the parsed entry. Raises Bad unless its bytes are the only way to write it."""
     try:
-        value: Any = json.loads(
-            entry.decode("utf-8"), object_pairs_hook=pairs, parse_int=whole, parse_float=whole,
-            parse_constant=whole,
-        )  # fmt: skip
+        hooks: Any = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), whole)
+        value: Any = json.loads(entry.decode("utf-8"), object_pairs_hook=pairs, **hooks)
         written = write(value)
     except (ValueError, RecursionError) as error:
         raise Bad(f"not canonical: {error}") from error
@@ -184,8 +182,7 @@ def libcrypto() -> Any:
 
 def verified(raw: bytes, message: bytes, signature: bytes) -> bool:
     """Ask OpenSSL's library, or else its command, whether a key signed a message."""
-    library = libcrypto()
-    if library is None:
+    if (library := libcrypto()) is None:
         return ask_command(raw, message, signature)
     key = library.EVP_PKEY_new_raw_public_key(ED25519, None, raw, len(raw))
     context = library.EVP_MD_CTX_new()
@@ -441,8 +438,7 @@ def verify(
         wanted = len(witnesses) if quorum is None else quorum
         with results.watching("witnesses"):
             seen, times = check_witnesses(cosigned, log_key, tree, witnesses, wanted)
-        at = datetime.fromtimestamp(max(times.values(), default=0), UTC)
-        last = f"last at {at:%Y-%m-%d %H:%M:%S}Z"
+        last = f"last at {datetime.fromtimestamp(max(times.values(), default=0), UTC):%F %T}Z"
         meaning["witnesses"] = f"{len(times)} witnesses cosigned {seen:,} entries, {last}"
     seen_s = statistics.median_low(times.values() or [0])
     counts = Sources(held, seen, seen_s).examine(entries, said or {}, results)
@@ -462,6 +458,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=read_text, action="append", default=[], help=what)
     parser.add_argument("--said", action="append", default=[], help="SOURCE=COUNT, told by a host")
     parser.add_argument("--quorum", type=int, help="witnesses needed; default: all that are given")
+    parser.add_argument("--stamp", nargs=3, action="append", default=[], help="NOTE TOKEN CA.pem")
     parser.add_argument("--live", action="store_true", help="the log is being written just now")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     try:
@@ -469,13 +466,17 @@ def main() -> int:
         results, facts = verify(
             chosen.directory,
             key=chosen.key[-1] if chosen.key else None,
-            against=chosen.against,
+            against=[*chosen.against, *(read_text(stamped) for stamped, _, _ in chosen.stamp)],
             witness_keys="\n".join(chosen.witness).split(),
             quorum=chosen.quorum,
             agent_keys="\n".join(chosen.agents).split() if chosen.agents else None,
             said={name: int(n) for name, _, n in (one.rpartition("=") for one in chosen.said)},
             live=chosen.live,
         )
+        for stamped, token, ca in chosen.stamp:
+            argv = ["openssl", "ts", "-verify", "-data", stamped, "-in", token, "-CAfile", ca]
+            if subprocess.run(argv, capture_output=True, check=False).returncode:
+                results.findings.setdefault("growth", []).append(f"{stamped}: not stamped so")
     except (Bad, ValueError) as bad:
         print(f"cannot verify: {bad}", file=sys.stderr)
         return 2
@@ -489,7 +490,7 @@ def main() -> int:
             print("[NOTE] The log's key was taken from the directory itself; give --key")
         if not chosen.agents:
             print("[NOTE] Agents' keys were taken from the log itself; give --agents")
-        if not (chosen.against or chosen.witness):
+        if not (chosen.against or chosen.witness or chosen.stamp):
             print("[NOTE] Nothing from elsewhere was compared; give --against or --witness")
     return 1 if results.findings else 0
 

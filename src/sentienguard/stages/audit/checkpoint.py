@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 from sentienguard.trust import dsse
@@ -22,6 +23,8 @@ LOG_SIGNATURE: Final = 0x01  # Ed25519 over the text
 COSIGNATURE: Final = 0x04  # Ed25519 over a header, a time and the text
 MAX_NOTE_CHARACTERS: Final = 64 * 1024  # 400 cosignatures
 _KEY_ID_BYTES: Final = 4
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_S: Final = 253_402_300_799  # the end of the year 9999
 _TIME_BYTES: Final = 8
 _ROOT_BYTES: Final = 32
 _DASH: Final = "\N{EM DASH} "
@@ -161,6 +164,11 @@ def cosignatures(written: str, key_of: KeyOf) -> tuple[Cosignature, ...]:
         if key.verify(one.body[_TIME_BYTES:], _cosigned(note.text, at_s)):
             found[one.name] = Cosignature(one.name, at_s)
     return tuple(found.values())
+
+
+def moment(at_s: int) -> datetime:
+    """Return a cosignature's time; beyond the year 9999 is that year's end."""
+    return _EPOCH + timedelta(seconds=min(at_s, _LATEST_S))
 
 
 def merged(one: str, other: str, key_of: KeyOf) -> str:
