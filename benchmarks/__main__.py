@@ -17,6 +17,7 @@ NAMES: Mapping[str, str] = {
     "diagnosis": "root cause without a model on public data, beside a baseline (out: predictions)",
     "evidence": "an evidence package of 12,847 rows built and checked, and its peak memory",
     "execution": "admission, pre-checks, five steps with five checks, beside plain subprocesses",
+    "fleet": "thousands of hosts over mutual TLS at one control plane; an order for each at once",
     "footprint": "memory, processor and wire bytes of the agent, beside gzip and psutil",
     "kills": "what survives kill -9 of the whole product, and of the log's and journal's writers",
     "ingest": "alerts of Alertmanager accepted durably, beside one commit for each",

@@ -1,0 +1,72 @@
+"""Tell people through one service.
+
+Called by controlplane.notice_desk, which repeats, folds and remembers. Offered by adapters.notify,
+one module for each service.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sentienguard.model import errors
+from sentienguard.model.notice import Notice
+
+
+class NotTaken(errors.Rejected):
+    """The service will never take this message as it is: wrong key, unknown channel, too large."""
+
+
+class NotNow(errors.Unavailable):
+    """The service does not answer or has enough for now."""
+
+    def __init__(self, message: str, *, after_s: float | None = None) -> None:
+        """Say why, and after how many seconds the service wants to be asked again."""
+        super().__init__(message)
+        self.after_s = after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message on its way."""
+
+    id: str  # the same each time that it is tried, so that the service can tell
+    notice: Notice
+    at: datetime  # now, for signatures and headers
+    previous: str  # what the service called the last message about this incident; empty: none
+
+
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """Something that one person alone is to read."""
+
+    channel: str  # the service's id
+    person: str  # the service's id
+    text: str
+    at: datetime
+
+
+class Notifier(Protocol):
+    """One configured channel of one service."""
+
+    def send(self, letter: Letter) -> str:
+        """Deliver, and return how the service names the message for later ones; empty: not at all.
+
+        Raises NotTaken, NotNow.
+        """
+
+
+class Whisperer(Protocol):
+    """A service in which one person can be told something that the others do not see."""
+
+    def whisper(self, whisper: Whisper) -> None:
+        """Tell it. Raises NotTaken, NotNow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One configured place where people hear of incidents."""
+
+    name: str  # in the owner's file
+    kind: str  # which service
+    notifier: Notifier
+    folds: bool  # many messages become a digest

@@ -1,0 +1,38 @@
+"""Write a snapshot in its neutral format, the same bytes for the same snapshot.
+
+Called by flow.diagnosing. What is written here `snapshot.parse` reads, so `sentienguard diagnose`
+says from the file what was said when the incident was decided.
+"""
+
+import dataclasses
+import json
+from typing import Any, Final
+
+from sentienguard.model import diagnosis
+from sentienguard.stages.decide.diagnosis import engine, snapshot
+
+_PARTS: Final = ("objects", "edges", "series", "logs", "traces", "changes", "alerts", "known")
+
+
+def write(found: diagnosis.Snapshot) -> bytes:
+    """Return the JSON document of a snapshot without a cluster's objects, as UTF-8."""
+    ordered = engine.in_order(found)
+    document: dict[str, Any] = {
+        "v": snapshot.VERSION,
+        "id": ordered.id,
+        "symptom": None if ordered.symptom is None else dataclasses.asdict(ordered.symptom),
+        "since_ms": ordered.since_ms,
+        "until_ms": ordered.until_ms,
+    }
+    for name in _PARTS:
+        document[name] = [dataclasses.asdict(one) for one in getattr(ordered, name)]
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def read(stored: bytes) -> diagnosis.Snapshot:
+    """Read what `write` wrote. Raises NotASnapshot."""
+    try:
+        return snapshot.parse(json.loads(stored))
+    except (ValueError, RecursionError) as cause:
+        raise snapshot.NotASnapshot(f"snapshot: expected JSON: {cause}") from cause

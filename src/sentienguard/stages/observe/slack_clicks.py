@@ -1,0 +1,96 @@
+"""What comes back from Slack: clicks and slash commands, read strictly.
+
+Called by controlplane.slack_desk; who sent it was checked before, by a signature or by the socket
+that Slack named. Nothing that the person typed or that the message shows names an account: the ids
+of workspace and person do. A payload's response_url is not used: answers go through the Web API.
+"""
+
+import json
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sentienguard.model import errors
+
+_MOST: Final = 3000  # characters of anything we keep of a payload
+
+
+class NotAClick(errors.Rejected):
+    """The payload is none that a button or a command of ours makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """Somebody pressed a button."""
+
+    team: str
+    person: str
+    channel: str
+    action: str  # approve or deny
+    approval: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Somebody typed /sentienguard."""
+
+    team: str
+    person: str
+    text: str
+
+
+def from_form(body: bytes) -> Click | Command | None:
+    """Read the body of a signed request; None: nothing to do about it. Raises NotAClick."""
+    try:
+        form = urllib.parse.parse_qs(
+            body.decode("utf-8"), keep_blank_values=True, strict_parsing=True, max_num_fields=64
+        )
+    except (UnicodeDecodeError, ValueError) as cause:
+        raise NotAClick(f"slack: expected a form: {cause}") from cause
+    if "payload" in form:
+        try:
+            return from_payload(json.loads(form["payload"][0]))
+        except ValueError as cause:
+            raise NotAClick(f"slack: payload: expected JSON: {cause}") from cause
+    if "command" in form:
+        return command({name: values[0] for name, values in form.items()})
+    raise NotAClick("slack: expected a payload or a command")
+
+
+def from_payload(found: Any) -> Click | None:
+    """Read an interaction; None: a button that only opens a page."""
+    if _text(found, "type") != "block_actions":
+        raise NotAClick("slack: expected block_actions")
+    actions = found.get("actions")
+    if not isinstance(actions, list) or len(actions) != 1:
+        raise NotAClick("slack: expected one action")
+    action = _text(actions[0], "action_id")
+    if action not in {"approve", "deny"}:
+        return None
+    approval, _, digest = _text(actions[0], "value").partition(" ")
+    return Click(
+        team=_text(found.get("team"), "id"),
+        person=_text(found.get("user"), "id"),
+        channel=_text(found.get("container"), "channel_id"),
+        action=action,
+        approval=approval,
+        digest=digest,
+    )
+
+
+def command(found: Any) -> Command:
+    """Read a slash command."""
+    return Command(
+        team=_text(found, "team_id"),
+        person=_text(found, "user_id"),
+        text=str(found.get("text", ""))[:_MOST].strip(),
+    )
+
+
+def _text(found: Any, name: str) -> str:
+    value = found.get(name) if isinstance(found, Mapping) else None
+    if not isinstance(value, str) or not value or len(value) > _MOST:
+        raise NotAClick(f"slack: expected a text {name!r}")
+    return value

@@ -1,0 +1,346 @@
+"""Each service's messages against a server that checks its published format."""
+
+import base64
+import email
+import email.policy
+import ssl
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentienguard.adapters.notify import channels, mail
+from sentienguard.adapters.notify.said import ChannelWrong
+from sentienguard.adapters.outbound_http.client import GuardedClient
+from sentienguard.adapters.outbound_http.destinations import Allowed
+from sentienguard.model.anomaly import Severity
+from sentienguard.model.ids import ApprovalId, Digest, IncidentId
+from sentienguard.model.notice import Notice, NoticeKind, Question
+from sentienguard.ports.notifier import Letter, Notifier, NotNow, NotTaken
+from tests.servers import chat_services
+from tests.servers import mail as mail_server
+from tests.servers.chat_services import Services
+
+pytestmark = pytest.mark.integration
+NOW = datetime.now(UTC)
+HOSTILE = (
+    "<!channel> <@U1> @channel @all [click](http://evil) **bold** `code` *b* _i_ "
+    "<http://evil|ok> {{x}} http://evil &lt; \\ # h"
+)
+INCIDENT = IncidentId("inc_20260212_112600_a8f3b2c1")
+QUESTION = Question(
+    ApprovalId("apr_0123456789abcdef"), Digest("sha256:ab"), "disk_cleanup", NOW, False
+)
+OPENED = Notice(
+    kind=NoticeKind.OPENED,
+    incident=INCIDENT,
+    environment="production",
+    host="web-1",
+    severity=Severity.CRITICAL,
+    title=f"web-1: /var is full {HOSTILE}",
+    lines=(HOSTILE, "x" * 5000, ""),
+    at=NOW,
+    page="https://sg.example.com/incidents/x",
+)
+ASKED = replace(
+    OPENED, kind=NoticeKind.APPROVAL, question=QUESTION, lines=("Incident: a", "This will:", "1. b")
+)
+ESCALATED = replace(OPENED, kind=NoticeKind.ESCALATED, lines=("What was tried:", "- step a failed"))
+RESOLVED = replace(OPENED, kind=NoticeKind.RESOLVED, over=True, lines=())
+HANDLED = replace(OPENED, kind=NoticeKind.HANDLED)
+DIGEST = replace(
+    OPENED, kind=NoticeKind.DIGEST, incident=IncidentId(""), lines=tuple(["- a"] * 200)
+)
+EVERY = (OPENED, ASKED, ESCALATED, RESOLVED, HANDLED, DIGEST)
+
+
+@pytest.fixture
+def services() -> Iterator[Services]:
+    with chat_services.running() as running:
+        yield running
+
+
+def document(services: Services, place: Path) -> dict[str, dict[str, Any]]:
+    at = services.address
+    secret = base64.b64encode(chat_services.WEBHOOK_SECRET).decode()
+    for name, content in {
+        "bot": chat_services.BOT, "signing": chat_services.SIGNING, "app": chat_services.APP,
+        "routing": chat_services.ROUTING, "whsec": f"whsec_{secret}", "jira": "jira-token",
+        "teams": f"{at}/workflows/abc?sig=x", "mattermost": f"{at}/hooks/abc",
+    }.items():  # fmt: skip
+        (place / name).write_text(f"{content}\n")
+    return {
+        "slack": {"kind": "slack", "api": f"{at}/api", "token_file": "bot", "team": "T0001",
+                  "channel": "C0001", "private": True},
+        "pagerduty": {"kind": "pagerduty", "url": f"{at}/v2/enqueue",
+                      "routing_key_file": "routing", "private": True},
+        "webhook": {"kind": "webhook", "url": f"{at}/webhook", "secret_file": "whsec",
+                    "private": True},
+        "teams": {"kind": "teams", "url_file": "teams", "private": True},
+        "mattermost": {"kind": "mattermost", "url_file": "mattermost", "private": True},
+        "jira": {"kind": "jira", "site": at, "project": "OPS", "user": "bot@example.com",
+                 "token_file": "jira", "private": True},
+    }  # fmt: skip
+
+
+def opened(services: Services, place: Path) -> dict[str, Notifier]:
+    said = channels.read(document(services, place), place)
+    way = GuardedClient(
+        [Allowed.of(one.url, private=one.private) for one in channels.wanted(said)], limit_s=5
+    )
+    found = channels.open_all(said, way, lambda box: mail.Mail(box, way.connect, way.tls))
+    return {one.name: one.notifier for one in found}
+
+
+def letter(notice: Notice, previous: str = "", name: str = "msg_1") -> Letter:
+    return Letter(name, notice, datetime.now(UTC), previous)
+
+
+@pytest.mark.parametrize("name", ["slack", "pagerduty", "webhook", "teams", "mattermost", "jira"])
+@pytest.mark.parametrize("notice", EVERY, ids=lambda one: one.kind.value)
+def test_every_message_is_taken_by_the_published_format(
+    services: Services, tmp_path: Path, name: str, notice: Notice
+) -> None:
+    found = opened(services, tmp_path)[name]
+    reference = found.send(letter(notice))
+    found.send(letter(notice, reference, "msg_2"))
+    assert services.refused == []
+
+
+@pytest.mark.parametrize("name", ["slack", "pagerduty", "webhook", "teams", "mattermost", "jira"])
+@pytest.mark.parametrize(
+    ("status", "headers", "error", "after"),
+    [
+        (429, {"Retry-After": "30"}, NotNow, 30.0),
+        (429, {"Retry-After": "99999999999"}, NotNow, None),
+        (503, {}, NotNow, None),
+        (500, {"Retry-After": "soon"}, NotNow, None),
+        (400, {}, NotTaken, None),
+        (404, {}, NotTaken, None),
+        (302, {"Location": "http://169.254.169.254/"}, NotTaken, None),
+    ],
+)  # fmt: skip
+def test_a_status_says_whether_to_come_again(  # noqa: PLR0917 - one for each column
+    services: Services,
+    tmp_path: Path,
+    name: str,
+    status: int,
+    headers: dict[str, str],
+    error: type[Exception],
+    after: float | None,
+) -> None:
+    services.refuse_next.append((status, headers))
+    with pytest.raises(error) as raised:
+        opened(services, tmp_path)[name].send(letter(ASKED))
+    if after is not None:
+        assert raised.value.after_s == after  # type: ignore[attr-defined]
+    for secret in (chat_services.BOT, chat_services.ROUTING, "jira-token", "sig=x"):
+        assert secret not in str(raised.value)
+
+
+def test_retry_after_may_be_a_date(services: Services, tmp_path: Path) -> None:
+    until = (datetime.now(UTC) + timedelta(seconds=40)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    services.refuse_next.append((429, {"Retry-After": until}))
+    with pytest.raises(NotNow) as raised:
+        opened(services, tmp_path)["slack"].send(letter(OPENED))
+    assert raised.value.after_s is not None
+    assert 30 < raised.value.after_s <= 40
+
+
+def test_slack_posts_a_question_and_changes_that_message_as_it_moves(
+    services: Services, tmp_path: Path
+) -> None:
+    slack = opened(services, tmp_path)["slack"]
+    first = slack.send(letter(OPENED))
+    asked = slack.send(letter(ASKED, first))
+    assert asked != first, "a question is a new message"
+    buttons = services.of("/api/chat.postMessage")[-1]["blocks"][-1]["elements"]
+    assert [one["text"]["text"] for one in buttons] == ["Approve", "Deny", "View details"]
+    assert buttons[0]["value"] == f"{QUESTION.approval} {QUESTION.digest}"
+    assert slack.send(letter(RESOLVED, asked)) == asked
+    [updated] = services.of("/api/chat.update")
+    assert updated["ts"] == asked.partition("/")[2]
+    kinds = [one["action_id"] for one in updated["blocks"][-1]["elements"]]
+    assert kinds == ["details"], "there is nothing to answer any more"
+
+
+def test_slack_tells_an_escalation_in_the_thread_too(services: Services, tmp_path: Path) -> None:
+    slack = opened(services, tmp_path)["slack"]
+    first = slack.send(letter(ASKED))
+    slack.send(letter(ESCALATED, first))
+    reply = services.of("/api/chat.postMessage")[-1]
+    assert (reply["thread_ts"], reply["reply_broadcast"]) == (first.partition("/")[2], True)
+
+
+def test_slack_writes_anew_where_the_message_is_gone(services: Services, tmp_path: Path) -> None:
+    slack = opened(services, tmp_path)["slack"]
+    services.slack_says.append("message_not_found")
+    assert slack.send(letter(RESOLVED, "C0001/1.1")) != "C0001/1.1"
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("internal_error", NotNow), ("channel_not_found", NotTaken), ("invalid_auth", NotTaken)],
+)
+def test_slack_s_codes_say_whether_to_come_again(
+    services: Services, tmp_path: Path, code: str, error: type[Exception]
+) -> None:
+    services.slack_says.append(code)
+    with pytest.raises(error, match=code):
+        opened(services, tmp_path)["slack"].send(letter(OPENED))
+
+
+def test_slack_leads_to_the_page_where_a_signature_is_needed(
+    services: Services, tmp_path: Path
+) -> None:
+    asked = replace(ASKED, question=replace(QUESTION, needs_signature=True))
+    opened(services, tmp_path)["slack"].send(letter(asked))
+    buttons = services.of("/api/chat.postMessage")[-1]["blocks"][-1]["elements"]
+    assert [one["action_id"] for one in buttons] == ["sign", "deny", "details"]
+    assert buttons[0]["url"] == OPENED.page
+    assert "value" not in buttons[0]
+
+
+def test_pagerduty_triggers_acknowledges_and_resolves_one_alert(
+    services: Services, tmp_path: Path
+) -> None:
+    pagerduty = opened(services, tmp_path)["pagerduty"]
+    for notice in (OPENED, HANDLED, RESOLVED):
+        assert pagerduty.send(letter(notice)) == INCIDENT
+    events = services.of("/v2/enqueue")
+    assert [one["event_action"] for one in events] == ["trigger", "acknowledge", "resolve"]
+    assert {one["dedup_key"] for one in events} == {INCIDENT}
+
+
+def test_jira_opens_an_issue_only_where_people_are_needed_and_comments_on_it(
+    services: Services, tmp_path: Path
+) -> None:
+    jira = opened(services, tmp_path)["jira"]
+    assert jira.send(letter(OPENED)) == ""
+    assert services.taken == []
+    assert jira.send(letter(ESCALATED)) == "OPS-7"
+    assert jira.send(letter(RESOLVED, "OPS-7")) == "OPS-7"
+    assert [path for path, _ in services.taken] == [
+        "/rest/api/3/issue", "/rest/api/3/issue/OPS-7/comment",
+    ]  # fmt: skip
+
+
+def test_a_webhook_has_the_same_id_each_time_it_is_tried(
+    services: Services, tmp_path: Path
+) -> None:
+    hook = opened(services, tmp_path)["webhook"]
+    hook.send(letter(OPENED, name="msg_a"))
+    hook.send(letter(OPENED, name="msg_a"))
+    assert [one["webhook-id"] for one in services.headers] == ["msg_a", "msg_a"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "pigeon"},
+        {"kind": "slack"},
+        {"kind": "webhook", "url": "https://example.com", "secret_file": "missing"},
+        {"kind": "webhook", "url": "https://example.com", "secret_file": "short"},
+        {"kind": "pagerduty", "routing_key_file": "short", "colour": "red"},
+        {"kind": "email", "server": "smtp://a:25", "from": "a@b", "to": ["c@d"], "tls": "none",
+         "user": "x", "password_file": "short"},
+        {"kind": "email", "server": "smtp://a:25", "from": "nobody", "to": ["c@d"]},
+    ],
+)  # fmt: skip
+def test_a_channel_that_says_something_wrong_is_refused(
+    services: Services, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    (tmp_path / "short").write_text("c2hvcnQ=")
+    way = GuardedClient([])
+    with pytest.raises(ChannelWrong):
+        channels.open_all(
+            channels.read({"one": change}, tmp_path),
+            way,
+            lambda box: mail.Mail(box, way.connect, way.tls),
+        )
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[mail_server.MailServer]:
+    with mail_server.running(tmp_path) as running:
+        yield running
+
+
+def mailer(post: mail_server.MailServer, **changes: Any) -> mail.Mail:
+    server = f"smtp://127.0.0.1:{post.port}"
+    box = replace(
+        mail.Mailbox(server, "SentienGuard <sg@example.com>", ("ops@example.com",), "bot",
+                     "mail-password"),
+        **changes,
+    )  # fmt: skip
+    context = ssl.create_default_context(cafile=str(post.ca))
+    way = GuardedClient([Allowed.of(server, private=True)], limit_s=5, tls=context)
+    return mail.Mail(box, way.connect, context)
+
+
+def test_mail_is_handed_in_under_tls_as_one_thread(post: mail_server.MailServer) -> None:
+    first = mailer(post).send(letter(OPENED, name="msg_a"))
+    mailer(post).send(letter(RESOLVED, first, "msg_b"))
+    one, two = (
+        email.message_from_bytes(found, policy=email.policy.default) for found in post.mails
+    )
+    assert one["Message-ID"] == "<msg_a@example.com>" == first
+    assert one["References"] == two["References"]
+    assert one["Auto-Submitted"] == "auto-generated"
+    assert one.get_content_type() == "text/plain"
+    assert HOSTILE in one.get_content()
+    assert "AUTH tls" in post.heard
+    assert not [one for one in post.heard if one in {"MAIL", "AUTH", "DATA"}], "in the clear"
+
+
+def test_mail_headers_take_no_line_break(post: mail_server.MailServer) -> None:
+    evil = replace(OPENED, title="a\r\nBcc: evil@example.com\r\n\r\nbody")
+    mailer(post).send(letter(evil))
+    [found] = post.mails
+    message = email.message_from_bytes(found, policy=email.policy.default)
+    assert message["Bcc"] is None
+    assert "Bcc: evil@example.com" in message["Subject"]
+
+
+def test_mail_without_tls_is_not_sent_unless_the_owner_said_so(
+    post: mail_server.MailServer,
+) -> None:
+    post.offers_tls = False
+    with pytest.raises(NotTaken):
+        mailer(post).send(letter(OPENED))
+    assert post.mails == []
+    mailer(post, user="", password="", tls=False).send(letter(OPENED))
+    assert len(post.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "error"),
+    [
+        ("RCPT", b"450 busy", NotNow),
+        ("RCPT", b"550 nobody", NotTaken),
+        ("MAIL", b"451 later", NotNow),
+        ("DATA", b"554 no", NotTaken),
+        ("AUTH", b"535 no", NotTaken),
+        ("AUTH", b"454 later", NotNow),
+    ],
+)
+def test_a_reply_says_whether_to_come_again(
+    post: mail_server.MailServer, command: str, reply: bytes, error: type[Exception]
+) -> None:
+    post.replies[command] = [reply]
+    with pytest.raises(error) as raised:
+        mailer(post).send(letter(OPENED))
+    assert "mail-password" not in str(raised.value)
+
+
+def test_a_mail_server_with_another_certificate_is_not_believed(
+    post: mail_server.MailServer,
+) -> None:
+    found = mailer(post)
+    found._tls = ssl.create_default_context()
+    with pytest.raises(NotNow):
+        found.send(letter(OPENED))
+    assert post.mails == []
