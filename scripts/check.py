@@ -59,10 +59,19 @@ PROMETHEUS = Program(("prometheus",), "prometheus")
 ALERTMANAGER = Program(("prometheus-alertmanager", "alertmanager"), "prometheus-alertmanager")
 REDIS = Program(("redis-server",), "redis-server")
 NGINX = Program(("nginx", "/usr/sbin/nginx"), "nginx-light")
+HAPROXY = Program(("haproxy", "/usr/sbin/haproxy"), "haproxy")  # for its playbooks
+DNSMASQ = Program(("dnsmasq", "/usr/sbin/dnsmasq"), "dnsmasq-base")  # a name server to restart
 MARIADB = Program(("mariadbd", "/usr/sbin/mariadbd"), "mariadb-server")
+FAKETIME = Program(("faketime",), "faketime")  # for playbooks of databases: hours pass at once
 RABBITMQ = Program(("/usr/lib/rabbitmq/bin/rabbitmq-server",), "rabbitmq-server")
 JOURNAL = Program(("/lib/systemd/systemd-journal-remote",), "systemd-journal-remote")
+SYSTEMD = Program(("systemd-analyze",), "systemd")  # judges our units
+DBUS = Program(("dbus-daemon",), "dbus-daemon")
 TCPDUMP = Program(("tcpdump",), "tcpdump")
+NSPAWN = Program(("systemd-nspawn",), "systemd-container")  # throw-away hosts of drills
+DEBOOTSTRAP = Program(("debootstrap", "/usr/sbin/debootstrap"), "debootstrap")
+SSHD = Program(("sshd", "/usr/sbin/sshd"), "openssh-server")
+KUBECTL = Program(("kubectl",), "kubernetes-client")
 CHROMIUM = Program(("chromium", "chromium-browser", "google-chrome"), "chromium")
 NPM = Program(("npm",))
 
@@ -126,8 +135,8 @@ def always() -> list[Suite]:
         pytest_suite(
             "integration",
             needs=(
-                *(OPENSSL, POSTGRESQL, SSH_KEYGEN, STRACE, PROMETHEUS, ALERTMANAGER),
-                *(REDIS, NGINX, MARIADB, RABBITMQ, TCPDUMP),
+                *(OPENSSL, SYSTEMD, POSTGRESQL, SSH_KEYGEN, STRACE, PROMETHEUS, ALERTMANAGER),
+                *(REDIS, NGINX, MARIADB, RABBITMQ, TCPDUMP, SSHD, KUBECTL, DBUS),
             ),
         ),
         pytest_suite("replicas", needs=(OPENSSL, POSTGRESQL)),
@@ -139,14 +148,20 @@ def always() -> list[Suite]:
         pytest_suite("simulation"),
         Suite("ui", "ui/package.json", npm_commands(), needs=(NPM,), cwd=ROOT / "ui"),
         pytest_suite("browser", needs=(CHROMIUM,)),
-        pytest_suite("playbooks"),
+        pytest_suite(
+            "playbooks",
+            needs=(
+                *(POSTGRESQL, MARIADB, FAKETIME),
+                *(REDIS, NGINX, HAPROXY, RABBITMQ, DNSMASQ, PROMETHEUS, OPENSSL),
+            ),
+        ),
         pytest_suite("docs"),
     ]
 
 
 def only_when_thorough() -> list[Suite]:
     """List the suites that take too long for every change."""
-    return [pytest_suite("thorough", needs=(OPENSSL, SSH_KEYGEN, STRACE))]
+    return [pytest_suite("thorough", needs=(OPENSSL, SSH_KEYGEN, STRACE, NSPAWN, DEBOOTSTRAP))]
 
 
 def tool(name: str, *arguments: str) -> tuple[str, ...]:

@@ -17,5 +17,6 @@ export default defineConfig(({ mode }) => ({
     environment: "jsdom",
     setupFiles: ["src/testing/setup.ts"],
     css: false,
+    testTimeout: 20_000,
   },
 }));

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tests.attacks.dispatch_approvals import approve, deliver_later
+from tests.attacks.dispatch_passkeys import approved_by_passkey, passkey_touched_for_something_else
 from tests.attacks.dispatch_scene import BUDGET, Scene
 from tests.support import execution
 from tests.support.seed_dispatch import SeedScene
@@ -138,6 +139,7 @@ def running_order_stopped(scene: Scene) -> int:
 RIGHT = (
     Allowed("an honest order", honest_order, seed=seed_honest_order),
     Allowed("the same, approved by two people as its playbook asks", approved_by_two_people),
+    Allowed("the same, approved by a passkey that the root names", approved_by_passkey),
     Allowed(
         "the same, the host's clock 10 minutes slow",
         clock_ten_minutes_slow,
@@ -159,6 +161,10 @@ REMAINS = (
         BUDGET,
     ),
     Allowed("pass a gate for people where the root lists no approver", gate_without_approvers),
+    Allowed(
+        "have a person touch their passkey on our own page for something else, and approve by it",
+        passkey_touched_for_something_else,
+    ),
     Allowed(
         "deliver an approved order later, while its approvals last: a day at most",
         approval_kept_while_it_lasts,

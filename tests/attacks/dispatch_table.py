@@ -18,6 +18,7 @@ from tests.attacks import (
     dispatch_catalogues,
     dispatch_limits,
     dispatch_orders,
+    dispatch_passkeys,
     dispatch_remains,
     dispatch_stops,
     dispatch_trust,
@@ -46,6 +47,7 @@ _EVERY = {
         dispatch_trust,
         dispatch_limits,
         dispatch_approvals,
+        dispatch_passkeys,
     )
     for attack in family.ATTACKS
 }

@@ -11,7 +11,7 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"tests.contract.stores_{cases}_cases"
-        for cases in ("agent", "alert", "care", "incident", "order", "people")
+        for cases in ("access", "agent", "alert", "care", "figures", "incident", "order", "people")
     ),
     "tests.contract.audit_log_cases",
 )

@@ -1,9 +1,10 @@
-"""What ports.topology_store and outside_logs promise, on every engine."""
+"""What ports.topology_store, outside_logs and change_store promise, on every engine."""
 
 import dataclasses
 from datetime import timedelta
 
 from sentienguard.adapters.sql_store import Database
+from sentienguard.model.evidence import Changed
 from sentienguard.model.topology import CallKind, Edge
 from sentienguard.ports.outside_logs import NewLine
 from tests.contract.stores_nouns import NOW, later
@@ -79,3 +80,41 @@ class OutsideLogCases:
         database.outside_logs.put([line(1), line(100)])
         assert database.outside_logs.forget(later(50)) == 1
         assert len(database.outside_logs.list(["drill"], host=None, before=None, limit=9)) == 1
+
+    def test_lines_of_a_time_come_newest_first_and_bounded(self, database: Database) -> None:
+        wanted = [line(number) for number in (10, 20, 30, 40)]
+        database.outside_logs.put([*wanted, line(25, environment="production")])
+        between = database.outside_logs.between
+        assert list(between("drill", wanted[1].at, wanted[3].at, limit=9)) == [wanted[2], wanted[1]]
+        assert list(between("drill", wanted[0].at, wanted[3].at, limit=1)) == [wanted[2]]
+
+
+class ChangeCases:
+    def test_a_change_is_kept_once_however_often_it_is_told(self, database: Database) -> None:
+        assert database.changes.put("drill", [change(1), change(2)], received_at=NOW) == 2
+        again = dataclasses.replace(change(1), summary="told otherwise")
+        assert database.changes.put("drill", [again, change(3)], received_at=later(9)) == 1
+        assert database.changes.put("drill", [], received_at=NOW) == 0
+        found = database.changes.between("drill", NOW, later(99), limit=9)
+        assert list(found) == [change(3), change(2), change(1)]
+
+    def test_environments_and_times_are_apart(self, database: Database) -> None:
+        database.changes.put("drill", [change(1), change(2), change(3)], received_at=NOW)
+        assert database.changes.put("production", [change(1)], received_at=NOW) == 1
+        between = database.changes.between
+        assert list(between("drill", later(2), later(3), limit=9)) == [change(2)]
+        assert list(between("drill", NOW, later(99), limit=1)) == [change(3)]
+        assert list(between("production", NOW, later(99), limit=9)) == [change(1)]
+
+    def test_what_took_effect_long_ago_is_dropped(self, database: Database) -> None:
+        database.changes.put("drill", [change(1), change(50)], received_at=NOW)
+        assert database.changes.forget(later(10)) == 1
+        assert list(database.changes.between("drill", NOW, later(99), limit=9)) == [change(50)]
+
+    def test_the_same_change_from_many_threads_is_kept_once(self, database: Database) -> None:
+        told = at_once(lambda _n: database.changes.put("drill", [change(1)], received_at=NOW))
+        assert sum(told) == 1
+
+
+def change(number: int) -> Changed:
+    return Changed(f"c{number}", later(number), "orders", "deploy", "v1", "ci", "ships it")

@@ -184,59 +184,24 @@ class UserCases:
 
     def test_roles_are_replaced_at_once(self, database: Database) -> None:
         database.users.add("anna", "correct horse battery", {"production": Role.ADMINISTRATOR})
-        database.users.open_session("anna", "tok", at=NOW, expires_at=later(60))
         changed = database.users.set_roles("anna", {"staging": Role.OBSERVER})
         assert changed.roles == {"staging": Role.OBSERVER}
-        assert database.users.by_token("tok", at=NOW) == changed
+        assert database.users.get("anna") == changed
+
+    def test_the_end_of_a_role_comes_back_and_goes_with_it(self, database: Database) -> None:
+        roles, ends = {"staging": Role.AUDITOR, "*": Role.OBSERVER}, {"staging": later(60)}
+        assert database.users.add("anna", "correct horse battery", roles, ends).ends == ends
+        assert database.users.get("anna") == User("anna", roles, ends)
+        assert database.users.set_roles("anna", roles).ends == {}
+        assert database.users.get("anna").ends == {}
 
     def test_an_unknown_user_is_said_to_be_unknown(self, database: Database) -> None:
         for call in (
             lambda: database.users.get("nobody"),
             lambda: database.users.set_roles("nobody", {}),
-            lambda: database.users.open_session("nobody", "t", at=NOW, expires_at=later(1)),
         ):
             with pytest.raises(NoSuchUser):
                 call()
-        assert database.users.revoke_all("nobody") == 0
-
-    def test_a_session_lasts_until_its_end(self, database: Database) -> None:
-        database.users.add("anna", "correct horse battery", {})
-        database.users.open_session("anna", "tok", at=NOW, expires_at=later(60))
-        assert database.users.by_token("tok", at=later(59.999999)).name == "anna"
-        with pytest.raises(NotAuthenticated):
-            database.users.by_token("tok", at=later(60))
-
-    @pytest.mark.parametrize("token", ["", "other", "TOK", "\x00", "\ud800"])
-    def test_another_token_opens_nothing(self, database: Database, token: str) -> None:
-        database.users.add("anna", "correct horse battery", {})
-        database.users.open_session("anna", "tok", at=NOW, expires_at=later(60))
-        with pytest.raises(NotAuthenticated):
-            database.users.by_token(token, at=NOW)
-        database.users.revoke(token)
-        assert database.users.by_token("tok", at=NOW).name == "anna"
-
-    def test_a_token_in_use_is_not_given_to_another(self, database: Database) -> None:
-        for name in ("anna", "bert"):
-            database.users.add(name, "correct horse battery", {})
-        database.users.open_session("anna", "tok", at=NOW, expires_at=later(60))
-        with pytest.raises(errors.Rejected, match="in use"):
-            database.users.open_session("bert", "tok", at=NOW, expires_at=later(60))
-        assert database.users.by_token("tok", at=NOW).name == "anna"
-
-    def test_revoking_ends_one_session_or_all_of_a_user(self, database: Database) -> None:
-        for name in ("anna", "bert"):
-            database.users.add(name, "correct horse battery", {})
-        for name, token in (("anna", "1"), ("anna", "2"), ("anna", "3"), ("bert", "4")):
-            database.users.open_session(name, token, at=NOW, expires_at=later(60))
-        database.users.revoke("1")
-        with pytest.raises(NotAuthenticated):
-            database.users.by_token("1", at=NOW)
-        assert database.users.by_token("2", at=NOW).name == "anna"
-        assert database.users.revoke_all("anna") == 2
-        for token in ("2", "3"):
-            with pytest.raises(NotAuthenticated):
-                database.users.by_token(token, at=NOW)
-        assert database.users.by_token("4", at=NOW).name == "bert"
 
 
 class SwitchCases:

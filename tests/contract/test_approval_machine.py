@@ -70,7 +70,7 @@ class Centre:
         self.live = types.SimpleNamespace(changed=lambda *_: None)
         self.bells = types.SimpleNamespace(ring=lambda _: None)
         self.counters = types.SimpleNamespace(add=lambda *_: None)
-        self.trust = types.SimpleNamespace(seal_order=lambda order, nonce, seq: {"order": order})
+        self.trust = types.SimpleNamespace(seal_order=lambda order, *_, **__: {"order": order})
 
     def now(self):
         return nouns.NOW + self.passed

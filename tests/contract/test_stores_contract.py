@@ -1,13 +1,17 @@
 """Run the cases of the stores on SQLite."""
 
 from tests.contract import (
+    stores_access_cases,
     stores_agent_cases,
     stores_alert_cases,
     stores_care_cases,
+    stores_figures_cases,
     stores_incident_cases,
+    stores_notice_cases,
     stores_order_cases,
     stores_outside_cases,
     stores_people_cases,
+    stores_spell_cases,
 )
 
 
@@ -16,6 +20,10 @@ class TestIncidents(stores_incident_cases.IncidentCases):
 
 
 class TestOrders(stores_order_cases.OrderCases):
+    pass
+
+
+class TestSpells(stores_spell_cases.SpellCases):
     pass
 
 
@@ -28,6 +36,14 @@ class TestAgents(stores_agent_cases.AgentCases):
 
 
 class TestUsers(stores_people_cases.UserCases):
+    pass
+
+
+class TestSessions(stores_access_cases.SessionCases):
+    pass
+
+
+class TestFactors(stores_access_cases.FactorCases):
     pass
 
 
@@ -51,11 +67,27 @@ class TestCare(stores_care_cases.CareCases):
     pass
 
 
+class TestFigures(stores_figures_cases.FiguresCases):
+    pass
+
+
 class TestTopology(stores_outside_cases.TopologyCases):
     pass
 
 
+class TestOutbox(stores_notice_cases.OutboxCases):
+    pass
+
+
+class TestChatIdentities(stores_notice_cases.ChatIdentityCases):
+    pass
+
+
 class TestOutsideLogs(stores_outside_cases.OutsideLogCases):
+    pass
+
+
+class TestChanges(stores_outside_cases.ChangeCases):
     pass
 
 

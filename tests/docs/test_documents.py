@@ -249,7 +249,7 @@ def test_every_page_is_listed():
 
 GROUPS = (
     r"(?:agent(?=\.statsd_)|system|service|certificate|log|probe|software|database|redis|nginx"
-    r"|rabbitmq)"
+    r"|rabbitmq|systemd(?=\.unit))"
 )
 
 

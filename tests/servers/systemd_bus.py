@@ -12,7 +12,7 @@ import pathlib
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tests.servers import programs
 
@@ -88,7 +88,7 @@ class Peer:
                 return answer[4:-1].decode() if found.get(8) == "s" else ""
 
     def send(
-        self, kind: int, fields: dict[int, tuple[str, str | int]], signature: str, body: bytes
+        self, kind: int, fields: Mapping[int, tuple[str, str | int]], signature: str, body: bytes
     ) -> int:
         """Send a message; return its serial."""
         self._serial += 1

@@ -22,7 +22,7 @@ from sentienguard.agent import lean, private_files
 from sentienguard.model import ids, order, playbook
 from sentienguard.playbook import parse
 from sentienguard.trust import catalogue as catalogues
-from sentienguard.trust import delegation, dsse
+from sentienguard.trust import delegation, dsse, passkeys
 from sentienguard.trust import order as orders
 from sentienguard.trust import root as roots
 from sentienguard.trust.keys import SigningKey
@@ -49,6 +49,7 @@ class Centre:
         self.root_key, self.signer, self.dispatch, self.log = (key(n) for n in (1, 2, 3, 4))
         self.second_signer = key(5)
         self.approvers = [key(20 + n) for n in range(approvers)]
+        self.passkeys: list[passkeys.ApproverKey] = []  # that approve besides
         self.threshold = threshold
         self.delegations: dict[str, delegation.Delegation] = {}  # limits of signers by key id
         self.seq = 0
@@ -68,10 +69,14 @@ class Centre:
                 ),
                 roots.RoleName.DISPATCH: ([self.dispatch.public], 1),
                 roots.RoleName.LOG: ([self.log.public], 1),
-                roots.RoleName.APPROVER: (people, min(2, len(people)) or 1),
+                roots.RoleName.APPROVER: (
+                    people,
+                    min(2, len(people) + len(self.passkeys)) or 1,
+                ),
             },
             log_origin=ORIGIN,
             delegations=self.delegations,
+            passkeys=self.passkeys,
         )
         return dsse.seal(roots.PAYLOAD_TYPE, payload, [self.root_key])
 

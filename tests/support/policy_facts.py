@@ -6,7 +6,7 @@ Called by tests/kernel and tests/unit/decide.
 import dataclasses
 import random
 
-from sentienguard.model import decision, ids, playbook
+from sentienguard.model import decision, evidence, ids, playbook
 from sentienguard.stages.decide import facts as facing
 from sentienguard.stages.decide import settings
 from tests.support import decide_cases
@@ -66,7 +66,14 @@ def some(chance: random.Random) -> facing.PolicyFacts:
             fleet_starts_last_hour=chance.choice([0] * 9 + [19, 20] if kind else [0, 19, 20, 21]),
         ),
         settings=LINES if kind else _lines(chance),
+        blame=_blame(chance) if seldom() or not kind else None,
     )
+
+
+def _blame(chance: random.Random) -> evidence.Blame | None:
+    sure = chance.choice([0.0, 0.49, 0.5, 0.51, 0.9, 1.0])
+    found = evidence.Blame("service:db", ("db-1",), sure, is_here=chance.random() < 0.5)
+    return chance.choice([None, found])
 
 
 def _confidence(chance: random.Random, *, high: bool) -> decision.Confidence:
@@ -83,13 +90,18 @@ def _record(chance: random.Random, *, good: bool) -> facing.TrackRecord:
             proven_runs=20,
             proven_verified=chance.choice([0, 17, 18, 20]),
             failures_in_row=chance.choice([0] * 9 + [1, 2]),
+            failed=chance.choice([0] * 6 + [1, 2]),
+            since_failure=chance.choice([None, None, 0, 4, 5, 9]),
+            explained=chance.choice([0, 0, 2]),
+            elsewhere=chance.choice([0, 7]),
         )
     runs = chance.choice([0, 10, 20])
     return facing.TrackRecord(
         verified=chance.choice([0, 0, 1, 4, 5]), failed=chance.randint(0, 2),
         harmful=chance.choice([0, 0, 0, 1]), dry_runs=chance.randint(0, 4), proven_runs=runs,
         proven_verified=chance.randint(0, runs), failures_in_row=chance.choice([0, 0, 1, 2, 3]),
-        failures_on_host=chance.choice([0, 0, 1, 2]),
+        failures_on_host=chance.choice([0, 0, 1, 2]), explained=chance.choice([0, 2]),
+        since_failure=chance.choice([None, 0, 1, 5]), elsewhere=chance.choice([0, 7]),
     )  # fmt: skip
 
 

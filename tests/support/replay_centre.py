@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from sentienguard.adapters.audit_files.log import AuditFiles
+from sentienguard.flow import diagnosing
 from sentienguard.flow.deciding import Deciding
 from sentienguard.flow.ledger import Ledger
 from sentienguard.flow.replaying import Replay, Replaying
@@ -39,6 +40,7 @@ from sentienguard.stages.decide.retrieval.shelf import Vectors
 from sentienguard.stages.observe import payload
 from sentienguard.trust import keys
 from tests.support import decide_cases as cases
+from tests.support import diagnosis_world
 from tests.support.match_library import HashedWords
 
 PLAYBOOKS = tuple(
@@ -62,6 +64,7 @@ class Facts:
     maintained: bool = False
     vectors: bool = False
     verified_runs_needed: int = 5
+    adviser_may: str = "shown"
     texts: tuple[str, ...] = ()
     processes: tuple[ProcessUse, ...] = (ProcessUse(4711, "report-gen", 99.0, 10_000_000),)
     recent: tuple[float, ...] = (61.25, 70.1, 98.0)
@@ -146,8 +149,11 @@ def opened(directory: Path, facts: Facts) -> Iterator[Any]:
                 service_budget_per_hour=3,
                 fleet_budget_per_hour=20,
                 approval_minutes=15,
+                two_person_risk="none",
+                adviser_may=facts.adviser_may,
             ),
             clock=clock,
+            trust=SimpleNamespace(approvers_needed=0),
             environments=("drill", "production"),
             incidents=Incidents(),
             log=log,
@@ -208,6 +214,13 @@ def decide(centre: Any, wanted: Incident) -> None:
     """Decide an incident."""
     samples = SimpleNamespace(recent_samples=lambda _agent: ())
     Deciding(centre, samples, versions=VERSIONS).decide(wanted)
+
+
+def diagnose_and_decide(centre: Any, wanted: Incident, world: diagnosis_world.World) -> None:
+    """Decide an incident with what can be seen around it."""
+    samples: Any = SimpleNamespace(recent_samples=lambda _agent: ())
+    around = diagnosing.Diagnosing(world.centre(), samples, world.sources())
+    Deciding(centre, samples, versions=VERSIONS, diagnosing=around).decide(wanted)
 
 
 def replay(centre: Any, wanted: Incident, document: object = None) -> Replay:

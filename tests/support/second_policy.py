@@ -6,6 +6,7 @@ answer is the least of them. When this and `stages.decide.policy` disagree, one 
 is wrong.
 """
 
+import math
 import re
 from typing import Any
 
@@ -38,6 +39,7 @@ def heights(facts: Any) -> dict[str, int]:
         "freeze": PEOPLE if now.frozen else RUN,
         "parameters": RUN if len(facts.missing) == 0 else PEOPLE,
         "audit": RUN if now.audit_healthy else PEOPLE,
+        "diagnosis": _cause(facts.blame, lines.blame_from),
         "once": RUN,
         **dict.fromkeys(("risk", "approval_gate", "idempotence", "exclusions"), PEOPLE),
         "earned_autonomy": PEOPLE,
@@ -68,6 +70,11 @@ def _band(confidence: Any, lines: Any) -> int:
     return sum(confidence.value >= floor for floor in floors)
 
 
+def _cause(blame: Any, least: float) -> int:
+    elsewhere = blame is not None and not blame.is_here
+    return ASK if elsewhere and not blame.confidence < least else RUN
+
+
 def _earned(facts: Any, record: Any, lines: Any) -> int:
     """Autonomy is earned: the paragraph below the table."""
     if record.harmful > 0:
@@ -75,13 +82,30 @@ def _earned(facts: Any, record: Any, lines: Any) -> int:
     proven = record.proven_runs > 0 and (
         record.proven_verified / record.proven_runs >= lines.proving_share
     )
-    if record.verified >= lines.autonomy_successes:
+    lately = record.verified if record.since_failure is None else record.since_failure
+    if lately >= lines.autonomy_successes and (
+        record.failed == 0 or _surely(record, lines.autonomy_low)
+    ):
         return RUN
     if proven and facts.environment == lines.drill_environment:
         return RUN
     if proven or record.verified > 0:
         return ASK
     return ASK if record.dry_runs >= lines.shadow_runs else DRY_RUN
+
+
+def _surely(record: Any, low: float) -> bool:
+    """Integrate the posterior below `low` by Simpson's rule: at most 5 % may lie there."""
+    a, b = 3.4 + record.verified, 0.6 + record.failed
+    scale = math.gamma(a + b) / (math.gamma(a) * math.gamma(b))
+    pieces = 2_000
+    wide = low / pieces
+    inner = sum(
+        (4 if n % 2 else 2) * (n * wide) ** (a - 1) * (1 - n * wide) ** (b - 1)
+        for n in range(1, pieces)
+    )
+    last = low ** (a - 1) * (1 - low) ** (b - 1)
+    return scale * wide / 3 * (inner + last) <= 0.05
 
 
 def _set(tags: Any, *names: str) -> bool:

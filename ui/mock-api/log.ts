@@ -1,6 +1,6 @@
 // A real RFC 6962 tree over the mock's entries, so that proofs in the browser really verify.
 import { createHash } from "node:crypto";
-import type { AuditEntry, Checkpoint, Proof } from "../src/api/types.ts";
+import type { AuditEntry, Checkpoint, Exposure, Proof } from "../src/api/types.ts";
 
 const ORIGIN = "sentienguard/mock";
 
@@ -50,6 +50,25 @@ export class Log {
       note: this.note(),
       cosigned_by: ["prod-db-03.us-east-1", "prod-web-01.us-east-1"],
       exposure_s: 11.4,
+    };
+  }
+
+  exposure(seenAt: string): Exposure {
+    const size = this.leaves.length;
+    const covered = Math.max(size - 3, 0);
+    return {
+      policy: "2 agents and 1 external",
+      size,
+      covered,
+      exposed: size - covered,
+      covered_at: seenAt,
+      window_s: size > covered ? 11.4 : null,
+      lacking: "",
+      witnesses: [
+        { name: "prod-db-03.us-east-1", sort: "agent", size, at: seenAt, problem: "" },
+        { name: "prod-web-01.us-east-1", sort: "agent", size, at: seenAt, problem: "" },
+        { name: "bucket", sort: "s3", size: covered, at: seenAt, problem: "" },
+      ],
     };
   }
 

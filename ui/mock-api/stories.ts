@@ -157,9 +157,9 @@ function makeResolved(at: number, log: Log): api.Story {
           "system.disk_free_bytes[/var]": 5.2 * GIB, "system.inode_usage_percent[/var]": 12.4, "service.healthy[postgresql]": 1,
         },
         top_processes: [
-          { pid: 2211, name: "postgres", cpu_percent: 31.2, memory_bytes: 6.1 * GIB },
-          { pid: 911, name: "rsyslogd", cpu_percent: 7.9, memory_bytes: 91 * MIB },
-          { pid: 40_112, name: "backup.sh", cpu_percent: 2.1, memory_bytes: 18 * MIB },
+          { pid: 2211, name: "postgres", cpu_percent: 31.2, memory_bytes: 6.1 * GIB, io_bytes_per_s: 0 },
+          { pid: 911, name: "rsyslogd", cpu_percent: 7.9, memory_bytes: 91 * MIB, io_bytes_per_s: 0 },
+          { pid: 40_112, name: "backup.sh", cpu_percent: 2.1, memory_bytes: 18 * MIB, io_bytes_per_s: 0 },
         ],
         top_paths: [
           { path: "/var/log/postgresql/postgresql-15-main.log.1", bytes: 8.3 * GIB, growth_bytes_per_hour: 0 },
@@ -238,7 +238,7 @@ function makeRolledBack(at: number, log: Log): api.Story {
       verdicts: verdicts("RUN_AND_VERIFY", { static_risk: "A restart is a WARNING action: the centre confirms." }),
       evidence: {
         taken_at: iso(at + 700), recent, related: { "service.up[checkout]": 1, "system.cpu_percent": 11 },
-        top_processes: [{ pid: 871, name: "checkout", cpu_percent: 99.7, memory_bytes: 512 * MIB }], top_paths: [],
+        top_processes: [{ pid: 871, name: "checkout", cpu_percent: 99.7, memory_bytes: 512 * MIB, io_bytes_per_s: 0 }], top_paths: [],
         log_lines: [{ at: iso(at - 30_000), file: "/var/log/checkout.log", text: "ERROR upstream payment-api: connection refused (10.2.0.14:8443)" }],
         similar: [], text: "The service checkout on prod-web-01 runs but its health check fails.",
       },
@@ -306,7 +306,7 @@ function makeAwaiting(at: number, log: Log): api.Story {
       evidence: {
         taken_at: iso(at + 800), recent: readings(at - 900, 42.3, 6, 98),
         related: { "system.cpu_percent": 71.9, "system.memory_percent": 80.2 },
-        top_processes: [{ pid: 2211, name: "postgres", cpu_percent: 66.4, memory_bytes: 11 * GIB }], top_paths: [],
+        top_processes: [{ pid: 2211, name: "postgres", cpu_percent: 66.4, memory_bytes: 11 * GIB, io_bytes_per_s: 0 }], top_paths: [],
         log_lines: [{ at: iso(at - 5000), file: "/var/log/postgresql/postgresql-15-main.log", text: "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute" }],
         similar: [], text: "The PostgreSQL connection pool of orders on prod-db-01 is used to 98 percent.",
       },
@@ -316,6 +316,7 @@ function makeAwaiting(at: number, log: Log): api.Story {
       question: "End idle sessions of orders on prod-db-01?",
       reason: "postgres_connection_reset 1.2.0 would end sessions idle for 300s or more (about 61 of 98). It takes about 5 s and cannot be undone: clients reconnect.",
       opened_at: iso(at + 1300), expires_at: iso(at + minutes(15)), status: "pending", decided_by: null, decided_at: null, note: "",
+      parameters: {}, needed: 1, agreed: [], signed: false,
     },
     order: null,
     timeline: tell(log, id, [
@@ -352,7 +353,7 @@ function makeMitigating(at: number, log: Log): api.Story {
       verdicts: verdicts("RUN", {}).map((verdict) => ({ ...verdict, deciding: true })),
       evidence: {
         taken_at: iso(at + 600), recent: readings(at - 500, 61, 5, 93.4), related: {}, top_paths: [], log_lines: [],
-        top_processes: [{ pid: 300, name: "cache", cpu_percent: 12, memory_bytes: 13 * GIB }], similar: [],
+        top_processes: [{ pid: 300, name: "cache", cpu_percent: 12, memory_bytes: 13 * GIB, io_bytes_per_s: 0 }], similar: [],
         text: "Memory of staging-cache-02 is at 93.4 percent.",
       },
     },

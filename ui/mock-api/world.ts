@@ -1,5 +1,7 @@
 // The pretend control plane: state and the answers to every request of the public API.
 import type * as api from "../src/api/types.ts";
+import { diagnosisOf } from "./diagnoses.ts";
+import { calibrationOf, packageAt, replayOf, SETTINGS, trendsAt, versionsOf } from "./figures.ts";
 import { Log } from "./log.ts";
 import { CACHE, DISK, makeStories, playbookDigest, POOL, readings, RESTART } from "./stories.ts";
 
@@ -22,13 +24,14 @@ export class World {
     name: "ana@example.com",
     roles: { "*": "administrator" },
     permissions: {
-      "*": ["view", "decide_approval", "run_playbook", "stop_execution", "freeze", "manage_users", "silence", "handle_incident"],
+      "*": ["view", "decide_approval", "run_playbook", "stop_execution", "freeze", "manage_users", "silence", "handle_incident", "export_evidence", "change_settings"],
     },
     evaluation_trust: true,
   };
   windows: Record<Kind, api.Window[]> = { silences: [], maintenance: [] };
   alerts: api.Alert[];
   edges: api.Edge[];
+  packages: api.EvidencePackage[];
   onChange: (change: Change) => void = () => undefined;
   private readonly now: () => Date;
 
@@ -44,6 +47,7 @@ export class World {
     this.older = olderThan(at - 27 * 3_600_000);
     this.alerts = alertsAt(at, told.resolved.incident.id);
     this.edges = edgesAt(at);
+    this.packages = [packageAt(at, "working"), packageAt(at, "done"), packageAt(at, "failed", { detail: "the disk is full" })];
   }
 
   /** Answer one request; `path` is what follows /api/v1. */
@@ -59,11 +63,23 @@ export class World {
       case "GET auth":
         return ok(this.me);
       case "GET overview":
-        return ok(this.overview());
+        return ok(id === "trends" ? trendsAt(this.now().getTime(), Number(query.get("days") ?? 30)) : this.overview());
+      case "GET calibration":
+        return ok(calibrationOf(Number(query.get("days") ?? 90), query.get("playbook")));
+      case "GET settings":
+        return ok(SETTINGS);
+      case "GET evidence":
+        return ok(verb === "download" ? { zip: true } : { items: this.packages });
+      case "POST evidence":
+        this.packages.unshift(packageAt(this.now().getTime(), "waiting", body as Partial<api.EvidencePackage>));
+        return { status: 202, body: this.packages[0] };
       case "GET incidents":
         if (id === "") return ok(this.incidents(query));
+        if (verb === "diagnosis") return this.diagnosis(id);
+        if (verb === "replay") return this.replay(id, false);
         return verb === "record" ? ok({ incident_id: id }) : this.story(id);
       case "POST incidents":
+        if (verb === "replay") return this.replay(id, true);
         return verb === "stop" ? this.stop(id) : this.handle(id, verb, body as Said);
       case "GET alerts":
         return ok({ items: this.alerts, before: null } satisfies api.AlertPage);
@@ -85,9 +101,14 @@ export class World {
       case "POST approvals":
         return this.decide(id, verb, (body as { note: string }).note);
       case "GET playbooks":
-        return id === "" ? ok({ items: PLAYBOOKS }) : this.playbook(id);
+        if (verb === "incidents") return ok(this.decided(id));
+        return id === "" ? ok({ items: PLAYBOOKS }) : this.playbook(id, verb);
+      case "POST playbooks":
+        return { status: 201, body: this.stories[0]?.incident };
       case "GET hosts":
-        return ok(id === "" ? { items: this.hosts() } : this.series(query));
+        if (id === "") return ok({ items: this.hosts() });
+        if (verb === "outside") return ok(path.endsWith("/readings") ? this.series(query) : this.outside());
+        return verb === "series" ? ok(this.series(query)) : this.host(id);
       case "GET audit":
       case "POST audit":
         return this.audit(id, verb, query);
@@ -134,6 +155,13 @@ export class World {
     const pattern = this.stories[2];
     return older && pattern
       ? ok({ ...pattern, incident: older })
+      : problem(404, "No such incident", `There is no incident ${id}.`);
+  }
+
+  private diagnosis(id: string): Answer {
+    const found = this.summaries().find((incident) => incident.id === id);
+    return found
+      ? ok(diagnosisOf(found))
       : problem(404, "No such incident", `There is no incident ${id}.`);
   }
 
@@ -234,8 +262,36 @@ export class World {
     return ok(story.approval);
   }
 
-  private playbook(name: string): Answer {
+  private replay(id: string, other: boolean): Answer {
+    const story = this.stories.find((one) => one.incident.id === id);
+    return story
+      ? ok(replayOf(story, other))
+      : problem(404, "No such incident", `There is no incident ${id}.`);
+  }
+
+  private decided(name: string): api.PlaybookIncidents {
+    const told = this.stories.filter(({ decision }) => decision?.playbook === name);
+    return {
+      items: told.map(({ incident: { id, host, environment, opened_at, status, outcome } }) => ({
+        incident: id, host, environment, opened_at, status, outcome,
+      })),
+      next_cursor: null,
+    };
+  }
+
+  private host(agent: string): Answer {
+    const found = this.hosts().find(({ agent_id }) => agent_id === agent);
+    const stopped = [
+      { metric: "service.http_ms", subject: "checkout", last_at: this.stamp(-3_600_000), value: 3.4 },
+    ];
+    return found
+      ? ok({ ...found, stopped: found.silent ? [] : stopped } satisfies api.HostDetail)
+      : problem(404, "No such host", `No host has the agent id ${agent}.`);
+  }
+
+  private playbook(name: string, verb: string): Answer {
     const found = PLAYBOOKS.find((playbook) => playbook.name === name);
+    if (found && verb === "versions") return ok({ items: versionsOf(found, yaml(found)) });
     return found
       ? ok({ ...found, yaml: yaml(found) })
       : problem(404, "No such playbook", `The signed catalogue holds no ${name}.`);
@@ -260,8 +316,23 @@ export class World {
     };
   }
 
+  private outside(): api.OutsideSeriesList {
+    const baseline = { mean: 0.8, stddev: 0.1, p50: 0.8, p95: 1, p99: 1.1, samples: 4032, seasonal: true };
+    const one = { metric: "node_load1", labels: { environment: "production", job: "node" }, value: 0.83 };
+    const late = { metric: "queue_depth", labels: { environment: "production", job: "app" }, value: 17 };
+    return {
+      items: [
+        { ...late, at: this.stamp(-3_600_000), stopped_since: this.stamp(-3_600_000), baseline: null },
+        { ...one, at: this.stamp(-4000), stopped_since: null, baseline },
+      ],
+      total: 2,
+      stopped: 1,
+    };
+  }
+
   private audit(what: string, index: string, query: URLSearchParams): Answer {
     if (what === "checkpoint") return ok(this.log.checkpoint(this.stamp(-9000)));
+    if (what === "exposure") return ok(this.log.exposure(this.stamp(-11_400)));
     if (what === "verify") {
       return ok({
         passed: true, entries: this.log.leaves.length, seconds: 0.012,
@@ -409,13 +480,14 @@ const HOSTS: api.Host[] = [
 function playbook(name: string, version: string, digest: string, description: string, more: Partial<api.Playbook>): api.Playbook {
   return {
     name, version, digest, description, risk: "SAFE", system: "linux", resource: "disk", symptom: "disk_full",
-    approval_required: false, steps: [], runs: 0, resolved: 0, yaml: null, ...more,
+    approval_required: false, steps: [], parameters: [], runs: 0, resolved: 0, yaml: null, ...more,
   };
 }
 
 const PLAYBOOKS: api.Playbook[] = [
   playbook("disk_cleanup_prod_db", "1.4.2", DISK, "Free space on a volume without touching data files.", {
     steps: ["clear_old_temp_files", "rotate_logs", "prune_archives"], runs: 41, resolved: 40,
+    parameters: [{ name: "mount", type: "mountpoint", description: "the volume that is full", default: null }],
   }),
   playbook("service_restart", "2.1.0", RESTART, "Restart a hung service behind a load balancer.", {
     risk: "WARNING", resource: "service", symptom: "service_hung", runs: 12, resolved: 10,

@@ -125,3 +125,8 @@ export function ago(at: string, now = Date.now()): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
+
+/** A share between 0 and 1; null where there is nothing to divide. */
+export function percent(share: number | null | undefined): string {
+  return share == null ? "–" : `${number(share * 100, 1)} %`;
+}

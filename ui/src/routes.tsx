@@ -48,7 +48,12 @@ const inside = createRoute({
 const page = <Path extends string>(path: Path, load: Parameters<typeof lazyRouteComponent>[0]) =>
   createRoute({ getParentRoute: () => inside, path, component: lazyRouteComponent(load) });
 
-const overview = page("/", () => import("./pages/Overview"));
+const overview = createRoute({
+  getParentRoute: () => inside,
+  path: "/",
+  component: lazyRouteComponent(() => import("./pages/Overview")),
+  validateSearch: (search: Search) => words(search, ["days"]),
+});
 
 const incidents = createRoute({
   getParentRoute: () => inside,
@@ -98,7 +103,12 @@ const host = createRoute({
 });
 
 const playbooks = page("/playbooks", () => import("./pages/Playbooks"));
-const playbook = page("/playbooks/$name", () => import("./pages/Playbook"));
+const playbook = createRoute({
+  getParentRoute: () => inside,
+  path: "/playbooks/$name",
+  component: lazyRouteComponent(() => import("./pages/Playbook")),
+  validateSearch: (search: Search) => words(search, ["from", "to"]),
+});
 
 const audit = createRoute({
   getParentRoute: () => inside,
@@ -107,6 +117,23 @@ const audit = createRoute({
   validateSearch: (search: Search) => words(search, ["incident"]),
 });
 const proof = page("/audit/proof/$index", () => import("./pages/Proof"));
+
+const evidence = page("/evidence", () => import("./pages/Evidence"));
+const calibration = createRoute({
+  getParentRoute: () => inside,
+  path: "/calibration",
+  component: lazyRouteComponent(() => import("./pages/Calibration")),
+  validateSearch: (search: Search) => words(search, ["days", "playbook"]),
+});
+const settings = createRoute({
+  getParentRoute: () => inside,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./pages/Settings")),
+  validateSearch: (search: Search) => words(search, ["text"]),
+});
+
+const users = page("/users", () => import("./pages/Users"));
+const account = page("/account", () => import("./pages/Account"));
 
 const tree = root.addChildren([
   login,
@@ -124,6 +151,11 @@ const tree = root.addChildren([
     playbook,
     audit,
     proof,
+    evidence,
+    calibration,
+    settings,
+    users,
+    account,
   ]),
 ]);
 

@@ -1,11 +1,16 @@
 """`approvals`: questions to people, and their answers."""
 
+import base64
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from sentienguard.cli import client, frame
+from sentienguard.cli import client, frame, trust_files
+from sentienguard.model import errors
+from sentienguard.trust import canonical, dsse, keys
+from sentienguard.trust import order as orders
 
 app = typer.Typer(no_args_is_help=True, help="Questions to people, and their answers.")
 
@@ -41,10 +46,19 @@ def list_(
 
 @app.command("approve")
 def approve(
-    approval: Id, data: frame.Data = None, as_json: frame.Json = False, note: Note = ""
+    approval: Id,
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+    note: Note = "",
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", help="Sign with this key file, where hosts want signed approvals."),
+    ] = None,
 ) -> None:
     """Say yes: the remedy is released."""
-    _decide(frame.open_frame(data, as_json), approval, "approve", note)
+    shown = frame.open_frame(data, as_json)
+    signature = None if key is None else _signed(shown, approval, trust_files.open_key(key, None))
+    _decide(shown, approval, "approve", note, signature)
 
 
 @app.command("deny")
@@ -55,8 +69,27 @@ def deny(
     _decide(frame.open_frame(data, as_json), approval, "deny", note)
 
 
-def _decide(shown: frame.Frame, approval: str, answer: str, note: str) -> None:
+def _signed(shown: frame.Frame, approval: str, key: keys.SigningKey) -> dict[str, str]:
+    """Show what is to be signed and sign it: on this machine, not by what the page says."""
     with client.connect(shown.data) as asked:
-        decided = asked.post(f"/approvals/{approval}/{answer}", {"note": note})
+        payload = base64.b64decode(asked.get(f"/approvals/{approval}/to-sign")["payload"])
+    for name, value in canonical.decode_object(payload).items():
+        shown.note(frame.plain(f"{name}: {value}"))
+    if not typer.confirm("sign this?", err=True):
+        raise errors.Rejected(f"{approval}: nothing was signed")
+    sealed = dsse.seal(orders.APPROVAL_TYPE, payload, [key])
+    return {"payload": sealed["payload"], **sealed["signatures"][0]}
+
+
+def _decide(
+    shown: frame.Frame,
+    approval: str,
+    answer: str,
+    note: str,
+    signature: dict[str, str] | None = None,
+) -> None:
+    said_with = {} if signature is None else {"signature": signature}
+    with client.connect(shown.data) as asked:
+        decided = asked.post(f"/approvals/{approval}/{answer}", {"note": note, **said_with})
     said = f"{decided['status']}: {decided['playbook']} for {decided['incident']}"
     shown.answer(decided, Text(frame.plain(said)))

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from sentienguard.adapters.audit_files import reader
-from sentienguard.cli import audit_export, audit_forward, client, frame
+from sentienguard.cli import audit_export, audit_exposure, audit_forward, client, frame
 from sentienguard.cli.installation.places import Places
 from sentienguard.model import errors
 from sentienguard.stages.audit import verify as judging
@@ -17,6 +17,8 @@ from sentienguard.stages.audit import verify as judging
 app = typer.Typer(no_args_is_help=True, help="Check the evidence.")
 app.command("export")(audit_export.export)
 app.command("forward")(audit_forward.forward)
+app.command("exposure")(audit_exposure.exposure)
+app.command("check-anchors")(audit_exposure.check_anchors)
 
 
 @app.command("verify")

@@ -4,9 +4,12 @@ Called by every command that needs the control plane. A problem document becomes
 `Away` with its own words. Which server and which session: see `connect`.
 """
 
+import fcntl
+import getpass
 import json
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,6 +24,8 @@ from sentienguard.model import errors
 PREFIX = "/api/v1"
 TIMEOUT_S = 30.0  # a full verification of a large log is the longest answer
 SESSION_FILE = "cli-token"
+LOCK_FILE = "cli-token.lock"
+CODE_PROMPT = "code of your app, or a recovery code: "
 FIRST_LOGIN_FILE = "first-login.json"
 SERVER_FILE = "run/controlplane.json"
 
@@ -44,6 +49,19 @@ class Session:
     token: str
     server: str | None  # None: the control plane of this data directory, wherever it listens
     name: str
+    refresh: str = ""  # gives the next token, once
+
+
+class StepUpNeeded(Refused):
+    """This needs a second factor that was shown minutes ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a login gave."""
+
+    token: str
+    refresh: str
 
 
 class Client:
@@ -54,6 +72,8 @@ class Client:
     ) -> None:
         """Talk to `server`, http(s)://host:port; `transport` is for tests."""
         self.server = server
+        self.renew: Callable[[], str | None] | None = None  # gives a token once this one is over
+        self.ask_code: Callable[[], str] | None = None  # asks a person for a second factor
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(
             base_url=server + PREFIX,
@@ -97,17 +117,55 @@ class Client:
         """Take something away."""
         return self._ask("DELETE", path)
 
-    def login(self, name: str, password: str) -> str:
-        """Return a session's token and use it from now on."""
+    def login(self, name: str, password: str) -> Granted:
+        """Return a login's tokens and use them from now on; `ask_code` is asked where it has to be.
+
+        Raises NotLoggedIn.
+        """
         answer = self.post("/auth/login", {"name": name, "password": password})
-        token = str(answer["token"])
-        self._http.headers["Authorization"] = f"Bearer {token}"
-        return token
+        if "ticket" in answer:
+            answer = self.post("/auth/login/second", self._second(answer["ticket"]))
+        return self._granted(answer)
+
+    def refresh(self, token: str) -> Granted:
+        """Return the next tokens and use them from now on. Raises NotLoggedIn."""
+        return self._granted(self.post("/auth/refresh", {"refresh_token": token}))
+
+    def _granted(self, answer: Mapping[str, Any]) -> Granted:
+        granted = Granted(str(answer["token"]), str(answer.get("refresh_token", "")))
+        self._http.headers["Authorization"] = f"Bearer {granted.token}"
+        return granted
+
+    def _second(self, ticket: str) -> dict[str, str]:
+        if self.ask_code is None:
+            message = "this account has a second factor; log in with `sentienguard login`"
+            raise NotLoggedIn(message)
+        said = self.ask_code()
+        way = "code" if "".join(said.split()).isdigit() else "recovery"
+        return {"ticket": ticket, way: said}
 
     def _ask(self, method: str, path: str, **rest: Any) -> Any:
         return self._document(self._answered(method, path, **rest))
 
     def _answered(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        try:
+            return self._answered_once(method, path, **rest)
+        except NotLoggedIn:
+            if self.renew is None or (path.startswith("/auth/") and path != "/auth/me"):
+                raise
+            token = self.renew()
+            if token is None:
+                raise
+            self._http.headers["Authorization"] = f"Bearer {token}"
+        except StepUpNeeded:
+            if self.ask_code is None:
+                raise
+            step = self._document(self._answered_once("POST", "/auth/step-up", json={}))
+            answer = self._second(step["ticket"])
+            self._answered_once("POST", "/auth/step-up/second", json=answer)
+        return self._answered_once(method, path, **rest)
+
+    def _answered_once(self, method: str, path: str, **rest: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **rest)
         except httpx.HTTPError as cause:
@@ -134,10 +192,14 @@ def _problem(response: httpx.Response) -> errors.SentienGuardError:
     try:
         document = response.json()
         detail = str(document["detail"] if "detail" in document else document["error"])
-    except (ValueError, KeyError, TypeError):
+        kind = str(document.get("type", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        kind = ""
         detail = f"{response.url} answered {response.status_code}"
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         return NotLoggedIn(detail)
+    if kind.endswith(":step-up"):
+        return StepUpNeeded(detail)
     if response.status_code in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.BAD_GATEWAY}:
         return Away(detail)
     return Refused(detail)
@@ -157,6 +219,8 @@ def connect(data: Path, *, here: bool = False) -> Iterator[Client]:
     remote = session.server if session else None
     server = remote or local_server(data)
     with Client(server, session.token if session else "") as client:
+        client.ask_code = ask_code()
+        client.renew = lambda: _renewed(data, server)
         try:
             client.get("/auth/me")
         except NotLoggedIn as cause:
@@ -174,11 +238,41 @@ def _login_again(data: Path, client: Client) -> bool:
     if first is None:
         return False
     try:
-        token = client.login(*first)
+        granted = client.login(*first)
     except NotLoggedIn:
         return False
-    write_session(data, Session(token, None, first[0]))
+    write_session(data, Session(granted.token, None, first[0], granted.refresh))
     return True
+
+
+def ask_code() -> Callable[[], str] | None:
+    """Return what asks for a second factor; None: nobody sits at a terminal."""
+    if not sys.stdin.isatty():
+        return None
+    return lambda: getpass.getpass(CODE_PROMPT)
+
+
+def _renewed(data: Path, server: str) -> str | None:
+    """Renew this directory's session, one command at a time: a refresh token counts once."""
+    with (data / LOCK_FILE).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        session = read_session(data)
+        if session is None:
+            return None
+        with Client(server, session.token) as client:
+            try:
+                client.get("/auth/me")  # another command may have renewed it meanwhile
+            except NotLoggedIn:
+                if not session.refresh:
+                    return None
+            else:
+                return session.token
+            try:
+                granted = client.refresh(session.refresh)
+            except NotLoggedIn:
+                return None
+        write_session(data, Session(granted.token, session.server, session.name, granted.refresh))
+        return granted.token
 
 
 def local_server(data: Path) -> str:
@@ -197,14 +291,20 @@ def read_session(data: Path) -> Session | None:
     """Return the session of this directory, if there is one."""
     try:
         found = json.loads((data / SESSION_FILE).read_bytes())
-        return Session(found["token"], found["server"], found["name"])
-    except (OSError, ValueError, KeyError, TypeError):
+        refresh = str(found.get("refresh", ""))
+        return Session(found["token"], found["server"], found["name"], refresh)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def write_session(data: Path, session: Session) -> None:
     """Keep a session, for its owner alone."""
-    record = {"token": session.token, "server": session.server, "name": session.name}
+    record = {
+        "token": session.token,
+        "server": session.server,
+        "name": session.name,
+        "refresh": session.refresh,
+    }
     write_private(data / SESSION_FILE, json.dumps(record).encode())
 
 

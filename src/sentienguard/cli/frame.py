@@ -65,7 +65,8 @@ class Frame:
     def answer(self, document: Any, *shown: RenderableType) -> None:
         """Print the document with --json, else what is meant for people."""
         if self.as_json:
-            self.out.file.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+            written = json.dumps(document, ensure_ascii=False, indent=1)
+            self.out.file.write(_escaped(written) + "\n")
             return
         for each in shown:
             self.out.print(each, soft_wrap=isinstance(each, Text))
@@ -124,7 +125,7 @@ def pairs(rows: Sequence[tuple[str, str]]) -> RenderableType:
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in rows:
-        made.add_row(Text(name), Text(plain(value)))
+        made.add_row(Text(plain(name)), Text(plain(value)))
     return made
 
 
@@ -133,7 +134,7 @@ def unbroken(rows: Sequence[tuple[str, str]]) -> Text:
     width = max(len(name) for name, _ in rows) + 2
     made = Text()
     for at, (name, value) in enumerate(rows):
-        made.append("\n" if at else "").append(name.ljust(width), style="dim")
+        made.append("\n" if at else "").append(plain(name).ljust(width), style="dim")
         made.append(plain(value).replace("\n", "\n" + " " * width))
     return made
 
@@ -143,6 +144,14 @@ def plain(text: str) -> str:
     return "".join(
         letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}"
         for letter in text
+    )
+
+
+def _escaped(written: str) -> str:
+    """Return JSON without characters that are not printed; in JSON each has an escape."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1]
+        for letter in written
     )
 
 

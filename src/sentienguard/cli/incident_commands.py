@@ -6,7 +6,14 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from sentienguard.cli import care_commands, client, frame, replay_view
+from sentienguard.cli import (
+    ask_commands,
+    care_commands,
+    client,
+    diagnosis_view,
+    frame,
+    replay_view,
+)
 from sentienguard.cli.drills import story
 
 app = typer.Typer(no_args_is_help=True, help="What happened, and what was done about it.")
@@ -17,6 +24,7 @@ for _command in (
     care_commands.note,
     care_commands.close,
     care_commands.reopen,
+    ask_commands.postmortem,
 ):
     app.command()(_command)
 
@@ -59,12 +67,15 @@ def show(incident: Id, data: frame.Data = None, as_json: frame.Json = False) -> 
     shown = frame.open_frame(data, as_json)
     with client.connect(shown.data) as asked:
         told = asked.get(f"/incidents/{incident}")
+        told["diagnosis"] = asked.get(f"/incidents/{incident}/diagnosis")
         page = f"{asked.server}/incidents/{incident}"
     shown.answer(told, frame.pairs(_facts(told, page)))
     shown.say()
     if not as_json:
         shown.out.print(_timeline(told))
         _candidates(shown, told)
+        for line in diagnosis_view.lines(told["diagnosis"]):
+            shown.say(line)
 
 
 @app.command("record")

@@ -21,7 +21,7 @@ def login(
         ),
     ] = None,
 ) -> None:
-    """Log in and keep the session in the data directory; the password is asked for, or piped in."""
+    """Log in and keep the session; password and code are asked for, or piped in as lines."""
     shown = frame.open_frame(data, as_json)
     address = (server or client.local_server(shown.data)).rstrip("/")
     if not address.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
@@ -30,6 +30,8 @@ def login(
             "clear text"
         )
     with client.Client(address) as asked:
-        token = asked.login(name, user_commands.read_password(f"password for {name}: "))
-    client.write_session(shown.data, client.Session(token, server and address, name))
+        asked.ask_code = lambda: user_commands.read_password(client.CODE_PROMPT)
+        granted = asked.login(name, user_commands.read_password(f"password for {name}: "))
+    kept = client.Session(granted.token, server and address, name, granted.refresh)
+    client.write_session(shown.data, kept)
     shown.answer({"server": address, "name": name}, Text(f"logged in at {address} as {name}"))

@@ -15,6 +15,7 @@ from sentienguard.cli import (
     about_commands,
     alert_commands,
     approval_commands,
+    ask_commands,
     audit_commands,
     backtest_commands,
     detect_commands,
@@ -30,8 +31,11 @@ from sentienguard.cli import (
     login_commands,
     maintenance_commands,
     match_commands,
+    mcp_commands,
+    notice_commands,
     playbook_commands,
     query_commands,
+    role_commands,
     silence_commands,
     traffic_commands,
     trust_commands,
@@ -68,12 +72,17 @@ app.add_typer(audit_commands.app, name="audit")
 app.add_typer(evidence_commands.app, name="evidence")
 app.add_typer(detect_commands.app, name="detect")
 app.command()(query_commands.query)
+app.command()(ask_commands.ask)
+app.add_typer(notice_commands.notices, name="notices")
+app.add_typer(notice_commands.chat, name="chat")
+app.command()(mcp_commands.mcp)
 app.add_typer(history_commands.app, name="history")
 app.command()(backtest_commands.backtest)
 app.command()(diagnose_commands.diagnose)
 app.add_typer(match_commands.app, name="match")
 app.command()(traffic_commands.verify_agent_traffic)
 app.add_typer(user_commands.users, name="users")
+app.add_typer(role_commands.app, name="roles")
 app.add_typer(user_commands.tokens, name="tokens")
 app.add_typer(trust_commands.app, name="trust")
 app.command()(login_commands.login)

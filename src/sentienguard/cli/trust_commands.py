@@ -165,6 +165,14 @@ def rotate(  # noqa: PLR0917  # one argument for each option
             help="Let a signer sign only there and for these names; * is any, *:* lifts it.",
         ),
     ] = None,
+    add_passkey: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--add-passkey",
+            metavar="FILE",
+            help="Add an approver's passkey: the line of their account page, as text or file.",
+        ),
+    ] = None,
     expires_days: RootDays = ROOT_DAYS,
     catalogue_days: CatalogueDays = None,
     listing: Annotated[
@@ -178,7 +186,8 @@ def rotate(  # noqa: PLR0917  # one argument for each option
     shown = frame.open_frame(None, as_json)
     now = datetime.now(UTC)
     bundle = trust_files.read(file)
-    asked = trust_words.Asked(add or [], new or [], remove or [], threshold or [], limit or [])
+    asked = trust_words.Asked(add or [], new or [], remove or [], threshold or [], limit or [],
+                              add_passkey or [])  # fmt: skip
     change = trust_words.change(asked, now + timedelta(days=expires_days), passphrase_file)
     only_catalogue = (catalogue_days is not None or listing) and not asked.any
     if not only_catalogue:

@@ -12,7 +12,7 @@ from pathlib import Path
 from sentienguard.cli import client, user_commands
 from sentienguard.model import errors
 from sentienguard.trust import bundle as bundles
-from sentienguard.trust import keys
+from sentienguard.trust import keys, passkeys
 
 PUBLIC_SUFFIX = ".pub"
 LARGEST_KEY_BYTES = 16 << 10
@@ -77,6 +77,14 @@ def public_key(given: str) -> keys.VerifyKey:
     if file.is_file():
         given = _bytes(file, LARGEST_KEY_BYTES).decode("ascii", "replace").strip()
     return keys.VerifyKey.from_text(given)
+
+
+def passkey(given: str) -> passkeys.ApproverKey:
+    """Read an approver's passkey: the line itself or a file with it. Raises errors.Rejected."""
+    file = Path(given)
+    if " " not in given and file.is_file():
+        given = _bytes(file, LARGEST_KEY_BYTES).decode("ascii", "replace").strip()
+    return passkeys.ApproverKey.from_text(given)
 
 
 def read(file: Path) -> bundles.Bundle:

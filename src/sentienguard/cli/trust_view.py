@@ -40,6 +40,10 @@ def document(bundle: bundles.Bundle, now: datetime) -> dict[str, Any]:
                 keyid: {"environments": one.environments, "prefixes": one.prefixes}
                 for keyid, one in last.delegations.items()
             },
+            "passkeys": {
+                keyid: {"party": one.party.id, "origin": one.party.origin}
+                for keyid, one in last.passkeys.items()
+            },
         },
         "catalogue": listed
         and {
@@ -69,6 +73,8 @@ def told(found: dict[str, Any]) -> Iterator[str]:
     for role, one in root["roles"].items():
         if one["keys"]:
             yield f"  {role}: {one['threshold']} of {len(one['keys'])}: {', '.join(one['keys'])}"
+    for keyid, one in root["passkeys"].items():
+        yield f"  {keyid} is a passkey that approves at {one['origin']}"
     for keyid, limit in root["delegations"].items():
         yield f"  {keyid} signs only for {_reach(limit)}"
     listed = found["catalogue"]

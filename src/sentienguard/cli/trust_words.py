@@ -35,11 +35,13 @@ class Asked:
     remove: list[str]  # ROLE=KEYID
     threshold: list[str]  # ROLE=N
     limit: list[str]  # KEYID=ENVIRONMENTS:PREFIXES
+    passkeys: list[str]  # as an account page shows them, or files that hold that
 
     @property
     def any(self) -> bool:
         """Tell whether anything is to change."""
-        return bool(self.add or self.new or self.remove or self.threshold or self.limit)
+        wanted = (self.add, self.new, self.remove, self.threshold, self.limit, self.passkeys)
+        return any(wanted)
 
 
 def change(asked: Asked, expires_at: datetime, passphrase_file: Path | None) -> ceremony.Change:
@@ -47,6 +49,7 @@ def change(asked: Asked, expires_at: datetime, passphrase_file: Path | None) -> 
     removed = tuple(_pair("--remove", one) for one in asked.remove)
     thresholds = {role: _number(text) for role, text in _pairs("--threshold", asked.threshold)}
     limits = dict(_limit(one) for one in asked.limit)
+    answering = tuple(trust_files.passkey(text) for text in asked.passkeys)
     added = [(role, trust_files.public_key(text)) for role, text in _pairs("--add", asked.add)]
     for role, text in _pairs("--new", asked.new):  # last: nothing is made where words are wrong
         path = Path(text)
@@ -58,6 +61,7 @@ def change(asked: Asked, expires_at: datetime, passphrase_file: Path | None) -> 
         remove=removed,
         thresholds=thresholds,
         limits=limits,
+        passkeys=answering,
     )
 
 

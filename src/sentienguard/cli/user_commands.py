@@ -2,24 +2,36 @@
 
 import getpass
 import sys
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from sentienguard.cli import client, frame
+from sentienguard.adapters.local_host.clock import LocalClock
+from sentienguard.cli import client, frame, read_token_commands
 from sentienguard.model import errors
 
 users = typer.Typer(no_args_is_help=True, help="Who may do what, where.")
-tokens = typer.Typer(no_args_is_help=True, help="How an agent joins, and who sends alerts.")
+tokens = typer.Typer(
+    no_args_is_help=True, help="How an agent joins, who sends alerts, which machines read."
+)
+tokens.add_typer(read_token_commands.app, name="read-only")
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 Roles = Annotated[
     list[str],
     typer.Option(
         "--role", metavar="ENVIRONMENT=ROLE",
-        help="observer, remediation_authority or administrator in an environment, or in * (all); "
-        "may be given again.",
+        help="observer, remediation_authority, administrator or auditor in an environment, or in * "
+        "(all); may be given again.",
+    ),
+]  # fmt: skip
+Days = Annotated[
+    int | None,
+    typer.Option(
+        "--days", min=1, show_default=False,
+        help="The roles end after so many days; an auditor's have to, within 30.",
     ),
 ]  # fmt: skip
 
@@ -30,28 +42,62 @@ def list_(data: frame.Data = None, as_json: frame.Json = False) -> None:
     shown = frame.open_frame(data, as_json)
     with client.connect(shown.data) as asked:
         found = asked.get("/users")
-    rows = [(one["name"], _said(one["roles"])) for one in found["items"]]
+    rows = [(one["name"], _said(one)) for one in found["items"]]
     shown.answer(found, frame.table("name", "roles", rows=rows, empty="no accounts"))
 
 
 @users.command("add")
-def add(name: Name, role: Roles, data: frame.Data = None, as_json: frame.Json = False) -> None:
+def add(
+    name: Name,
+    role: Roles,
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+    days: Days = None,
+) -> None:
     """Make an account; the password (12 characters or more) is asked for, or read from a pipe."""
     shown = frame.open_frame(data, as_json)
     roles = _pairs(role)
     with client.connect(shown.data) as asked:
         password = read_password(f"password for {name}: ", twice=True)
-        made = asked.post("/users", {"name": name, "password": password, "roles": roles})
-    shown.answer(made, Text(frame.plain(f"{made['name']}: {_said(made['roles'])}")))
+        wanted = {"name": name, "password": password, "roles": roles, "ends": _ends(roles, days)}
+        made = asked.post("/users", wanted)
+    shown.answer(made, Text(frame.plain(f"{made['name']}: {_said(made)}")))
 
 
 @users.command("roles")
-def roles(name: Name, role: Roles, data: frame.Data = None, as_json: frame.Json = False) -> None:
+def roles(
+    name: Name,
+    role: Roles,
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+    days: Days = None,
+) -> None:
     """Replace somebody's roles; effective on their next request."""
     shown = frame.open_frame(data, as_json)
+    wanted = _pairs(role)
     with client.connect(shown.data) as asked:
-        made = asked.put(f"/users/{name}/roles", {"roles": _pairs(role)})
-    shown.answer(made, Text(frame.plain(f"{made['name']}: {_said(made['roles'])}")))
+        body = {"roles": wanted, "ends": _ends(wanted, days)}
+        made = asked.put(f"/users/{name}/roles", body)
+    shown.answer(made, Text(frame.plain(f"{made['name']}: {_said(made)}")))
+
+
+@users.command("sign-out")
+def sign_out(name: Name, data: frame.Data = None, as_json: frame.Json = False) -> None:
+    """End all logins of somebody, from their next request on."""
+    _end(name, "logins", data, as_json=as_json)
+
+
+@users.command("take-factors")
+def take_factors(name: Name, data: frame.Data = None, as_json: frame.Json = False) -> None:
+    """Take the second factors of somebody who lost theirs, and end their logins."""
+    _end(name, "factors", data, as_json=as_json)
+
+
+def _end(name: str, what: str, data: frame.Data, *, as_json: bool) -> None:
+    shown = frame.open_frame(data, as_json)
+    with client.connect(shown.data) as asked:
+        ended = asked.delete(f"/users/{name}/{what}")
+    shown.answer(ended, Text(frame.plain(f"{name}: {ended['ended']} logins ended")))
 
 
 @tokens.command("add")
@@ -66,8 +112,9 @@ def add_token(
         str,
         typer.Option(
             "--for",
-            help="agent: to join once. Until revoked: alertmanager, grafana, datadog, pagerduty or "
-            "cloudevents to send alerts; prometheus or otlp to push telemetry.",
+            help="agent: to join once. Until revoked: alertmanager, grafana, datadog, pagerduty, "
+            "eventbridge or cloudevents to send alerts; prometheus or otlp to push telemetry; "
+            "changes to tell of deployments.",
         ),
     ] = "agent",
 ) -> None:
@@ -179,5 +226,17 @@ def _pairs(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _said(roles: dict[str, str]) -> str:
-    return ", ".join(f"{role.replace('_', ' ')} in {where}" for where, role in roles.items()) or "-"
+def _ends(roles: dict[str, str], days: int | None) -> dict[str, str]:
+    if days is None:
+        return {}
+    end = LocalClock().now() + timedelta(days=days)
+    return dict.fromkeys(roles, end.isoformat())
+
+
+def _said(user: dict[str, Any]) -> str:
+    found = []
+    for where, role in user["roles"].items():
+        end = user["ends"].get(where)
+        until = f" until {frame.local(end)}" if end else ""
+        found.append(f"{role.replace('_', ' ')} in {where}{until}")
+    return ", ".join(found) or "-"

@@ -28,6 +28,7 @@ from datetime import datetime, timedelta
 
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.intake import AWAITS_RECOVERY, Intake
+from sentienguard.flow import crediting
 from sentienguard.flow import incident as flow
 from sentienguard.model import errors, ids
 from sentienguard.model.alert import Alert, AlertStatus
@@ -225,6 +226,7 @@ class AlertIntake:
         if found.anomaly.ground is not Ground.ALERT:
             return Result.FOLDED, incident  # it was found here, and it ends where it was found
         self._centre.episodes.clear(incident, at=kept.received_at)
+        crediting.ended(self._centre, incident, kept.received_at)
         if found.status in AWAITS_RECOVERY:
             key = f"recovered/{found.status.value}"
             self._centre.tell(incident, flow.Recovered(kept.received_at), key=key)

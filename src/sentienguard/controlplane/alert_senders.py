@@ -12,7 +12,14 @@ from typing import Any, Final, TypeAlias
 
 from sentienguard.controlplane import bodies
 from sentienguard.ports.webhook_tokens import WebhookToken
-from sentienguard.stages.observe import alertmanager, cloudevents, datadog, grafana, pagerduty
+from sentienguard.stages.observe import (
+    alertmanager,
+    cloudevents,
+    datadog,
+    eventbridge,
+    grafana,
+    pagerduty,
+)
 from sentienguard.stages.observe.alert_batch import Batch
 from sentienguard.trust import webhook_signatures
 
@@ -157,6 +164,19 @@ SENDERS: Final = (
         ),
         read=_read_cloudevents,
         media_types=(cloudevents.STRUCTURED, cloudevents.BATCHED, "application/json"),
+    ),
+    Sender(
+        purpose="eventbridge",
+        title="AWS EventBridge",
+        sentence="One event, as an API destination sends it: alarms of CloudWatch, events of AWS "
+        "Health and warnings of Spot are alerts, every other one is skipped.",
+        body=_object(
+            ("id", "detail-type", "source", "time"),
+            **dict.fromkeys(("id", "detail-type", "source", "account", "region"), _TEXT),
+            time=_MOMENT,
+            detail=_object(()),
+        ),
+        read=lambda body, _headers, _now: eventbridge.parse(body),
     ),
 )  # fmt: skip
 BY_PATH: Final[Mapping[str, Sender]] = {one.path: one for one in SENDERS}

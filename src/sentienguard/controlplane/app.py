@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,10 @@ from sentienguard.adapters.minilm import embedder as minilm
 from sentienguard.adapters.sql_store import database
 from sentienguard.controlplane import (
     alert_desk,
+    app_adviser,
+    app_anchors,
+    app_context,
+    app_notices,
     evidence_desk,
     listeners,
     live,
@@ -56,7 +60,14 @@ from sentienguard.controlplane.evidence_desk import EvidenceDesk, Press
 from sentienguard.controlplane.intake import Intake
 from sentienguard.controlplane.library import Library
 from sentienguard.controlplane.live import Bells, Live
-from sentienguard.controlplane.loops import housekeeping, learning, patience, roll_call
+from sentienguard.controlplane.loops import (
+    anchoring,
+    housekeeping,
+    learning,
+    patience,
+    roll_call,
+    telling,
+)
 from sentienguard.controlplane.meanings import Meanings
 from sentienguard.controlplane.membership import Duties, Membership
 from sentienguard.controlplane.settings import Settings
@@ -139,16 +150,23 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             entropy=entropy,
             incidents=stores.incidents,
             care=stores.care,
+            figures=stores.figures,
             episodes=stores.episodes,
+            spells=stores.spells,
             orders=stores.orders,
             approvals=stores.approvals,
             agents=stores.agents,
             users=stores.users,
+            sessions=stores.sessions,
+            factors=stores.factors,
             switches=stores.switches,
             alerts=stores.alerts,
             webhook_tokens=stores.webhook_tokens,
             topology=stores.topology,
             outside_logs=stores.outside_logs,
+            changes=stores.changes,
+            outbox=stores.outbox,
+            chat=stores.chat,
             metrics=metrics,
             audit=pen,
             log=audit,
@@ -166,6 +184,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             ),
             meanings=_meanings(directory, settings),
             company=company,
+            anchoring=app_anchors.open_anchoring(directory, settings, audit, pen, clock),
             evidence=opened.enter_context(evidence_desk.opened(desk)),
         )
 
@@ -284,7 +303,14 @@ def serve(data: Path) -> None:
     )
     with centre_in(directory, settings, doors.agents_address) as centre:
         intake = Intake(centre)
-        deciding = Deciding(centre, intake, versions=versions.deciding())
+        around = app_context.around(centre, intake)
+        deciding = Deciding(
+            centre,
+            intake,
+            versions=versions.deciding(),
+            diagnosing=around.diagnosing,
+            advising=app_adviser.advising(centre, around.contexts),
+        )
         gc.freeze()  # what lives as long as we do is not searched for garbage: 40 ms a time
         # The library's vectors, where they are to be made, are not left to the first incident.
         threading.Thread(target=deciding.prepare, name="meanings", daemon=True).start()
@@ -297,13 +323,16 @@ def serve(data: Path) -> None:
                 _membership(centre, engine),
                 alert_desk.opened(centre, intake) as door,
                 telemetry.opened(centre, intake) as inflow,
+                app_notices.opened(
+                    centre, directory, settings.public_url or doors.people_address
+                ) as told,
             ):
                 _begin_interrupted(centre)
-                people = people_api.application(centre, door, inflow)
+                people = people_api.application(centre, door, inflow, told=told)
                 agents = agents_api.application(centre, intake)
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    calling = roll_call.run(centre, intake)
-                    runner.run(_listen(centre, people, agents, doors, calling))
+                    own = (roll_call.run(centre, intake), telling.run(centre, told.desk))
+                    runner.run(_listen(centre, people, agents, doors, own))
         finally:
             engine.stop()
 
@@ -352,7 +381,7 @@ async def _listen(
     people_app: FastAPI,
     agents_app: FastAPI,
     doors: Doors,
-    calling: Coroutine[Any, Any, None],
+    own: Sequence[Coroutine[Any, Any, None]],
 ) -> None:
     loop = asyncio.get_running_loop()
     centre.live.attach(loop)
@@ -361,9 +390,9 @@ async def _listen(
     agents = listeners.agents_server(agents_app, centre.trust.tls)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, people, agents)
-    loops = (learning, housekeeping, patience)
+    loops = (learning, housekeeping, patience, anchoring)
     tasks = [asyncio.create_task(each.run(centre)) for each in loops]
-    tasks.append(asyncio.create_task(calling))
+    tasks += [asyncio.create_task(each) for each in own]
     # The sockets are bound: whoever comes from now on is answered, if a moment later.
     doors.announce()
     log.info("people: %s agents: %s", doors.people_address, doors.agents_address)

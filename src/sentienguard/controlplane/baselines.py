@@ -23,6 +23,7 @@ from sentienguard.stages.detect import baseline
 from sentienguard.stages.detect.settings import DetectSettings
 
 log = logging.getLogger(__name__)
+_AT_ONCE = 32  # outside series that are read together: at 15 s some 40,000 readings each
 
 
 class Baselines:
@@ -37,6 +38,7 @@ class Baselines:
         self._settings = settings
         self._lock = threading.Lock()
         self._profiles: dict[str, baseline.Profiles] = {}
+        self._outside: dict[tuple[str, str], baseline.Profiles] = {}  # environment, host
 
     def lookup(self, host: str, at: datetime) -> Callable[[Series], Baseline | None]:
         """Return the baselines of a host for the time of day of `at`."""
@@ -46,6 +48,12 @@ class Baselines:
 
     def of(self, series: Series, at: datetime) -> Baseline | None:
         """Return the baseline of one series for the time of day of `at`."""
+        if series.labels:
+            with self._lock:
+                outside = self._outside.get(
+                    (dict(series.labels).get("environment", ""), series.host)
+                )
+            return outside.at(series, at) if outside else None
         return self.lookup(series.host, at)(series)
 
     def learn(self, host: str, now: datetime) -> int:
@@ -59,9 +67,49 @@ class Baselines:
                 self._profiles[host] = profiles
         return len(series)
 
+    def outside_series(self) -> dict[tuple[str, str], list[Series]]:
+        """Return the labelled series there are, by environment and host."""
+        found: dict[tuple[str, str], list[Series]] = {}
+        for metric in self._store.metrics():
+            for one in self._store.find(metric):
+                if one.labels and one.host:
+                    place = (dict(one.labels).get("environment", ""), one.host)
+                    found.setdefault(place, []).append(one)
+        return found
+
+    def learn_outside(self, place: tuple[str, str], series: Sequence[Series], now: datetime) -> int:
+        """Learn what other systems send of a host; return how many series have a baseline.
+
+        Each is thinned as it is read, so memory is bounded by the series and not by how often they
+        are sent. Counters are left out. Each control plane learns what was sent to it.
+        """
+        start = now - self._settings.window
+        start_ms = round(start.timestamp() * 1000)
+        rows: list[baseline.Floats] = []
+        learned: list[Series] = []
+        for at in range(0, len(series), _AT_ONCE):
+            few = series[at : at + _AT_ONCE]
+            for one, readings in zip(few, self._store.read(few, start, now), strict=True):
+                row = baseline.gridded(readings.times_ms, readings.values, start_ms, self._settings)
+                if np.isfinite(row).any() and not baseline.counts_up(one.metric, row):
+                    rows.append(row)
+                    learned.append(one)
+        profiles = None
+        if learned:
+            values = np.array(rows)
+            heard = np.isfinite(values).any(axis=0)  # parts before the first reading are no span
+            times = baseline.grid_times(start_ms, self._settings)[heard]
+            profiles = baseline.learn(learned, times, values[:, heard], self._settings)
+        with self._lock:
+            if profiles is None:
+                self._outside.pop(place, None)
+            else:
+                self._outside[place] = profiles
+        return len(learned)
+
     def _learned(self, series: Sequence[Series], now: datetime) -> baseline.Profiles:
         start = now - self._settings.window
-        found = [self._store.range(one, start, now) for one in series]
+        found = self._store.read(series, start, now)
         times = np.unique(np.concatenate([one.times_ms for one in found]))
         values = np.full((len(series), len(times)), np.nan)
         for row, readings in enumerate(found):

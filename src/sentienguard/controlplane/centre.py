@@ -14,16 +14,23 @@ from sentienguard.ports.agent_store import AgentStore
 from sentienguard.ports.alert_inbox import AlertInbox
 from sentienguard.ports.approval_store import ApprovalStore
 from sentienguard.ports.audit_log import AuditLog
+from sentienguard.ports.change_store import ChangeStore
+from sentienguard.ports.chat_identities import ChatIdentities
 from sentienguard.ports.clock import Clock
 from sentienguard.ports.entropy import Entropy
 from sentienguard.ports.episode_store import EpisodeStore
+from sentienguard.ports.factor_store import FactorStore
 from sentienguard.ports.incident_care import IncidentCare
+from sentienguard.ports.incident_figures import IncidentFigures
 from sentienguard.ports.incident_store import IncidentStore
 from sentienguard.ports.metric_store import MetricStore
 from sentienguard.ports.order_store import OrderStore
+from sentienguard.ports.outbox import Outbox
 from sentienguard.ports.outside_logs import OutsideLogs
 from sentienguard.ports.replicas import Replicas
+from sentienguard.ports.session_store import SessionStore
 from sentienguard.ports.signals import Signals
+from sentienguard.ports.spell_store import SpellStore
 from sentienguard.ports.switches import Switches
 from sentienguard.ports.topology_store import TopologyStore
 from sentienguard.ports.user_store import UserStore
@@ -31,6 +38,7 @@ from sentienguard.ports.webhook_tokens import WebhookTokens
 from sentienguard.stages.audit import verify
 
 if TYPE_CHECKING:
+    from sentienguard.controlplane.anchoring import Anchoring
     from sentienguard.controlplane.baselines import Baselines
     from sentienguard.controlplane.counters import Counters
     from sentienguard.controlplane.engine import Engine
@@ -76,16 +84,23 @@ class Centre:
     entropy: Entropy
     incidents: IncidentStore
     care: IncidentCare
+    figures: IncidentFigures
     episodes: EpisodeStore
     orders: OrderStore
+    spells: SpellStore
     approvals: ApprovalStore
     agents: AgentStore
     users: UserStore
+    sessions: SessionStore
+    factors: FactorStore
     switches: Switches
     alerts: AlertInbox
     webhook_tokens: WebhookTokens
     topology: TopologyStore
     outside_logs: OutsideLogs
+    changes: ChangeStore
+    outbox: Outbox  # what people are going to be told
+    chat: ChatIdentities  # who is who in chat services
     metrics: MetricStore
     audit: Ledger  # the pen: what the centre itself records
     log: AuditLog  # everything that was recorded
@@ -99,6 +114,7 @@ class Centre:
     verify_log: Callable[[], verify.Report]  # the whole log as it lies in storage
     meanings: "Meanings | None" = None  # None: matching goes by words alone
     company: "Company | None" = None  # None: nobody else can use the database
+    anchoring: "Anchoring | None" = None  # None: nobody asks what is outside
     evidence: "EvidenceDesk | None" = None  # None: no packages are made here
 
     def begin(self, incident: IncidentId) -> None:

@@ -21,10 +21,12 @@ HELP = {
     "outside_deviations_total": "Hosts whose series of other systems began to deviate together.",
     "outside_logs_total": "Log records of other systems by result.",
     "outside_spans_total": "Spans of other systems by result.",
+    "notices_total": "Messages to people by result: sent, again, folded, dropped, failed.",
     "orders_released_total": "Orders released.",
     "orders_delivered_total": "Orders handed to agents, repetitions included.",
     "agent_events_total": "Signed events from agents by result.",
     "access_denied_total": "Requests denied by role or missing credentials.",
+    "access_findings_total": "Findings about approvals and logins by rule.",
     "requests_refused_total": "Malformed requests by kind.",
 }
 

@@ -23,7 +23,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sentienguard.controlplane import kept_samples
 from sentienguard.controlplane.centre import Centre
+from sentienguard.controlplane.sample_numbers import Numbers
+from sentienguard.flow import crediting
 from sentienguard.flow import incident as flow
 from sentienguard.model import errors
 from sentienguard.model.anomaly import Anomaly, Ground
@@ -42,7 +45,7 @@ from sentienguard.stages.observe import payload, wire
 log = logging.getLogger(__name__)
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a host whose clock is further ahead has to be mended
 KEPT_TEXTS = 8  # last texts of an agent, any of which its next frame may build on
-RECENT_SEQS = 4096  # sample numbers remembered to count repetitions
+KEPT_SAMPLES = 20  # last ones of a host, which decisions look at
 LANE_SAVED_EACH = 20  # samples: ten minutes at one each thirty seconds
 RECENT_WINDOW = timedelta(hours=1)  # what the trend looks at
 PATTERN_WINDOW = timedelta(days=30)  # in which an earlier incident counts as the same pattern
@@ -61,7 +64,7 @@ class _Desk:
     lane: Deviations = field(default_factory=Deviations)
     lock: threading.Lock = field(default_factory=threading.Lock)
     texts: dict[int, bytes] = field(default_factory=dict)
-    seqs: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT_SEQS))
+    seqs: Numbers = field(default_factory=Numbers)
     saved: str = ""
     known: int = 0  # highest sample number that the detector remembers; -1: recall what was saved
 
@@ -75,7 +78,9 @@ class Intake:
         self._settings = DetectSettings(sensitivity=Sensitivity(centre.settings.sensitivity))
         self._desks_lock = threading.Lock()
         self._desks: dict[AgentId, _Desk] = {}
-        self._latest: defaultdict[AgentId, deque[Sample]] = defaultdict(lambda: deque(maxlen=20))
+        self._latest: defaultdict[AgentId, deque[Sample]] = defaultdict(
+            lambda: deque(maxlen=KEPT_SAMPLES)
+        )
 
     def accept(self, agent: Agent, frame: bytes) -> bool:
         """Take one frame; False where it was taken before.
@@ -105,9 +110,9 @@ class Intake:
                 desk.known = -1  # what was judged and not kept is judged again (rule 1)
                 raise
             self._centre.agents.seen(agent.id, at=now, seq=sample.seq)
-            self._latest[agent.id].append(sample)
+            self._latest[agent.id].append(kept_samples.kept(sample, decoded.text))
             desk.known = max(desk.known, sample.seq)
-            desk.seqs.append(decoded.seq)
+            desk.seqs.add(decoded.seq)
             desk.texts[decoded.seq] = decoded.text
             while len(desk.texts) > KEPT_TEXTS:
                 del desk.texts[next(iter(desk.texts))]
@@ -187,6 +192,7 @@ class Intake:
         for fingerprint in judgement.cleared:
             if fingerprint in standing:
                 self._centre.episodes.clear(standing[fingerprint].incident, at=sample.at)
+                crediting.ended(self._centre, standing[fingerprint].incident, sample.at)
         self._save(desk, agent.id)
         self._save_lane(desk, sample)
         self._tell_recovered(agent.id, set(judgement.standing), sample)

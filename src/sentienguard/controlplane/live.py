@@ -61,7 +61,7 @@ class Live:
 
     def publish(self, text: str) -> None:
         """Hand a signal to the readers of this process; from any thread."""
-        if self._loop is not None and not self._loop.is_closed():
+        if self._readers and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._publish, text)
 
     def subscribe(self) -> asyncio.Queue[str]:

@@ -6,8 +6,8 @@ Called by controlplane.telemetry: `note` with what is durable, and one thread th
 
 1. A reading costs a place in a table; judging costs per host and period, however often it sends.
 2. Series that appear together are judged together (a cohort). One that stays away is missing, not
-   deviating: after `STOPPED` periods it is counted, for nobody's night. A cohort of which all stay
-   away is forgotten.
+   deviating: after `STOPPED` periods it is counted and listed, for nobody's night. A cohort of
+   which all stay away is forgotten.
 3. A host deviates when its measure is over the threshold `CONFIRMED` times in a row, after
    `LEARNED` periods. That opens one incident of the enrolled host of that name and environment,
    for people: no remedy is for what nobody described. It ends when the measure stays below.
@@ -21,7 +21,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -59,10 +59,24 @@ class _Cohort:
     lane: deviation.Deviation
     missing: int = 0  # periods in which none of them came
     quiet: NDArray[np.int32] = field(init=False)  # periods since each came
+    newest: NDArray[np.float64] = field(init=False)  # reading of each
+    newest_at: NDArray[np.float64] = field(init=False)  # its moment, seconds since 1970
 
     def __post_init__(self) -> None:
         """Begin with all of them here."""
         self.quiet = np.zeros(len(self.series), dtype=np.int32)
+        self.newest = np.full(len(self.series), np.nan)
+        self.newest_at = np.full(len(self.series), np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One series of another system, as it was last heard."""
+
+    series: Series
+    value: float
+    at: datetime  # of the newest reading
+    stopped: bool  # it stays away although its host goes on sending
 
 
 @dataclass(slots=True)
@@ -70,6 +84,7 @@ class _Watched:
     """What is known of one host."""
 
     fresh: dict[Series, float] = field(default_factory=dict)  # newest readings of this period
+    fresh_at: datetime | None = None  # when the newest of them was read
     known: set[Series] = field(default_factory=set)
     cohorts: list[_Cohort] = field(default_factory=list)
     periods: int = 0
@@ -112,13 +127,45 @@ class OutsideWatch:
                         if watched is None:
                             watched = self._hosts[place] = _Watched()
                         watched.fresh[series] = value
+                        watched.fresh_at = moment.at
+
+    def heard(self, environment: str, host: str) -> list[Heard]:
+        """Return the series of a host, each with its newest reading, in no order.
+
+        What came in the period at hand is not in it yet.
+        """
+        found: list[Heard] = []
+        with self._lock:
+            cohorts = [
+                cohort
+                for (place, name), watched in self._hosts.items()
+                if place == environment and name.casefold() == host.casefold()
+                for cohort in watched.cohorts
+            ]
+            for cohort in cohorts:
+                readings = zip(
+                    cohort.series, cohort.newest, cohort.newest_at, cohort.quiet, strict=True
+                )
+                found += [
+                    Heard(
+                        series,
+                        float(value),
+                        datetime.fromtimestamp(at, UTC),
+                        bool(quiet >= STOPPED),
+                    )
+                    for series, value, at, quiet in readings
+                    if np.isfinite(at)
+                ]
+        return found
 
     def judge(self, now: datetime) -> int:
         """Judge what came since the last time; return how many hosts deviate."""
         with self._lock:
             waiting = [(place, one, one.fresh) for place, one in self._hosts.items()]
-            for _, one, _ in waiting:
+            for _, one, fresh in waiting:
                 one.fresh = {}
+                _admit(one, fresh)
+                _remember(one, fresh)
         deviating = 0
         for place, watched, fresh in waiting:
             deviating += self._judge(place, watched, fresh, now)
@@ -128,7 +175,6 @@ class OutsideWatch:
     def _judge(
         self, place: Host, watched: _Watched, fresh: dict[Series, float], now: datetime
     ) -> bool:
-        _admit(watched, fresh)
         found = _deviations(watched, fresh, now)
         watched.periods += bool(fresh)
         if fresh:
@@ -223,6 +269,18 @@ def _admit(watched: _Watched, fresh: dict[Series, float]) -> None:
         watched.known.difference_update(watched.cohorts.pop(0).series)
 
 
+def _remember(watched: _Watched, fresh: dict[Series, float]) -> None:
+    """Keep the newest reading of each series, and for how long each stays away (rule 2)."""
+    if watched.fresh_at is None or not fresh:
+        return
+    for cohort in watched.cohorts:
+        values = np.array([fresh.get(series, np.nan) for series in cohort.series])
+        came = np.isfinite(values)
+        cohort.quiet = np.where(came, 0, cohort.quiet + 1).astype(np.int32)
+        cohort.newest[came] = values[came]
+        cohort.newest_at[came] = watched.fresh_at.timestamp()
+
+
 def _deviations(
     watched: _Watched, fresh: dict[Series, float], now: datetime
 ) -> list[tuple[float, Series]]:
@@ -231,8 +289,6 @@ def _deviations(
     for cohort in list(watched.cohorts):
         values = np.array([fresh.get(series, np.nan) for series in cohort.series])
         came = np.isfinite(values)
-        if fresh:
-            cohort.quiet = np.where(came, 0, cohort.quiet + 1).astype(np.int32)
         if not came.any():
             cohort.missing += 1
             if cohort.missing > FORGOTTEN:

@@ -70,9 +70,29 @@ class Settings:
         5.0,
         bounds=(1, 300),
     )
+    public_url: str = _setting(
+        "Address under which people reach the dashboard, for links in messages; empty is the "
+        "listener's own.",
+        "",
+    )
+    notices_file: str = _setting(
+        "YAML file with the channels and routes by which people hear of incidents, in the control "
+        "plane's directory; where it is missing nobody is told.",
+        "notices.yaml",
+    )
     environments: str = _setting(
         "Known environments, separated by commas; nothing runs in any other.",
         "drill,dev,staging,production",
+    )
+    witness_policy: str = _setting(
+        "Whose copies of the log's checkpoints count, such as `3 agents and 1 external`; what they"
+        " have not all seen is shown as exposed.",
+        "1 agent",
+    )
+    anchors_file: str = _setting(
+        "YAML file with the places outside that get checkpoints of the log, in the control plane's"
+        " directory; where it is missing nothing is anchored.",
+        "anchors.yaml",
     )
     interval_s: float = _setting("How often agents sample, in seconds.", 30.0, bounds=(0.2, 3600))
     host_silence_s: float = _setting(
@@ -88,6 +108,11 @@ class Settings:
     )
     approval_minutes: int = _setting(
         "How long a question to people stays open.", 15, bounds=(1, 7 * 24 * 60)
+    )
+    two_person_risk: str = _setting(
+        "Risk of a playbook from which on two people have to approve it; none: one is enough.",
+        "none",
+        choices=("none", "SAFE", "WARNING", "CRITICAL"),
     )
     verified_runs_needed: int = _setting(
         "Verified successes in an environment before a playbook runs there unattended.",
@@ -156,8 +181,101 @@ class Settings:
         2.0,
         bounds=(0.05, 60),
     )
+    adviser: str = _setting(
+        "Protocol of a language model that is asked for an opinion on incidents: off asks none, "
+        "compatible is any server that speaks OpenAI's chat completions.",
+        "off",
+        choices=("off", "openai", "compatible", "anthropic"),
+    )
+    adviser_url: str = _setting(
+        "Address of the model up to /chat/completions or /messages; empty is the protocol's own "
+        "service.",
+        "",
+    )
+    adviser_model: str = _setting("Name of the adviser's model; there is no default.", "")
+    adviser_key_file: str = _setting("File with the adviser's key; empty sends none.", "")
+    adviser_streams: str = _setting(
+        "Whether the adviser is asked to stream its answers, which some gateways need.",
+        "no",
+        choices=("no", "yes"),
+    )
+    adviser_may: str = _setting(
+        "What an opinion may do: shown changes nothing, restrict asks a person where it disagrees, "
+        "choose may also name one of several playbooks that match alike. It never permits more.",
+        "shown",
+        choices=("shown", "restrict", "choose"),
+    )
+    adviser_limit_s: float = _setting(
+        "Seconds for an opinion on one incident; with restrict and choose the decision waits so "
+        "long at most.",
+        20.0,
+        bounds=(0.5, 300),
+    )
+    adviser_tokens: int = _setting(
+        "Tokens that one incident may cost, sent and written together.",
+        60_000,
+        bounds=(1_000, 10_000_000),
+    )
+    adviser_dollars: float = _setting(
+        "Dollars that one incident may cost, by the two prices below.", 0.25, bounds=(0, 1_000)
+    )
+    adviser_dollars_in: float = _setting(
+        "Price of a million tokens that are sent; 0 counts no money for them.",
+        0.0,
+        bounds=(0, 10_000),
+    )
+    adviser_dollars_out: float = _setting(
+        "Price of a million tokens that are written; 0 counts no money for them.",
+        0.0,
+        bounds=(0, 10_000),
+    )
+    loki_url: str = _setting(
+        "Grafana Loki that has log lines for an adviser's questions, without /loki/api/v1; empty: "
+        "none.",
+        "",
+    )
+    loki_selector: str = _setting(
+        "LogQL that finds a service's lines there; $service and $environment are filled in.",
+        '{service_name="$service", deployment_environment_name="$environment"}',
+    )
+    loki_key_file: str = _setting("File with Loki's bearer token; empty sends none.", "")
+    loki_tenant: str = _setting("Tenant that Loki is told (X-Scope-OrgID); empty: none.", "")
+    loki_limit_s: float = _setting(
+        "How long one question to Loki may take, in seconds.", 2.0, bounds=(0.05, 60)
+    )
+    git_repositories: str = _setting(
+        "Local clones whose newest commits count as changes, as SERVICE=/DIRECTORY, separated by "
+        "commas; nothing is fetched.",
+        "",
+    )
     session_hours: int = _setting(
-        "Absolute lifetime of a person's session.", 12, bounds=(1, 24 * 30)
+        "Hours after which a person logs in again, whatever happens.", 12, bounds=(1, 24 * 30)
+    )
+    session_idle_minutes: int = _setting(
+        "Minutes without a request after which a person logs in again.", 60, bounds=(5, 24 * 60)
+    )
+    access_minutes: int = _setting(
+        "Minutes that an access token is good for; it is renewed without asking the person.",
+        15,
+        bounds=(1, 60),
+    )
+    second_factor: str = _setting(
+        "Whether everybody needs a second factor: with required, who has none can register one "
+        "and nothing else.",
+        "optional",
+        choices=("optional", "required"),
+    )
+    step_up_minutes: int = _setting(
+        "Minutes for which a second factor that was shown opens accounts, tokens, evidence and "
+        "approvals to whoever has one.",
+        5,
+        bounds=(1, 60),
+    )
+    people_origin: str = _setting(
+        "Address under which browsers reach the dashboard, such as https://guard.example.org; "
+        "passkeys are bound to its name. Empty: http://localhost with our port, while plain HTTP "
+        "is served.",
+        "",
     )
 
 
@@ -172,6 +290,11 @@ def load(directory: Path, environment: Mapping[str, str] | None = None) -> Setti
         values.update(_from_file(path))
     values.update(_from_environment(os.environ if environment is None else environment))
     return Settings(**values)
+
+
+def environment() -> Mapping[str, str]:
+    """Return the variables of this process, for secrets that lie there."""
+    return os.environ
 
 
 def sentences() -> dict[str, tuple[str, Any]]:

@@ -8,7 +8,7 @@ after its commit; what was kept is then watched for what is not normal (`outside
 import contextlib
 from collections.abc import Iterator
 
-from sentienguard.controlplane import remote_write
+from sentienguard.controlplane import changes, remote_write
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.intake import Intake
 from sentienguard.controlplane.otlp import Otlp
@@ -27,8 +27,8 @@ def opened(centre: Centre, intake: Intake) -> Iterator[TelemetryDoor]:
     desk.start()
     otlp.start()
     try:
-        entrances = remote_write.entrances(desk) | otlp.entrances()
-        with contextlib.closing(TelemetryDoor(centre, entrances, desk.limits)) as door:
+        entrances = remote_write.entrances(desk) | otlp.entrances() | changes.entrances(centre)
+        with contextlib.closing(TelemetryDoor(centre, entrances, desk.limits, watch)) as door:
             yield door
     finally:
         otlp.stop()

@@ -6,7 +6,7 @@ Called by controlplane.api.people. These paths are answered by `telemetry_door`,
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sentienguard.controlplane import otlp, problems, remote_write
+from sentienguard.controlplane import changes, otlp, problems, remote_write
 
 _PROBLEM: Final[dict[str, Any]] = {"content": {problems.MEDIA_TYPE: {}}}
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
@@ -24,6 +24,7 @@ def describe(schema: dict[str, Any]) -> None:
     schema["paths"][remote_write.PATH] = {"post": _remote_write()}
     for path, signal in _SIGNALS.items():
         schema["paths"][path] = {"post": _otlp(signal)}
+    changes.describe(schema)
 
 
 def _remote_write() -> dict[str, Any]:

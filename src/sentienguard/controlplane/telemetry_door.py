@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sentienguard.controlplane import bodies
 from sentienguard.controlplane.centre import Centre
+from sentienguard.controlplane.outside_watch import OutsideWatch
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.controlplane.sender_access import Access, Known
 from sentienguard.controlplane.series_limits import SeriesLimits
@@ -70,16 +71,22 @@ class Entrance:
 
     purpose: str  # of the tokens that open it
     take: Take
+    only_post: bool = False  # true: other methods are for the application behind
 
 
 class TelemetryDoor:
     """Takes what is pushed; every other request goes to the application behind."""
 
     def __init__(
-        self, centre: Centre, entrances: Mapping[str, Entrance], limits: SeriesLimits
+        self,
+        centre: Centre,
+        entrances: Mapping[str, Entrance],
+        limits: SeriesLimits,
+        watch: OutsideWatch | None = None,
     ) -> None:
-        """Prepare; `entrances` are by path."""
+        """Prepare; `entrances` are by path. `watch` is for who asks what was taken in."""
         self.limits = limits
+        self.watch = watch
         self._centre = centre
         self._entrances = entrances
         self._access = Access(centre, float(centre.settings.readings_per_second))
@@ -95,7 +102,7 @@ class TelemetryDoor:
 
         async def door(scope: Scope, receive: Receive, send: Send) -> None:
             entrance = self._entrances.get(scope["path"]) if scope["type"] == "http" else None
-            if entrance is None:
+            if entrance is None or (entrance.only_post and scope["method"] != "POST"):
                 await app(scope, receive, send)
             else:
                 await self._serve(entrance, scope, receive, send)

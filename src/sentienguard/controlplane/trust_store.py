@@ -13,6 +13,7 @@ plane never reads them: `evaluation.py`, run by `up`, keeps them elsewhere.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -55,9 +56,22 @@ class TrustStore:
         """What the install command pins."""
         return self.root.digest
 
-    def seal_order(self, wanted: Order, nonce: str, seq: int) -> dict[str, Any]:
-        """Sign an order for one poll of its agent."""
-        return order.seal_order(order.SignedOrder(wanted, nonce, seq), self.dispatch)
+    @property
+    def approvers_needed(self) -> int:
+        """How many approvers' signatures hosts want where a playbook asks for people; 0: none."""
+        approvers = self.root.roles[roots.RoleName.APPROVER]
+        return approvers.threshold if approvers.keyids else 0
+
+    def seal_order(
+        self,
+        wanted: Order,
+        nonce: str,
+        seq: int,
+        approvals: Sequence[Mapping[str, Any]] = (),
+    ) -> dict[str, Any]:
+        """Sign an order for one poll of its agent, with what people signed for it."""
+        signed = order.SignedOrder(wanted, nonce, seq, tuple(approvals))
+        return order.seal_order(signed, self.dispatch)
 
     def seal_stop(self, wanted: Order, nonce: str, seq: int, by: str) -> dict[str, Any]:
         """Sign a stop for one poll of its agent."""

@@ -10,6 +10,7 @@ durable (the engine), who may ask for it (the API).
     incident        events in, deeds and one question out
     incident_work   the deeds, each with one effect however often it is performed
     deciding        what the decide stage is given, and its decision kept
+    advising        an adviser asked beside it, within its budget, and what crossed
     answers         a person's answer, decided once and told
     dispatch        what a poll is answered with
     receipts        what a host signed, durable before anything follows from it

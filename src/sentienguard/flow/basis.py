@@ -1,12 +1,13 @@
 """What a decision rests on besides its evidence, as bytes that the audit log keeps.
 
-Written by `deciding` when a decision is made, read by `replaying`. Three blobs hang on the entry
-`decision.made`, beside the decision itself:
+Written by `deciding` when a decision is made, read by `replaying`. Up to four blobs hang on the
+entry `decision.made`, beside the decision itself:
 
     basis      settings of policy, circumstances, records of outcomes, the question's vector, and
                the versions of what decided
     library    the bytes of every playbook that could be chosen, by digest
     vectors    what the embedding model made of the library, where there is one
+    snapshot   what the diagnosis was made from, in the neutral format, where there is one
 
 Library and vectors are the same for many decisions and kept once. A field that a later release adds
 has a default, so that what an earlier one wrote can still be read.
@@ -33,6 +34,7 @@ DECISION_TYPE: Final = "application/json"
 BASIS_TYPE: Final = "application/vnd.sentienguard.basis+json"
 LIBRARY_TYPE: Final = "application/vnd.sentienguard.library+json"
 VECTORS_TYPE: Final = "application/vnd.sentienguard.vectors"
+SNAPSHOT_TYPE: Final = "application/vnd.sentienguard.snapshot+json"
 _STEPS: Final = 10_000  # matching compares vectors in these parts of 1, so finer ones are not kept
 
 

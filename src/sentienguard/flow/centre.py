@@ -24,6 +24,7 @@ from sentienguard.ports.episode_store import EpisodeStore
 from sentienguard.ports.incident_store import IncidentStore
 from sentienguard.ports.metric_store import MetricStore
 from sentienguard.ports.order_store import OrderStore
+from sentienguard.ports.spell_store import SpellStore
 from sentienguard.ports.switches import Switches
 from sentienguard.stages.decide.retrieval.shelf import Document, Vectors
 from sentienguard.trust.catalogue import ProvingRecord
@@ -45,15 +46,33 @@ class Settings(Protocol):
         """Unattended starts in one environment in an hour."""
 
     @property
+    def adviser_may(self) -> str:
+        """What an adviser's opinion may do: shown, restrict or choose."""
+
+    @property
     def approval_minutes(self) -> int:
         """How long a question to people stands."""
+
+    @property
+    def two_person_risk(self) -> str:
+        """Risk from which on two people have to say yes; `none`: one is enough."""
 
 
 class Seals(Protocol):
     """Signs with the dispatch key."""
 
-    def seal_order(self, wanted: Order, nonce: str, seq: int) -> dict[str, Any]:
-        """Sign an order for one poll of its agent."""
+    @property
+    def approvers_needed(self) -> int:
+        """How many approvers' signatures hosts want where a playbook asks for people; 0: none."""
+
+    def seal_order(
+        self,
+        wanted: Order,
+        nonce: str,
+        seq: int,
+        approvals: Sequence[Mapping[str, Any]] = (),
+    ) -> dict[str, Any]:
+        """Sign an order for one poll of its agent, with what people signed for it."""
 
     def seal_stop(self, wanted: Order, nonce: str, seq: int, by: str) -> dict[str, Any]:
         """Sign a stop for one poll of its agent."""
@@ -147,6 +166,10 @@ class Centre(Protocol):
     @property
     def orders(self) -> OrderStore:
         """Orders from release to report."""
+
+    @property
+    def spells(self) -> SpellStore:
+        """How long symptoms stood, and what was judged of recoveries."""
 
     @property
     def approvals(self) -> ApprovalStore:

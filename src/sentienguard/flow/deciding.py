@@ -4,7 +4,8 @@ Called by incident_work. A decision that was made stands: the second call reads 
 rests on is kept beside it in the audit log (`basis`), so that `replaying` can make it again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,20 +13,23 @@ import msgspec
 
 from sentienguard.flow import basis
 from sentienguard.flow import incident as flow
+from sentienguard.flow.advising import Advising
 from sentienguard.flow.centre import Centre, Samples, Settings
-from sentienguard.model import errors
+from sentienguard.flow.diagnosing import Diagnosing
+from sentienguard.model import errors, target
+from sentienguard.model.advice import May
 from sentienguard.model.decision import Decision, Route
 from sentienguard.model.evidence import Evidence, PastIncident
-from sentienguard.model.ids import PlaybookName, order_id
+from sentienguard.model.ids import AgentId, PlaybookName, order_id
 from sentienguard.model.incident import Incident, Outcome
 from sentienguard.model.order import ExecutionOutcome
-from sentienguard.model.playbook import Playbook
+from sentienguard.model.playbook import Playbook, Risk
 from sentienguard.model.telemetry import LogLine
 from sentienguard.model.window import Purpose
 from sentienguard.ports import audit_log
 from sentienguard.ports.audit_log import BlobRef
 from sentienguard.ports.embedder import Vector
-from sentienguard.ports.order_store import Ended, NoSuchOrder
+from sentienguard.ports.order_store import ANY_KIND, Ended, NoSuchOrder
 from sentienguard.stages.decide import approval, decide, evidence, matching, meaning, planning
 from sentienguard.stages.decide.facts import Circumstances, TrackRecord
 from sentienguard.stages.decide.settings import DecideSettings
@@ -47,9 +51,19 @@ class Deciding:
     """Makes the one decision of an incident."""
 
     def __init__(
-        self, centre: Centre, samples: Samples, *, versions: Mapping[str, str] | None = None
+        self,
+        centre: Centre,
+        samples: Samples,
+        *,
+        versions: Mapping[str, str] | None = None,
+        diagnosing: Diagnosing | None = None,
+        advising: Advising | None = None,
     ) -> None:
-        """Decide with this centre's knowledge; `versions` says what decides, for the record."""
+        """Decide with this centre's knowledge; `versions` says what decides, for the record.
+
+        Without `diagnosing` nobody asks what an incident comes from, without `advising` no
+        language model what it thinks of it.
+        """
         self._centre = centre
         self._samples = samples
         self._library = matching.Library(centre.library.playbooks())
@@ -57,6 +71,8 @@ class Deciding:
         self._kept: dict[str, tuple[BlobRef, ...]] = {}  # by index: library and vectors in the log
         self._settings = settings_of(centre.settings)
         self._versions = dict(versions or {})
+        self._diagnosing = diagnosing
+        self._advising = advising
 
     def decide(self, incident: Incident) -> flow.Decided:
         """Return the decision as the flow needs it, with the order or the question it permits."""
@@ -67,7 +83,15 @@ class Deciding:
                 decision, under = self._make(incident)
                 self._record(incident, decision, under)
             self._centre.incidents.put_decision(decision)
+            if self._advising is not None:
+                self._advising.after(incident, decision, self._of_candidates(decision))
         return self._answer(incident, decision)
+
+    def _of_candidates(self, decision: Decision) -> tuple[Playbook, ...]:
+        """Return the playbooks of its candidates, those that are in the library."""
+        known = {one.digest: one for one in self._library.playbooks}
+        found = (known.get(one.digest) for one in decision.candidates)
+        return tuple(one for one in found if one is not None)
 
     def prepare(self) -> matching.Library:
         """Return the library, with its vectors as soon as there are any."""
@@ -117,12 +141,26 @@ class Deciding:
             similar=self._similar(incident, now),
             log_lines=self._log_lines(incident),
         )
+        known, looked_at = self._looked(known, incident, now)
         library = self.prepare()
         # Its vectors may have come since; the decision and its record are about one library.
         vector = self._vector(known) if library.shelf.model else None
         circumstances = self._circumstances(incident, now)
         asked = basis.Asked(lambda playbook: self._track_record(playbook, incident))
         made = decide.decide(known, library, asked, circumstances, self._settings, vector=vector)
+        opinion = None
+        if self._advising is not None:
+            opinion = self._advising.before(incident, made, self._of_candidates(made))
+        if opinion is not None:
+            made = decide.decide(
+                known,
+                library,
+                asked,
+                circumstances,
+                self._settings,
+                vector=vector,
+                opinion=opinion,
+            )
         rests_on = basis.Basis(
             settings=self._settings,
             circumstances=circumstances,
@@ -131,7 +169,19 @@ class Deciding:
             versions=self._versions,
         )
         under = self._centre.audit.append_blob(basis.write(rests_on), basis.BASIS_TYPE)
-        return made, (under, *self._library_kept(library))
+        return made, (under, *looked_at, *self._library_kept(library))
+
+    def _looked(
+        self, known: Evidence, incident: Incident, now: datetime
+    ) -> tuple[Evidence, tuple[BlobRef, ...]]:
+        """Add what the incident comes from, and keep what that was made from."""
+        if self._diagnosing is None:
+            return known, ()
+        looked = self._diagnosing.look(incident, now)
+        known = replace(known, diagnosis=looked.diagnosis, changes=looked.changes)
+        if not looked.snapshot:
+            return known, ()
+        return known, (self._centre.audit.append_blob(looked.snapshot, basis.SNAPSHOT_TYPE),)
 
     def _similar(self, incident: Incident, now: datetime) -> list[PastIncident]:
         store = self._centre.incidents
@@ -146,21 +196,22 @@ class Deciding:
 
     def _log_lines(self, incident: Incident) -> tuple[LogLine, ...]:
         samples = self._samples.recent_samples(incident.agent)
-        return tuple(line for sample in samples for line in sample.log_lines)
+        own = tuple(line for sample in samples for line in sample.log_lines)
+        if self._diagnosing is None:
+            return own
+        return (*own, *self._diagnosing.lines_of(incident, self._centre.clock.now()))
 
     def _track_record(self, playbook: Playbook, incident: Incident) -> TrackRecord:
         ended = self._centre.orders.ended(playbook.digest, incident.environment)  # newest first
-        here = [one for one in ended if one.agent == incident.agent]
         proving = self._centre.library.proving().get(playbook.digest)
-        return TrackRecord(
-            verified=sum(_verified(one) for one in ended),
-            failed=sum(one.execution in FAILED for one in ended),
-            harmful=sum(one.execution in HARMFUL for one in ended),
-            dry_runs=sum(one.execution is ExecutionOutcome.DRY_RUN for one in ended),
+        return record_of(
+            ended,
+            agent=incident.agent,
+            kind=target.kind(
+                incident.anomaly.series.metric, incident.anomaly.series.subject, incident.tags
+            ),
             proven_runs=sum(one.runs for one in proving.proven) if proving else 0,
             proven_verified=sum(one.verified for one in proving.proven) if proving else 0,
-            failures_in_row=_failures_in_row(ended),
-            failures_on_host=_failures_in_row(here),
         )
 
     def _circumstances(self, incident: Incident, now: datetime) -> Circumstances:
@@ -237,6 +288,8 @@ class Deciding:
                 "paths": len(known.top_paths),
                 "log_lines": len(known.log_lines),
                 "similar": [past.id for past in known.similar[:10]],
+                "changes": len(known.changes),
+                **_diagnosed(known),
             },
             blobs=(blob,),
         )
@@ -278,7 +331,14 @@ class Deciding:
         if decision.route is not Route.ASK:
             return flow.Decided(decision.at, decision.route, reason, order)
         lasts = timedelta(minutes=self._centre.settings.approval_minutes)
-        asked = approval.request(decision, playbook, lasts=lasts)
+        two_from = self._centre.settings.two_person_risk
+        asked = approval.request(
+            decision,
+            playbook,
+            lasts=lasts,
+            two_from=None if two_from == "none" else Risk(two_from),
+            approvers=self._centre.trust.approvers_needed,
+        )
         return flow.Decided(decision.at, decision.route, reason, order, asked)
 
     def _playbook(self, decision: Decision) -> Playbook:
@@ -295,12 +355,79 @@ def settings_of(lines: Settings) -> DecideSettings:
         autonomy_successes=lines.verified_runs_needed,
         service_starts_per_hour=lines.service_budget_per_hour,
         fleet_starts_per_hour=lines.fleet_budget_per_hour,
+        advice_may=May(lines.adviser_may),
     )
 
 
-def _verified(one: Ended) -> bool:
+def _diagnosed(known: Evidence) -> dict[str, str]:
+    """Return what the entry says of the diagnosis; all of it is in the blob."""
+    made = known.diagnosis
+    if made is None:
+        return {}
+    if made.verdict is None:
+        return {"diagnosis": made.absent[:200]}
+    if not made.verdict.ranked:
+        return {"diagnosis": f"abstained: {made.verdict.abstained}"[:200]}
+    first = made.verdict.ranked[0]
+    return {
+        "diagnosis": f"{first.object} {first.cause}"[:200],
+        "diagnosis_confidence": f"{made.verdict.confidence:.4f}",
+        "snapshot": made.snapshot or "",
+    }
+
+
+def record_of(
+    ended: Sequence[Ended],
+    *,
+    agent: AgentId,
+    kind: target.TargetKind,
+    proven_runs: int = 0,
+    proven_verified: int = 0,
+) -> TrackRecord:
+    """Return what a playbook has done on one kind of target, from how its orders ended there.
+
+    Newest first, of one environment. Harm counts whatever the target, and so do the failures in a
+    row that stop it: those are about the playbook, the rest is about what it works on.
+    """
+    alike = [one for one in ended if one.kind in {ANY_KIND, kind}]
+    here = [one for one in ended if one.agent == agent]
+    return TrackRecord(
+        verified=sum(_verified(one) for one in alike),
+        failed=sum(_failed(one) for one in alike),
+        harmful=sum(one.execution in HARMFUL for one in ended),
+        dry_runs=sum(one.execution is ExecutionOutcome.DRY_RUN for one in alike),
+        proven_runs=proven_runs,
+        proven_verified=proven_verified,
+        failures_in_row=_failures_in_row(ended),
+        failures_on_host=_failures_in_row(here),
+        explained=sum(_recovered(one) and not _verified(one) for one in alike),
+        since_failure=_since_failure(alike),
+        elsewhere=sum(_verified(one) for one in ended) - sum(_verified(one) for one in alike),
+    )
+
+
+def _recovered(one: Ended) -> bool:
     """Tell whether host and centre both saw the symptom gone after the remedy ran."""
     return one.execution is ExecutionOutcome.SUCCESS and one.incident is Outcome.RESOLVED
+
+
+def _verified(one: Ended) -> bool:
+    """Tell whether that counts for the remedy; what no release judged, does."""
+    return _recovered(one) and one.counts is not False
+
+
+def _failed(one: Ended) -> bool:
+    """Tell whether it ran and did not help: undone, or the centre still saw the symptom."""
+    unseen = one.execution is ExecutionOutcome.SUCCESS and one.incident is Outcome.ESCALATED
+    return one.execution in FAILED or unseen
+
+
+def _since_failure(newest_first: Sequence[Ended]) -> int | None:
+    """Return the successes since the last failure; None where there was none."""
+    for place, one in enumerate(newest_first):
+        if _failed(one) or one.execution in HARMFUL:
+            return sum(_verified(later) for later in newest_first[:place])
+    return None
 
 
 def _failures_in_row(newest_first: Iterable[Ended]) -> int:
@@ -308,5 +435,5 @@ def _failures_in_row(newest_first: Iterable[Ended]) -> int:
     for one in newest_first:
         if _verified(one):
             break
-        count += one.execution in FAILED | HARMFUL
+        count += _failed(one) or one.execution in HARMFUL
     return count

@@ -12,10 +12,12 @@ Called by the agents' API and by simulations. Rules:
 """
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sentienguard.flow.centre import Centre
+from sentienguard.model import ids
 from sentienguard.model.order import OrderStatus
 from sentienguard.model.window import Purpose
 from sentienguard.ports.agent_store import Agent
@@ -90,13 +92,21 @@ class Dispatch:
             if not self._due(kept.order.id):  # rule 2
                 continue
             seq = self._centre.orders.next_seq(agent.id)
-            sealed = self._centre.trust.seal_order(kept.order, poll.nonce, seq)  # rule 1
+            sealed = self._centre.trust.seal_order(  # rule 1
+                kept.order, poll.nonce, seq, self._signed_for(kept)
+            )
             if not self._centre.orders.delivered(kept.order.id, at=self._centre.clock.now()):
                 continue  # it was taken back just now
             self._record_delivery(kept)
             self._centre.counters.add("orders_delivered_total")
             return sealed, None
         return None, None
+
+    def _signed_for(self, kept: KeptOrder) -> list[Mapping[str, Any]]:
+        """Return what approvers signed; hosts judge it by their root."""
+        asked = ids.approval_id(kept.order.incident, kept.order.digest)
+        agreed = self._centre.approvals.agreements(asked)
+        return [one.signature for one in agreed if one.signature is not None]
 
     def _in_maintenance(self, agent: Agent) -> bool:
         now = self._centre.clock.now()

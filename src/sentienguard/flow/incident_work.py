@@ -7,7 +7,7 @@ status that is there already are no-ops.
 from datetime import datetime
 from typing import Any, assert_never
 
-from sentienguard.flow import answers
+from sentienguard.flow import answers, crediting
 from sentienguard.flow import incident as flow
 from sentienguard.flow.centre import Centre
 from sentienguard.flow.deciding import Deciding
@@ -183,6 +183,8 @@ class IncidentWork:
                 "verified",
                 {"passed": deed.outcome is Outcome.RESOLVED, "detail": deed.summary[:500]},
             )
+        if deed.outcome is Outcome.RESOLVED:
+            crediting.closed(self._centre, found, now)
         self._centre.audit.once(
             "incident.closed",
             found,

@@ -13,6 +13,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
 from sentienguard.model import errors
+from sentienguard.model.advice import May
 from sentienguard.stages.decide import policy
 from sentienguard.stages.decide.settings import DecideSettings
 
@@ -21,10 +22,13 @@ SETTINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "confidence": ("run_from", "run_and_verify_from", "ask_from", "dry_run_from"),
     "earned_autonomy": (
         *("autonomy_successes", "shadow_runs", "drill_environment", "proving_share"),
+        "autonomy_low",
     ),
     "service_budget": ("service_starts_per_hour",),
     "fleet_budget": ("fleet_starts_per_hour",),
     "circuit_breaker": ("breaker_failures",),
+    "diagnosis": ("blame_from",),
+    "advice": ("advice_may",),
 }
 _BANDS: Final = SETTINGS["confidence"]
 _MOST: Final = 1_000_000  # of anything that is counted
@@ -82,6 +86,10 @@ def _known(rule: object) -> tuple[str, ...]:
 
 def _checked(where: str, default: object, value: object) -> object:
     """Return a value of the kind that its setting has."""
+    if isinstance(default, May):
+        if isinstance(value, str) and value in set(May):
+            return May(value)
+        raise PolicyWrong(f"policy: {where}: expected {', '.join(May)}, found {_short(value)}")
     if isinstance(default, str):
         if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME:
             return value

@@ -7,13 +7,14 @@ Called by the API. Rules:
  2. The same means the same bytes. Where they are not, every field that differs is shown.
  3. What is another version today than it was then is named, whether the bytes differ or not.
  4. Under another policy everything else stays as it was: the same facts, the same candidates.
- 5. Where a decision made today asks for more than was recorded, that counts as nothing known, and
+ 5. The diagnosis is made again from its snapshot; a decision is replayed with what comes out now.
+ 6. Where a decision made today asks for more than was recorded, that counts as nothing known, and
     is said.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -23,14 +24,18 @@ from sentienguard.flow.centre import Centre
 from sentienguard.flow.deciding import settings_of
 from sentienguard.model import errors
 from sentienguard.model.decision import Decision, Route, Verdict
+from sentienguard.model.evidence import Diagnosis, Evidence
 from sentienguard.model.ids import Digest, IncidentId, digest
 from sentienguard.model.incident import Incident
 from sentienguard.model.playbook import Playbook
 from sentienguard.ports import audit_log
-from sentienguard.stages.decide import decide, matching, policy
+from sentienguard.stages.decide import advice, decide, matching, policy
+from sentienguard.stages.decide.diagnosis.snapshot import NotASnapshot
+from sentienguard.stages.decide.diagnosis.surroundings import finding
 from sentienguard.stages.decide.facts import TrackRecord
 from sentienguard.stages.decide.settings import DecideSettings
 
+_BESIDE: Final = frozenset({"untrusted_text", "requested", advice.RULE})  # verdicts of no rule's
 _LONGEST: Final = 200  # characters of a value that is shown
 _ABSENT: Final = "(nothing)"
 
@@ -106,6 +111,7 @@ class _Kept:
     decision: Decision
     basis: basis.Basis
     library: matching.Library
+    evidence: Evidence  # with the diagnosis as it is made now
 
 
 class Replaying:
@@ -159,7 +165,26 @@ class Replaying:
             decision=decision,
             basis=basis.read(self._blob(incident, blobs[basis.BASIS_TYPE])),
             library=matching.Library(playbooks, vectors),
+            evidence=self._diagnosed_again(incident, decision.evidence, blobs),
         )
+
+    def _diagnosed_again(
+        self, incident: Incident, known: Evidence, blobs: Mapping[str, str]
+    ) -> Evidence:
+        """Return the evidence with its diagnosis made again (rule 5)."""
+        then = known.diagnosis
+        if then is None or then.snapshot is None:
+            return known
+        if basis.SNAPSHOT_TYPE not in blobs:
+            raise basis.BasisDamaged(f"{incident.id}: the snapshot of its diagnosis is not kept")
+        stored = self._blob(incident, blobs[basis.SNAPSHOT_TYPE])
+        try:
+            again: Diagnosis = finding.of(stored, known.host, then.left_out)
+        except NotASnapshot as cause:
+            raise basis.BasisDamaged(
+                f"{incident.id}: the snapshot of its diagnosis cannot be read: {cause}"
+            ) from cause
+        return replace(known, diagnosis=again)
 
     def _blobs(self, incident: Incident) -> dict[str, str]:
         """Return the blobs of the entry, digest by type."""
@@ -185,7 +210,7 @@ class Replaying:
         lines = settings_of(self._centre.settings)
         for name, (was, is_) in policy_file.differences(kept.basis.settings, lines).items():
             yield Change(f"policy {name}", was, is_)
-        listed = [one.rule for one in kept.decision.verdicts if one.rule != "untrusted_text"]
+        listed = [one.rule for one in kept.decision.verdicts if one.rule not in _BESIDE]
         rules = [one.__name__ for one in policy.RULES]
         if listed != rules:
             yield Change("policy rules", ", ".join(listed), ", ".join(rules))
@@ -212,7 +237,7 @@ class Replaying:
 
 
 def _made(kept: _Kept, settings: DecideSettings) -> tuple[Decision, list[str]]:
-    """Decide on what was kept; also return what was asked for and is not known (rule 5)."""
+    """Decide on what was kept; also return what was asked for and is not known (rule 6)."""
     unknown: list[str] = []
 
     def record(playbook: Playbook) -> TrackRecord:
@@ -225,12 +250,13 @@ def _made(kept: _Kept, settings: DecideSettings) -> tuple[Decision, list[str]]:
         return found
 
     made = decide.decide(
-        kept.decision.evidence,
+        kept.evidence,
         kept.library,
         record,
         kept.basis.circumstances,
         settings,
         vector=basis.read_vector(kept.basis.vector),
+        opinion=kept.decision.opinion,
     )
     return made, unknown
 

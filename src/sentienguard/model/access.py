@@ -1,21 +1,24 @@
-"""Who may do what, where. Deny by default; an unknown environment denies."""
+"""Who may do what, where. Deny by default; an unknown environment denies.
+
+`GRANTS` is the one table of it: the API enforces it, `GET /api/v1/roles` shows it.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+EVERYWHERE = "*"  # stands for every known environment in a table of roles
+AUDITOR_FOR_AT_MOST = timedelta(days=30)  # an audit ends; the right to look ends with it
 
 
 class Role(StrEnum):
-    """What a person is in one environment, in rising order of `rank`."""
+    """What a person is in one environment."""
 
     OBSERVER = "observer"
     REMEDIATION_AUTHORITY = "remediation_authority"
     ADMINISTRATOR = "administrator"
-
-    @property
-    def rank(self) -> int:
-        """Order roles: each may do all that the ones below it may."""
-        return tuple(Role).index(self)
+    AUDITOR = "auditor"
 
 
 class Permission(StrEnum):
@@ -28,35 +31,63 @@ class Permission(StrEnum):
     FREEZE = "freeze"
     SILENCE = "silence"  # silences and maintenance
     HANDLE_INCIDENT = "handle_incident"  # acknowledge, assign, note, close by hand, reopen
+    RUN_DRILL = "run_drill"
+    VIEW_USERS = "view_users"  # who has which role, until when
     MANAGE_USERS = "manage_users"
     CHANGE_SETTINGS = "change_settings"
-    RUN_DRILL = "run_drill"
     EXPORT_EVIDENCE = "export_evidence"  # packages and whole entries of all environments
 
 
-LEAST_ROLE: Mapping[Permission, Role] = {
-    Permission.VIEW: Role.OBSERVER,
-    Permission.DECIDE_APPROVAL: Role.REMEDIATION_AUTHORITY,
-    Permission.RUN_PLAYBOOK: Role.REMEDIATION_AUTHORITY,
-    Permission.STOP_EXECUTION: Role.REMEDIATION_AUTHORITY,
-    Permission.FREEZE: Role.REMEDIATION_AUTHORITY,
-    Permission.SILENCE: Role.REMEDIATION_AUTHORITY,
-    Permission.HANDLE_INCIDENT: Role.REMEDIATION_AUTHORITY,
-    Permission.RUN_DRILL: Role.REMEDIATION_AUTHORITY,
-    Permission.MANAGE_USERS: Role.ADMINISTRATOR,
-    Permission.CHANGE_SETTINGS: Role.ADMINISTRATOR,
-    Permission.EXPORT_EVIDENCE: Role.ADMINISTRATOR,
+_SEES = frozenset({Permission.VIEW})
+_OPERATES = _SEES | {
+    Permission.DECIDE_APPROVAL,
+    Permission.RUN_PLAYBOOK,
+    Permission.STOP_EXECUTION,
+    Permission.FREEZE,
+    Permission.SILENCE,
+    Permission.HANDLE_INCIDENT,
+    Permission.RUN_DRILL,
+}
+
+GRANTS: Mapping[Role, frozenset[Permission]] = {
+    Role.OBSERVER: _SEES,
+    Role.REMEDIATION_AUTHORITY: _OPERATES,
+    Role.ADMINISTRATOR: frozenset(Permission),
+    Role.AUDITOR: _SEES | {Permission.VIEW_USERS, Permission.EXPORT_EVIDENCE},  # changes nothing
+}
+
+MEANING: Mapping[Role, str] = {
+    Role.OBSERVER: "sees incidents, hosts, readings, playbooks and the log",
+    Role.REMEDIATION_AUTHORITY: "answers questions, runs and stops remedies, freezes, silences",
+    Role.ADMINISTRATOR: "does all of it, and manages accounts, tokens and settings",
+    Role.AUDITOR: "sees all of it and who may do what, takes evidence away, changes nothing; for "
+    "at most 30 days",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person with an account."""
+    """A person with an account, or a machine with a token that only reads."""
 
     name: str  # e-mail address or login name
     roles: Mapping[str, Role]  # by environment; "*" stands for every known environment
+    ends: Mapping[str, datetime] = field(default_factory=dict)  # when a role there is over
 
-    def may(self, permission: Permission, environment: str) -> bool:
-        """Tell whether this user may do this there; no role there means no."""
-        role = self.roles.get(environment, self.roles.get("*"))
-        return role is not None and role.rank >= LEAST_ROLE[permission].rank
+    def role_in(self, environment: str, at: datetime) -> Role | None:
+        """Return the role there at this moment.
+
+        A role of its own in an environment stands instead of the one everywhere, also when it is
+        over: else the end of a small role would bring back a large one. An auditor's that says no
+        end never began.
+        """
+        place = environment if environment in self.roles else EVERYWHERE
+        role = self.roles.get(place)
+        end = self.ends.get(place)
+        if end is None:
+            return None if role is Role.AUDITOR else role
+        return role if at < end else None
+
+    def may(self, permission: Permission, environment: str, at: datetime) -> bool:
+        """Tell whether this user may do this there at this moment; no role there means no."""
+        role = self.role_in(environment, at)
+        return role is not None and permission in GRANTS[role]

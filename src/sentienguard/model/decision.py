@@ -7,6 +7,7 @@ from enum import IntEnum
 from functools import reduce
 from typing import Self
 
+from sentienguard.model.advice import Opinion
 from sentienguard.model.evidence import Evidence
 from sentienguard.model.ids import Digest, IncidentId, PlaybookName
 
@@ -81,6 +82,7 @@ class Decision:
     evidence: Evidence
     embedding_model: str = ""  # that compared meanings; empty: words alone
     library_index: str = ""  # digest of the texts, the model and the features that were compared
+    opinion: Opinion | None = None  # of an adviser, where it was heard before the decision
 
     @property
     def deciding(self) -> tuple[Verdict, ...]:

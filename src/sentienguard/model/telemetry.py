@@ -38,6 +38,7 @@ class ProcessUse:
     name: str  # command name of at most 15 bytes, never the arguments (they hold secrets)
     cpu_percent: float  # of one core, since the sample before
     memory_bytes: int  # resident
+    io_bytes_per_s: float = 0.0  # read from and written to devices; 0 where it was not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Sample:
     top_memory: tuple[ProcessUse, ...] = ()
     top_paths: Mapping[str, tuple[PathUse, ...]] = field(default_factory=dict)  # by mount point
     log_lines: tuple[LogLine, ...] = ()
+    top_io: tuple[ProcessUse, ...] = ()  # of a unit where processes may not be looked into
 
     def series(self, metric: str, subject: str) -> Series:
         """Name the series of one of this sample's values."""

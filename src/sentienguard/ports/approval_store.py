@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sentienguard.model import errors
-from sentienguard.model.approval import Approval, ApprovalStatus
+from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
 from sentienguard.model.ids import ApprovalId, IncidentId
 
 
@@ -39,6 +39,15 @@ class ApprovalStore(Protocol):
 
         APPROVED or DENIED after `expires_at` raises AlreadyDecided too.
         """
+
+    def agree(self, agreement: Agreement) -> None:
+        """Keep a person's yes to a pending question; the first of each person counts.
+
+        Raises NoSuchApproval, AlreadyDecided.
+        """
+
+    def agreements(self, approval: ApprovalId) -> Sequence[Agreement]:
+        """Return who said yes, in their order."""
 
     def list(self, status: ApprovalStatus | None) -> Sequence[Approval]:
         """List newest first, at most 500."""

@@ -6,12 +6,15 @@ Called by controlplane (engine, agent api). Offered by adapters.sql_store.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from sentienguard.model import errors
 from sentienguard.model.ids import AgentId, Digest, OrderId
 from sentienguard.model.incident import Outcome
 from sentienguard.model.order import ExecutionOutcome, ExecutionReport, Order, OrderStatus
+from sentienguard.model.target import TargetKind
+
+ANY_KIND: Final = TargetKind("")  # nobody said what the target was: it is taken for any
 
 
 class NoSuchOrder(errors.Rejected):
@@ -38,6 +41,8 @@ class Ended:
     agent: AgentId
     execution: ExecutionOutcome
     incident: Outcome | None  # None: the incident is not closed yet
+    counts: bool | None = None  # whether its recovery counts for the playbook; None: not judged
+    kind: TargetKind = ANY_KIND  # of target that it worked on
 
 
 class OrderStore(Protocol):

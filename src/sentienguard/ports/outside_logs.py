@@ -1,7 +1,7 @@
 """Keep log lines of other systems for a while.
 
-Called by controlplane (otlp, api.outside_logs, housekeeping). Offered by adapters.sql_store. Lines
-come redacted: nothing here looks at their text.
+Called by flow.diagnosing and controlplane (otlp, context, api.topology, housekeeping). Offered by
+adapters.sql_store. Lines come redacted: nothing here looks at their text.
 """
 
 from collections.abc import Sequence
@@ -41,6 +41,11 @@ class OutsideLogs(Protocol):
         self, environments: Sequence[str], *, host: str | None, before: int | None, limit: int
     ) -> Sequence[KeptLine]:
         """Return the newest lines before a number, of one host or of all."""
+
+    def between(
+        self, environment: str, start: datetime, end: datetime, *, limit: int
+    ) -> Sequence[NewLine]:
+        """Return the newest lines with start <= at < end, newest first."""
 
     def forget(self, received_before: datetime) -> int:
         """Drop what came before then; return how many lines."""

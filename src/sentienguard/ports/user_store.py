@@ -1,7 +1,7 @@
-"""Keep people, their roles, their passwords' hashes and their sessions.
+"""Keep people, their roles and their passwords' hashes (argon2id).
 
-Called by controlplane.api. Offered by adapters.sql_store. Secrets are kept as hashes only: argon2id
-for passwords, SHA-256 for the random 256-bit tokens of sessions and of the command line.
+Called by controlplane.api. Offered by adapters.sql_store. What they log in with besides: see
+session_store and factor_store.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,15 @@ class NotAuthenticated(errors.Rejected):
 
 
 class UserStore(Protocol):
-    """Users by name, sessions by token."""
+    """Users by name."""
 
-    def add(self, name: str, password: str, roles: Mapping[str, Role]) -> User:
+    def add(
+        self,
+        name: str,
+        password: str,
+        roles: Mapping[str, Role],
+        ends: Mapping[str, datetime] | None = None,
+    ) -> User:
         """Keep a new user. Raises Rejected where the name is taken or the password under 12."""
 
     def get(self, name: str) -> User:
@@ -32,20 +38,10 @@ class UserStore(Protocol):
     def list(self) -> Sequence[User]:
         """Return all, by name."""
 
-    def set_roles(self, name: str, roles: Mapping[str, Role]) -> User:
+    def set_roles(
+        self, name: str, roles: Mapping[str, Role], ends: Mapping[str, datetime] | None = None
+    ) -> User:
         """Replace a user's roles; effective on the next request. Raises NoSuchUser."""
 
     def check_password(self, name: str, password: str) -> User:
         """Return the user. Takes as long for unknown names. Raises NotAuthenticated."""
-
-    def open_session(self, name: str, token: str, *, at: datetime, expires_at: datetime) -> None:
-        """Keep the hash of a session's or API token."""
-
-    def by_token(self, token: str, *, at: datetime) -> User:
-        """Return whose token this is. Raises NotAuthenticated."""
-
-    def revoke(self, token: str) -> None:
-        """End one session; unknown tokens are ignored."""
-
-    def revoke_all(self, name: str) -> int:
-        """End all sessions of a user and return how many there were."""

@@ -18,6 +18,7 @@ the standard library alone, and the collector loads them without paying for a cr
     root          which keys may do what; changes only by the threshold of the old and the new keys
     catalogue     which playbooks may run, and what they proved; its version never falls
     order         orders, stops and approvals
+    passkeys      approvals that a person signs in the browser
     freshness     nonces by the monotonic clock, sequence marks
     pins          the digest of a certificate's public key
     certificates  the authority of the TLS links and what it signs

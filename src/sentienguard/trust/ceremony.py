@@ -21,6 +21,7 @@ from sentienguard.trust import bundle as bundles
 from sentienguard.trust import catalogue, dsse, keys
 from sentienguard.trust import root as roots
 from sentienguard.trust.delegation import Delegation
+from sentienguard.trust.passkeys import ApproverKey
 from sentienguard.trust.root import RoleName
 
 OFFLINE: Final = (RoleName.ROOT, RoleName.SIGNER)
@@ -41,6 +42,7 @@ class Change:
     remove: tuple[tuple[RoleName, str], ...] = ()  # role and key id
     thresholds: Mapping[RoleName, int] = field(default_factory=dict)
     limits: Mapping[str, Delegation | None] = field(default_factory=dict)  # None lifts the limits
+    passkeys: tuple[ApproverKey, ...] = ()  # approvers to add
 
 
 def begin(roles: Roles, *, expires_at: datetime, log_origin: str) -> bundles.Bundle:
@@ -71,6 +73,7 @@ def rotate(bundle: bundles.Bundle, change: Change, *, forget_draft: bool = False
         roles=_roles(last, change),
         log_origin=last.log_origin,
         delegations=_limits(last, change),
+        passkeys=_passkeys(last, change),
     )
     return replace(bundle, roots=(*bundle.roots, _draft(roots.PAYLOAD_TYPE, payload)))
 
@@ -168,10 +171,16 @@ def _roles(last: roots.Root, change: Change) -> Roles:
             raise CannotDraft(f"root {last.version} names no {role} key {keyid}")
     made: dict[RoleName, tuple[Sequence[keys.VerifyKey], int]] = {}
     for role, standing in last.roles.items():
-        kept = [last.keys[one] for one in standing.keyids if (role, one) not in removed]
+        kept = [key for one, key in last.trusted(role).items() if (role, one) not in removed]
         new = [key for to, key in change.add if to is role and key not in kept]
         made[role] = ([*kept, *new], change.thresholds.get(role, standing.threshold))
     return made
+
+
+def _passkeys(last: roots.Root, change: Change) -> list[ApproverKey]:
+    gone = {keyid for role, keyid in change.remove if role is RoleName.APPROVER}
+    kept = {keyid: one for keyid, one in last.approving_passkeys.items() if keyid not in gone}
+    return list({**kept, **{one.id: one for one in change.passkeys}}.values())
 
 
 def _limits(last: roots.Root, change: Change) -> dict[str, Delegation]:

@@ -23,17 +23,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sentienguard.model import ids
 from sentienguard.trust import canonical, delegation, dsse, fields
 from sentienguard.trust.keys import BadKey, VerifyKey
+
+if TYPE_CHECKING:
+    from sentienguard.trust.passkeys import ApproverKey
 
 PAYLOAD_TYPE: Final = "application/vnd.sentienguard.root+json"
 MAX_KEYS: Final = 256  # people who approve included
 MAX_CHAIN: Final = 256  # roots that one message leads through; 64 years of a new one each quarter
 _MEMBERS: Final = {"version", "expires_ms", "keys", "roles", "log_origin"}
 _LIMITS: Final = "delegations"
+_PASSKEYS: Final = "passkeys"
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)  # judged by it, nothing has expired
 
 
@@ -70,10 +74,17 @@ class Root:
     log_origin: str  # first line of the audit log's checkpoints
     digest: ids.Digest  # of the payload; what the install command pins
     delegations: Mapping[str, delegation.Delegation] = field(default_factory=dict)  # by key id
+    passkeys: Mapping[str, "ApproverKey"] = field(default_factory=dict)  # by key id
 
     def trusted(self, role: RoleName) -> dict[str, VerifyKey]:
-        """Return the keys of a role by key id."""
-        return {keyid: self.keys[keyid] for keyid in self.roles[role].keyids}
+        """Return the keys of a role by key id; its passkeys are none of them."""
+        return {keyid: self.keys[keyid] for keyid in self.roles[role].keyids if keyid in self.keys}
+
+    @property
+    def approving_passkeys(self) -> "dict[str, ApproverKey]":
+        """The passkeys of the approver role by key id."""
+        named = self.roles[RoleName.APPROVER].keyids
+        return {keyid: self.passkeys[keyid] for keyid in named if keyid in self.passkeys}
 
     def open(self, envelope: Any, payload_type: str, role: RoleName) -> bytes:
         """Return the payload that the threshold of a role signed. Raises dsse.NotTrusted."""
@@ -119,14 +130,17 @@ def payload(
     roles: Mapping[RoleName, tuple[Sequence[VerifyKey], int]],
     log_origin: str,
     delegations: Mapping[str, delegation.Delegation] | None = None,
+    passkeys: "Collection[ApproverKey]" = (),
 ) -> bytes:
     """Return the payload of a root document, to be sealed by the root keys.
 
     `roles` gives each role its keys and its threshold; `delegations` limits signers by key id,
-    those that are not named in it reach everything. Raises dsse.NotTrusted where the result
+    those that are not named in it reach everything; `passkeys` approve besides the keys that do.
+    Raises dsse.NotTrusted where the result
     would be refused on opening.
     """
     every = {key.id: key.text for members, _ in roles.values() for key in members}
+    answering = {one.id: one for one in passkeys}
     made = canonical.encode(
         {
             "v": 1,
@@ -134,11 +148,18 @@ def payload(
             "expires_ms": fields.milliseconds(expires_at),
             "keys": every,
             "roles": {
-                role.value: {"keyids": [key.id for key in members], "threshold": threshold}
+                role.value: {
+                    "keyids": [
+                        *(key.id for key in members),
+                        *(answering if role is RoleName.APPROVER else ()),
+                    ],
+                    "threshold": threshold,
+                }
                 for role, (members, threshold) in roles.items()
             },
             "log_origin": log_origin,
             **({_LIMITS: delegation.record(delegations)} if delegations else {}),
+            **({_PASSKEYS: _passkeys_record(answering)} if answering else {}),
         }
     )
     _read(made)
@@ -223,10 +244,15 @@ def _signed_by_itself(envelope: Any, now: datetime) -> Root:
 
 
 def _read(found_payload: bytes) -> Root:
-    found = fields.document(found_payload, "root", _MEMBERS, {_LIMITS})
+    found = fields.document(found_payload, "root", _MEMBERS, {_LIMITS, _PASSKEYS})
     listed = _keys(found["keys"])
+    answering = _passkeys(found[_PASSKEYS], listed) if _PASSKEYS in found else {}
     named = fields.exact(found["roles"], "root: roles", {role.value for role in RoleName})
-    roles = {role: _role(named[role.value], role, listed) for role in RoleName}
+    approving = (*listed, *answering)
+    roles = {
+        role: _role(named[role.value], role, approving if role is RoleName.APPROVER else listed)
+        for role in RoleName
+    }
     _apart(roles)
     signers = roles[RoleName.SIGNER].keyids
     limits = delegation.read(found[_LIMITS], signers) if _LIMITS in found else {}
@@ -238,7 +264,23 @@ def _read(found_payload: bytes) -> Root:
         log_origin=_origin(found["log_origin"]),
         digest=ids.digest(found_payload),
         delegations=limits,
+        passkeys=answering,
     )
+
+
+def _passkeys(found: Any, listed: Mapping[str, VerifyKey]) -> "dict[str, ApproverKey]":
+    from sentienguard.trust import passkeys  # noqa: PLC0415 - costs an executor memory; few need it
+
+    answering = passkeys.read(found, MAX_KEYS)
+    if both := sorted(set(answering) & set(listed)):
+        raise dsse.NotTrusted(f"rule 8: root lists {both} as keys and as passkeys")
+    return answering
+
+
+def _passkeys_record(answering: "Mapping[str, ApproverKey]") -> dict[str, Any]:
+    from sentienguard.trust import passkeys  # noqa: PLC0415 - see _passkeys
+
+    return passkeys.record(answering)
 
 
 def _keys(found: Any) -> dict[str, VerifyKey]:
@@ -257,7 +299,7 @@ def _keys(found: Any) -> dict[str, VerifyKey]:
     return listed
 
 
-def _role(found: Any, role: RoleName, listed: Mapping[str, VerifyKey]) -> Role:
+def _role(found: Any, role: RoleName, listed: Collection[str]) -> Role:
     what = f"root: role {role}"
     members = fields.exact(found, what, {"keyids", "threshold"})
     keyids = tuple(fields.array(members, "keyids", what, MAX_KEYS))

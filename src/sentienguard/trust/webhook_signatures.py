@@ -65,6 +65,27 @@ def require_grafana(
     _require([signature.strip()], signed, secrets, "X-Grafana-Alerting-Signature: HMAC-SHA256")
 
 
+def require_slack(
+    signature: str, timestamp: str, body: bytes, secrets: Sequence[str], *, now: datetime
+) -> None:
+    """Check `X-Slack-Signature: v0=HEX`: HMAC-SHA256 of `v0:TIMESTAMP:BODY`, of these minutes.
+
+    Source: https://docs.slack.dev/authentication/verifying-requests-from-slack
+    """
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= _DIGITS):
+        raise NotSigned(f"timestamp: expected Unix seconds, found {timestamp[:40]!a}")
+    apart = abs(now.timestamp() - int(timestamp))
+    if apart > REPLAY_WINDOW.total_seconds():
+        raise NotSigned(
+            f"timestamp: expected one within {REPLAY_WINDOW} of {now:%Y-%m-%d %H:%M:%SZ}, found "
+            f"one {apart:.0f} s away; set the clocks"
+        )
+    version, _, digest = signature.strip().partition("=")
+    given = [digest] if version == "v0" else []
+    signed = b"v0:" + timestamp.encode() + b":" + body
+    _require(given, signed, secrets, "X-Slack-Signature: v0=HMAC-SHA256")
+
+
 def _require(given: Sequence[str], signed: bytes, secrets: Sequence[str], expected: str) -> None:
     if not secrets:
         raise NotSigned(

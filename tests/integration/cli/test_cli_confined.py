@@ -8,6 +8,7 @@ import pytest
 from sentienguard.adapters.local_host import clock, systemd
 from sentienguard.agent import executor, settings
 from sentienguard.model import ids
+from sentienguard.ports import files
 
 pytestmark = pytest.mark.integration
 
@@ -32,12 +33,21 @@ def configured(volume, *, confined):
 
 def host(volume, home: Path, *, confined):
     made = configured(volume, confined=confined)
-    return executor._host(made, home, home, clock.LocalClock(), lambda: None)
+    return executor._host(
+        made, home, home, clock.LocalClock(), busy=lambda: None, drifted=lambda: None
+    )
 
 
 def test_a_confined_agent_has_no_volume_but_those_of_its_sandbox(tmp_path):
     assert host(tmp_path, tmp_path, confined=True).files.volumes() == {str(tmp_path)}
     assert "/" in host(tmp_path, tmp_path, confined=False).files.volumes()
+
+
+def test_a_confined_agent_measures_the_root_disk_all_the_same(tmp_path):
+    made = host(tmp_path, tmp_path, confined=True)
+    assert made.facts.measure("disk_free", {}) > 0
+    with pytest.raises(files.NotAllowed, match="no mount point"):
+        made.facts.measure("disk_free", {"mount": "/proc"})
 
 
 def test_a_confined_agent_has_no_service_but_those_of_its_sandbox(tmp_path, monkeypatch):

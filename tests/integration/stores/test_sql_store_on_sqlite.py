@@ -18,6 +18,7 @@ from sentienguard.adapters.sql_store.users import SqlUserStore
 from sentienguard.model import errors, ids
 from sentienguard.model.incident import Outcome, Status
 from sentienguard.ports.incident_store import IncidentFilter
+from sentienguard.ports.session_store import Issued, Login, ReadToken
 from sentienguard.ports.user_store import NotAuthenticated
 from tests.contract import stores_nouns
 from tests.contract.stores_threads import at_once
@@ -245,16 +246,20 @@ def test_a_url_that_names_no_database_of_ours_is_refused_without_its_password(
 
 def test_secrets_are_kept_as_hashes_only(path: pathlib.Path, database: Database) -> None:
     database.users.add("anna", "correct horse battery", {})
-    database.users.open_session(
-        "anna", "s3ss10n", at=stores_nouns.NOW, expires_at=stores_nouns.later(9)
-    )
+    login = Login("log_1", "anna", stores_nouns.NOW, stores_nouns.later(9), "192.0.2.7")
+    soon = stores_nouns.later(9)
+    database.sessions.open(login, Issued("4ccess", soon), Issued("r3fresh", soon))
+    machine = ReadToken("rot_1", "grafana", "production", "anna", stores_nouns.NOW, soon)
+    database.sessions.add_read_token(machine, "r3ad")
+    database.factors.set_recovery_codes("anna", ["r3covery"])
     database.agents.add_token(
         "j01n-t0ken", environment="production", host=None, expires_at=stores_nouns.later(9)
     )
     database.close()
     content = path.read_bytes()
     assert b"$argon2id$v=19$m=65536,t=3,p=4$" in content
-    for secret in (b"correct horse battery", b"s3ss10n", b"j01n-t0ken"):
+    kept = (b"correct horse battery", b"4ccess", b"r3fresh", b"r3ad", b"r3covery", b"j01n-t0ken")
+    for secret in kept:
         assert secret not in content
 
 
@@ -275,18 +280,6 @@ def kept_hash(path: pathlib.Path) -> bytes:
     with contextlib.closing(sqlite3.connect(path)) as other:
         (kept,) = other.execute("SELECT CAST(password_hash AS BLOB) FROM users").fetchone()
         return bytes(kept)
-
-
-def test_sessions_that_are_over_are_forgotten(path: pathlib.Path, database: Database) -> None:
-    database.users.add("anna", "correct horse battery", {})
-    for number in range(5):
-        at = stores_nouns.later(number * 100)
-        database.users.open_session(
-            "anna", str(number), at=at, expires_at=stores_nouns.later(number * 100 + 60)
-        )
-    with sqlite3.connect(path) as other:
-        assert other.execute("SELECT COUNT(*) FROM sessions").fetchone() == (1,)
-    other.close()
 
 
 MULTIPLY = """

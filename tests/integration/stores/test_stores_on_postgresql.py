@@ -12,14 +12,18 @@ from sentienguard.adapters.sql_store.database import WAIT_FOR_OTHER_MIGRATIONS
 from sentienguard.adapters.sql_store.incidents import UNFINISHED
 from sentienguard.model import errors
 from tests.contract import (
+    stores_access_cases,
     stores_agent_cases,
     stores_alert_cases,
     stores_care_cases,
+    stores_figures_cases,
     stores_incident_cases,
+    stores_notice_cases,
     stores_nouns,
     stores_order_cases,
     stores_outside_cases,
     stores_people_cases,
+    stores_spell_cases,
 )
 from tests.servers import postgresql
 
@@ -31,6 +35,10 @@ class TestIncidents(stores_incident_cases.IncidentCases):
 
 
 class TestOrders(stores_order_cases.OrderCases):
+    pass
+
+
+class TestSpells(stores_spell_cases.SpellCases):
     pass
 
 
@@ -46,7 +54,19 @@ class TestUsers(stores_people_cases.UserCases):
     pass
 
 
+class TestSessions(stores_access_cases.SessionCases):
+    pass
+
+
+class TestFactors(stores_access_cases.FactorCases):
+    pass
+
+
 class TestCare(stores_care_cases.CareCases):
+    pass
+
+
+class TestFigures(stores_figures_cases.FiguresCases):
     pass
 
 
@@ -67,6 +87,14 @@ class TestWebhookTokens(stores_alert_cases.WebhookTokenCases):
 
 
 class TestTopology(stores_outside_cases.TopologyCases):
+    pass
+
+
+class TestOutbox(stores_notice_cases.OutboxCases):
+    pass
+
+
+class TestChatIdentities(stores_notice_cases.ChatIdentityCases):
     pass
 
 

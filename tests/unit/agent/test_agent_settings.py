@@ -52,6 +52,12 @@ def test_what_is_rendered_is_read_again_equal():
     assert settings.parse(settings.render(read())) == read()
 
 
+def test_software_that_is_asked_without_a_user_is_read_again_equal():
+    asked = settings.Software("redis", "redis", "127.0.0.1:6379", "", None)
+    whole = dataclasses.replace(read(), software=(asked,))
+    assert settings.parse(settings.render(whole)) == whole
+
+
 CASES = [
     ({"agent_id": "web-1"}, "agent_id"),
     ({"host": ""}, "host"),

@@ -72,7 +72,16 @@ CARE = {
     "reopened_as": "inc_2",
 }  # fmt: skip
 STORY["care"] = CARE
-USER = {"name": "dan", "roles": {"*": "observer"}}
+DIAGNOSIS = {
+    "asked": True, "absent": "", "abstained": "", "confidence": 0.81,
+    "first": {
+        "path": ["db-1", "web-1"], "cause": "pool exhausted", "share": 0.9,
+        "evidence": ["db-1 moved first"], "against": ["\x1b[31mcache slow"],
+    },
+    "runner_up": {"object": "cache-1", "score": 0.2},
+    "changes": [{"object": "deploy 42"}], "blame": {"is_here": False},
+}  # fmt: skip
+USER = {"name": "dan", "roles": {"*": "observer"}, "ends": {}}
 VERIFIED = {
     "passed": True, "entries": 3, "seconds": 0.01,
     "findings": [{"check": "root", "passed": True, "detail": "fine"}],
@@ -92,6 +101,7 @@ ANSWERS = {
     ("GET", "/incidents/inc_1/record"): {"incident_id": "inc_1"},
     ("POST", "/incidents/inc_1/stop"): STORY["incident"],
     ("GET", "/approvals"): {"items": [APPROVAL]},
+    ("GET", "/incidents/inc_1/diagnosis"): DIAGNOSIS,
     ("POST", "/approvals/apr_1/approve"): APPROVAL,
     ("POST", "/approvals/apr_1/deny"): {**APPROVAL, "status": "denied"},
     ("GET", "/playbooks"): {"items": [PLAYBOOK]},

@@ -57,6 +57,7 @@ class World:
             agents=SimpleNamespace(list=lambda: [WEB]),
             incidents=_Counted(self.database.incidents, self.act, {"open", "move"}),
             episodes=_Counted(self.database.episodes, self.act, {"start", "clear"}),
+            spells=self.database.spells,
             switches=self.database.switches,
             alerts=_Counted(self.database.alerts, self.act, {"dealt"}),
             metrics=SimpleNamespace(range=self._range),

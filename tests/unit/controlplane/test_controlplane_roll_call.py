@@ -51,6 +51,7 @@ class World:
             entropy=SimpleNamespace(bytes=lambda count: b"\0" * count),
             incidents=self.database.incidents,
             episodes=self.database.episodes,
+            spells=self.database.spells,
             agents=SimpleNamespace(list=self._listed, seen=self.database.agents.seen),
             switches=self.database.switches,
             metrics=SimpleNamespace(latest=self._latest, range=self._range, append=lambda *_: None),

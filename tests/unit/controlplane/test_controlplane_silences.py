@@ -56,6 +56,7 @@ class World:
             agents=database.agents,
             incidents=database.incidents,
             episodes=database.episodes,
+            spells=database.spells,
             alerts=database.alerts,
             switches=database.switches,
             metrics=SimpleNamespace(append=lambda *given: self.kept.append(given), range=_nothing),

@@ -301,3 +301,21 @@ def test_judging_costs_little_for_many_series() -> None:
     began = time.perf_counter()
     watched.pass_by(5, many=5000)
     assert time.perf_counter() - began < 5
+
+
+def test_which_series_stopped_and_since_when_is_said() -> None:
+    watched = Watched()
+    watched.pass_by(3)
+    last = watched.at
+    watched.pass_by(outside_watch.STOPPED - 1, many=17)
+    assert not any(one.stopped for one in watched.watch.heard("drill", "web-1"))
+    watched.pass_by(1, many=17)
+    heard = watched.watch.heard("drill", "WEB-1")
+    assert len(heard) == 20
+    stopped = [one for one in heard if one.stopped]
+    assert {one.series for one in stopped} == {series(n, "web-1") for n in (17, 18, 19)}
+    assert {one.at for one in stopped} == {last}
+    assert {one.at for one in heard if not one.stopped} == {watched.at}
+    watched.pass_by(1)
+    assert not any(one.stopped for one in watched.watch.heard("drill", "web-1"))
+    assert watched.watch.heard("production", "web-1") == []

@@ -171,4 +171,5 @@ def test_the_rules_are_those_of_the_page_in_its_order():
         "match", "confidence", "risk", "approval_gate", "idempotence", "environment", "exclusions",
         "maintenance", "silence", "do_not_remediate", "earned_autonomy", "service_budget",
         "fleet_budget", "circuit_breaker", "freeze", "once", "parameters", "audit",
+        "diagnosis",
     ]  # fmt: skip

@@ -64,7 +64,7 @@ class Time:
 class Seals:
     """Shows what was to be signed."""
 
-    def seal_order(self, wanted, nonce, seq):
+    def seal_order(self, wanted, nonce, seq, approvals=()):
         return {"order": wanted.id, "nonce": nonce, "seq": seq}
 
     def seal_stop(self, wanted, nonce, seq, by):
@@ -77,6 +77,7 @@ class Site:
     def __init__(self):
         database = stores.Database(lambda _: None)
         self.orders = stores.Orders(database, lambda _: None)
+        self.approvals = stores.Approvals(database)
         self.switches = stores.KillSwitch(database)
         self.log, self.clock, self.trust = Log(), Time(), Seals()
         self.audit = pens.Ledger(self.log, self.clock, None)

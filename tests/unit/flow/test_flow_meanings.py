@@ -33,7 +33,10 @@ def deciding(meanings):
         library=SimpleNamespace(playbooks=lambda: cases.LIBRARY.playbooks),
         meanings=meanings,
         settings=SimpleNamespace(
-            verified_runs_needed=5, service_budget_per_hour=3, fleet_budget_per_hour=20
+            verified_runs_needed=5,
+            service_budget_per_hour=3,
+            fleet_budget_per_hour=20,
+            adviser_may="shown",
         ),
     )
     return Deciding(centre, None)

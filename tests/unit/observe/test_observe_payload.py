@@ -20,7 +20,7 @@ TIMES = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1)).map(  # noqa: D
     lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
 )
 METRICS = st.from_regex(r"\A[a-z][a-z0-9_]{0,9}(\.[a-z0-9_]{1,9}){1,2}\Z")
-PROCESSES = st.builds(telemetry.ProcessUse, st.integers(1, 2**22), NAMES, NUMBERS, COUNTS)
+PROCESSES = st.builds(telemetry.ProcessUse, st.integers(1, 2**22), NAMES, NUMBERS, COUNTS, NUMBERS)
 PATHS = st.builds(telemetry.PathUse, NAMES, COUNTS, NUMBERS)
 LINES = st.builds(telemetry.LogLine, TIMES, NAMES, NAMES)
 
@@ -40,6 +40,7 @@ SAMPLES = st.builds(
     values=st.dictionaries(st.tuples(METRICS, st.just("") | NAMES), NUMBERS, max_size=8),
     top_cpu=few(PROCESSES),
     top_memory=few(PROCESSES),
+    top_io=few(PROCESSES),
     top_paths=st.dictionaries(
         NAMES, st.lists(PATHS, min_size=1, max_size=3).map(tuple), max_size=2
     ),
@@ -62,7 +63,7 @@ def test_equal_samples_give_equal_bytes_whatever_the_order(sample):
     other = telemetry.Sample(
         sample.agent, sample.host, sample.environment, dict(reversed(list(sample.tags.items()))),
         sample.seq, sample.at, turned, sample.top_cpu, sample.top_memory, sample.top_paths,
-        sample.log_lines,
+        sample.log_lines, sample.top_io,
     )  # fmt: skip
     assert payload.encode(other) == payload.encode(sample)
 

@@ -22,10 +22,78 @@ export const me = queryOptions({
   retry: false,
 });
 
+export const account = queryOptions({
+  queryKey: ["account"],
+  queryFn: () => request<api.Account>("GET", "/account"),
+});
+
+export const users = queryOptions({
+  queryKey: ["users"],
+  queryFn: () => request<api.List<api.User>>("GET", "/users"),
+});
+
+export const roles = queryOptions({
+  queryKey: ["roles"],
+  queryFn: () => request<api.List<api.Role>>("GET", "/roles"),
+  staleTime: Infinity, // they change with the release
+});
+
+export const findings = queryOptions({
+  queryKey: ["findings"],
+  queryFn: () => request<api.List<api.AccessFinding>>("GET", "/findings"),
+});
+
+export const readTokens = queryOptions({
+  queryKey: ["read-tokens"],
+  queryFn: () => request<api.List<api.ReadToken>>("GET", "/read-tokens"),
+});
+
 export const overview = queryOptions({
   queryKey: ["overview"],
   queryFn: () => request<api.Overview>("GET", "/overview"),
 });
+
+export const trends = (days: number) =>
+  queryOptions({
+    queryKey: ["trends", days], // a span of days does not change with each event
+    queryFn: () => request<api.Trends>("GET", withQuery("/overview/trends", { days })),
+    staleTime: 60_000,
+    refetchInterval: 300_000,
+  });
+
+export const calibration = (days: number, playbookName: string | undefined) =>
+  queryOptions({
+    queryKey: ["calibration", days, playbookName],
+    queryFn: () =>
+      request<api.Calibration>(
+        "GET",
+        withQuery("/calibration", { days, playbook: playbookName }),
+      ),
+    staleTime: 60_000,
+  });
+
+export const settings = queryOptions({
+  queryKey: ["settings"],
+  queryFn: () => request<api.Settings>("GET", "/settings"),
+  staleTime: Infinity, // they change with a restart
+});
+
+export const evidencePackages = queryOptions({
+  queryKey: ["evidence"],
+  queryFn: () => request<api.List<api.EvidencePackage>>("GET", "/evidence"),
+  refetchInterval: ({ state }) =>
+    state.data?.items.some((one) => one.state === "waiting" || one.state === "working")
+      ? 1_000 // one is being made
+      : 60_000,
+});
+
+export const replay = (id: string) =>
+  queryOptions({
+    queryKey: ["replay", id],
+    queryFn: () => request<api.Replay>("GET", `/incidents/${at(id)}/replay`),
+    enabled: false, // made when somebody asks for it
+    staleTime: Infinity,
+  });
 
 export const incidents = (filter: IncidentFilter, limit = PAGE) =>
   infiniteQueryOptions({
@@ -43,6 +111,18 @@ export const incident = (id: string) =>
   queryOptions({
     queryKey: ["incident", "story", id],
     queryFn: () => request<api.Story>("GET", `/incidents/${at(id)}`),
+  });
+
+export const advice = (id: string) =>
+  queryOptions({
+    queryKey: ["incident", "advice", id],
+    queryFn: () => request<api.AdviceInFull>("GET", `/incidents/${at(id)}/advice`),
+  });
+
+export const diagnosis = (id: string) =>
+  queryOptions({
+    queryKey: ["incident", "diagnosis", id],
+    queryFn: () => request<api.Diagnosis>("GET", `/incidents/${at(id)}/diagnosis`),
   });
 
 export const approvals = (status: string) =>
@@ -63,10 +143,40 @@ export const playbook = (name: string) =>
     queryFn: () => request<api.Playbook>("GET", `/playbooks/${at(name)}`),
   });
 
+export const playbookVersions = (name: string) =>
+  queryOptions({
+    queryKey: ["playbook", name, "versions"],
+    queryFn: () =>
+      request<api.List<api.PlaybookVersion>>("GET", `/playbooks/${at(name)}/versions`),
+  });
+
+export const playbookIncidents = (name: string) =>
+  infiniteQueryOptions({
+    queryKey: ["incident", "of playbook", name],
+    queryFn: ({ pageParam }) =>
+      request<api.PlaybookIncidents>(
+        "GET",
+        withQuery(`/playbooks/${at(name)}/incidents`, { cursor: pageParam, limit: 20 }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last) => last.next_cursor,
+  });
+
+const MANY_HOSTS = 200; // a list that long is read again less often
+
 export const hosts = queryOptions({
-  queryKey: ["host"],
+  queryKey: ["hosts"], // not "host": each sample of each host is a live event
   queryFn: () => request<api.List<api.Host>>("GET", "/hosts"),
+  refetchInterval: ({ state }) =>
+    (state.data?.items.length ?? 0) > MANY_HOSTS ? 30_000 : 5_000,
 });
+
+export const host = (agent: string) =>
+  queryOptions({
+    queryKey: ["host detail", agent],
+    queryFn: () => request<api.HostDetail>("GET", `/hosts/${at(agent)}`),
+    refetchInterval: 10_000,
+  });
 
 export const series = (agent: string, metric: string, subject: string, minutes: number) =>
   queryOptions({
@@ -79,9 +189,38 @@ export const series = (agent: string, metric: string, subject: string, minutes: 
     refetchInterval: 30_000,
   });
 
+export const outsideSeries = (agent: string, text: string) =>
+  queryOptions({
+    queryKey: ["outside", agent, text],
+    queryFn: () =>
+      request<api.OutsideSeriesList>("GET", withQuery(`/hosts/${at(agent)}/outside`, { text })),
+    refetchInterval: 30_000,
+  });
+
+export const outsideReadings = (
+  agent: string,
+  metric: string,
+  labels: string[],
+  minutes: number,
+) =>
+  queryOptions({
+    queryKey: ["outside readings", agent, metric, labels, minutes],
+    queryFn: () => {
+      const named = labels.map((one) => `&label=${encodeURIComponent(one)}`).join("");
+      const path = withQuery(`/hosts/${at(agent)}/outside/readings`, { metric, minutes });
+      return request<api.Series>("GET", path + named);
+    },
+    refetchInterval: 30_000,
+  });
+
 export const checkpoint = queryOptions({
   queryKey: ["audit", "checkpoint"],
   queryFn: () => request<api.Checkpoint>("GET", "/audit/checkpoint"),
+});
+
+export const exposure = queryOptions({
+  queryKey: ["audit", "exposure"],
+  queryFn: () => request<api.Exposure>("GET", "/audit/exposure"),
 });
 
 export const entries = (incidentId: string | undefined) =>

@@ -4,6 +4,186 @@
  */
 
 export interface paths {
+    "/api/v1/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show
+         * @description Show one's second factors and standing logins.
+         */
+        get: operations["show_api_v1_account_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/factors/{factor_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Factor
+         * @description Take a second factor away; it is shown once more for that.
+         */
+        delete: operations["remove_factor_api_v1_account_factors__factor_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/logins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Logins
+         * @description End all of one's logins, this one too.
+         */
+        delete: operations["end_logins_api_v1_account_logins_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/logins/{login_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Login
+         * @description End one of one's logins, from its next request on.
+         */
+        delete: operations["end_login_api_v1_account_logins__login_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Passkey
+         * @description Begin to register a passkey.
+         */
+        post: operations["begin_passkey_api_v1_account_passkeys_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/passkeys/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Passkey
+         * @description Register the passkey that the browser made.
+         */
+        post: operations["confirm_passkey_api_v1_account_passkeys_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New Recovery Codes
+         * @description Replace one's recovery codes.
+         */
+        post: operations["new_recovery_codes_api_v1_account_recovery_codes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Totp
+         * @description Begin to register an app that shows codes.
+         */
+        post: operations["begin_totp_api_v1_account_totp_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Totp
+         * @description Register it with a code that it shows.
+         */
+        post: operations["confirm_totp_api_v1_account_totp_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts": {
         parameters: {
             query?: never;
@@ -55,7 +235,7 @@ export interface paths {
         put?: never;
         /**
          * Approve
-         * @description Say yes: the remedy is released.
+         * @description Say yes: the remedy is released, once as many people as are needed did.
          */
         post: operations["approve_api_v1_approvals__approval_id__approve_post"];
         delete?: never;
@@ -78,6 +258,46 @@ export interface paths {
          * @description Say no: the incident ends as rejected and goes to people.
          */
         post: operations["deny_api_v1_approvals__approval_id__deny_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approvals/{approval_id}/to-sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * To Sign
+         * @description Return what one signs to say yes, and with which of one's passkeys.
+         */
+        get: operations["to_sign_api_v1_approvals__approval_id__to_sign_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask
+         * @description Answer a question about an incident that the caller may see.
+         */
+        post: operations["ask_api_v1_ask_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -116,6 +336,26 @@ export interface paths {
          * @description List entries, newest first; only those of environments that the caller may see.
          */
         get: operations["entries_api_v1_audit_entries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/exposure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exposure
+         * @description Return how much of the log nobody else holds yet, and who holds what.
+         */
+        get: operations["exposure_api_v1_audit_exposure_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -175,9 +415,29 @@ export interface paths {
         put?: never;
         /**
          * Login
-         * @description Give a session for a name and a password; failures and successes are recorded.
+         * @description Take a name and a password; answer with tokens, or with 202 and what is asked besides.
          */
         post: operations["login_api_v1_auth_login_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/login/second": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Second
+         * @description Finish a login with a second factor.
+         */
+        post: operations["second_api_v1_auth_login_second_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -195,7 +455,7 @@ export interface paths {
         put?: never;
         /**
          * Logout
-         * @description End this session at once.
+         * @description End this login at once, with all its tokens.
          */
         post: operations["logout_api_v1_auth_logout_post"];
         delete?: never;
@@ -219,6 +479,154 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh
+         * @description Give the next pair of tokens for a refresh token; one that comes twice ends the login.
+         */
+        post: operations["refresh_api_v1_auth_refresh_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/step-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Step Up
+         * @description Begin to show the second factor again.
+         */
+        post: operations["begin_step_up_api_v1_auth_step_up_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/step-up/second": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Step Up
+         * @description Show it: what needs a fresh second factor is open to this login for minutes.
+         */
+        post: operations["step_up_api_v1_auth_step_up_second_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calibration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Calibration
+         * @description Compare the confidence of decisions whose remedy ran with what was verified afterwards.
+         */
+        get: operations["calibration_api_v1_calibration_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Changes
+         * @description List what pipelines and people said that they changed, newest first.
+         */
+        get: operations["changes_api_v1_changes_get"];
+        put?: never;
+        /**
+         * Tell what was changed
+         * @description One change, an object `changes` with many, or CDEvents in CloudEvents (structured, binary, batch). Answers once they are durable; told again they are the same. Needs a bearer token that was made for changes.
+         */
+        post: operations["tell_changes_api_v1_changes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/chat-identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Identities
+         * @description List which person of a chat service has which account.
+         */
+        get: operations["list_identities_api_v1_chat_identities_get"];
+        /**
+         * Link Identity
+         * @description Let a person of a chat service answer as an account; another link of theirs is replaced.
+         */
+        put: operations["link_identity_api_v1_chat_identities_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/chat-identities/{service}/{team}/{person}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Unlink Identity
+         * @description Take a link away; effective on the next click.
+         */
+        delete: operations["unlink_identity_api_v1_chat_identities__service___team___person__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -300,6 +708,26 @@ export interface paths {
          * @description Return the archive of a package that is made.
          */
         get: operations["download_api_v1_evidence__package_id__download_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Findings
+         * @description List findings about approvals and logins, newest first.
+         */
+        get: operations["list_findings_api_v1_findings_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -396,6 +824,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{agent_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Host
+         * @description Return one host with its series that stopped, and what may run there at most.
+         */
+        get: operations["host_api_v1_hosts__agent_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{agent_id}/baselines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Baselines
+         * @description Return what each series of a host normally does at a time of day: its own and others'.
+         */
+        get: operations["baselines_api_v1_hosts__agent_id__baselines_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{agent_id}/outside": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Outside
+         * @description List what other systems send of a host since the control plane started.
+         */
+        get: operations["outside_api_v1_hosts__agent_id__outside_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{agent_id}/outside/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Outside Readings
+         * @description Return the readings of one series of another system, and its baseline.
+         */
+        get: operations["outside_readings_api_v1_hosts__agent_id__outside_readings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{agent_id}/series": {
         parameters: {
             query?: never;
@@ -476,6 +984,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{incident_id}/advice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Advice
+         * @description Return the adviser's opinion and the exact prompts and answers, from the audit log.
+         */
+        get: operations["advice_api_v1_incidents__incident_id__advice_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents/{incident_id}/assign": {
         parameters: {
             query?: never;
@@ -516,6 +1044,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{incident_id}/diagnosis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diagnosis
+         * @description Show what the incident comes from, as it was said when it was decided.
+         */
+        get: operations["diagnosis_api_v1_incidents__incident_id__diagnosis_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents/{incident_id}/notes": {
         parameters: {
             query?: never;
@@ -530,6 +1078,26 @@ export interface paths {
          * @description Write a note into its story; it stays as it is.
          */
         post: operations["note_api_v1_incidents__incident_id__notes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/postmortem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Postmortem
+         * @description Draft a post-mortem in Markdown; every sentence links to its entry of the log.
+         */
+        get: operations["postmortem_api_v1_incidents__incident_id__postmortem_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -594,6 +1162,26 @@ export interface paths {
          * @description As GET, and show rule by rule what another policy would have decided; nothing is changed.
          */
         post: operations["replay_under_api_v1_incidents__incident_id__replay_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Snapshot
+         * @description Return the snapshot that the diagnosis was made from, as `sentienguard diagnose` reads it.
+         */
+        get: operations["snapshot_api_v1_incidents__incident_id__snapshot_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -752,6 +1340,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Notices
+         * @description List what people were told, newest first.
+         */
+        get: operations["list_notices_api_v1_notices_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Channels
+         * @description List the channels that are configured.
+         */
+        get: operations["list_channels_api_v1_notices_channels_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/channels/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try Channel
+         * @description Send a test message through a channel now.
+         */
+        post: operations["try_channel_api_v1_notices_channels__name__test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/outside-logs": {
         parameters: {
             query?: never;
@@ -784,6 +1432,26 @@ export interface paths {
          * @description Return the numbers at the top of the dashboard.
          */
         get: operations["overview_api_v1_overview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overview/trends": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Trends
+         * @description Return how incidents ended in the last days, and in as many days before those.
+         */
+        get: operations["trends_api_v1_overview_trends_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -832,6 +1500,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/playbooks/{name}/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Incidents
+         * @description List incidents in which this playbook was the decision, newest first.
+         */
+        get: operations["incidents_api_v1_playbooks__name__incidents_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/playbooks/{name}/runs": {
         parameters: {
             query?: never;
@@ -849,6 +1537,26 @@ export interface paths {
          *     and the host's own checks hold, and another person has to approve.
          */
         post: operations["ask_for_a_run_api_v1_playbooks__name__runs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playbooks/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description List the versions of a playbook with their text, what they proved and what they did.
+         */
+        get: operations["versions_api_v1_playbooks__name__versions_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -903,6 +1611,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/read-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Read Tokens
+         * @description List the tokens, ended ones included.
+         */
+        get: operations["list_read_tokens_api_v1_read_tokens_get"];
+        put?: never;
+        /**
+         * Add Read Token
+         * @description Make a token that may see one environment, shown once.
+         */
+        post: operations["add_read_token_api_v1_read_tokens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/read-tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Read Token
+         * @description End a token; who holds it is refused from the next request on.
+         */
+        delete: operations["revoke_read_token_api_v1_read_tokens__token_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Roles
+         * @description List the roles; anybody with a login may know what there is to ask for.
+         */
+        get: operations["list_roles_api_v1_roles_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/senders": {
         parameters: {
             query?: never;
@@ -941,6 +1713,26 @@ export interface paths {
          * @description Answer as Prometheus's HTTP API does; docs/reference/promql.md has the subset.
          */
         post: operations["series_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Settings
+         * @description List the settings with what they are for, their defaults and what holds now.
+         */
+        get: operations["list_settings_api_v1_settings_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1084,7 +1876,7 @@ export interface paths {
         };
         /**
          * List Users
-         * @description List the accounts.
+         * @description List the accounts, with the roles of the environments in which the caller may know them.
          */
         get: operations["list_users_api_v1_users_get"];
         put?: never;
@@ -1094,6 +1886,46 @@ export interface paths {
          */
         post: operations["add_user_api_v1_users_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Factors
+         * @description Take all second factors of somebody who lost theirs, and end their logins.
+         */
+        delete: operations["remove_factors_api_v1_users__name__factors_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/logins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Logins
+         * @description End all logins of somebody, from their next request on.
+         */
+        delete: operations["end_logins_api_v1_users__name__logins_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1243,6 +2075,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhooks/eventbridge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take alerts of AWS EventBridge
+         * @description One event, as an API destination sends it: alarms of CloudWatch, events of AWS Health and warnings of Spot are alerts, every other one is skipped. Answers once every alert that was not refused is durable. Needs a bearer token that was made for this webhook. Fields that are not named are ignored.
+         */
+        post: operations["take_alerts_api_v1_webhooks_eventbridge_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/webhooks/grafana": {
         parameters: {
             query?: never;
@@ -1368,6 +2220,105 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AccountView
+         * @description What belongs to one's own login.
+         */
+        AccountView: {
+            /** Factors */
+            factors: components["schemas"]["FactorView"][];
+            /** Logins */
+            logins: components["schemas"]["LoginView"][];
+            /** Name */
+            name: string;
+            /**
+             * Passkeys At
+             * @description address under which browsers can use passkeys; empty: people_origin is unset
+             */
+            passkeys_at: string;
+            /** Recovery Codes Left */
+            recovery_codes_left: number;
+            /**
+             * Second Factor
+             * @enum {string}
+             */
+            second_factor: "optional" | "required";
+        };
+        /**
+         * AdviceInFull
+         * @description An opinion with everything that crossed.
+         */
+        AdviceInFull: {
+            advice: components["schemas"]["AdviceView"];
+            /** Exchanges */
+            exchanges: components["schemas"]["ExchangeView"][];
+        };
+        /**
+         * AdviceView
+         * @description An opinion of a language model, or why there is none.
+         */
+        AdviceView: {
+            /**
+             * Absent
+             * @description Why there is no opinion; empty: there is one
+             */
+            absent: string;
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /**
+             * Asked Back
+             * @description What it asked of its read-only tools
+             */
+            asked_back: string[];
+            /**
+             * Choice
+             * @description One of those offered; null: none of them
+             */
+            choice: string | null;
+            /** Dollars */
+            dollars: number;
+            /**
+             * Given
+             * @description There is an opinion
+             */
+            given: boolean;
+            /**
+             * Hypothesis
+             * @description The likeliest cause; text of a model
+             */
+            hypothesis: string;
+            /**
+             * Model
+             * @description Name and address
+             */
+            model: string;
+            /**
+             * Offered
+             * @description The closed list that it could choose from
+             */
+            offered: string[];
+            /**
+             * Reasoning
+             * @description How the evidence leads there; text of a model
+             */
+            reasoning: string;
+            /**
+             * Standing
+             * @description What weight it had, in a sentence
+             */
+            standing: string;
+            /** Tokens In */
+            tokens_in: number;
+            /** Tokens Out */
+            tokens_out: number;
+            /** Took Ms */
+            took_ms: number;
+            /** Turns */
+            turns: number;
+        };
+        /**
          * AlertList
          * @description One page of alerts, newest first.
          */
@@ -1464,6 +2415,26 @@ export interface components {
             note: string;
         };
         /**
+         * AnswerView
+         * @description An answer from the record; no model has a part in it.
+         */
+        AnswerView: {
+            /**
+             * Kind
+             * @description which question it was taken for
+             */
+            kind: string | null;
+            /**
+             * Known
+             * @description questions that can be answered, where this one was not
+             */
+            known: string[];
+            /** Sentences */
+            sentences: components["schemas"]["Claim"][];
+            /** Understood */
+            understood: boolean;
+        };
+        /**
          * ApprovalList
          * @description Questions, newest first.
          */
@@ -1482,6 +2453,11 @@ export interface components {
          * @description A question to people.
          */
         ApprovalView: {
+            /**
+             * Agreed
+             * @description who said yes so far, where several have to
+             */
+            agreed: string[];
             /** Decided At */
             decided_at: string | null;
             /** Decided By */
@@ -1497,6 +2473,11 @@ export interface components {
             id: string;
             /** Incident */
             incident: string;
+            /**
+             * Needed
+             * @description people who have to say yes
+             */
+            needed: number;
             /** Note */
             note: string;
             /**
@@ -1504,6 +2485,13 @@ export interface components {
              * Format: date-time
              */
             opened_at: string;
+            /**
+             * Parameters
+             * @description of the order that a yes releases
+             */
+            parameters: {
+                [key: string]: string;
+            };
             /** Playbook */
             playbook: string;
             /** Question */
@@ -1511,10 +2499,27 @@ export interface components {
             /** Reason */
             reason: string;
             /**
+             * Signed
+             * @description hosts take a yes that an approver of the root signed
+             */
+            signed: boolean;
+            /**
              * Status
              * @enum {string}
              */
             status: "pending" | "approved" | "denied" | "expired" | "withdrawn";
+        };
+        /**
+         * ApproveNote
+         * @description A yes, signed where hosts want that.
+         */
+        ApproveNote: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            signature?: components["schemas"]["SignedYes"] | null;
         };
         /**
          * AssignRequest
@@ -1565,6 +2570,45 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * BandView
+         * @description Remedies whose confidence lay in a band, and how many of them resolved their incident.
+         */
+        BandView: {
+            /** Count */
+            count: number;
+            /**
+             * End
+             * @description not included, but for the last band
+             */
+            end: number;
+            /** High */
+            high: number | null;
+            /**
+             * Low
+             * @description 95 % Wilson interval of that share
+             */
+            low: number | null;
+            /**
+             * Off
+             * @description what was said lies outside of that interval
+             */
+            off: boolean;
+            /** Resolved */
+            resolved: number;
+            /**
+             * Said
+             * @description mean confidence; null: none was in this band
+             */
+            said: number | null;
+            /**
+             * Seen
+             * @description share that was resolved
+             */
+            seen: number | null;
+            /** Start */
+            start: number;
+        };
+        /**
          * Baseline
          * @description What is normal at this time of day.
          */
@@ -1583,6 +2627,95 @@ export interface components {
             seasonal: boolean;
             /** Stddev */
             stddev: number;
+        };
+        /**
+         * BaselineItem
+         * @description What one series normally does.
+         */
+        BaselineItem: {
+            baseline: components["schemas"]["Baseline"];
+            /**
+             * Labels
+             * @description of other systems; empty: the agent's own
+             */
+            labels: {
+                [key: string]: string;
+            };
+            /** Metric */
+            metric: string;
+            /** Subject */
+            subject: string;
+        };
+        /**
+         * BaselineList
+         * @description What is normal on one host at one time of day; series without a baseline are left out.
+         */
+        BaselineList: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Items */
+            items: components["schemas"]["BaselineItem"][];
+            /**
+             * Total
+             * @description that match; `items` has the first of them
+             */
+            total: number;
+        };
+        /**
+         * BlameView
+         * @description Where measurements alone put the cause; policy looks at this and at no text.
+         */
+        BlameView: {
+            /** Confidence */
+            confidence: number;
+            /** Hosts */
+            hosts: string[];
+            /**
+             * Is Here
+             * @description A remedy on the incident's host can reach it
+             */
+            is_here: boolean;
+            /** Object */
+            object: string;
+        };
+        /**
+         * Calibration
+         * @description What confidence was said of remedies that ran, beside what came of them.
+         */
+        Calibration: {
+            /** Bands */
+            bands: components["schemas"]["BandView"][];
+            /**
+             * Brier
+             * @description mean squared distance of said and seen; 0 is perfect
+             */
+            brier: number | null;
+            /** Count */
+            count: number;
+            /** Days */
+            days: number;
+            /**
+             * Error
+             * @description expected calibration error, 0 to 1
+             */
+            error: number | null;
+            /** Playbook */
+            playbook: string | null;
+            /**
+             * Playbooks
+             * @description most runs first
+             */
+            playbooks: components["schemas"]["PlaybookReliability"][];
+            /** Resolved */
+            resolved: number;
+            /**
+             * Truncated
+             * @description there were more; the newest are counted
+             */
+            truncated: boolean;
         };
         /**
          * CandidateView
@@ -1646,6 +2779,14 @@ export interface components {
             settled_by: string | null;
         };
         /**
+         * ChangeList
+         * @description Changes, newest first.
+         */
+        ChangeList: {
+            /** Items */
+            items: components["schemas"]["ChangedView"][];
+        };
+        /**
          * ChangeView
          * @description Something that is another version today than when the decision was made.
          */
@@ -1656,6 +2797,52 @@ export interface components {
             today: string;
             /** What */
             what: string;
+        };
+        /**
+         * ChangedView
+         * @description Something that somebody changed. Untrusted text, redacted.
+         */
+        ChangedView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Environment */
+            environment: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Service */
+            service: string;
+            /** Summary */
+            summary: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * ChannelList
+         * @description The channels of the owner's file.
+         */
+        ChannelList: {
+            /** Items */
+            items: components["schemas"]["ChannelView"][];
+        };
+        /**
+         * ChannelView
+         * @description One place where people hear of incidents.
+         */
+        ChannelView: {
+            /**
+             * Kind
+             * @description slack, pagerduty, email, webhook, teams, mattermost or jira
+             */
+            kind: string;
+            /** Name */
+            name: string;
         };
         /**
          * CheckpointView
@@ -1681,6 +2868,19 @@ export interface components {
             size: number;
         };
         /**
+         * Claim
+         * @description One sentence and what it rests on.
+         */
+        Claim: {
+            /**
+             * Entries
+             * @description leaf indices in the audit log
+             */
+            entries: number[];
+            /** Text */
+            text: string;
+        };
+        /**
          * ConfidenceView
          * @description The probability that the playbook resolves the incident.
          */
@@ -1693,6 +2893,40 @@ export interface components {
             low: number;
             /** Value */
             value: number;
+        };
+        /**
+         * DecidedPage
+         * @description Such incidents, newest first.
+         */
+        DecidedPage: {
+            /** Items */
+            items: components["schemas"]["DecidedView"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * DecidedView
+         * @description One incident in which the playbook was the decision.
+         */
+        DecidedView: {
+            /** Environment */
+            environment: string;
+            /** Host */
+            host: string;
+            /** Incident */
+            incident: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Outcome */
+            outcome: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "OPEN" | "ANALYZING" | "AWAITING_APPROVAL" | "MITIGATING" | "VERIFYING" | "CLOSED";
         };
         /**
          * DecisionView
@@ -1725,6 +2959,59 @@ export interface components {
             verdicts: components["schemas"]["VerdictView"][];
             /** Version */
             version: string | null;
+        };
+        /**
+         * DiagnosisView
+         * @description What an incident comes from, or why nobody is blamed.
+         */
+        DiagnosisView: {
+            /**
+             * Absent
+             * @description Why there is no diagnosis at all; empty if there is one
+             */
+            absent: string;
+            /**
+             * Abstained
+             * @description Why nobody is blamed; empty if somebody is
+             */
+            abstained: string;
+            /**
+             * Asked
+             * @description Whether anybody looked; false before a decision
+             */
+            asked: boolean;
+            blame: components["schemas"]["BlameView"] | null;
+            /**
+             * Changes
+             * @description To look at first; `none`: nobody's change
+             */
+            changes: components["schemas"]["SuspectView"][];
+            /** Confidence */
+            confidence: number;
+            /**
+             * Edges
+             * @description How it travelled, from cause to effect
+             */
+            edges: [
+                string,
+                string
+            ][];
+            first: components["schemas"]["SuspectView"] | null;
+            /** Incident */
+            incident: string;
+            /**
+             * Left Out
+             * @description What was beyond a limit
+             */
+            left_out: string[];
+            /** Others */
+            others: components["schemas"]["SuspectView"][];
+            runner_up: components["schemas"]["SuspectView"] | null;
+            /**
+             * Snapshot
+             * @description Digest of the snapshot that it was made from
+             */
+            snapshot: string | null;
         };
         /**
          * DifferenceView
@@ -1768,6 +3055,14 @@ export interface components {
             last_seen: string;
         };
         /**
+         * Ended
+         * @description How many logins were ended.
+         */
+        Ended: {
+            /** Ended */
+            ended: number;
+        };
+        /**
          * EvidenceList
          * @description Packages, newest first.
          */
@@ -1799,6 +3094,89 @@ export interface components {
             to: string;
         };
         /**
+         * ExchangeView
+         * @description One request and its answer, exactly as they crossed.
+         */
+        ExchangeView: {
+            /**
+             * Failed
+             * @description Why nothing came of it; empty: a turn came of it
+             */
+            failed: string;
+            /** Heard */
+            heard: string;
+            /** Sent */
+            sent: string;
+        };
+        /**
+         * ExposureView
+         * @description How much of the log nobody else holds yet, by the witness policy.
+         */
+        ExposureView: {
+            /**
+             * Covered
+             * @description entries that all witnesses of the policy have seen
+             */
+            covered: number;
+            /** Covered At */
+            covered_at: string | null;
+            /**
+             * Exposed
+             * @description entries that could still be rewritten unseen
+             */
+            exposed: number;
+            /**
+             * Lacking
+             * @description what the policy still wants; empty: nothing
+             */
+            lacking: string;
+            /** Policy */
+            policy: string;
+            /** Size */
+            size: number;
+            /**
+             * Window S
+             * @description age of what is covered while anything is exposed; null: nothing is covered
+             */
+            window_s: number | null;
+            /** Witnesses */
+            witnesses: components["schemas"]["WitnessView"][];
+        };
+        /**
+         * FactorAdded
+         * @description A new second factor; with the first come recovery codes, shown this once.
+         */
+        FactorAdded: {
+            factor: components["schemas"]["FactorView"];
+            /** Recovery Codes */
+            recovery_codes: string[];
+        };
+        /**
+         * FactorView
+         * @description A second factor of one's own.
+         */
+        FactorView: {
+            /**
+             * Approver Key
+             * @description of a passkey: the line that holders of the root keys add, so that hosts take approvals by it
+             */
+            approver_key: string;
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /**
+             * Way
+             * @enum {string}
+             */
+            way: "totp" | "webauthn";
+        };
+        /**
          * Finding
          * @description One result of a verification.
          */
@@ -1809,6 +3187,46 @@ export interface components {
             detail: string;
             /** Passed */
             passed: boolean;
+        };
+        /**
+         * FindingList
+         * @description Findings among the newest 5,000 entries of the log, newest first, at most 100.
+         */
+        FindingList: {
+            /** Items */
+            items: components["schemas"]["FindingView"][];
+        };
+        /**
+         * FindingView
+         * @description Something odd about an approval or a login; it forbade nothing.
+         */
+        FindingView: {
+            /** Address */
+            address: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Detail */
+            detail: string;
+            /**
+             * Finding
+             * @enum {string}
+             */
+            finding: "quick_answer" | "burst" | "same_pair" | "off_hours" | "new_network";
+            /**
+             * Incident
+             * @description empty: of a login
+             */
+            incident: string;
+            /**
+             * Index
+             * @description leaf index in the audit log
+             */
+            index: number;
+            /** User */
+            user: string;
         };
         /**
          * FreezeRequest
@@ -1836,6 +3254,48 @@ export interface components {
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /**
+         * HostDetail
+         * @description One host, with what only its own page shows.
+         */
+        HostDetail: {
+            /** Agent Id */
+            agent_id: string;
+            /**
+             * Enrolled At
+             * Format: date-time
+             */
+            enrolled_at: string;
+            /** Environment */
+            environment: string;
+            /** Host */
+            host: string;
+            /** Last Seen */
+            last_seen: string | null;
+            /**
+             * Metrics
+             * @description latest values by `metric` or `metric[subject]`
+             */
+            metrics: {
+                [key: string]: number;
+            };
+            /** Open Incidents */
+            open_incidents: number;
+            /**
+             * Silent
+             * @description nothing heard for three sampling intervals
+             */
+            silent: boolean;
+            /**
+             * Stopped
+             * @description series that are three sampling intervals behind the host's newest reading
+             */
+            stopped: components["schemas"]["StoppedSeries"][];
+            /** Tags */
+            tags: {
+                [key: string]: string;
+            };
         };
         /**
          * HostList
@@ -1883,6 +3343,49 @@ export interface components {
             };
         };
         /**
+         * IdentityList
+         * @description All links.
+         */
+        IdentityList: {
+            /** Items */
+            items: components["schemas"]["IdentityView"][];
+        };
+        /**
+         * IdentityRequest
+         * @description Which person of a chat service has which account.
+         */
+        IdentityRequest: {
+            /** Account */
+            account: string;
+            /** Person */
+            person: string;
+            /** Service */
+            service: string;
+            /** Team */
+            team: string;
+        };
+        /**
+         * IdentityView
+         * @description One link.
+         */
+        IdentityView: {
+            /** Account */
+            account: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Made By */
+            made_by: string;
+            /** Person */
+            person: string;
+            /** Service */
+            service: string;
+            /** Team */
+            team: string;
+        };
+        /**
          * IncidentPage
          * @description One page of incidents, newest first.
          */
@@ -1897,6 +3400,8 @@ export interface components {
          * @description One incident, whole.
          */
         IncidentStory: {
+            /** @description What an adviser thinks of it; null: none was asked */
+            advice?: components["schemas"]["AdviceView"] | null;
             /** Agent Id */
             agent_id: string;
             anomaly: components["schemas"]["Anomaly"];
@@ -2013,16 +3518,65 @@ export interface components {
         };
         /**
          * LoginAnswer
-         * @description A session token; browsers get it as a cookie as well.
+         * @description A pair of tokens; browsers get both as cookies as well.
          */
         LoginAnswer: {
+            /**
+             * Ends At
+             * Format: date-time
+             * @description when the login is over, whatever happens
+             */
+            ends_at: string;
             /**
              * Expires At
              * Format: date-time
              */
             expires_at: string;
-            /** Token */
+            /**
+             * Refresh Token
+             * @description gives the next pair, once
+             */
+            refresh_token: string;
+            /**
+             * Refresh Until
+             * Format: date-time
+             */
+            refresh_until: string;
+            /**
+             * Token
+             * @description opens requests until expires_at
+             */
             token: string;
+        };
+        /**
+         * LoginView
+         * @description A login that stands.
+         */
+        LoginView: {
+            /** Address */
+            address: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Id */
+            id: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * Strong At
+             * @description when a second factor was last shown in it
+             */
+            strong_at: string | null;
+            /**
+             * This
+             * @description the one that asks
+             */
+            this: boolean;
         };
         /**
          * MatcherView
@@ -2085,6 +3639,50 @@ export interface components {
         NoteRequest: {
             /** Text */
             text: string;
+        };
+        /**
+         * NoticeList
+         * @description Messages, newest first.
+         */
+        NoticeList: {
+            /** Items */
+            items: components["schemas"]["NoticeView"][];
+        };
+        /**
+         * NoticeView
+         * @description One message and what became of it.
+         */
+        NoticeView: {
+            /** Attempts */
+            attempts: number;
+            /** Channel */
+            channel: string;
+            /**
+             * Due At
+             * Format: date-time
+             */
+            due_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Id */
+            id: string;
+            /** Incident */
+            incident: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Only If Unanswered */
+            only_if_unanswered: boolean;
+            /** Problem */
+            problem: string;
+            /** Status */
+            status: string;
+            /** Title */
+            title: string;
         };
         /**
          * OrderView
@@ -2161,6 +3759,51 @@ export interface components {
             text: string;
         };
         /**
+         * OutsideSeries
+         * @description One series of another system.
+         */
+        OutsideSeries: {
+            /**
+             * At
+             * Format: date-time
+             * @description of its newest reading
+             */
+            at: string;
+            /** @description for this time of day; null: not learned, or a counter */
+            baseline: components["schemas"]["Baseline"] | null;
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /** Metric */
+            metric: string;
+            /**
+             * Stopped Since
+             * @description its newest reading, where it stays away for ten minutes although its host goes on; null: it goes on
+             */
+            stopped_since: string | null;
+            /** Value */
+            value: number;
+        };
+        /**
+         * OutsideSeriesList
+         * @description Series of one host, those that stopped first, then by name.
+         */
+        OutsideSeriesList: {
+            /** Items */
+            items: components["schemas"]["OutsideSeries"][];
+            /**
+             * Stopped
+             * @description of those
+             */
+            stopped: number;
+            /**
+             * Total
+             * @description that match; `items` has the first of them
+             */
+            total: number;
+        };
+        /**
          * Overview
          * @description The numbers at the top of the dashboard.
          */
@@ -2186,6 +3829,99 @@ export interface components {
              * @description resolved with no person involved
              */
             unattended_7d: number;
+        };
+        /**
+         * ParameterView
+         * @description A parameter that a playbook declares.
+         */
+        ParameterView: {
+            /**
+             * Default
+             * @description signed with it; null: it has to be given or measured
+             */
+            default: string | null;
+            /** Description */
+            description: string;
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+        };
+        /**
+         * Passkey
+         * @description What a passkey answers.
+         */
+        Passkey: {
+            /**
+             * Authenticator Data
+             * @description base64url
+             */
+            authenticator_data: string;
+            /**
+             * Client Data
+             * @description base64url
+             */
+            client_data: string;
+            /**
+             * Credential
+             * @description base64url
+             */
+            credential: string;
+            /**
+             * Signature
+             * @description base64url
+             */
+            signature: string;
+        };
+        /**
+         * PasskeyBegun
+         * @description What a browser needs to make a passkey.
+         */
+        PasskeyBegun: {
+            /**
+             * Algorithms
+             * @description COSE
+             */
+            algorithms: number[];
+            /**
+             * Challenge
+             * @description base64url
+             */
+            challenge: string;
+            /**
+             * Exclude
+             * @description passkeys that this person has
+             */
+            exclude: string[];
+            /** Party */
+            party: string;
+            /** Ticket */
+            ticket: string;
+            /**
+             * User
+             * @description base64url
+             */
+            user: string;
+        };
+        /**
+         * PasskeyConfirm
+         * @description What a browser made.
+         */
+        PasskeyConfirm: {
+            /**
+             * Attestation
+             * @description base64url
+             */
+            attestation: string;
+            /**
+             * Client Data
+             * @description base64url
+             */
+            client_data: string;
+            /** Label */
+            label: string;
+            /** Ticket */
+            ticket: string;
         };
         /**
          * PastView
@@ -2217,12 +3953,59 @@ export interface components {
             path: string;
         };
         /**
+         * PlaceRecord
+         * @description What the version did in one environment; its last 500 orders are counted.
+         */
+        PlaceRecord: {
+            /** Dry Runs */
+            dry_runs: number;
+            /** Environment */
+            environment: string;
+            /**
+             * Harmed
+             * @description something was left behind, or nobody knows
+             */
+            harmed: number;
+            /**
+             * Other
+             * @description nothing to do, not admitted, not verified
+             */
+            other: number;
+            /** Rolled Back */
+            rolled_back: number;
+            /**
+             * Verified
+             * @description host and centre both saw the symptom gone
+             */
+            verified: number;
+        };
+        /**
          * PlaybookList
          * @description Playbooks, by name.
          */
         PlaybookList: {
             /** Items */
             items: components["schemas"]["PlaybookView"][];
+        };
+        /**
+         * PlaybookReliability
+         * @description One playbook's part of it.
+         */
+        PlaybookReliability: {
+            /** Count */
+            count: number;
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** Playbook */
+            playbook: string;
+            /** Resolved */
+            resolved: number;
+            /** Said */
+            said: number;
+            /** Seen */
+            seen: number;
         };
         /**
          * PlaybookView
@@ -2237,6 +4020,8 @@ export interface components {
             digest: string;
             /** Name */
             name: string;
+            /** Parameters */
+            parameters: components["schemas"]["ParameterView"][];
             /** Resolved */
             resolved: number;
             /** Resource */
@@ -2301,12 +4086,28 @@ export interface components {
         ProcessView: {
             /** Cpu Percent */
             cpu_percent: number;
+            /**
+             * Io Bytes Per S
+             * @default 0
+             */
+            io_bytes_per_s: number;
             /** Memory Bytes */
             memory_bytes: number;
             /** Name */
             name: string;
             /** Pid */
             pid: number;
+        };
+        /**
+         * Proof
+         * @description One's password, before a first second factor is registered.
+         */
+        Proof: {
+            /**
+             * Password
+             * @default
+             */
+            password: string;
         };
         /**
          * ProofView
@@ -2330,12 +4131,123 @@ export interface components {
             tree_size: number;
         };
         /**
+         * ProvenView
+         * @description What the version showed in one drill before it was signed.
+         */
+        ProvenView: {
+            /** Drill */
+            drill: string;
+            /** Runs */
+            runs: number;
+            /** Verified */
+            verified: number;
+        };
+        /**
+         * Question
+         * @description What somebody wants to know.
+         */
+        Question: {
+            /**
+             * Incident
+             * @description meant where the text names none; else the newest
+             * @default
+             */
+            incident: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ReadTokenAnswer
+         * @description A new token, shown once.
+         */
+        ReadTokenAnswer: {
+            /** Environment */
+            environment: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Made By */
+            made_by: string;
+            /** Name */
+            name: string;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Token */
+            token: string;
+        };
+        /**
+         * ReadTokenList
+         * @description Tokens that only read, oldest first; never their secrets.
+         */
+        ReadTokenList: {
+            /** Items */
+            items: components["schemas"]["ReadTokenView"][];
+        };
+        /**
+         * ReadTokenRequest
+         * @description A token for a machine that only reads, such as Grafana.
+         */
+        ReadTokenRequest: {
+            /**
+             * Days
+             * @default 90
+             */
+            days: number;
+            /** Environment */
+            environment: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * ReadTokenView
+         * @description A token without its secret.
+         */
+        ReadTokenView: {
+            /** Environment */
+            environment: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Made By */
+            made_by: string;
+            /** Name */
+            name: string;
+            /** Revoked At */
+            revoked_at: string | null;
+        };
+        /**
          * ReasonRequest
          * @description Why a person closes or reopens it.
          */
         ReasonRequest: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * RecoveryCodes
+         * @description New recovery codes, shown this once.
+         */
+        RecoveryCodes: {
+            /** Codes */
+            codes: string[];
         };
         /**
          * RecurrenceView
@@ -2357,6 +4269,17 @@ export interface components {
              * @description IANA time zone, such as Europe/Berlin
              */
             zone: string;
+        };
+        /**
+         * Refresh
+         * @description The refresh token; browsers send it as a cookie instead.
+         */
+        Refresh: {
+            /**
+             * Refresh Token
+             * @default
+             */
+            refresh_token: string;
         };
         /**
          * ReplayUnder
@@ -2408,13 +4331,51 @@ export interface components {
             what_if: components["schemas"]["WhatIfView"] | null;
         };
         /**
+         * RoleList
+         * @description All roles; deny by default means that nobody may do anything else.
+         */
+        RoleList: {
+            /** Items */
+            items: components["schemas"]["RoleView"][];
+            /** Permissions */
+            permissions: string[];
+        };
+        /**
+         * RoleView
+         * @description A role and what it may do where somebody has it.
+         */
+        RoleView: {
+            /** Meaning */
+            meaning: string;
+            /**
+             * Most Days
+             * @description how long somebody can have it; null: no limit
+             */
+            most_days: number | null;
+            /** Permissions */
+            permissions: string[];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "observer" | "remediation_authority" | "administrator" | "auditor";
+        };
+        /**
          * RolesRequest
          * @description New roles by environment.
          */
         RolesRequest: {
+            /**
+             * Ends
+             * @description when a role is over, by environment; an auditor's within 30 days
+             * @default {}
+             */
+            ends: {
+                [key: string]: string;
+            };
             /** Roles */
             roles: {
-                [key: string]: "observer" | "remediation_authority" | "administrator";
+                [key: string]: "observer" | "remediation_authority" | "administrator" | "auditor";
             };
         };
         /**
@@ -2480,6 +4441,46 @@ export interface components {
             value: number;
         };
         /**
+         * SecondAnswer
+         * @description A code, a recovery code or a passkey's answer: one of them.
+         */
+        SecondAnswer: {
+            /** Code */
+            code?: string | null;
+            passkey?: components["schemas"]["Passkey"] | null;
+            /** Recovery */
+            recovery?: string | null;
+            /** Ticket */
+            ticket: string;
+        };
+        /**
+         * SecondStep
+         * @description The password was right; now a second factor.
+         */
+        SecondStep: {
+            /**
+             * Challenge
+             * @description base64url
+             */
+            challenge: string;
+            /** Credentials */
+            credentials: string[];
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Party
+             * @description relying party of passkeys; empty: none can answer here
+             */
+            party: string;
+            /** Ticket */
+            ticket: string;
+            /** Ways */
+            ways: ("totp" | "webauthn" | "recovery")[];
+        };
+        /**
          * SenderPlace
          * @description What one host, or what names none, sends to one environment.
          */
@@ -2520,6 +4521,43 @@ export interface components {
             subject: string;
         };
         /**
+         * SettingList
+         * @description All settings, in the order of the reference.
+         */
+        SettingList: {
+            /**
+             * File
+             * @description in the control plane's directory; read once, at the start
+             */
+            file: string;
+            /** Items */
+            items: components["schemas"]["SettingValue"][];
+            /**
+             * Version
+             * @description of the control plane
+             */
+            version: string;
+        };
+        /**
+         * SettingValue
+         * @description One setting.
+         */
+        SettingValue: {
+            /**
+             * Changed
+             * @description it is not the default
+             */
+            changed: boolean;
+            /** Default */
+            default: string | number;
+            /** Name */
+            name: string;
+            /** Sentence */
+            sentence: string;
+            /** Value */
+            value: string | number;
+        };
+        /**
          * SettingView
          * @description One setting that the other policy changes.
          */
@@ -2530,6 +4568,29 @@ export interface components {
             setting: string;
             /** Under */
             under: string;
+        };
+        /**
+         * SignedYes
+         * @description A payload of `ToSign` with the answer of a passkey, or the signature of a key file.
+         */
+        SignedYes: {
+            /**
+             * Keyid
+             * @default
+             */
+            keyid: string;
+            passkey?: components["schemas"]["Passkey"] | null;
+            /**
+             * Payload
+             * @description base64
+             */
+            payload: string;
+            /**
+             * Sig
+             * @description base64, Ed25519 over DSSE
+             * @default
+             */
+            sig: string;
         };
         /**
          * SigningSecretsRequest
@@ -2595,6 +4656,23 @@ export interface components {
             stdout: string;
         };
         /**
+         * StoppedSeries
+         * @description A series that its host once sent and leaves out now.
+         */
+        StoppedSeries: {
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Metric */
+            metric: string;
+            /** Subject */
+            subject: string;
+            /** Value */
+            value: number;
+        };
+        /**
          * Stretch
          * @description Readings of one series, ascending in time.
          */
@@ -2612,6 +4690,35 @@ export interface components {
             times_ms: number[];
             /** Values */
             values: number[];
+        };
+        /**
+         * SuspectView
+         * @description One object, or one change, that may be to blame.
+         */
+        SuspectView: {
+            /** Against */
+            against: string[];
+            /** Cause */
+            cause: string;
+            /** Evidence */
+            evidence: string[];
+            /**
+             * Object
+             * @description host:NAME, service:NAME or service:NAME@HOST; a change's id
+             */
+            object: string;
+            /**
+             * Path
+             * @description From it to where the symptom is seen
+             */
+            path: string[];
+            /** Score */
+            score: number;
+            /**
+             * Share
+             * @description Of the symptom that it explains, 0 to 1
+             */
+            share: number;
         };
         /**
          * TimelineEntry
@@ -2645,6 +4752,34 @@ export interface components {
             stage: "observe" | "detect" | "decide" | "execute" | "audit";
             /** Title */
             title: string;
+        };
+        /**
+         * ToSign
+         * @description What a person signs so that hosts take their yes; it approves exactly one order.
+         */
+        ToSign: {
+            /**
+             * Challenge
+             * @description what a passkey answers: a digest of the payload
+             */
+            challenge: string;
+            /**
+             * Credentials
+             * @description one's own passkeys that the root names
+             */
+            credentials: string[];
+            /**
+             * Needed
+             * @description hosts take no yes without it
+             */
+            needed: boolean;
+            /** Party */
+            party: string;
+            /**
+             * Payload
+             * @description base64: the approval, canonical JSON
+             */
+            payload: string;
         };
         /**
          * TokenAnswer
@@ -2684,6 +4819,36 @@ export interface components {
             items: components["schemas"]["EdgeView"][];
         };
         /**
+         * TotpBegun
+         * @description A new secret for an app; it counts once a code of it was shown.
+         */
+        TotpBegun: {
+            /**
+             * Address
+             * @description otpauth address, for a picture
+             */
+            address: string;
+            /**
+             * Secret
+             * @description base32, for typing
+             */
+            secret: string;
+            /** Ticket */
+            ticket: string;
+        };
+        /**
+         * TotpConfirm
+         * @description A code of the new secret.
+         */
+        TotpConfirm: {
+            /** Code */
+            code: string;
+            /** Label */
+            label: string;
+            /** Ticket */
+            ticket: string;
+        };
+        /**
          * Trend
          * @description Where the series is going.
          */
@@ -2692,6 +4857,72 @@ export interface components {
             hours_to_exhaustion: number | null;
             /** Per Hour */
             per_hour: number;
+        };
+        /**
+         * TrendSpan
+         * @description How the incidents that closed within one span of time ended.
+         */
+        TrendSpan: {
+            /** Closed */
+            closed: number;
+            /**
+             * Ends At
+             * Format: date-time
+             * @description not included
+             */
+            ends_at: string;
+            /**
+             * Harmed
+             * @description of those: something was left behind, or nobody knows
+             */
+            harmed: number;
+            /**
+             * Mean Seconds To Resolve
+             * @description from opened to closed, of resolved
+             */
+            mean_seconds_to_resolve: number | null;
+            /** Median Seconds To Resolve */
+            median_seconds_to_resolve: number | null;
+            /**
+             * Ran
+             * @description a remedy changed something, or may have
+             */
+            ran: number;
+            /**
+             * Resolved
+             * @description host and centre both saw the symptom gone after a remedy
+             */
+            resolved: number;
+            /**
+             * Rolled Back
+             * @description of those: failed, and undone wholly
+             */
+            rolled_back: number;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Unattended
+             * @description resolved with no person involved
+             */
+            unattended: number;
+        };
+        /**
+         * Trends
+         * @description A span of time, the one of the same length before it, and its parts.
+         */
+        Trends: {
+            before: components["schemas"]["TrendSpan"];
+            /** Days */
+            days: number;
+            now: components["schemas"]["TrendSpan"];
+            /**
+             * Spans
+             * @description parts of `now` of equal length, oldest first
+             */
+            spans: components["schemas"]["TrendSpan"][];
         };
         /**
          * UserList
@@ -2706,13 +4937,21 @@ export interface components {
          * @description A new account.
          */
         UserRequest: {
+            /**
+             * Ends
+             * @description when a role is over, by environment; an auditor's within 30 days
+             * @default {}
+             */
+            ends: {
+                [key: string]: string;
+            };
             /** Name */
             name: string;
             /** Password */
             password: string;
             /** Roles */
             roles: {
-                [key: string]: "observer" | "remediation_authority" | "administrator";
+                [key: string]: "observer" | "remediation_authority" | "administrator" | "auditor";
             };
         };
         /**
@@ -2720,6 +4959,13 @@ export interface components {
          * @description An account.
          */
         UserView: {
+            /**
+             * Ends
+             * @description when a role is over, by environment
+             */
+            ends: {
+                [key: string]: string;
+            };
             /** Name */
             name: string;
             /** Roles */
@@ -2772,6 +5018,38 @@ export interface components {
             seconds: number;
         };
         /**
+         * VersionList
+         * @description Listed versions, newest first.
+         */
+        VersionList: {
+            /** Items */
+            items: components["schemas"]["VersionView"][];
+        };
+        /**
+         * VersionView
+         * @description One version that the signed catalogue lists.
+         */
+        VersionView: {
+            /** Digest */
+            digest: string;
+            /**
+             * Places
+             * @description environments in which it was ordered
+             */
+            places: components["schemas"]["PlaceRecord"][];
+            /** Proven */
+            proven: components["schemas"]["ProvenView"][];
+            /**
+             * Revoked
+             * @description the signers took it back; no host runs it
+             */
+            revoked: boolean;
+            /** Version */
+            version: string;
+            /** Yaml */
+            yaml: string;
+        };
+        /**
          * WebhookTokenAnswer
          * @description A new token, shown once, and the path that it opens.
          */
@@ -2817,7 +5095,7 @@ export interface components {
              * Purpose
              * @enum {string}
              */
-            purpose: "alertmanager" | "cloudevents" | "datadog" | "grafana" | "otlp" | "pagerduty" | "prometheus";
+            purpose: "alertmanager" | "changes" | "cloudevents" | "datadog" | "eventbridge" | "grafana" | "otlp" | "pagerduty" | "prometheus";
         };
         /**
          * WebhookTokenView
@@ -3002,6 +5280,31 @@ export interface components {
             state: "active" | "waiting" | "ended";
         };
         /**
+         * WitnessView
+         * @description What one outsider holds of the log.
+         */
+        WitnessView: {
+            /** At */
+            at: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Problem
+             * @description why the last try failed; empty: it worked
+             */
+            problem: string;
+            /**
+             * Size
+             * @description entries that its newest checkpoint covers; 0: none yet
+             */
+            size: number;
+            /**
+             * Sort
+             * @description agent, s3 or rfc3161
+             */
+            sort: string;
+        };
+        /**
          * EvidenceView
          * @description A package and how far it is.
          */
@@ -3094,6 +5397,260 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    show_api_v1_account_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+        };
+    };
+    remove_factor_api_v1_account_factors__factor_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                factor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_logins_api_v1_account_logins_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ended"];
+                };
+            };
+        };
+    };
+    end_login_api_v1_account_logins__login_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                login_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ended"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    begin_passkey_api_v1_account_passkeys_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proof"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyBegun"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    confirm_passkey_api_v1_account_passkeys_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyConfirm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAdded"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    new_recovery_codes_api_v1_account_recovery_codes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+        };
+    };
+    begin_totp_api_v1_account_totp_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proof"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpBegun"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    confirm_totp_api_v1_account_totp_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TotpConfirm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorAdded"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_alerts_api_v1_alerts_get: {
         parameters: {
             query?: {
@@ -3168,7 +5725,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AnswerNote"];
+                "application/json": components["schemas"]["ApproveNote"];
             };
         };
         responses: {
@@ -3245,6 +5802,70 @@ export interface operations {
             };
         };
     };
+    to_sign_api_v1_approvals__approval_id__to_sign_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToSign"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    ask_api_v1_ask_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Question"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     checkpoint_api_v1_audit_checkpoint_get: {
         parameters: {
             query?: never;
@@ -3294,6 +5915,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    exposure_api_v1_audit_exposure_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExposureView"];
                 };
             };
         };
@@ -3371,6 +6012,48 @@ export interface operations {
                     "application/json": components["schemas"]["LoginAnswer"];
                 };
             };
+            /** @description now a second factor */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondStep"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    second_api_v1_auth_login_second_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondAnswer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginAnswer"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -3416,6 +6099,311 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+        };
+    };
+    refresh_api_v1_auth_refresh_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refresh"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    begin_step_up_api_v1_auth_step_up_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondStep"];
+                };
+            };
+        };
+    };
+    step_up_api_v1_auth_step_up_second_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondAnswer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    calibration_api_v1_calibration_get: {
+        parameters: {
+            query?: {
+                days?: number;
+                playbook?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Calibration"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    changes_api_v1_changes_get: {
+        parameters: {
+            query?: {
+                environment?: string | null;
+                hours?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tell_changes_api_v1_changes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/cloudevents+json": Record<string, never>;
+                "application/cloudevents-batch+json": Record<string, never>[];
+                "application/json": {
+                    /** Format: date-time */
+                    at?: string;
+                    by?: string;
+                    id?: string;
+                    /** @enum {unknown} */
+                    kind?: "deploy" | "commit" | "flag" | "config" | "scale" | "event";
+                    service: string;
+                    summary?: string;
+                    version?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Durable. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description No change that can be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, or none for changes. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 8 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    list_identities_api_v1_chat_identities_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityList"];
+                };
+            };
+        };
+    };
+    link_identity_api_v1_chat_identities_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdentityRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    unlink_identity_api_v1_chat_identities__service___team___person__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                service: string;
+                team: string;
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -3562,6 +6550,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_findings_api_v1_findings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingList"];
                 };
             };
         };
@@ -3725,6 +6733,147 @@ export interface operations {
             };
         };
     };
+    host_api_v1_hosts__agent_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    baselines_api_v1_hosts__agent_id__baselines_get: {
+        parameters: {
+            query?: {
+                /** @description part of a name */
+                text?: string;
+                /** @description which time of day; now */
+                at?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaselineList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    outside_api_v1_hosts__agent_id__outside_get: {
+        parameters: {
+            query?: {
+                /** @description part of a name */
+                text?: string;
+                /** @description true: only those that stopped */
+                stopped?: boolean;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutsideSeriesList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    outside_readings_api_v1_hosts__agent_id__outside_readings_get: {
+        parameters: {
+            query: {
+                metric: string;
+                /** @description NAME=VALUE, all it has */
+                label: string[];
+                minutes?: number;
+            };
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     series_api_v1_hosts__agent_id__series_get: {
         parameters: {
             query: {
@@ -3872,6 +7021,37 @@ export interface operations {
             };
         };
     };
+    advice_api_v1_incidents__incident_id__advice_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdviceInFull"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     assign_api_v1_incidents__incident_id__assign_post: {
         parameters: {
             query?: never;
@@ -3951,6 +7131,37 @@ export interface operations {
             };
         };
     };
+    diagnosis_api_v1_incidents__incident_id__diagnosis_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiagnosisView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     note_api_v1_incidents__incident_id__notes_post: {
         parameters: {
             query?: never;
@@ -3973,6 +7184,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NoteAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    postmortem_api_v1_incidents__incident_id__postmortem_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/markdown": unknown;
+                    "text/plain": string;
                 };
             };
             /** @description Validation Error */
@@ -4116,6 +7359,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    snapshot_api_v1_incidents__incident_id__snapshot_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -4408,6 +7684,86 @@ export interface operations {
             };
         };
     };
+    list_notices_api_v1_notices_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticeList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_channels_api_v1_notices_channels_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+        };
+    };
+    try_channel_api_v1_notices_channels__name__test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     outside_logs_api_v1_outside_logs_get: {
         parameters: {
             query?: {
@@ -4457,6 +7813,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+        };
+    };
+    trends_api_v1_overview_trends_get: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trends"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -4512,6 +7899,40 @@ export interface operations {
             };
         };
     };
+    incidents_api_v1_playbooks__name__incidents_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecidedPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     ask_for_a_run_api_v1_playbooks__name__runs_post: {
         parameters: {
             query?: never;
@@ -4543,6 +7964,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    versions_api_v1_playbooks__name__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionList"];
                 };
             };
             /** @description Validation Error */
@@ -4628,6 +8080,110 @@ export interface operations {
             };
         };
     };
+    list_read_tokens_api_v1_read_tokens_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadTokenList"];
+                };
+            };
+        };
+    };
+    add_read_token_api_v1_read_tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadTokenAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    revoke_read_token_api_v1_read_tokens__token_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadTokenView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_roles_api_v1_roles_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+        };
+    };
     senders_api_v1_senders_get: {
         parameters: {
             query?: never;
@@ -4681,6 +8237,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    list_settings_api_v1_settings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingList"];
+                };
             };
         };
     };
@@ -4966,6 +8542,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_factors_api_v1_users__name__factors_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ended"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_logins_api_v1_users__name__logins_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ended"];
                 };
             };
             /** @description Validation Error */
@@ -5376,6 +9014,87 @@ export interface operations {
                     tags?: string;
                     title?: string;
                     transition: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Durable. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        refused: number;
+                        taken: number;
+                    };
+                };
+            };
+            /** @description Not what this sender sends, or no alert in it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description No token, none for this webhook, or not signed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description More than 4 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+            /** @description Not now; send it again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                };
+            };
+        };
+    };
+    take_alerts_api_v1_webhooks_eventbridge_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    account?: string;
+                    detail?: Record<string, never>;
+                    "detail-type": string;
+                    id: string;
+                    region?: string;
+                    source: string;
+                    /** Format: date-time */
+                    time: string;
                 };
             };
         };

@@ -2,8 +2,8 @@ import { Button } from "@mantine/core";
 import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { request } from "../api/client";
-import { checkpoint, entries } from "../api/queries";
-import type { AuditEntry, Checkpoint, Verification } from "../api/types";
+import { checkpoint, entries, exposure } from "../api/queries";
+import type { AuditEntry, Checkpoint, Exposure, Verification } from "../api/types";
 import { duration, number, plural } from "../format";
 import { Data } from "../parts/Data";
 import { Empty, Failure, Loaded } from "../parts/Loaded";
@@ -17,6 +17,7 @@ export default function Audit() {
   return (
     <Page title="Audit">
       <Loaded query={useQuery(checkpoint)}>{(data) => <CheckpointCard of={data} />}</Loaded>
+      <Loaded query={useQuery(exposure)}>{(data) => <ExposureCard of={data} />}</Loaded>
       <Verify />
       <Entries />
     </Page>
@@ -56,6 +57,37 @@ function CheckpointCard({ of }: { of: Checkpoint }) {
         <summary>The signed note</summary>
         <pre className="output" tabIndex={0}>{of.note}</pre>
       </details>
+    </Card>
+  );
+}
+
+function ExposureCard({ of }: { of: Exposure }) {
+  return (
+    <Card title="What others hold of the log">
+      <Facts
+        of={[
+          ["Policy", of.policy],
+          [
+            "Not yet held",
+            of.exposed === 0 ? (
+              <Tag key="none" tone="good">nothing</Tag>
+            ) : (
+              <Tag key="some" tone="warn">{plural(of.exposed, "entry", "entries")}</Tag>
+            ),
+          ],
+          ["Lacking", of.lacking === "" ? "nobody" : of.lacking],
+        ]}
+      />
+      <ul className="checks">
+        {of.witnesses.map((one) => (
+          <li key={`${one.sort}/${one.name}`}>
+            <Tag tone={one.problem === "" ? "good" : "bad"}>{one.sort}</Tag>{" "}
+            <strong>{one.name}</strong> {plural(one.size, "entry", "entries")}{" "}
+            {one.at !== null && <Time at={one.at} />}{" "}
+            <span className="dim">{one.problem}</span>
+          </li>
+        ))}
+      </ul>
     </Card>
   );
 }

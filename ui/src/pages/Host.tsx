@@ -1,14 +1,16 @@
 import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { hosts, series } from "../api/queries";
-import type { Host as OneHost } from "../api/types";
+import { Problem } from "../api/client";
+import { host as oneHost, series } from "../api/queries";
+import type { HostDetail } from "../api/types";
 import { metricKey, metricName, reading } from "../format";
 import { Chart } from "../parts/Chart";
 import { Empty, Loaded } from "../parts/Loaded";
 import { Card, Facts, Page, Table } from "../parts/Page";
 import { Time } from "../parts/Time";
 import { Heard } from "./Hosts";
+import { OutsideSeries } from "./OutsideSeries";
 
 const route = getRouteApi("/inside/hosts/$agent");
 
@@ -22,26 +24,22 @@ const FIRST = ["system.cpu_percent", "system.memory_percent", "system.disk_usage
 
 export default function Host() {
   const { agent } = route.useParams();
-  const query = useQuery(hosts);
-  const host = query.data?.items.find((one) => one.agent_id === agent);
+  const query = useQuery(oneHost(agent));
+  const gone = query.error instanceof Problem && query.error.status === 404;
   return (
-    <Page title={host?.host ?? "Host"}>
-      <Loaded query={query}>
-        {() =>
-          host === undefined ? (
-            <Empty title="No such host">
-              It may have been removed. <Link to="/hosts">All hosts</Link>
-            </Empty>
-          ) : (
-            <Whole host={host} />
-          )
-        }
-      </Loaded>
+    <Page title={query.data?.host ?? "Host"}>
+      {gone ? (
+        <Empty title="No such host">
+          It may have been removed. <Link to="/hosts">All hosts</Link>
+        </Empty>
+      ) : (
+        <Loaded query={query}>{(host) => <Whole host={host} />}</Loaded>
+      )}
     </Page>
   );
 }
 
-function Whole({ host }: { host: OneHost }) {
+function Whole({ host }: { host: HostDetail }) {
   const { metric: chosen, minutes = "60" } = route.useSearch();
   const navigate = route.useNavigate();
   const keys = Object.keys(host.metrics).sort();
@@ -104,6 +102,7 @@ function Whole({ host }: { host: OneHost }) {
               <OneChart key={key} agent={host.agent_id} of={key} minutes={Number(minutes) || 60} />
             ))}
           </div>
+          {host.stopped.length > 0 && <Stopped of={host} />}
           <Card title="Latest readings">
             <Table label="Readings" head={["Metric", "Value"]}>
               {keys.map((key) => (
@@ -124,7 +123,28 @@ function Whole({ host }: { host: OneHost }) {
           </Card>
         </>
       )}
+      <OutsideSeries agent={host.agent_id} minutes={Number(minutes) || 60} />
     </>
+  );
+}
+
+function Stopped({ of }: { of: HostDetail }) {
+  return (
+    <Card title="Series that stopped">
+      <p className="dim">
+        The host still reports, but leaves these out: what they measured may be gone, or cannot be
+        read any more.
+      </p>
+      <Table stacks label="What stopped" head={["Metric", "Last value", "Last read"]}>
+        {of.stopped.map((one) => (
+          <tr key={`${one.metric}[${one.subject}]`}>
+            <td>{metricName(one.metric, one.subject)}</td>
+            <td className="number" data-name="last">{reading(one.metric, one.value)}</td>
+            <td><Time at={one.last_at} relative /></td>
+          </tr>
+        ))}
+      </Table>
+    </Card>
   );
 }
 

@@ -1,23 +1,22 @@
-import { Button, TextInput } from "@mantine/core";
+import { TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useDeferredValue, useState } from "react";
+import { useDeferredValue } from "react";
 import { hosts } from "../api/queries";
 import type { Host } from "../api/types";
 import { metricKey, plural, reading } from "../format";
 import { Empty, Loaded } from "../parts/Loaded";
-import { Page, Table } from "../parts/Page";
+import { LongTable } from "../parts/LongTable";
+import { Page } from "../parts/Page";
 import { Tag } from "../parts/Tag";
 import { Time } from "../parts/Time";
 
 const route = getRouteApi("/inside/hosts");
-const ROWS = 200; // drawn at once; 2,000 hosts stay smooth
 
 export default function Hosts() {
   const { text = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const words = useDeferredValue(text).toLowerCase();
-  const [rows, setRows] = useState(ROWS);
   return (
     <Page title="Hosts">
       <Loaded query={useQuery(hosts)}>
@@ -46,12 +45,7 @@ export default function Hosts() {
               {found.length === 0 ? (
                 <Empty title="No host matches" />
               ) : (
-                <HostTable rows={found.slice(0, rows)} />
-              )}
-              {found.length > rows && (
-                <Button variant="default" onClick={() => setRows(rows + ROWS)}>
-                  Show more of {found.length}
-                </Button>
+                <HostTable rows={found} />
               )}
             </>
           );
@@ -69,9 +63,13 @@ function matches(host: Host, words: string): boolean {
 
 function HostTable({ rows }: { rows: Host[] }) {
   return (
-    <Table stacks label="Hosts" head={["Host", "Heard", "CPU", "Memory", "Fullest volume", "Incidents"]}>
-      {rows.map((host) => (
-        <tr key={host.agent_id}>
+    <LongTable
+      label="Hosts"
+      head={["Host", "Heard", "CPU", "Memory", "Fullest volume", "Incidents"]}
+      rows={rows}
+      keyOf={(host) => host.agent_id}
+      cells={(host) => (
+        <>
           <td>
             <Link to="/hosts/$agent" params={{ agent: host.agent_id }} className="strong">
               {host.host}
@@ -89,9 +87,9 @@ function HostTable({ rows }: { rows: Host[] }) {
               <Link to="/incidents" search={{ host: host.host }}>{host.open_incidents} open</Link>
             )}
           </td>
-        </tr>
-      ))}
-    </Table>
+        </>
+      )}
+    />
   );
 }
 

@@ -9,13 +9,16 @@ import { Loaded } from "../parts/Loaded";
 import { Facts, Page } from "../parts/Page";
 import { SeverityTag, StateTag } from "../parts/Tag";
 import { Time } from "../parts/Time";
+import { Advice } from "./incident/Advice";
 import { Audit } from "./incident/Audit";
 import { CareBox } from "./incident/CareBox";
 import { Decide } from "./incident/Decide";
 import { Detect } from "./incident/Detect";
+import { Diagnosis } from "./incident/Diagnosis";
 import { Execute } from "./incident/Execute";
 import { Observe } from "./incident/Observe";
 import { Rail } from "./incident/Rail";
+import { Replay } from "./incident/Replay";
 import { StopButton } from "./incident/StopButton";
 
 const route = getRouteApi("/inside/incidents/$id");
@@ -69,8 +72,11 @@ function Whole({ story }: { story: Story }) {
       <Observe story={story} />
       <Detect story={story} />
       <Decide story={story} />
+      <Diagnosis id={summary.id} />
+      <Advice story={story} />
       <Execute story={story} />
       <Audit story={story} />
+      <Replay story={story} />
     </>
   );
 }

@@ -3,7 +3,9 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useRouter } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { Problem, request } from "../api/client";
+import type { SecondStep } from "../api/types";
 import { Failure } from "../parts/Loaded";
+import { SecondFactor } from "../parts/SecondFactor";
 
 const route = getRouteApi("/login");
 
@@ -13,18 +15,38 @@ export default function Login() {
   const queries = useQueryClient();
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
+  const [step, setStep] = useState<SecondStep>();
   useEffect(() => {
     document.title = "Sign in · SentienGuard";
   }, []);
+  const enter = () => {
+    queries.clear(); // nothing that another person read
+    router.history.push(ownAddress(to));
+  };
   const login = useMutation({
-    mutationFn: () => request<unknown>("POST", "/auth/login", { name: name.trim(), password }),
-    onSuccess: () => {
-      queries.clear(); // nothing that another person read
-      router.history.push(ownAddress(to));
+    mutationFn: () =>
+      request<object>("POST", "/auth/login", { name: name.trim(), password }),
+    onSuccess: (answer) => {
+      if (isStep(answer)) setStep(answer);
+      else enter();
     },
   });
   const wrong = login.error instanceof Problem && login.error.status === 401;
 
+  if (step) {
+    return (
+      <main className="login">
+        <div className="card stack">
+          <h1>Show that it is you</h1>
+          <SecondFactor
+            step={step}
+            send={(given) => request("POST", "/auth/login/second", given)}
+            onDone={enter}
+          />
+        </div>
+      </main>
+    );
+  }
   return (
     <main className="login">
       <form
@@ -63,6 +85,10 @@ export default function Login() {
       </form>
     </main>
   );
+}
+
+function isStep(answer: object): answer is SecondStep {
+  return "ticket" in answer;
 }
 
 /** Only an address inside this dashboard may follow a login. */

@@ -8,6 +8,7 @@ import { ApprovalBox } from "../parts/ApprovalBox";
 import { IncidentTable } from "../parts/IncidentTable";
 import { Empty, Loaded } from "../parts/Loaded";
 import { Card, Page } from "../parts/Page";
+import { Trends } from "./overview/Trends";
 
 const SHOWN = 8; // incidents; the rest is one click away
 
@@ -22,6 +23,7 @@ export default function Overview() {
       {waiting.map((approval) => (
         <ApprovalBox key={approval.id} approval={approval} />
       ))}
+      <Trends />
       <Card title="Latest incidents" aside={<Link to="/incidents">All incidents</Link>}>
         <Loaded query={latest}>
           {({ pages }) => {
@@ -71,7 +73,7 @@ function Figures({ of }: { of: Numbers }) {
         last 7 days
       </Figure>
       <Figure name="Hosts" value={number(of.hosts)} warn={of.silent_hosts > 0}>
-        {of.silent_hosts === 0 ? "all heard" : `${of.silent_hosts} silent`}{" "}
+        {of.silent_hosts === 0 ? "all heard" : `${number(of.silent_hosts)} silent`}{" "}
         <Link to="/hosts">show</Link>
       </Figure>
     </div>

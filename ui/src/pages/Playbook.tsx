@@ -4,15 +4,19 @@ import { playbook } from "../api/queries";
 import { Loaded } from "../parts/Loaded";
 import { Card, Facts, Page } from "../parts/Page";
 import { RiskTag } from "../parts/Tag";
+import { Outcomes } from "./playbook/Outcomes";
+import { RunButton } from "./playbook/RunDialog";
+import { Versions } from "./playbook/Versions";
 import { Record } from "./Playbooks";
 
 const route = getRouteApi("/inside/playbooks/$name");
 
 export default function Playbook() {
   const { name } = route.useParams();
+  const query = useQuery(playbook(name));
   return (
-    <Page title={name}>
-      <Loaded query={useQuery(playbook(name))}>
+    <Page title={name} actions={query.data && <RunButton playbook={query.data} />}>
+      <Loaded query={query}>
         {(data) => (
           <>
             <p>{data.description}</p>
@@ -37,6 +41,8 @@ export default function Playbook() {
                 ))}
               </ol>
             </Card>
+            <Versions name={name} />
+            <Outcomes name={name} />
             {data.yaml != null && (
               <Card title="As signed">
                 <pre className="output" tabIndex={0}>{data.yaml}</pre>

@@ -4,7 +4,8 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useMay } from "../api/access";
 import { request } from "../api/client";
-import type { Approval } from "../api/types";
+import { canUse, sign } from "../api/passkeys";
+import type { Approval, ToSign } from "../api/types";
 import { Failure } from "./Loaded";
 import { ApprovalTag } from "./Tag";
 import { Time } from "./Time";
@@ -32,6 +33,13 @@ export function ApprovalBox({ approval, linked = true }: { approval: Approval; l
         {". Asked "}<Time at={approval.opened_at} relative />
         {pending && <>, expires <Time at={approval.expires_at} relative /></>}.
       </p>
+      {(approval.needed > 1 || approval.signed) && pending && (
+        <p className="dim">
+          {approval.needed > 1 && `${approval.needed} people have to approve. `}
+          {approval.agreed.length > 0 && `Approved so far: ${approval.agreed.join(", ")}. `}
+          {approval.signed && "Approving asks your passkey to sign this order."}
+        </p>
+      )}
       {pending ? <Answer approval={approval} /> : <Answered approval={approval} />}
     </section>
   );
@@ -49,14 +57,28 @@ function Answered({ approval }: { approval: Approval }) {
   );
 }
 
+/** What hosts want for this question: a signature over exactly its order. */
+async function signed(approval: Approval) {
+  const path = `/approvals/${encodeURIComponent(approval.id)}/to-sign`;
+  const wanted = await request<ToSign>("GET", path);
+  if (wanted.credentials.length === 0 || !canUse(wanted.party)) {
+    throw new Error(
+      "Hosts take this yes only signed, and no passkey of yours that works here is named by " +
+        "their root. Approve with a key file: sentienguard approvals approve ID --key FILE.",
+    );
+  }
+  return sign(wanted);
+}
+
 function Answer({ approval }: { approval: Approval }) {
   const allowed = useMay("decide_approval", approval.environment);
   const [note, setNote] = useState("");
   const queries = useQueryClient();
   const answer = useMutation({
-    mutationFn: (verb: "approve" | "deny") =>
+    mutationFn: async (verb: "approve" | "deny") =>
       request<Approval>("POST", `/approvals/${encodeURIComponent(approval.id)}/${verb}`, {
         note: note.trim(),
+        ...(verb === "approve" && approval.signed ? { signature: await signed(approval) } : {}),
       }),
     onSettled: () => {
       for (const kind of ["approval", "incident", "overview"]) {

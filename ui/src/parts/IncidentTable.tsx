@@ -1,15 +1,19 @@
 import { Link } from "@tanstack/react-router";
 import type { Incident } from "../api/types";
 import { claim, duration, plural } from "../format";
-import { Table } from "./Page";
+import { LongTable } from "./LongTable";
 import { SeverityTag, StateTag } from "./Tag";
 import { Time } from "./Time";
 
 export function IncidentTable({ rows }: { rows: Incident[] }) {
   return (
-    <Table stacks label="Incidents" head={["State", "What", "Where", "Opened", "Took"]}>
-      {rows.map((row) => (
-        <tr key={row.id}>
+    <LongTable
+      label="Incidents"
+      head={["State", "What", "Where", "Opened", "Took"]}
+      rows={rows}
+      keyOf={(row) => row.id}
+      cells={(row) => (
+        <>
           <td><StateTag incident={row} /></td>
           <td className="wide">
             <Link to="/incidents/$id" params={{ id: row.id }} className="strong">{row.summary}</Link>
@@ -20,9 +24,11 @@ export function IncidentTable({ rows }: { rows: Incident[] }) {
           </td>
           <td>{row.host}<div className="dim">{row.environment}</div></td>
           <td><Time at={row.opened_at} /></td>
-          <td data-name="took" className="number">{row.duration_s === null ? "–" : duration(row.duration_s)}</td>
-        </tr>
-      ))}
-    </Table>
+          <td data-name="took" className="number">
+            {row.duration_s === null ? "–" : duration(row.duration_s)}
+          </td>
+        </>
+      )}
+    />
   );
 }

@@ -57,15 +57,17 @@ export function Facts({ of }: { of: [string, ReactNode][] }) {
  * A table that scrolls sideways by itself on a narrow screen. With `stacks`, its rows become
  * blocks there instead; a cell's data-name then says what the lost head would have said.
  */
-export function Table({ label, head, stacks = false, children }: {
+export function Table({ label, head, stacks = false, count, children }: {
   label: string;
   head: string[];
   stacks?: boolean;
+  /** Rows with the head, where only some of them are drawn. */
+  count?: number;
   children: ReactNode;
 }) {
   return (
     <div className="table" data-stacks={stacks} role="region" aria-label={label} tabIndex={0}>
-      <table>
+      <table {...(count === undefined ? {} : { "aria-rowcount": count })}>
         <thead>
           <tr>
             {head.map((name) => (

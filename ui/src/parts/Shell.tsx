@@ -7,6 +7,7 @@ import { request } from "../api/client";
 import { useLive, type Liveness } from "../api/live";
 import { approvals, me } from "../api/queries";
 import { FrozenBanner, KillSwitch } from "./KillSwitch";
+import { StepUp } from "./SecondFactor";
 
 const ROOMS = [
   {
@@ -27,7 +28,22 @@ const ROOMS = [
       { to: "/playbooks", label: "Playbooks" },
     ],
   },
-  { name: "Proof", rooms: [{ to: "/audit", label: "Audit" }] },
+  {
+    name: "Proof",
+    rooms: [
+      { to: "/audit", label: "Audit" },
+      { to: "/evidence", label: "Evidence" },
+      { to: "/calibration", label: "Calibration" },
+    ],
+  },
+  {
+    name: "People",
+    rooms: [
+      { to: "/users", label: "Users and roles" },
+      { to: "/account", label: "Account" },
+      { to: "/settings", label: "Settings" },
+    ],
+  },
 ] as const;
 
 export default function Shell() {
@@ -98,6 +114,7 @@ export default function Shell() {
       <main id="main" tabIndex={-1}>
         <Outlet />
       </main>
+      <StepUp />
     </div>
   );
 }

@@ -1,6 +1,8 @@
 // What jsdom lacks, as little of it as the pages need.
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach, vi } from "vitest";
+
+configure({ asyncUtilTimeout: 5_000 }); // a busy machine takes its time to load a page's code
 
 vi.mock("uplot", () => ({
   default: class {

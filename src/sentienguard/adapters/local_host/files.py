@@ -52,7 +52,8 @@ class LocalFiles:
 
     def volume(self, path: str) -> files.Volume:
         """Measure one volume; see the port."""
-        if path not in self._watched and path not in self.volumes():
+        # The root is measured also where it may not be touched: what a start needs, lies there.
+        if path not in self._watched and path not in {"/", *self.volumes()}:
             raise files.NotAllowed(f"{path} is no mount point and no watched volume of this host")
         with _failing(path):
             return mounts.measure(path, self._watched.get(path))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sentienguard.adapters.joint_commit import JointCommit
 from sentienguard.adapters.metric_blocks import (
     ageing,
     blocks,
@@ -40,6 +41,7 @@ _TAIL_MS = 2 * 3_600_000  # ... or the time they span, whichever comes first
 _SMALL = 2048  # readings below which a block may be folded into a larger one
 _FOLD = 8  # that many small blocks of a series are folded together
 _AT_ONCE = 256  # series that are aged in one transaction, so that no append waits for long
+_TOGETHER = 256  # appends of several threads that share one commit, at most
 _EVER_MS = -(2**62)
 
 
@@ -54,6 +56,7 @@ class BlockStore(MetricStore):
         self._path = path
         self._known = registry.Registry()
         self._decoded = decoded.Decoded()
+        self._together = JointCommit(self.append_all, most=_TOGETHER)
         with faults.translated(path):
             self._db = connections.Connections(path, max_bytes)
             writer = self._db.writer
@@ -78,7 +81,9 @@ class BlockStore(MetricStore):
     ) -> None:
         """Keep the readings of one moment; see the port."""
         del agent  # a reading belongs to its series; the mark is what belongs to an agent
-        self.append_all([Moment(sample_at, values)])
+        for series, value in values:  # here, so that nobody else's readings wait for a refusal
+            faults.check_finite(series, value)
+        self._together.write(Moment(sample_at, values))
 
     def append_all(self, moments: Sequence[Moment]) -> None:
         """Keep the readings of many moments in one commit; see the port."""

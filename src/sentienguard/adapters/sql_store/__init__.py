@@ -7,7 +7,7 @@ PostgreSQL (several control planes over one database).
 Rules:
 
 1. One module per noun, offering one port. It holds its SQL as named constants with a sentence
-   each; stores do not read one another's tables.
+   each; stores do not read one another's tables, but for `incident_figures`, which only counts.
 2. Every method is one transaction, durable when it returns. What must happen once is decided by a
    key of the table or by a compare-and-set, never by a look before the write.
 3. The same SQL runs on both engines. Where they have to differ, both branches stand side by side

@@ -7,10 +7,11 @@ a late or repeated message leaves the highest number and the latest time.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Row, TextClause, text
 
+from sentienguard.adapters.joint_commit import JointCommit
 from sentienguard.adapters.sql_store import codec, tokens
 from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.model import errors
@@ -69,12 +70,16 @@ REDEEM = text("""
 # A join token, to say why it was refused.
 TOKEN = text("SELECT * FROM join_tokens WHERE token_sha256 = :token_sha256")
 
+_TOGETHER = 64  # sightings of several threads that share one commit, at most
+_Sighting: TypeAlias = tuple[AgentId, int, int]  # who, when in UTC microseconds, sample number
+
 
 class SqlAgentStore:
     """Agents in the relational store; see ports.agent_store for what each method promises."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._sightings = JointCommit(self._keep_sightings, most=_TOGETHER)
 
     def add(self, agent: Agent) -> None:
         """Keep a new agent. Raises Rejected where its id or pin is taken."""
@@ -101,7 +106,7 @@ class SqlAgentStore:
 
     def seen(self, agent: AgentId, *, at: datetime, seq: int | None = None) -> None:
         """Remember that it spoke, and the highest sample number. Raises NoSuchAgent."""
-        self._update(SEEN, agent, at_us=codec.micros(at), seq=0 if seq is None else seq)
+        self._sightings.write((agent, codec.micros(at), 0 if seq is None else seq))
 
     def events_through(self, agent: AgentId, through: int) -> None:
         """Remember how far its events are durable. Raises NoSuchAgent."""
@@ -145,11 +150,22 @@ class SqlAgentStore:
             raise NoSuchAgent(f"no agent has {wanted}; enrol it, or look at the list of agents")
         return _agent(row)
 
+    def _keep_sightings(self, sightings: Sequence[_Sighting]) -> None:
+        """Keep what several threads tell at once. Raises NoSuchAgent."""
+        with self._connections.write() as transaction:
+            for agent, at_us, seq in sorted(sightings):  # in one order, so that none deadlocks
+                if not transaction.change(SEEN, id=agent, at_us=at_us, seq=seq):
+                    raise _unknown(agent)
+
     def _update(self, statement: TextClause, agent: AgentId, **values: int) -> None:
         """Change one agent. Raises NoSuchAgent."""
         with self._connections.write() as transaction:
             if not transaction.change(statement, id=agent, **values):
-                raise NoSuchAgent(f"no agent has id {agent!r}; it has to enrol first")
+                raise _unknown(agent)
+
+
+def _unknown(agent: AgentId) -> NoSuchAgent:
+    return NoSuchAgent(f"no agent has id {agent!r}; it has to enrol first")
 
 
 def _why_refused(kept: Row[Any] | None, environment: str, at: datetime) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import Row, text
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
 from sentienguard.model import errors
-from sentienguard.model.approval import Approval, ApprovalStatus
+from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
 from sentienguard.model.ids import ApprovalId, Digest, IncidentId, PlaybookName
 from sentienguard.ports.approval_store import AlreadyDecided, NoSuchApproval
 
@@ -23,10 +23,10 @@ MAX_LISTED = 500  # more than people can look through; ports.approval_store says
 OPEN = text("""
     INSERT INTO approvals
         (id, incident, environment, playbook, digest, question, reason, opened_us, expires_us,
-         status, decided_by, decided_us, note)
+         status, decided_by, decided_us, note, parameters, needed, signed)
     VALUES
         (:id, :incident, :environment, :playbook, :digest, :question, :reason, :opened_us,
-         :expires_us, :status, :decided_by, :decided_us, :note)
+         :expires_us, :status, :decided_by, :decided_us, :note, :parameters, :needed, :signed)
     ON CONFLICT (id) DO NOTHING
 """)
 
@@ -50,6 +50,18 @@ END = text("""
     UPDATE approvals
     SET status = :status, decided_by = :decided_by, decided_us = :decided_us, note = :note
     WHERE id = :id AND status = 'pending'
+""")
+
+# A person's yes, the first of each.
+AGREE = text("""
+    INSERT INTO approval_agreements (approval, person, at_us, note, signature)
+    VALUES (:approval, :person, :at_us, :note, :signature)
+    ON CONFLICT DO NOTHING
+""")
+
+# Who said yes, in their order.
+AGREEMENTS = text("""
+    SELECT * FROM approval_agreements WHERE approval = :approval ORDER BY at_us, person
 """)
 
 # Questions, newest first.
@@ -107,6 +119,29 @@ class SqlApprovalStore:
             raise AlreadyDecided(_why_not(now, at))
         return now
 
+    def agree(self, agreement: Agreement) -> None:
+        """Keep a person's yes. Raises NoSuchApproval, AlreadyDecided."""
+        signature = agreement.signature
+        with self._connections.write() as transaction:
+            found = _get(transaction, agreement.approval)
+            late = agreement.at > found.expires_at
+            if found.status is not ApprovalStatus.PENDING or late:
+                raise AlreadyDecided(_why_not(found, agreement.at))
+            transaction.change(
+                AGREE,
+                approval=agreement.approval,
+                person=agreement.by,
+                at_us=codec.micros(agreement.at),
+                note=agreement.note,
+                signature=None if signature is None else codec.ENVELOPE.encode(signature),
+            )
+
+    def agreements(self, approval: ApprovalId) -> Sequence[Agreement]:
+        """Return who said yes, in their order."""
+        with self._connections.read() as transaction:
+            rows = transaction.rows(AGREEMENTS, approval=approval)
+        return tuple(_agreement(row) for row in rows)
+
     def list(self, status: ApprovalStatus | None) -> Sequence[Approval]:
         """List newest first, at most 500."""
         with self._connections.read() as transaction:
@@ -152,7 +187,22 @@ def _columns(approval: Approval) -> dict[str, str | int | None]:
         "decided_by": approval.decided_by,
         "decided_us": None if decided_at is None else codec.micros(decided_at),
         "note": approval.note,
+        "parameters": codec.TAGS.encode(approval.parameters),
+        "needed": approval.needed,
+        "signed": int(approval.signed),
     }
+
+
+def _agreement(row: Row[Any]) -> Agreement:
+    """Read a row of a yes."""
+    signature = row.signature
+    return Agreement(
+        approval=ApprovalId(row.approval),
+        by=row.person,
+        at=codec.instant(row.at_us),
+        note=row.note,
+        signature=None if signature is None else codec.ENVELOPE.decode(signature),
+    )
 
 
 def _approval(row: Row[Any]) -> Approval:
@@ -171,4 +221,7 @@ def _approval(row: Row[Any]) -> Approval:
         decided_by=row.decided_by,
         decided_at=codec.instant_or_none(row.decided_us),
         note=row.note,
+        parameters={} if row.parameters is None else codec.TAGS.decode(row.parameters),
+        needed=row.needed or 1,
+        signed=bool(row.signed),
     )

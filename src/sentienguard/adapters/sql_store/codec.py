@@ -61,8 +61,10 @@ class Form(Generic[T]):
 
 ANOMALY = Form("anomaly", Anomaly)
 DECISION = Form("decision", Decision)
+ENDS: Form[Mapping[str, int]] = Form("table of ends", dict[str, int])
 EARLIER: Form[tuple[IncidentId, ...]] = Form("list of earlier incidents", tuple[IncidentId, ...])
 MATCHERS: Form[tuple[Matcher, ...]] = Form("list of matchers", tuple[Matcher, ...])
+ENVELOPE: Form[Mapping[str, Any]] = Form("signed approval", dict[str, Any])
 ORDER = Form("order", Order)
 REPORT = Form("execution report", ExecutionReport)
 ROLES: Form[Mapping[str, Role]] = Form("table of roles", dict[str, Role])

@@ -15,15 +15,22 @@ from sentienguard.adapters.sql_store.agents import SqlAgentStore
 from sentienguard.adapters.sql_store.alerts import SqlAlertInbox
 from sentienguard.adapters.sql_store.approvals import SqlApprovalStore
 from sentienguard.adapters.sql_store.audit import SqlAuditStorage
+from sentienguard.adapters.sql_store.changes import SqlChangeStore
+from sentienguard.adapters.sql_store.chat_identities import SqlChatIdentities
 from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.adapters.sql_store.episodes import SqlEpisodeStore
+from sentienguard.adapters.sql_store.factors import SqlFactorStore
 from sentienguard.adapters.sql_store.incident_care import SqlIncidentCare
+from sentienguard.adapters.sql_store.incident_figures import SqlIncidentFigures
 from sentienguard.adapters.sql_store.incidents import SqlIncidentStore
 from sentienguard.adapters.sql_store.orders import SqlOrderStore
+from sentienguard.adapters.sql_store.outbox import SqlOutbox
 from sentienguard.adapters.sql_store.outside_logs import SqlOutsideLogs
 from sentienguard.adapters.sql_store.profiles import SqlProfileStore
 from sentienguard.adapters.sql_store.replicas import SqlReplicas
+from sentienguard.adapters.sql_store.sessions import SqlSessionStore
 from sentienguard.adapters.sql_store.signals import SqlSignals
+from sentienguard.adapters.sql_store.spells import SqlSpellStore
 from sentienguard.adapters.sql_store.switches import SqlSwitches
 from sentienguard.adapters.sql_store.topology import SqlTopologyStore
 from sentienguard.adapters.sql_store.users import SqlUserStore
@@ -33,14 +40,21 @@ from sentienguard.ports.agent_store import AgentStore
 from sentienguard.ports.alert_inbox import AlertInbox
 from sentienguard.ports.approval_store import ApprovalStore
 from sentienguard.ports.audit_storage import AuditStorage
+from sentienguard.ports.change_store import ChangeStore
+from sentienguard.ports.chat_identities import ChatIdentities
 from sentienguard.ports.episode_store import EpisodeStore
+from sentienguard.ports.factor_store import FactorStore
 from sentienguard.ports.incident_care import IncidentCare
+from sentienguard.ports.incident_figures import IncidentFigures
 from sentienguard.ports.incident_store import IncidentStore
 from sentienguard.ports.order_store import OrderStore
+from sentienguard.ports.outbox import Outbox
 from sentienguard.ports.outside_logs import OutsideLogs
 from sentienguard.ports.profile_store import ProfileStore
 from sentienguard.ports.replicas import Replicas
+from sentienguard.ports.session_store import SessionStore
 from sentienguard.ports.signals import Signals
+from sentienguard.ports.spell_store import SpellStore
 from sentienguard.ports.switches import Switches
 from sentienguard.ports.topology_store import TopologyStore
 from sentienguard.ports.user_store import UserStore
@@ -59,35 +73,49 @@ class Database:
 
     incidents: IncidentStore  # with their decisions
     care: IncidentCare  # who looks after incidents
+    figures: IncidentFigures  # how incidents ended, counted
     episodes: EpisodeStore  # with what the detectors remember
     orders: OrderStore  # with the message numbers of each agent
+    spells: SpellStore  # how long symptoms stood, and what was judged of recoveries
     approvals: ApprovalStore
     agents: AgentStore  # with the tokens that let new ones join
-    users: UserStore  # with their sessions
+    users: UserStore
+    sessions: SessionStore  # logins, and tokens that only read
+    factors: FactorStore  # second factors of people
     switches: Switches
     alerts: AlertInbox
     webhook_tokens: WebhookTokens
     topology: TopologyStore  # as traces of other systems tell
     outside_logs: OutsideLogs  # of other systems
+    changes: ChangeStore  # that people and pipelines made
     audit: AuditStorage  # of a log that several control planes share
     profiles: ProfileStore  # what they learned of hosts
+    outbox: Outbox  # what people are going to be told
+    chat: ChatIdentities  # who is who in chat services
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self.incidents = SqlIncidentStore(connections)
         self.care = SqlIncidentCare(connections)
+        self.figures = SqlIncidentFigures(connections)
         self.episodes = SqlEpisodeStore(connections)
         self.orders = SqlOrderStore(connections)
+        self.spells = SqlSpellStore(connections)
         self.approvals = SqlApprovalStore(connections)
         self.agents = SqlAgentStore(connections)
         self.users = SqlUserStore(connections)
+        self.sessions = SqlSessionStore(connections)
+        self.factors = SqlFactorStore(connections)
         self.switches = SqlSwitches(connections)
         self.alerts = SqlAlertInbox(connections)
         self.webhook_tokens = SqlWebhookTokens(connections)
         self.topology = SqlTopologyStore(connections)
         self.outside_logs = SqlOutsideLogs(connections)
+        self.changes = SqlChangeStore(connections)
         self.audit = SqlAuditStorage(connections)
         self.profiles = SqlProfileStore(connections)
+        self.outbox = SqlOutbox(connections)
+        self.chat = SqlChatIdentities(connections)
 
     @property
     def is_shared(self) -> bool:

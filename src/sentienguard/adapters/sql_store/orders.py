@@ -16,7 +16,7 @@ from sqlalchemy import Row, TextClause, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
-from sentienguard.model import errors
+from sentienguard.model import errors, target
 from sentienguard.model.ids import AgentId, Digest, OrderId
 from sentienguard.model.incident import Outcome
 from sentienguard.model.order import ExecutionReport, Order, OrderStatus
@@ -103,7 +103,7 @@ STARTED_SINCE = text("""
 
 # How the orders of a playbook ended in an environment, newest first.
 ENDED = text("""
-    SELECT orders.agent, orders.report, incidents.outcome
+    SELECT orders.agent, orders.report, orders.counts, orders.order_json, incidents.outcome
     FROM orders LEFT JOIN incidents ON incidents.id = orders.incident
     WHERE orders.playbook = :playbook AND orders.environment = :environment
         AND orders.report IS NOT NULL
@@ -178,6 +178,8 @@ class SqlOrderStore:
                 agent=AgentId(row.agent),
                 execution=codec.REPORT.decode(row.report).outcome,
                 incident=None if row.outcome is None else codec.member(Outcome, row.outcome),
+                counts=None if row.counts is None else bool(row.counts),
+                kind=target.of_facts(codec.ORDER.decode(row.order_json).facts),
             )
             for row in rows
         )

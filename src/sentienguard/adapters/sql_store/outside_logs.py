@@ -24,6 +24,13 @@ LIST = """
     ORDER BY id DESC LIMIT :limit
 """
 
+# The newest of a time, whoever wrote them.
+BETWEEN = text("""
+    SELECT * FROM outside_logs
+    WHERE environment = :environment AND at_us >= :start_us AND at_us < :end_us
+    ORDER BY at_us DESC, id DESC LIMIT :limit
+""")
+
 # Drop what came long ago.
 FORGET = text("DELETE FROM outside_logs WHERE received_us < :before_us")
 
@@ -68,6 +75,20 @@ class SqlOutsideLogs:
         with self._connections.read() as transaction:
             rows = transaction.rows(statement, before=start, limit=limit, **names)
         return tuple(_kept(row) for row in rows)
+
+    def between(
+        self, environment: str, start: datetime, end: datetime, *, limit: int
+    ) -> Sequence[NewLine]:
+        """Return the newest lines of a time, newest first."""
+        with self._connections.read() as transaction:
+            rows = transaction.rows(
+                BETWEEN,
+                environment=environment,
+                start_us=codec.micros(start),
+                end_us=codec.micros(end),
+                limit=limit,
+            )
+        return tuple(_kept(row).line for row in rows)
 
     def forget(self, received_before: datetime) -> int:
         """Drop what came before then."""

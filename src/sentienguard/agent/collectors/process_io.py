@@ -6,8 +6,8 @@ the io.stat of their control group, each with the lowest process number in it. A
 be looked into (one that guards itself) change nothing.
 
 Only processes that are new or used the processor since the sample before are looked at: what moves
-bytes uses it, and a host has hundreds that sleep. What the page cache answered is not counted; these
-are bytes that a device was asked for.
+bytes uses it, and a host has hundreds that sleep. What the page cache answered is not counted:
+these are bytes that a device was asked for.
 """
 
 import os
@@ -17,7 +17,7 @@ from pathlib import Path
 
 MOST_UNITS = 256  # control groups that are read for one sample
 _LONGEST = 16384  # bytes of io.stat: a line for each device; of cgroup.procs
-_SLICES = ("system.slice", "machine.slice")
+_SLICES = tuple(f"{one}.slice" for one in ("system", "machine"))
 _UNITS = (".service", ".scope")
 
 

@@ -168,13 +168,15 @@ def login(places: Places, first: FirstLogin) -> None:
     """Keep a session for the command line."""
     with client.Client(client.local_server(places.data)) as asked:
         try:
-            token = asked.login(first.name, first.password)
+            granted = asked.login(first.name, first.password)
         except client.NotLoggedIn as cause:
             raise client.NotLoggedIn(
                 f"the password in {places.data / client.FIRST_LOGIN_FILE} is not valid any more; "
                 f"use `sentienguard login --server {asked.server} --name {first.name}`"
             ) from cause
-    client.write_session(places.data, client.Session(token, None, first.name))
+    client.write_session(
+        places.data, client.Session(granted.token, None, first.name, granted.refresh)
+    )
 
 
 def _answers(places: Places, process: processes.Known) -> bool:

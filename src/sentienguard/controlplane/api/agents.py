@@ -22,7 +22,7 @@ from sentienguard.controlplane.intake import Intake
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.flow.dispatch import Answer, Dispatch, Poll
 from sentienguard.flow.receipts import Event, Receipts
-from sentienguard.model import errors
+from sentienguard.model import errors, ids
 from sentienguard.model.ids import AgentId
 from sentienguard.ports.agent_store import Agent, NoSuchAgent, TokenRefused
 from sentienguard.stages.observe import payload, wire
@@ -63,6 +63,10 @@ class AgentStatus(msgspec.Struct, forbid_unknown_fields=True):
     busy: str | None = None
     frozen: bool = False
     events_through: int = 0
+    confinement: str = ""  # what the collector's process reached, such as landlock-7,seccomp
+    settings_digest: str = ""  # of agent.json
+    files_digest: str = ""  # of the agent's program files; empty in a checkout
+    drift: str = ""  # what changed while the executor runs; no order runs meanwhile
 
 
 class PollBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -109,7 +113,6 @@ def application(centre: Centre, intake: Intake) -> FastAPI:
         answer = await run_in_threadpool(_enroll, centre, wanted)
         return Response(msgspec.json.encode(answer), 201, media_type="application/json")
 
-    @app.post("/api/v1/metrics")
     async def metrics(request: Request) -> Response:
         frame = await _body(request, MAX_SAMPLE_BYTES)
         return await run_in_threadpool(_metrics, request, centre, intake, frame)
@@ -119,17 +122,31 @@ def application(centre: Centre, intake: Intake) -> FastAPI:
         await run_in_threadpool(_agent, request, centre)
         return _config(request, centre)
 
-    @app.post("/api/v1/orders")
     async def orders(request: Request) -> Response:
         body = _decode(await _body(request, MAX_JSON_BYTES), PollBody, centre)
-        agent = await run_in_threadpool(_agent, request, centre)
         poll = Poll(
             nonce=body.ticket.nonce,
             busy=body.status.busy,
             tree_size=body.tree_size,
             cosigned=body.witness.checkpoint,
         )
-        answer = await _answer(centre, dispatch, agent, poll, body.wait_s)
+
+        def first_look() -> tuple[Agent, Answer]:
+            agent = _agent(request, centre)
+            if body.status.drift:
+                _drifted(centre, agent, body.status)
+            centre.agents.seen(agent.id, at=centre.clock.now())
+            dispatch.witnessed(poll)
+            if poll.cosigned and centre.anchoring is not None:
+                centre.anchoring.watchers.heard(agent, poll.cosigned)
+            return agent, dispatch.answer(agent, poll)
+
+        # One turn in the threads for all of it: each turn waits for everybody else's.
+        agent, answer = await run_in_threadpool(first_look)
+        if not answer.has_work and body.wait_s > 0:
+            # A second look after the bell; then it gets the newest checkpoint and asks again.
+            await centre.bells.wait(agent.id, min(body.wait_s, LONGEST_WAIT_S))
+            answer = await run_in_threadpool(dispatch.answer, agent, poll)
         return Response(
             msgspec.json.encode(
                 {
@@ -151,21 +168,28 @@ def application(centre: Centre, intake: Intake) -> FastAPI:
         )
         return Response(msgspec.json.encode({"through": through}), media_type="application/json")
 
+    # These two come from every host all the time; nothing of theirs is read from signatures.
+    app.add_route("/api/v1/metrics", metrics, methods=["POST"])
+    app.add_route("/api/v1/orders", orders, methods=["POST"])
     return app
 
 
-async def _answer(
-    centre: Centre, dispatch: Dispatch, agent: Agent, poll: Poll, wait_s: float
-) -> Answer:
-    now = centre.clock.now()
-    await run_in_threadpool(centre.agents.seen, agent.id, at=now)
-    await run_in_threadpool(dispatch.witnessed, poll)
-    answer = await run_in_threadpool(dispatch.answer, agent, poll)
-    if answer.has_work or wait_s <= 0:
-        return answer
-    # A second look after the bell; then the agent gets the newest checkpoint and asks again.
-    await centre.bells.wait(agent.id, min(wait_s, LONGEST_WAIT_S))
-    return await run_in_threadpool(dispatch.answer, agent, poll)
+def _drifted(centre: Centre, agent: Agent, status: AgentStatus) -> None:
+    """Record a host's changed files; one entry for what it changed to, however often it polls."""
+    digests = f"{status.settings_digest[:80]}/{status.files_digest[:80]}"
+    centre.audit.append(
+        kind="agent.alarm",
+        env=agent.environment,
+        actor=agent.id,
+        key=f"drift/{agent.id}/{ids.digest(digests.encode())}",
+        data={
+            "what": "files_changed",
+            "agent": agent.id,
+            "reason": status.drift[:500],
+            "settings_digest": status.settings_digest[:80],
+            "files_digest": status.files_digest[:80],
+        },
+    )
 
 
 def _agent(request: Request, centre: Centre) -> Agent:

@@ -1,18 +1,24 @@
 """Approvals: questions to people and their answers."""
 
+import base64
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from sentienguard.controlplane.api import incident_schemas, schemas, views
+from sentienguard.controlplane import findings, signed_answers
+from sentienguard.controlplane.api import access_schemas, incident_schemas, schemas, views
+from sentienguard.controlplane.api.auth import party_of
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.flow import answers
 from sentienguard.model.access import Permission
-from sentienguard.model.approval import ApprovalStatus
+from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
 from sentienguard.model.ids import ApprovalId
+from sentienguard.trust import encoding, webauthn
+from sentienguard.trust import order as orders
 
 router = APIRouter(prefix="/api/v1/approvals", tags=["approvals"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
@@ -39,7 +45,7 @@ def list_approvals(caller: Viewer, status: ApprovalStatus | None = None) -> Appr
     """List questions of the environments that the caller may see."""
     return ApprovalList(
         items=[
-            views.approval(approval)
+            views.approval(approval, _agreed(caller, approval))
             for approval in caller.centre.approvals.list(status)
             if caller.may(Permission.VIEW, approval.environment)
         ]
@@ -48,10 +54,29 @@ def list_approvals(caller: Viewer, status: ApprovalStatus | None = None) -> Appr
 
 @router.post("/{approval_id}/approve", responses=ONCE)
 def approve(
-    approval_id: str, answer: schemas.AnswerNote, caller: Decider
+    approval_id: str, answer: schemas.ApproveNote, caller: Decider
 ) -> incident_schemas.ApprovalView:
-    """Say yes: the remedy is released."""
-    return _decide(caller, approval_id, ApprovalStatus.APPROVED, answer.note)
+    """Say yes: the remedy is released, once as many people as are needed did."""
+    return _decide(caller, approval_id, ApprovalStatus.APPROVED, answer.note, answer.signature)
+
+
+@router.get("/{approval_id}/to-sign")
+def to_sign(approval_id: str, caller: Decider, request: Request) -> access_schemas.ToSign:
+    """Return what one signs to say yes, and with which of one's passkeys."""
+    asked = caller.centre.approvals.get(ApprovalId(approval_id))
+    caller.require(Permission.DECIDE_APPROVAL, asked.environment, f"sign {asked.playbook}")
+    if caller.login is None:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "people-only", "a machine signs no approval")
+    found = signed_answers.to_sign(
+        caller.centre, asked, caller.user.name, party_of(request), caller.at
+    )
+    return access_schemas.ToSign(
+        needed=asked.signed,
+        payload=base64.b64encode(found.payload).decode(),
+        challenge=encoding.base64url(found.challenge),
+        party=found.party,
+        credentials=[encoding.base64url(one) for one in found.credentials],
+    )
 
 
 @router.post("/{approval_id}/deny", responses=ONCE)
@@ -63,7 +88,11 @@ def deny(
 
 
 def _decide(
-    caller: Caller, approval_id: str, status: ApprovalStatus, note: str
+    caller: Caller,
+    approval_id: str,
+    status: ApprovalStatus,
+    note: str,
+    given: access_schemas.SignedYes | None = None,
 ) -> incident_schemas.ApprovalView:
     centre = caller.centre
     asked = centre.approvals.get(ApprovalId(approval_id))
@@ -72,6 +101,12 @@ def _decide(
         asked.environment,
         f"{status.value} {asked.playbook} for {asked.incident}",
     )
+    signature = None
+    if status is ApprovalStatus.APPROVED:
+        caller.require_fresh()  # a no is never made harder
+        signature = None if given is None else _envelope(caller, given)
+        if asked.status is ApprovalStatus.PENDING:
+            signed_answers.require(centre, asked, caller.user.name, signature, caller.at)
     role = caller.role_in(asked.environment)
     try:
         decided = answers.answer(
@@ -81,10 +116,43 @@ def _decide(
             by=caller.user.name,
             note=note,
             about={"role": role.value if role else "none", "ip_address": caller.address},
+            signature=signature,
         )
     except answers.RequesterCannotApprove as cause:
         what = f"{status.value} {asked.playbook} for {asked.incident}, asked for by themselves"
         caller.denied(Permission.DECIDE_APPROVAL, asked.environment, what)  # for the record
         raise ProblemError(HTTPStatus.FORBIDDEN, "own-request", str(cause)) from cause
+    if status is ApprovalStatus.APPROVED:
+        findings.after_yes(centre, asked, caller.user.name, caller.address)
     centre.live.changed("approval", asked.id, centre.clock.now())
-    return views.approval(decided)
+    return views.approval(decided, _agreed(caller, decided))
+
+
+def _agreed(caller: Caller, asked: Approval) -> Sequence[Agreement]:
+    """Return who said yes, where that is kept one by one."""
+    if asked.needed <= 1 and not asked.signed:
+        return ()
+    return caller.centre.approvals.agreements(asked.id)
+
+
+def _envelope(caller: Caller, given: access_schemas.SignedYes) -> dict[str, Any]:
+    """Return what came as hosts judge it. Raises ProblemError, NotBase64Url."""
+    if given.passkey is None:
+        return {
+            "payloadType": orders.APPROVAL_TYPE,
+            "payload": given.payload,
+            "signatures": [{"keyid": given.keyid, "sig": given.sig}],
+        }
+    try:
+        payload = base64.b64decode(given.payload, validate=True)
+    except ValueError as cause:
+        detail = "payload: expected base64"
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "signature-wrong", detail) from cause
+    one = given.passkey
+    answer = webauthn.Assertion(
+        encoding.from_base64url(one.client_data),
+        encoding.from_base64url(one.authenticator_data),
+        encoding.from_base64url(one.signature),
+    )
+    credential = encoding.from_base64url(one.credential)
+    return signed_answers.by_passkey(caller.centre, caller.user.name, payload, credential, answer)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from sentienguard.controlplane.anchoring import Anchoring
 from sentienguard.controlplane.api import audit_schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.flow import reports
@@ -34,6 +35,27 @@ def checkpoint(caller: Viewer) -> audit_schemas.CheckpointView:
         note=note,
         cosigned_by=sorted({name for name, _ in cosigners}),
         exposure_s=(now - newest).total_seconds() if newest else None,
+    )
+
+
+@router.get("/exposure")
+def exposure(caller: Viewer) -> audit_schemas.ExposureView:
+    """Return how much of the log nobody else holds yet, and who holds what."""
+    anchoring = caller.centre.anchoring
+    if anchoring is None:
+        raise errors.Unavailable("this control plane does not ask what is outside")
+    found = anchoring.exposure()
+    now = caller.centre.clock.now()
+    age_s = None if found.covered_at is None else (now - found.covered_at).total_seconds()
+    return audit_schemas.ExposureView(
+        policy=found.policy.text,
+        size=found.size,
+        covered=found.covered,
+        exposed=found.exposed,
+        covered_at=found.covered_at,
+        window_s=max(age_s, 0.0) if age_s is not None and found.exposed else None,
+        lacking=found.lacking,
+        witnesses=[*_agents(anchoring), *_places(anchoring)],
     )
 
 
@@ -90,6 +112,26 @@ def verify(caller: Viewer) -> audit_schemas.VerificationView:
             for one in result.checks
         ],
     )
+
+
+def _agents(anchoring: Anchoring) -> list[audit_schemas.WitnessView]:
+    return [
+        audit_schemas.WitnessView(name=one.name, sort="agent", size=one.size, at=one.at, problem="")
+        for one in anchoring.watchers.seen()
+    ]
+
+
+def _places(anchoring: Anchoring) -> list[audit_schemas.WitnessView]:
+    return [
+        audit_schemas.WitnessView(
+            name=name,
+            sort=anchoring.sorts[name],
+            size=state.receipt.size if state.receipt else 0,
+            at=state.receipt.at if state.receipt else None,
+            problem=state.problem,
+        )
+        for name, state in anchoring.states.items()
+    ]
 
 
 def _visible(caller: Caller, found: list[StoredEntry]) -> list[audit_schemas.AuditEntryView]:

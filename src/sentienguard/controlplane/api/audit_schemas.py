@@ -18,6 +18,31 @@ class CheckpointView(BaseModel):
     exposure_s: float | None = Field(description="age of the newest checkpoint a witness holds")
 
 
+class WitnessView(BaseModel):
+    """What one outsider holds of the log."""
+
+    name: str
+    sort: str = Field(description="agent, s3 or rfc3161")
+    size: int = Field(description="entries that its newest checkpoint covers; 0: none yet")
+    at: datetime | None
+    problem: str = Field(description="why the last try failed; empty: it worked")
+
+
+class ExposureView(BaseModel):
+    """How much of the log nobody else holds yet, by the witness policy."""
+
+    policy: str
+    size: int
+    covered: int = Field(description="entries that all witnesses of the policy have seen")
+    exposed: int = Field(description="entries that could still be rewritten unseen")
+    covered_at: datetime | None
+    window_s: float | None = Field(
+        description="age of what is covered while anything is exposed; null: nothing is covered"
+    )
+    lacking: str = Field(description="what the policy still wants; empty: nothing")
+    witnesses: list[WitnessView]
+
+
 class AuditEntryView(BaseModel):
     """One leaf of the audit log."""
 

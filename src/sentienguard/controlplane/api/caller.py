@@ -3,10 +3,14 @@
 Called by every router of the people's API. A route names the least it needs with `needs(...)`; the
 application refuses to start with a route that names nothing. Where a thing belongs to an
 environment the handler checks again with `caller.require(...)` once it knows which.
+
+A caller is a person with a login, or a machine with a token that only reads: an observer of one
+environment. What belongs to a person's own login asks for `person`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, cast
 
@@ -15,7 +19,7 @@ from fastapi import Depends, Request
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.model.access import Permission, Role, User
-from sentienguard.ports import user_store
+from sentienguard.ports import session_store, user_store
 
 COOKIE = "sentienguard_session"
 CSRF_HEADER = "x-sentienguard-request"
@@ -24,16 +28,18 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated person at an address."""
+    """Somebody who showed who they are, at an address and a moment."""
 
     user: User
     address: str
-    token: str
     centre: Centre
+    at: datetime  # of this request: roles that are over by now are none
+    login: session_store.Login | None  # None: a machine
 
     def may(self, permission: Permission, environment: str) -> bool:
         """Tell whether this is allowed there; an environment that does not exist denies."""
-        return environment in self.centre.environments and self.user.may(permission, environment)
+        known = environment in self.centre.environments
+        return known and self.user.may(permission, environment, self.at)
 
     def may_anywhere(self, permission: Permission) -> bool:
         """Tell whether this is allowed in at least one environment."""
@@ -48,9 +54,19 @@ class Caller:
         if not self.may(permission, environment):
             raise self.denied(permission, environment, what)
 
+    def still_stands(self) -> bool:
+        """Tell whether the login behind a long answer still stands and sees anything, now."""
+        now = self.centre.clock.now()
+        if self.login is None or not self.centre.sessions.stands(self.login.id, at=now):
+            return False
+        user = self.centre.users.get(self.user.name)
+        return Caller(user, self.address, self.centre, now, self.login).may_anywhere(
+            Permission.VIEW
+        )
+
     def role_in(self, environment: str) -> Role | None:
-        """Return the role of this person there."""
-        return self.user.roles.get(environment, self.user.roles.get("*"))
+        """Return the role of this person there, now."""
+        return self.user.role_in(environment, self.at)
 
     def denied(self, permission: Permission, environment: str, what: str) -> ProblemError:
         """Record a denial and return the refusal."""
@@ -75,6 +91,27 @@ class Caller:
             f"not include {permission.value}; ask an administrator",
         )
 
+    def require_fresh(self) -> None:
+        """Go on only where a second factor was shown minutes ago, by whoever has one.
+
+        Raises ProblemError 403 `step-up`. Where settings ask everybody for a second factor,
+        `needs` refused those without.
+        """
+        login = self.login
+        if login is None:
+            raise _people_only()
+        minutes = self.centre.settings.step_up_minutes
+        strong = login.strong_at
+        if strong is not None and self.at - strong <= timedelta(minutes=minutes):
+            return
+        if strong is None and not self.centre.factors.of(self.user.name):
+            return
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "step-up",
+            f"show your second factor again; this needs one within {minutes} minutes",
+        )
+
 
 def centre_of(request: Request) -> Centre:
     """Return the centre that this application serves."""
@@ -86,35 +123,84 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
+def require_same_site(request: Request) -> None:
+    """Go on only where a page of ours asked. Raises ProblemError 403.
+
+    A request that changes something and is let in by a cookie names a header that other sites
+    cannot set.
+    """
+    if request.method not in SAFE_METHODS and CSRF_HEADER not in request.headers:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN, "cross-site", f"a cookie needs the header {CSRF_HEADER} beside it"
+        )
+
+
 def authenticated(request: Request) -> Caller:
     """Return who is asking. Raises 401; 403 for a browser's unsafe request from elsewhere."""
     centre = centre_of(request)
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     token = bearer if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
-    unsafe = request.method not in SAFE_METHODS and CSRF_HEADER not in request.headers
-    if token and not bearer and unsafe:
-        raise ProblemError(
-            HTTPStatus.FORBIDDEN, "cross-site", f"a cookie needs the header {CSRF_HEADER} beside it"
-        )
+    if token and not bearer:
+        require_same_site(request)
+    now = centre.clock.now()
     try:
-        user = centre.users.by_token(token, at=centre.clock.now())
+        user, login = _known(centre, token, now)
     except user_store.NotAuthenticated as cause:
         centre.counters.add("access_denied_total", "unauthenticated")
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED, "unauthenticated", "log in, or send a bearer token"
         ) from cause
-    return Caller(user, address_of(request), token, centre)
+    return Caller(user, address_of(request), centre, now, login)
 
 
-def needs(permission: Permission, *, everywhere: bool = False) -> Callable[..., Caller]:
-    """Return the dependency of a route: allowed somewhere, or `everywhere`, or refused."""
+def person(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+    """Return who is asking, a person with a login. Raises 403 for machines."""
+    if caller.login is None:
+        raise _people_only()
+    return caller
+
+
+def needs(
+    permission: Permission, *, everywhere: bool = False, fresh: bool = False
+) -> Callable[..., Caller]:
+    """Return the dependency of a route: allowed somewhere, or `everywhere`, or refused.
+
+    With `fresh` whoever has a second factor has shown it minutes ago.
+    """
 
     def allowed(request: Request, caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
         held = caller.may_everywhere(permission) if everywhere else caller.may_anywhere(permission)
         if not held:
             environment = caller.centre.environments[0]
             raise caller.denied(permission, environment, f"{request.method} {request.url.path}")
+        _require_second_factor(caller)
+        if fresh:
+            caller.require_fresh()
         return caller
 
     allowed.__dict__["permission"] = permission
     return allowed
+
+
+def _known(centre: Centre, token: str, now: datetime) -> tuple[User, session_store.Login | None]:
+    """Return whose token this is. Raises NotAuthenticated."""
+    if not token.startswith(session_store.READ_PREFIX):
+        return centre.sessions.by_access(token, at=now)
+    machine = centre.sessions.by_read_token(token, at=now)
+    return User(f"token:{machine.name}", {machine.environment: Role.OBSERVER}), None
+
+
+def _require_second_factor(caller: Caller) -> None:
+    required = caller.centre.settings.second_factor == "required"
+    if required and caller.login is not None and caller.login.strong_at is None:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "second-factor-required",
+            "everybody needs a second factor here; register one under Account, then go on",
+        )
+
+
+def _people_only() -> ProblemError:
+    return ProblemError(
+        HTTPStatus.FORBIDDEN, "people-only", "this belongs to a person's login; a token only reads"
+    )

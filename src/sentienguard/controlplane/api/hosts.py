@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from sentienguard.controlplane.api import schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
@@ -25,6 +25,23 @@ class HostList(BaseModel):
     items: list[schemas.HostView]
 
 
+class StoppedSeries(BaseModel):
+    """A series that its host once sent and leaves out now."""
+
+    metric: str
+    subject: str
+    last_at: datetime
+    value: float
+
+
+class HostDetail(schemas.HostView):
+    """One host, with what only its own page shows."""
+
+    stopped: list[StoppedSeries] = Field(
+        description="series that are three sampling intervals behind the host's newest reading"
+    )
+
+
 @router.get("")
 def list_hosts(caller: Viewer) -> HostList:
     """List the hosts of the environments that the caller may see."""
@@ -37,6 +54,27 @@ def list_hosts(caller: Viewer) -> HostList:
             for agent in caller.centre.agents.list()
             if caller.may(Permission.VIEW, agent.environment)
         ]
+    )
+
+
+@router.get("/{agent_id}")
+def host(agent_id: str, caller: Viewer) -> HostDetail:
+    """Return one host with its series that stopped, and what may run there at most."""
+    centre = caller.centre
+    agent = centre.agents.get(AgentId(agent_id))
+    if not caller.may(Permission.VIEW, agent.environment):
+        raise not_found(f"no host has the agent id {agent_id}")
+    here = _view(caller, agent, len(centre.incidents.unfinished(agent.id)))
+    latest = centre.metrics.latest(agent.host)
+    newest = max((at for at, _ in latest.values()), default=None)
+    patience = timedelta(seconds=SILENT_AFTER_INTERVALS * centre.settings.interval_s)
+    return HostDetail(
+        **dict(here),
+        stopped=[
+            StoppedSeries(metric=series.metric, subject=series.subject, last_at=at, value=value)
+            for series, (at, value) in latest.items()
+            if newest is not None and newest - at > patience
+        ],
     )
 
 

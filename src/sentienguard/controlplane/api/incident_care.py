@@ -172,7 +172,7 @@ def _require_person(caller: Caller, name: str, incident: Incident) -> None:
         person = caller.centre.users.get(name)
     except NoSuchUser:
         person = None
-    if person is None or not person.may(Permission.VIEW, incident.environment):
+    if person is None or not person.may(Permission.VIEW, incident.environment, caller.at):
         message = f"{name} is nobody who may see incidents of {incident.environment}"
         raise errors.Rejected(message)
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from sentienguard.controlplane.api import care_schemas
+from sentienguard.controlplane.api import advice_schemas, care_schemas
 
 
 class Trend(BaseModel):
@@ -119,6 +119,7 @@ class ProcessView(BaseModel):
     name: str
     cpu_percent: float
     memory_bytes: int
+    io_bytes_per_s: float = 0.0  # 0: not measured, or nothing moved
 
 
 class PathView(BaseModel):
@@ -223,6 +224,10 @@ class ApprovalView(BaseModel):
     decided_by: str | None
     decided_at: datetime | None
     note: str
+    parameters: dict[str, str] = Field(description="of the order that a yes releases")
+    needed: int = Field(description="people who have to say yes")
+    agreed: list[str] = Field(description="who said yes so far, where several have to")
+    signed: bool = Field(description="hosts take a yes that an approver of the root signed")
 
 
 class TimelineEntry(BaseModel):
@@ -249,4 +254,7 @@ class IncidentStory(BaseModel):
     decision: DecisionView | None
     approval: ApprovalView | None
     order: OrderView | None
+    advice: advice_schemas.AdviceView | None = Field(
+        default=None, description="What an adviser thinks of it; null: none was asked"
+    )
     timeline: list[TimelineEntry]

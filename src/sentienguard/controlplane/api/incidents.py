@@ -6,7 +6,13 @@ from fastapi import APIRouter, Depends, Query
 from fastapi import status as http
 
 from sentienguard.controlplane import versions
-from sentienguard.controlplane.api import incident_schemas, replay_views, schemas, views
+from sentienguard.controlplane.api import (
+    incident_advice,
+    incident_schemas,
+    replay_views,
+    schemas,
+    views,
+)
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.controlplane.problems import not_found
 from sentienguard.flow import replaying, reports
@@ -61,6 +67,9 @@ def story(incident_id: str, caller: Viewer) -> incident_schemas.IncidentStory:
         decision=views.decision(centre.incidents.decision(incident.id)),
         approval=views.approval(approval) if approval else None,
         order=views.order(kept, reports.steps(centre.log, incident.id)) if kept else None,
+        advice=incident_advice.shown(
+            centre.log, incident.id, centre.incidents.decision(incident.id)
+        ),
         timeline=[views.timeline(entry) for entry in centre.log.by_incident(incident.id)],
     )
 

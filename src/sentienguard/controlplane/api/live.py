@@ -35,6 +35,8 @@ async def _signals(request: Request, caller: Caller) -> AsyncIterator[str]:
                 async with asyncio.timeout(HEARTBEAT_S):
                     text = await queue.get()
             except TimeoutError:
+                if not await asyncio.to_thread(caller.still_stands):
+                    return  # logged out, revoked or over: what reads it has to ask again
                 yield ": still here\n\n"
             else:
                 yield f"event: change\ndata: {text}\n\n"

@@ -19,19 +19,31 @@ from sentienguard import __version__
 from sentienguard.controlplane import alert_door, problems, telemetry_description
 from sentienguard.controlplane.alert_door import AlertDoor
 from sentienguard.controlplane.api import (
+    account,
     alerts,
     approvals,
+    asking,
     audit,
     auth,
     evidence,
+    figures,
+    findings,
     history,
     hosts,
+    incident_advice,
     incident_care,
+    incident_diagnosis,
     incidents,
     live,
+    notices,
+    outside,
+    playbook_history,
     playbook_runs,
     playbooks,
     queries,
+    read_tokens,
+    roles,
+    settings_view,
     status_page,
     switches,
     system,
@@ -42,11 +54,15 @@ from sentienguard.controlplane.api import (
 )
 from sentienguard.controlplane.api.caller import authenticated
 from sentienguard.controlplane.centre import Centre
+from sentienguard.controlplane.notice_desk import Telling
 from sentienguard.controlplane.queries import Queries
 from sentienguard.controlplane.telemetry_door import TelemetryDoor
 from sentienguard.model import errors
 
-PUBLIC = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/auth/login"})
+PUBLIC = frozenset({
+    "/healthz", "/readyz", "/metrics",
+    "/api/v1/auth/login", "/api/v1/auth/login/second", "/api/v1/auth/refresh",
+})  # fmt: skip
 MAX_BODY_BYTES = 1024 * 1024
 UI_DIRECTORY = Path(__file__).parents[1] / "ui_dist"
 HEADERS = {
@@ -73,6 +89,7 @@ def application(
     door: AlertDoor | None = None,
     telemetry: TelemetryDoor | None = None,
     ui: Path = UI_DIRECTORY,
+    told: Telling | None = None,
 ) -> FastAPI:
     """Return the people's application, with the doors of alerts and of telemetry before it."""
     app = FastAPI(
@@ -88,7 +105,9 @@ def application(
     for module in (
         auth, system, incidents, approvals, playbooks, hosts, audit, switches, users, live,
         alerts, webhook_tokens, topology, queries, history, evidence,
-        windows, incident_care, playbook_runs,
+        windows, incident_care, playbook_runs, account, roles, read_tokens, asking, notices,
+        findings, incident_advice, incident_diagnosis, figures, settings_view, playbook_history,
+        outside,
     ):  # fmt: skip
         app.include_router(module.router)
     _require_guards(app.routes)
@@ -110,6 +129,10 @@ def application(
     if door is not None:
         app.state.alert_door = door
         app.add_middleware(door.before)
+    if told is not None:
+        app.state.told = told
+        if told.slack is not None:
+            app.add_middleware(told.slack.before)
     if telemetry is not None:
         app.state.telemetry_door = telemetry
         app.add_middleware(telemetry.before)

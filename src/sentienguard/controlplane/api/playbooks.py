@@ -1,5 +1,6 @@
 """Playbooks of the signed catalogue, with their record."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -7,10 +8,11 @@ from pydantic import BaseModel
 
 from sentienguard.controlplane.api import schemas
 from sentienguard.controlplane.api.caller import Caller, needs
+from sentienguard.controlplane.api.figures import seen_by
 from sentienguard.controlplane.library import Shelved
 from sentienguard.controlplane.problems import not_found
 from sentienguard.model.access import Permission
-from sentienguard.model.incident import Outcome
+from sentienguard.ports.incident_figures import Record
 
 router = APIRouter(prefix="/api/v1/playbooks", tags=["playbooks"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
@@ -25,8 +27,9 @@ class PlaybookList(BaseModel):
 @router.get("")
 def list_playbooks(caller: Viewer) -> PlaybookList:
     """List the playbooks that the catalogue holds."""
+    records = caller.centre.figures.records(seen_by(caller))
     return PlaybookList(
-        items=[_view(caller, shelved, whole=False) for shelved in caller.centre.library.all()]
+        items=[_view(shelved, records, whole=False) for shelved in caller.centre.library.all()]
     )
 
 
@@ -36,16 +39,13 @@ def playbook(name: str, caller: Viewer) -> schemas.PlaybookView:
     shelved = caller.centre.library.named(name)
     if shelved is None:
         raise not_found(f"the catalogue has no playbook called {name}")
-    return _view(caller, shelved, whole=True)
+    records = caller.centre.figures.records(seen_by(caller))
+    return _view(shelved, records, whole=True)
 
 
-def _view(caller: Caller, shelved: Shelved, *, whole: bool) -> schemas.PlaybookView:
+def _view(shelved: Shelved, records: Mapping[str, Record], *, whole: bool) -> schemas.PlaybookView:
     playbook = shelved.playbook
-    outcomes = [
-        outcome
-        for environment in caller.centre.environments
-        for _, outcome in caller.centre.incidents.outcomes(playbook.name, environment)
-    ]
+    record = records.get(playbook.name, Record(0, 0))
     return schemas.PlaybookView(
         name=playbook.name,
         version=playbook.version,
@@ -57,7 +57,13 @@ def _view(caller: Caller, shelved: Shelved, *, whole: bool) -> schemas.PlaybookV
         symptom=playbook.slots.symptom,
         approval_required=playbook.approval_required,
         steps=[step.name for step in playbook.steps],
-        runs=len(outcomes),
-        resolved=outcomes.count(Outcome.RESOLVED),
+        runs=record.closed,
+        resolved=record.resolved,
+        parameters=[
+            schemas.ParameterView(
+                name=one.name, type=one.type, description=one.description, default=one.default
+            )
+            for one in playbook.parameters
+        ],
         yaml=shelved.stored.decode() if whole else None,
     )

@@ -9,9 +9,9 @@ Times are RFC 3339 in UTC. Lists are pages: `items` and an opaque `next_cursor`.
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from sentienguard.controlplane.api import incident_schemas
+from sentienguard.controlplane.api import access_schemas, incident_schemas
 
 
 class Problem(BaseModel):
@@ -47,6 +47,15 @@ class SeriesView(BaseModel):
     baseline: incident_schemas.Baseline | None
 
 
+class ParameterView(BaseModel):
+    """A parameter that a playbook declares."""
+
+    name: str
+    type: str
+    description: str
+    default: str | None = Field(description="signed with it; null: it has to be given or measured")
+
+
 class PlaybookView(BaseModel):
     """One playbook of the signed catalogue."""
 
@@ -62,6 +71,7 @@ class PlaybookView(BaseModel):
     steps: list[str]
     runs: int = Field(description="finished orders")
     resolved: int
+    parameters: list[ParameterView]
     yaml: str | None = Field(default=None, description="only when one playbook is asked for")
 
 
@@ -76,24 +86,16 @@ class Me(BaseModel):
     )
 
 
-class Login(BaseModel):
-    """Name and password."""
-
-    name: str = Field(min_length=1, max_length=200)
-    password: str = Field(min_length=1, max_length=1000)
-
-
-class LoginAnswer(BaseModel):
-    """A session token; browsers get it as a cookie as well."""
-
-    token: str
-    expires_at: datetime
-
-
 class AnswerNote(BaseModel):
     """Why a person approved, denied or stopped."""
 
     note: str = Field(default="", max_length=2000)
+
+
+class ApproveNote(AnswerNote):
+    """A yes, signed where hosts want that."""
+
+    signature: access_schemas.SignedYes | None = None
 
 
 class FreezeView(BaseModel):
@@ -116,6 +118,7 @@ class UserView(BaseModel):
 
     name: str
     roles: dict[str, str]
+    ends: dict[str, datetime] = Field(description="when a role is over, by environment")
 
 
 class UserRequest(BaseModel):
@@ -123,13 +126,19 @@ class UserRequest(BaseModel):
 
     name: str = Field(min_length=1, max_length=200)
     password: str = Field(min_length=12, max_length=1000)
-    roles: dict[str, Literal["observer", "remediation_authority", "administrator"]]
+    roles: dict[str, access_schemas.RoleName]
+    ends: dict[str, AwareDatetime] = Field(
+        default={}, description="when a role is over, by environment; an auditor's within 30 days"
+    )
 
 
 class RolesRequest(BaseModel):
     """New roles by environment."""
 
-    roles: dict[str, Literal["observer", "remediation_authority", "administrator"]]
+    roles: dict[str, access_schemas.RoleName]
+    ends: dict[str, AwareDatetime] = Field(
+        default={}, description="when a role is over, by environment; an auditor's within 30 days"
+    )
 
 
 class TokenRequest(BaseModel):
@@ -153,7 +162,15 @@ class WebhookTokenRequest(BaseModel):
     """A token for a system that sends to a webhook."""
 
     purpose: Literal[
-        "alertmanager", "cloudevents", "datadog", "grafana", "otlp", "pagerduty", "prometheus"
+        "alertmanager",
+        "changes",
+        "cloudevents",
+        "datadog",
+        "eventbridge",
+        "grafana",
+        "otlp",
+        "pagerduty",
+        "prometheus",
     ]
     environment: str = Field(min_length=1, max_length=64)
 

@@ -1,21 +1,23 @@
 """Accounts, roles, and join tokens for agents."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi import status as http
 from pydantic import BaseModel
 
-from sentienguard.controlplane.api import schemas
+from sentienguard.controlplane import logins
+from sentienguard.controlplane.api import access_schemas, schemas
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.model import errors
-from sentienguard.model.access import Permission, Role, User
+from sentienguard.model.access import AUDITOR_FOR_AT_MOST, EVERYWHERE, Permission, Role, User
 
 router = APIRouter(prefix="/api/v1", tags=["users"])
 # Accounts and tokens reach every environment, so they take the right in every environment.
-Manager = Annotated[Caller, Depends(needs(Permission.MANAGE_USERS, everywhere=True))]
+Manager = Annotated[Caller, Depends(needs(Permission.MANAGE_USERS, everywhere=True, fresh=True))]
+Looker = Annotated[Caller, Depends(needs(Permission.VIEW_USERS))]
 TOKEN_LIFETIME = timedelta(minutes=30)
 TOKEN_BYTES = 32
 
@@ -27,15 +29,18 @@ class UserList(BaseModel):
 
 
 @router.get("/users")
-def list_users(caller: Manager) -> UserList:
-    """List the accounts."""
-    return UserList(items=[_view(user) for user in caller.centre.users.list()])
+def list_users(caller: Looker) -> UserList:
+    """List the accounts, with the roles of the environments in which the caller may know them."""
+    found = [_seen(caller, user) for user in caller.centre.users.list()]
+    return UserList(items=[_view(user) for user in found if user is not None])
 
 
 @router.post("/users", status_code=http.HTTP_201_CREATED)
 def add_user(wanted: schemas.UserRequest, caller: Manager) -> schemas.UserView:
     """Make an account."""
-    user = caller.centre.users.add(wanted.name, wanted.password, _roles(caller, wanted.roles))
+    roles = _roles(caller, wanted.roles)
+    ends = _ends(caller, roles, wanted.ends)
+    user = caller.centre.users.add(wanted.name, wanted.password, roles, ends)
     _record(caller, "user.added", user)
     return _view(user)
 
@@ -43,9 +48,38 @@ def add_user(wanted: schemas.UserRequest, caller: Manager) -> schemas.UserView:
 @router.put("/users/{name}/roles")
 def set_roles(name: str, wanted: schemas.RolesRequest, caller: Manager) -> schemas.UserView:
     """Replace somebody's roles; effective on their next request."""
-    user = caller.centre.users.set_roles(name, _roles(caller, wanted.roles))
+    roles = _roles(caller, wanted.roles)
+    user = caller.centre.users.set_roles(name, roles, _ends(caller, roles, wanted.ends))
     _record(caller, "user.roles_set", user)
     return _view(user)
+
+
+@router.delete("/users/{name}/logins")
+def end_logins(name: str, caller: Manager) -> access_schemas.Ended:
+    """End all logins of somebody, from their next request on."""
+    user = caller.centre.users.get(name)
+    ended = logins.end_all(
+        caller.centre,
+        user.name,
+        by=caller.user.name,
+        because="revoked",
+        address=caller.address,
+    )
+    return access_schemas.Ended(ended=ended)
+
+
+@router.delete("/users/{name}/factors")
+def remove_factors(name: str, caller: Manager) -> access_schemas.Ended:
+    """Take all second factors of somebody who lost theirs, and end their logins."""
+    user = caller.centre.users.get(name)
+    gone = caller.centre.factors.remove_all(user.name)
+    caller.centre.audit.append(
+        kind="user.factor_removed",
+        env="",
+        actor=caller.user.name,
+        data={"user": user.name, "way": "all", "removed": gone, "ip_address": caller.address},
+    )
+    return end_logins(name, caller)
 
 
 @router.post("/tokens", status_code=http.HTTP_201_CREATED)
@@ -77,7 +111,7 @@ def add_token(wanted: schemas.TokenRequest, caller: Manager) -> schemas.TokenAns
 
 
 def _roles(caller: Caller, wanted: Mapping[str, str]) -> dict[str, Role]:
-    known = (*caller.centre.environments, "*")
+    known = (*caller.centre.environments, EVERYWHERE)
     strange = sorted(set(wanted) - set(known))
     if strange:
         message = f"roles: expected environments out of {', '.join(known)}, found {strange}"
@@ -85,8 +119,47 @@ def _roles(caller: Caller, wanted: Mapping[str, str]) -> dict[str, Role]:
     return {environment: Role(role) for environment, role in wanted.items()}
 
 
+def _ends(
+    caller: Caller, roles: Mapping[str, Role], wanted: Mapping[str, datetime]
+) -> dict[str, datetime]:
+    """Return when roles end; an auditor's has to, within 30 days."""
+    strange = sorted(set(wanted) - set(roles))
+    if strange:
+        message = f"ends: expected environments out of {sorted(roles)}, found {strange}"
+        raise errors.Rejected(message)
+    latest = caller.at + AUDITOR_FOR_AT_MOST
+    for place, role in roles.items():
+        end = wanted.get(place)
+        if end is not None and end <= caller.at:
+            raise errors.Rejected(f"the role in {place} would end at {end}, which is over")
+        if role is Role.AUDITOR and (end is None or end > latest):
+            raise errors.Rejected(
+                f"an auditor in {place}: expected an end by {latest:%Y-%m-%d %H:%M} UTC, found "
+                f"{end or 'none'}; an auditor looks for at most {AUDITOR_FOR_AT_MOST.days} days"
+            )
+    return dict(wanted)
+
+
+def _seen(caller: Caller, user: User) -> User | None:
+    """Return what of somebody's roles the caller may know; None: nothing."""
+    if caller.may_everywhere(Permission.VIEW_USERS):
+        return user
+    places = [
+        place
+        for place in user.roles
+        if place == EVERYWHERE or caller.may(Permission.VIEW_USERS, place)
+    ]
+    if not places:
+        return None
+    ends = {place: end for place, end in user.ends.items() if place in places}
+    return User(user.name, {place: user.roles[place] for place in places}, ends)
+
+
 def _record(caller: Caller, kind: str, user: User) -> None:
-    roles = ", ".join(f"{place}={role.value}" for place, role in sorted(user.roles.items()))
+    roles = ", ".join(
+        f"{place}={role.value}" + (f" until {user.ends[place]}" if place in user.ends else "")
+        for place, role in sorted(user.roles.items())
+    )
     caller.centre.audit.append(
         kind=kind,
         env="",
@@ -99,4 +172,5 @@ def _view(user: User) -> schemas.UserView:
     return schemas.UserView(
         name=user.name,
         roles={environment: role.value for environment, role in user.roles.items()},
+        ends=dict(user.ends),
     )

@@ -1,12 +1,12 @@
 """Our nouns as the API shows them. Translation only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from sentienguard.controlplane.api import audit_schemas, care_schemas, incident_schemas
 from sentienguard.model.anomaly import Anomaly, Baseline
-from sentienguard.model.approval import Approval
+from sentienguard.model.approval import Agreement, Approval
 from sentienguard.model.care import Care, needs_people
 from sentienguard.model.decision import Candidate, Confidence, Decision, Route, ScoreItem
 from sentienguard.model.incident import Incident
@@ -19,7 +19,9 @@ STAGE_OF_KIND = {
     "incident.opened": "detect",
     "evidence.taken": "decide",
     "decision.made": "decide",
+    "advice.given": "decide",
     "approval.requested": "decide",
+    "approval.agreed": "decide",
     "approval.decided": "decide",
     "order.intent": "execute",
     "order.delivered": "execute",
@@ -36,6 +38,7 @@ STAGE_OF_KIND = {
     "incident.settled": "audit",
     "incident.reopened": "audit",
     "incident.verified": "audit",
+    "outcome.judged": "audit",
     "incident.closed": "audit",
 }
 
@@ -44,7 +47,9 @@ TITLES = {
     "incident.opened": "{reason}",
     "evidence.taken": "evidence snapshot: {recent} readings, {log_lines} log lines",
     "decision.made": "{route}: {playbook}",
+    "advice.given": "an adviser's opinion: {hypothesis}{absent}",
     "approval.requested": "a person is asked about {playbook}",
+    "approval.agreed": "one of several yeses: {approvers}",
     "approval.decided": "{decision}",
     "order.intent": "about to release {playbook} {version}",
     "order.delivered": "handed to the host",
@@ -61,6 +66,7 @@ TITLES = {
     "incident.settled": "closed by hand: {reason}",
     "incident.reopened": "goes on as {as}: {reason}",
     "incident.verified": "{detail}",
+    "outcome.judged": "whether the recovery counts for the remedy: {because}",
     "incident.closed": "{outcome}: {summary}",
 }
 RouteName: TypeAlias = Literal["RUN", "RUN_AND_VERIFY", "ASK", "DRY_RUN", "ESCALATE"]
@@ -186,6 +192,7 @@ def _evidence(decision: Decision) -> incident_schemas.EvidenceView:
                 name=use.name,
                 cpu_percent=use.cpu_percent,
                 memory_bytes=use.memory_bytes,
+                io_bytes_per_s=use.io_bytes_per_s,
             )
             for use in seen.top_processes
         ],
@@ -238,7 +245,7 @@ def decision(made: Decision | None) -> incident_schemas.DecisionView | None:
     )
 
 
-def approval(asked: Approval) -> incident_schemas.ApprovalView:
+def approval(asked: Approval, agreed: Sequence[Agreement] = ()) -> incident_schemas.ApprovalView:
     """Show a question to people."""
     return incident_schemas.ApprovalView(
         id=asked.id,
@@ -253,6 +260,10 @@ def approval(asked: Approval) -> incident_schemas.ApprovalView:
         decided_by=asked.decided_by,
         decided_at=asked.decided_at,
         note=asked.note,
+        parameters=dict(asked.parameters),
+        needed=asked.needed,
+        agreed=[one.by for one in agreed],
+        signed=asked.signed,
     )
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi import status as http
 from pydantic import BaseModel
 
-from sentienguard.controlplane import alert_senders, otlp, remote_write
+from sentienguard.controlplane import alert_senders, changes, otlp, remote_write
 from sentienguard.controlplane.api import schemas
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.model import errors
@@ -15,7 +15,7 @@ from sentienguard.ports.webhook_tokens import WebhookToken
 
 router = APIRouter(prefix="/api/v1/webhook-tokens", tags=["webhooks"])
 # What a token lets in reaches people and hosts like an account does, so it takes the same right.
-Manager = Annotated[Caller, Depends(needs(Permission.MANAGE_USERS, everywhere=True))]
+Manager = Annotated[Caller, Depends(needs(Permission.MANAGE_USERS, everywhere=True, fresh=True))]
 TOKEN_BYTES = 32
 
 
@@ -79,7 +79,11 @@ def revoke_webhook_token(
 
 def _path(purpose: str) -> str:
     """Return what the token opens; of OpenTelemetry the base, as exporters are told it."""
-    pushed = {remote_write.PURPOSE: remote_write.PATH, otlp.PURPOSE: "/"}
+    pushed = {
+        remote_write.PURPOSE: remote_write.PATH,
+        otlp.PURPOSE: "/",
+        changes.PURPOSE: changes.PATH,
+    }
     return pushed[purpose] if purpose in pushed else alert_senders.BY_PURPOSE[purpose].path
 
 

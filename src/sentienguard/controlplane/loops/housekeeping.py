@@ -12,7 +12,9 @@ log = logging.getLogger(__name__)
 INTERVAL_S = 300.0
 RETENTION = Retention()  # of readings; a baseline needs seven days of single ones
 ALERTS_KEPT = timedelta(days=30)  # of alerts that were dealt with; the log keeps what they opened
+NOTICES_KEPT = timedelta(days=30)  # messages to people, since they ended
 LOGS_KEPT = timedelta(days=7)  # of other systems; whoever wants them longer has them there
+CHANGES_KEPT = timedelta(days=90)  # that pipelines told of
 CALLS_KEPT = timedelta(days=90)  # between services, since they were last seen
 
 
@@ -26,11 +28,16 @@ async def run(centre: Centre) -> None:
         except (errors.Unavailable, errors.Broken) as problem:
             log.warning("the metric store was not tidied: %s", problem)
         try:
+            await asyncio.to_thread(centre.outbox.forget, centre.clock.now() - NOTICES_KEPT)
+        except (errors.Unavailable, errors.Broken) as problem:
+            log.warning("old messages were not dropped: %s", problem)
+        try:
             await asyncio.to_thread(centre.alerts.forget, centre.clock.now() - ALERTS_KEPT)
         except (errors.Unavailable, errors.Broken) as problem:
             log.warning("old alerts were not dropped: %s", problem)
         try:
             await asyncio.to_thread(centre.outside_logs.forget, centre.clock.now() - LOGS_KEPT)
             await asyncio.to_thread(centre.topology.forget, centre.clock.now() - CALLS_KEPT)
+            await asyncio.to_thread(centre.changes.forget, centre.clock.now() - CHANGES_KEPT)
         except (errors.Unavailable, errors.Broken) as problem:
             log.warning("old lines and calls of other systems were not dropped: %s", problem)

@@ -81,6 +81,7 @@ class Kind(NamedTuple):
 
 KINDS: Final[Mapping[str, Kind]] = {
     "log.started": Kind(_CENTRE, ("pci_dss_10.2.1.6", *_TRAIL)),
+    "log.anchored": Kind(_CENTRE, ("pci_dss_10.3.4", *_TRAIL)),
     "agent.enrolled": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
     "agent.alarm": Kind(frozenset({"cp", "agent"}), ("pci_dss_10.3.4", *_MONITORING)),
     "user.login": Kind(_PEOPLE, ("hipaa_164.312.d", *_ACCESS)),
@@ -96,7 +97,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "user.factor_added": Kind(_PEOPLE, ("hipaa_164.312.d", *_ACCESS)),
     "user.factor_removed": Kind(_PEOPLE, ("hipaa_164.312.d", *_ACCESS)),
     "session.ended": Kind(_PEOPLE, _ACCESS),
-    "access.finding": Kind(_CENTRE, ("soc2_cc7.2", *_ACCESS)),
+    "access.finding": Kind(_CENTRE, ("soc2_cc7.2", "iso_a.8.16", *_ACCESS)),
+    "chat.linked": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
+    "chat.unlinked": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
     "user.added": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
     "user.roles_set": Kind(_PEOPLE, ("soc2_cc6.3", *_ACCESS)),
     "freeze.set": Kind(_PEOPLE, _CHANGE),
@@ -107,7 +110,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "incident.opened": Kind(_CENTRE, ("soc2_cc7.2", "iso_a.8.16", *_INCIDENT)),
     "evidence.taken": Kind(_CENTRE, ("iso_a.5.28", *_INCIDENT)),
     "decision.made": Kind(_CENTRE, _INCIDENT),
+    "advice.given": Kind(_CENTRE, _INCIDENT),
     "approval.requested": Kind(_CENTRE, ("soc2_cc6.1", *_CHANGE)),
+    "approval.agreed": Kind(_PEOPLE, ("soc2_cc6.1", *_CHANGE)),
     "approval.decided": Kind(_PEOPLE, ("soc2_cc6.1", *_CHANGE)),
     "order.intent": Kind(_CENTRE, _CHANGE),
     "order.delivered": Kind(_CENTRE, _CHANGE),
@@ -125,6 +130,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "incident.settled": Kind(_PEOPLE, ("soc2_cc7.5", *_INCIDENT)),
     "incident.reopened": Kind(_PEOPLE, _INCIDENT),
     "incident.verified": Kind(_CENTRE, ("soc2_cc7.5", *_INCIDENT)),
+    "outcome.judged": Kind(_CENTRE, ("soc2_cc7.5", *_INCIDENT)),
     "incident.closed": Kind(_CENTRE, ("soc2_cc7.5", *_INCIDENT)),
 }
 
@@ -326,7 +332,7 @@ def _check_blobs(found: Any) -> None:
             and isinstance(one["sha256"], str)
             and _SHA256.match(one["sha256"])
             and type(one["len"]) is int  # True is an int, too
-            and 0 <= one["len"] <= canonical.MAX_INTEGER
+            and one["len"] >= 0
             and isinstance(one["type"], str)
             and _MEDIA_TYPE.match(one["type"])
         )

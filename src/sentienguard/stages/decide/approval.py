@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from sentienguard.model import errors, ids
 from sentienguard.model.approval import Approval
 from sentienguard.model.decision import Decision, Route
-from sentienguard.model.playbook import Playbook
+from sentienguard.model.playbook import Playbook, Risk
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_UNSEEN = re.compile("\0+")
 _LONGEST = 200  # characters of a name that a host reported; a person has to read it
 
 
@@ -62,8 +62,21 @@ def question(decision: Decision, playbook: Playbook) -> Question:
     )
 
 
-def request(decision: Decision, playbook: Playbook, *, lasts: timedelta) -> Approval:
-    """Return the approval to open for this decision. Raises NothingToAsk."""
+def request(
+    decision: Decision,
+    playbook: Playbook,
+    *,
+    lasts: timedelta,
+    two_from: Risk | None = None,
+    approvers: int = 0,
+) -> Approval:
+    """Return the approval to open for this decision. Raises NothingToAsk.
+
+    From the risk `two_from` on two people have to say yes. `approvers` is how many signatures
+    hosts want for what asks for people by itself; 0: none.
+    """
+    signed = approvers > 0 and (playbook.approval_required or not playbook.idempotent)
+    two = two_from is not None and playbook.risk.rank >= two_from.rank
     asked = question(decision, playbook)
     opened_at: datetime = decision.at
     return Approval(
@@ -76,12 +89,16 @@ def request(decision: Decision, playbook: Playbook, *, lasts: timedelta) -> Appr
         reason=asked.because,
         opened_at=opened_at,
         expires_at=opened_at + lasts,
+        parameters=dict(decision.parameters),
+        needed=max(2 if two else 1, approvers if signed else 1),
+        signed=signed,
     )
 
 
 def plain(text: str) -> str:
-    """Return host-reported text on one line, without control or direction characters, bounded."""
-    shown = _CONTROL.sub(" ", text).strip()
+    """Return host-reported text on one line, without characters that nobody sees, bounded."""
+    seen = "".join(letter if letter.isprintable() else "\0" for letter in text)
+    shown = _UNSEEN.sub(" ", seen).strip()
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
 
 

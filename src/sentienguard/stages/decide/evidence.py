@@ -13,6 +13,15 @@ _PATHS = 10  # top paths kept
 _LINES = 20  # log lines kept, the newest
 _RECENT = 240  # readings kept of the anomalous series: two hours at the usual interval
 _KIB = 1024.0
+_IO = frozenset(
+    {
+        "system.disk_latency_ms",
+        "system.disk_busy_percent",
+        "system.disk_read_bytes_per_s",
+        "system.disk_write_bytes_per_s",
+    }
+)
+_PRESSURE = frozenset({"system.pressure_percent", "system.pressure_full_percent"})
 
 
 def assemble(
@@ -64,11 +73,18 @@ def _related(sample: Sample) -> Mapping[str, float]:
 
 def _processes(anomaly: Anomaly, sample: Sample) -> tuple[ProcessUse, ...]:
     by_memory = anomaly.series.metric in {"system.memory_percent", "system.swap_percent"}
-    if by_memory:
+    if _waits_for_disk(anomaly) and sample.top_io:
+        ordered = sorted(sample.top_io, key=lambda use: (-use.io_bytes_per_s, use.pid))
+    elif by_memory:
         ordered = sorted(sample.top_memory, key=lambda use: (-use.memory_bytes, use.pid))
     else:
         ordered = sorted(sample.top_cpu, key=lambda use: (-use.cpu_percent, use.pid))
     return tuple(ordered[:_PROCESSES])
+
+
+def _waits_for_disk(anomaly: Anomaly) -> bool:
+    series = anomaly.series
+    return series.metric in _IO or (series.metric in _PRESSURE and series.subject == "io")
 
 
 def _text(
@@ -91,7 +107,7 @@ def _text(
         first = processes[0]
         said.append(
             f"Top process is {first.name} (pid {first.pid}) with {first.cpu_percent:.0f} % of a "
-            f"core and {_size(first.memory_bytes)}."
+            f"core and {_size(first.memory_bytes)}{_moving(first)}."
         )
     if similar:
         said.append(f"{len(similar)} similar incidents in 30 days; {_ended(similar[0])}.")
@@ -100,6 +116,11 @@ def _text(
         said.append(f"Tags: {tags}.")
     said.extend(f"Log {line.file}: {line.text}" for line in lines)
     return "\n".join(said)
+
+
+def _moving(use: ProcessUse) -> str:
+    moved = use.io_bytes_per_s
+    return f", moving {_size(round(moved))} a second to and from disks" if moved else ""
 
 
 def _distance(anomaly: Anomaly) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sentienguard.model.decision import Confidence
+from sentienguard.model.evidence import Blame
 from sentienguard.model.ids import PlaybookName
 from sentienguard.model.playbook import Playbook
 from sentienguard.stages.decide.settings import DecideSettings
@@ -11,16 +12,19 @@ from sentienguard.stages.decide.settings import DecideSettings
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """What this playbook, by digest, has done in this environment so far."""
+    """What this playbook, by digest, has done on this kind of target in this environment so far."""
 
-    verified: int = 0  # host and centre both saw the symptom gone
-    failed: int = 0  # ran, did not help, and was undone
-    harmful: int = 0  # left something behind, or its effect is unknown
+    verified: int = 0  # host and centre both saw the symptom gone, and nothing else explains it
+    failed: int = 0  # ran and did not help
+    harmful: int = 0  # left something behind, or its effect is unknown; on any kind of target
     dry_runs: int = 0  # showed what it would do
     proven_runs: int = 0  # runs in its signed proving record; 0: it brings none
     proven_verified: int = 0  # of those, how many were verified
     failures_in_row: int = 0  # latest executions in this environment that failed, up to a success
     failures_on_host: int = 0  # the same on this host
+    explained: int = 0  # recoveries after it that peers or history explain: they count for nothing
+    since_failure: int | None = None  # of `verified`, those after the last failure; None: all
+    elsewhere: int = 0  # verified successes on other kinds of target of this environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +54,4 @@ class PolicyFacts:
     record: TrackRecord
     circumstances: Circumstances
     settings: DecideSettings = field(default_factory=DecideSettings)
+    blame: Blame | None = None  # where measurements alone put the cause; None: nowhere

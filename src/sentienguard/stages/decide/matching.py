@@ -3,12 +3,15 @@
 Rules, cited below by number:
 
 1. What a playbook declares that it is for decides first: its metrics, then its slots (symptom,
-   resource, system) against what the anomalous metric means.
+   resource, system) against what the anomalous metric means. Of a metric whose meaning nobody
+   wrote down, the slots are those of the author who declares it.
 2. A contradiction caps the score below the line of a match, however alike the words are: another
    family of systems, other metrics, another resource or symptom. PostgreSQL's remedy is a near miss
    for MySQL, not an answer.
 3. Words come last. Those of measured facts count for the score; those of text that anybody can
-   write only break ties between playbooks whose scores are within `_TIE` of the best.
+   write only break ties between playbooks whose scores are within `_TIE` of the best. Names of
+   files, with the bytes that were measured, order all that declare the metric of a full volume by
+   how much of it their steps would remove.
 4. Every score is the sum of its items, and each item says which words or slots it rests on.
 5. The order is total: score, then name, then digest. The same input gives the same output.
 6. Embeddings rank what matches and never make a match (`retrieval`). They compare measured facts
@@ -25,7 +28,7 @@ from dataclasses import dataclass, replace
 
 from sentienguard.model.decision import Candidate, ScoreItem
 from sentienguard.model.playbook import Playbook, Slots
-from sentienguard.stages.decide import meaning, words
+from sentienguard.stages.decide import fills, meaning, words
 from sentienguard.stages.decide.meaning import Query
 from sentienguard.stages.decide.retrieval import calibration, ranking
 from sentienguard.stages.decide.retrieval.shelf import Document, Shelf, Vectors
@@ -88,6 +91,21 @@ class Library:
         kept = self._ties_broken(scored, query)[:SHOWN]
         return self._capped(kept, query, vector)
 
+    def led_by(
+        self,
+        first: Candidate,
+        candidates: Sequence[Candidate],
+        query: Query,
+        vector: Sequence[float] | None,
+    ) -> tuple[Candidate, ...]:
+        """Return the candidates with another one first, which rule 7 then judges as the first."""
+        ordered = (first, *(one for one in candidates if one.digest != first.digest))
+        bare = (
+            replace(one, items=tuple(item for item in one.items if item.name != AUTONOMY_CAP))
+            for one in ordered
+        )
+        return self._capped(tuple(bare), query, vector)
+
     def get(self, candidate: Candidate) -> Playbook:
         """Return the playbook that a candidate of this library names."""
         return next(one for one in self.playbooks if one.digest == candidate.digest)
@@ -130,10 +148,11 @@ class Library:
 
     def _candidate(self, entry: _Entry, query: Query, alike: float | None) -> Candidate:
         playbook = entry.playbook
+        named = bool(query.metric) and query.metric in playbook.metrics
         items = [
             _metric_item(playbook, query),
-            _slot_item("symptom", playbook.slots.symptom, query.symptoms),
-            _slot_item("resource", playbook.slots.resource, query.resources),
+            _slot_item("symptom", playbook.slots.symptom, query.symptoms, named=named),
+            _slot_item("resource", playbook.slots.resource, query.resources, named=named),
             _slot_item("system", playbook.slots.system, query.systems),
             self._words_item(entry, query.terms),
         ]
@@ -174,9 +193,14 @@ class Library:
         return sum(found.values()) / reachable, matched
 
     def _ties_broken(self, scored: list[Candidate], query: Query) -> tuple[Candidate, ...]:
-        """Order those that are alike by the words of untrusted text (rule 3)."""
+        """Order those that are alike by names of files and words of untrusted text (rule 3)."""
+        filling = self._by_fills(scored, query)
+        if filling is not None:
+            return filling
         alike = [
-            one for one in scored if one.score >= MATCH_FROM and scored[0].score - one.score <= _TIE
+            one
+            for one in scored[:SHOWN]  # cut first: words bring nothing in
+            if one.score >= MATCH_FROM and scored[0].score - one.score <= _TIE
         ]
         if len(alike) < 2 or not query.hints:  # noqa: PLR2004  it takes two to tie
             return tuple(scored)
@@ -185,6 +209,23 @@ class Library:
         alike.sort(key=lambda one: (-round(shares[one.digest][0], 6), *_order(one)))
         explained = [_hinted(one, shares[one.digest][1]) for one in alike]
         return (*explained, *scored[len(alike) :])
+
+    def _by_fills(self, scored: list[Candidate], query: Query) -> tuple[Candidate, ...] | None:
+        """Order what declares the metric by what its steps are for; None where they tell nothing.
+
+        All that declare it are alike here: the words of a metric do not say what fills a volume.
+        """
+        alike = [
+            one
+            for one in scored
+            if one.score >= MATCH_FROM and query.metric in self.get(one).metrics
+        ]
+        fits = {one.digest: fills.share(self.get(one), query.root, query.fills) for one in alike}
+        if not any(fits.values()):
+            return None
+        alike.sort(key=lambda one: (-round(fits[one.digest], 1), *_order(one)))
+        rest = [one for one in scored if one.digest not in fits]
+        return (*(_filled(one, fits[one.digest]) for one in alike), *rest)
 
 
 def matches(candidates: Sequence[Candidate]) -> bool:
@@ -202,7 +243,7 @@ def alike(candidates: Sequence[Candidate]) -> int:
 
 def without_hints(query: Query) -> Query:
     """Return the query with its measured facts only."""
-    return replace(query, hints=())
+    return replace(query, hints=(), fills=())
 
 
 def _entry(playbook: Playbook) -> _Entry:
@@ -225,12 +266,16 @@ def _metric_item(playbook: Playbook, query: Query) -> ScoreItem:
     return ScoreItem("metric", weight * _UNDECLARED, "declares no metric: judged by its slots")
 
 
-def _slot_item(name: str, declared: str, wanted: frozenset[str]) -> ScoreItem:
+def _slot_item(
+    name: str, declared: str, wanted: frozenset[str], *, named: bool = False
+) -> ScoreItem:
     weight = _WEIGHTS[name]
     if declared in wanted:
         return ScoreItem(name, weight, f"{name} {declared}")
     if declared == "any":
         return ScoreItem(name, weight * _ANY, f"any {name}")
+    if not wanted and named:
+        return ScoreItem(name, weight, f"{name} {declared}, as its author says of this metric")
     if not wanted:
         return ScoreItem(name, 0.0, f"{name} {declared}, none is known here")
     return ScoreItem(name, 0.0, f"{name} {declared}, not {' or '.join(sorted(wanted))}")
@@ -272,6 +317,11 @@ def _contradiction(playbook: Playbook, query: Query) -> str:
         if declared != "any" and declared not in wanted and not named:
             return f"{name} {declared}, not {' or '.join(sorted(wanted)) or 'known'}"
     return ""
+
+
+def _filled(candidate: Candidate, share: float) -> Candidate:
+    because = f"its steps are for {share:.0%} of what fills the volume, by names anybody can write"
+    return replace(candidate, items=(*candidate.items, ScoreItem("hint", 0.0, because)))
 
 
 def _hinted(candidate: Candidate, matched: tuple[str, ...]) -> Candidate:

@@ -28,6 +28,8 @@ class Query:
     symptoms: frozenset[str]
     terms: tuple[str, ...]  # words of measured facts
     hints: tuple[str, ...] = ()  # words of text that anybody can write
+    root: str = ""  # the volume that `fills` are of; empty: this is about none
+    fills: tuple[tuple[str, int], ...] = ()  # the biggest paths there and their bytes
     question: Question | None = None  # measured facts for comparing by likeness; None: do not
 
 
@@ -80,6 +82,8 @@ _SYSTEMS = frozenset(
         "docker",
     }
 )
+# A term of a text is a stem, redi, and the slot of a playbook is a name, redis.
+_STEMS: Mapping[str, str] = {stem: one for one in sorted(_SYSTEMS) for stem in words.terms(one)}
 _RESOURCES = frozenset(
     {"disk", "inode", "memory", "cpu", "process", "service", "connections", "certificate"}
 )
@@ -107,14 +111,17 @@ def of_evidence(evidence: Evidence) -> Query:
     if _answers_with_an_error(evidence):
         symptoms, said = _DEGRADED
     named = words.terms(f"{series.metric} {series.subject} {evidence.tags.get('service', '')}")
-    systems = frozenset(term for term in named if term in _SYSTEMS) | lexicon.products(named)
+    systems = _spelled(frozenset(term for term in named if term in _SYSTEMS | _STEMS.keys()))
+    systems |= _spelled(lexicon.products(named))
     return Query(
         metric=series.metric,
         systems=systems | {"linux"},
         resources=resources,
         symptoms=symptoms,
-        terms=(*words.terms(said), *sorted(systems)),
+        terms=(*words.terms(said), *words.terms(" ".join(sorted(systems)))),
         hints=words.terms(free_text(evidence)),
+        root=series.subject,
+        fills=tuple((use.path, use.bytes) for use in evidence.top_paths),
         question=Question(
             service=" ".join(sorted(systems)) or evidence.tags.get("service", ""),
             name="",
@@ -122,6 +129,10 @@ def of_evidence(evidence: Evidence) -> Query:
             text=said,
         ),
     )
+
+
+def _spelled(found: frozenset[str]) -> frozenset[str]:
+    return frozenset(_STEMS.get(one, one) for one in found)
 
 
 def spoken(evidence: Evidence) -> str:

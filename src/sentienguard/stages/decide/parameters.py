@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sentienguard.model.evidence import Evidence
 from sentienguard.model.playbook import Parameter, ParamType, Playbook
+from sentienguard.playbook import objects
 
 _VOLUMES = frozenset({"system.disk_usage_percent", "system.inode_usage_percent"})
 _BUSY_PERCENT = 50.0  # of one core: below this no process is what keeps a processor busy
@@ -43,10 +44,20 @@ def _value(parameter: Parameter, evidence: Evidence) -> str | None:
             return series.subject
         case ParamType.SERVICE if series.metric.startswith("service.") and series.subject:
             return series.subject
+        case ParamType.OBJECT if _is_of(parameter, series.subject):
+            return series.subject
         case ParamType.PID:
             return _culprit(evidence) or parameter.default
         case _:
             return parameter.default
+
+
+def _is_of(parameter: Parameter, subject: str) -> bool:
+    """Tell whether the subject names an object of a kind that the parameter is of."""
+    try:
+        return objects.read(subject).kind in parameter.choices
+    except objects.NotAnObject:
+        return False
 
 
 def _culprit(evidence: Evidence) -> str | None:

@@ -11,12 +11,18 @@ from typing import TypeAlias, assert_never
 
 from sentienguard.model.decision import Route, Verdict
 from sentienguard.model.playbook import Risk
+from sentienguard.stages.decide import standing
 from sentienguard.stages.decide.facts import PolicyFacts
 
 Rule: TypeAlias = Callable[[PolicyFacts], Verdict]
 
 _DO_NOT_REMEDIATE = ("do_not_remediate", "do-not-remediate")
 _MAINTENANCE = ("maintenance_mode", "maintenance")
+_PERMITS = {
+    standing.Step.SHADOW: Route.DRY_RUN,
+    standing.Step.ASKED: Route.ASK,
+    standing.Step.TRUSTED: Route.RUN,
+}
 
 
 def judge(facts: PolicyFacts, rules: Sequence[Rule] | None = None) -> tuple[Verdict, ...]:
@@ -123,25 +129,11 @@ def do_not_remediate(facts: PolicyFacts) -> Verdict:
 
 
 def earned_autonomy(facts: PolicyFacts) -> Verdict:
-    """Unattended where its own verified record in this environment says so, never by confidence."""
-    record, settings = facts.record, facts.settings
-    name = "earned_autonomy"
+    """Unattended where its own verified record on this kind of target says so (`standing`)."""
     if facts.playbook is None:
-        return _nothing(name)
-    if record.harmful:
-        return Verdict(name, Route.ASK, f"it did harm here {record.harmful} times")
-    if record.verified >= settings.autonomy_successes:
-        return Verdict(name, Route.RUN, f"{record.verified} verified successes here, no harm")
-    proven = (
-        record.proven_runs > 0
-        and record.proven_verified >= settings.proving_share * record.proven_runs
-    )
-    if proven and facts.environment == settings.drill_environment:
-        return Verdict(name, Route.RUN, f"proven in {record.proven_verified} signed drill runs")
-    so_far = f"{record.verified} of {settings.autonomy_successes} verified successes here"
-    if proven or record.verified or record.dry_runs >= settings.shadow_runs:
-        return Verdict(name, Route.ASK, so_far)
-    return Verdict(name, Route.DRY_RUN, f"{so_far}, no proving record: it starts in shadow")
+        return _nothing("earned_autonomy")
+    found = standing.of(facts.record, facts.environment, facts.settings)
+    return Verdict("earned_autonomy", _PERMITS[found.step], found.because)
 
 
 def service_budget(facts: PolicyFacts) -> Verdict:
@@ -201,6 +193,24 @@ def audit(facts: PolicyFacts) -> Verdict:
     return Verdict("audit", Route.RUN, "the audit log can record it")
 
 
+def diagnosis(facts: PolicyFacts) -> Verdict:
+    """A remedy here does not cure a cause that is measured elsewhere; a diagnosis only restricts.
+
+    The object is not named in the reason: a service's name is text that its sender chose.
+    """
+    blame, least = facts.blame, facts.settings.blame_from
+    if blame is None:
+        return Verdict("diagnosis", Route.RUN, "no diagnosis puts the cause elsewhere")
+    sure = f"with confidence {blame.confidence:.2f}"
+    if blame.is_here:
+        return Verdict("diagnosis", Route.RUN, f"the diagnosis puts the cause here, {sure}")
+    if blame.confidence < least:
+        reason = f"the diagnosis puts the cause elsewhere, {sure}, below {least:.2f}"
+        return Verdict("diagnosis", Route.RUN, reason)
+    reason = f"the diagnosis puts the cause elsewhere, {sure}: a person decides"
+    return Verdict("diagnosis", Route.ASK, reason)
+
+
 RULES: tuple[Rule, ...] = (
     match,
     confidence,
@@ -220,6 +230,7 @@ RULES: tuple[Rule, ...] = (
     once,
     parameters,
     audit,
+    diagnosis,
 )
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sentienguard.model.advice import May
+
 
 @dataclass(frozen=True, slots=True)
 class DecideSettings:
@@ -22,6 +24,9 @@ class DecideSettings:
     autonomy_successes: int = 5
     """Verified successes in an environment, without harm, before it runs unattended there."""
 
+    autonomy_low: float = 0.80
+    """How often, at the least, it has to work before it runs unattended again after a failure."""
+
     shadow_runs: int = 3
     """Dry runs before a playbook that brings no proving record may be proposed to a person."""
 
@@ -39,3 +44,9 @@ class DecideSettings:
 
     fleet_starts_per_hour: int = 20
     """Unattended starts in one environment in an hour; beyond that something larger is wrong."""
+
+    blame_from: float = 0.5
+    """Confidence of a diagnosis from which a cause elsewhere needs a person's yes."""
+
+    advice_may: May = May.SHOWN
+    """What a language model's opinion may do; whatever it is, nothing is permitted by it."""

@@ -18,6 +18,7 @@ from typing import Final
 
 from sentienguard.model.alert import Alert
 from sentienguard.model.anomaly import Severity
+from sentienguard.playbook import objects
 
 HOST_LABELS: Final = ("agent", "host", "instance")  # agent: the id that enrolment gave
 METRIC_LABEL: Final = "sentienguard_metric"
@@ -67,6 +68,7 @@ KNOWN: Final[Mapping[str, Known]] = {
 METRICS: Final = frozenset(
     {known.metric for known in KNOWN.values()}
     | {"service.healthy", "service.http_ms", "system.zombies"}
+    | objects.SYMPTOMS
 )
 
 _SEVERITIES: Final[Mapping[str, Severity]] = {

@@ -45,6 +45,9 @@ _ROBUST = 1.4826  # a median absolute deviation times this is a normal standard 
 _P99_SIGMA = 2.326  # standard deviations between median and 99th percentile, if normal
 _DAYS_FOR_RECURRENCE = 3  # "most days" means nothing below this
 _YOUNG_SPREAD = 2.0  # rule 5
+_MILLISECOND = timedelta(milliseconds=1)
+_COUNTERS = ("_total", "_sum", "_count", "_bucket", ".total", ".sum", ".count")
+_STEPS_OF_COUNTER = 50  # readings before growing means counting; one fall among as many: a restart
 _FIELDS = 6  # mean, stddev, p50, p95, p99, samples
 
 
@@ -87,7 +90,7 @@ class Profiles:
 
     def dump(self) -> bytes:
         """Write everything as bytes that `load` reads."""
-        series = [[one.host, one.metric, one.subject] for one in self._rows]
+        series = [[one.host, one.metric, one.subject, one.labels] for one in self._rows]
         head = json.dumps({"shape": self._table.shape, "series": series}).encode()
         return zlib.compress(head + b"\n" + self._table.astype("<f8").tobytes())
 
@@ -107,11 +110,18 @@ def load(content: bytes) -> Profiles:
     try:
         head, table = zlib.decompress(content).split(b"\n", maxsplit=1)
         read = json.loads(head)
-        rows = {Series(*names): index for index, names in enumerate(read["series"])}
+        rows = {_series_of(*names): index for index, names in enumerate(read["series"])}
         values = np.frombuffer(table, dtype="<f8").reshape(read["shape"])
     except (zlib.error, KeyError, TypeError) as error:
         raise ValueError(f"no profiles: {error}") from error
     return Profiles(rows, values.astype(np.float64))
+
+
+def _series_of(
+    host: str, metric: str, subject: str, labels: Sequence[Sequence[str]] = ()
+) -> Series:
+    """Name a series; what an earlier release wrote has no labels."""
+    return Series(host, metric, subject, tuple((name, value) for name, value in labels))
 
 
 def learn(
@@ -140,6 +150,42 @@ def learn(
     for bucket, columns in _columns_of_buckets(times_ms, settings):
         table[:, 1 + bucket] = _summaries(values[:, columns], days[columns], known, 1)
     return Profiles(rows, table)
+
+
+def gridded(times_ms: Ints, values: Floats, start_ms: int, settings: DetectSettings) -> Floats:
+    """Return one reading for each part of the window from `start_ms` on, NaN where there is none.
+
+    For series that share no times: rows of the same grid can be learned from together. Which
+    reading of a part it is differs evenly from part to part, as in `_thinned`.
+    """
+    edges = start_ms + np.arange(_COLUMNS + 1) * (settings.window / _COLUMNS // _MILLISECOND)
+    first = np.searchsorted(times_ms, edges)
+    counts = np.diff(first)
+    places = first[:-1] + (np.arange(_COLUMNS) * _GOLDEN % 1.0 * counts).astype(np.int64)
+    row = np.full(_COLUMNS, np.nan)
+    row[counts > 0] = values[places[counts > 0]]
+    return row
+
+
+def grid_times(start_ms: int, settings: DetectSettings) -> Ints:
+    """Return the beginning of each part that `gridded` gives a reading of."""
+    step: int = settings.window / _COLUMNS // _MILLISECOND
+    return start_ms + np.arange(_COLUMNS, dtype=np.int64) * step
+
+
+def counts_up(metric: str, values: Floats) -> bool:
+    """Tell whether readings are a counter, of which no level is normal.
+
+    By its name as Prometheus and OpenTelemetry have it, or because it never falls but at a restart
+    and mostly grows.
+    """
+    if metric.endswith(_COUNTERS):
+        return True
+    steps = np.diff(values[np.isfinite(values)])
+    if len(steps) < _STEPS_OF_COUNTER:
+        return False
+    falls = int((steps < 0).sum())
+    return falls * _STEPS_OF_COUNTER <= len(steps) and int((steps > 0).sum()) * 2 > len(steps)
 
 
 def learn_one(series: Series, times_ms: Ints, values: Floats, settings: DetectSettings) -> Profiles:

@@ -95,6 +95,8 @@ KINDS: Mapping[str, Kind] = {
     "service.http_ms": Kind(
         Direction.UP, floor=10.0, relative_floor=0.25, material=100.0, confirm=3
     ),
+    "systemd.units_failed": Kind(Direction.UP, floor=0.2, relative_floor=0.0, material=1.0),
+    "systemd.unit_failed": _UNJUDGED,  # systemd.units_failed by unit: says which
     "log.messages_per_s": Kind(
         Direction.UP, floor=5.0, relative_floor=0.5, material=50.0, confirm=3
     ),

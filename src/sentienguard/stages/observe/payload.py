@@ -7,6 +7,8 @@ order in which it is written, so that two texts of one host differ in as few pla
      "seq":17, "at_ms":1770895560000,
      "metrics":{"system":{"cpu_percent":42.3, "disk_usage_percent":{"/var":94.8}}},
      "top":{"cpu":[{"pid":7,"name":"gzip","cpu_percent":99.1,"memory_bytes":4096}], "memory":[...],
+            "io":[{"pid":7,"name":"gzip","cpu_percent":99.1,"memory_bytes":4096,
+                   "io_bytes_per_s":5e7}],
             "paths":{"/var":[{"path":"/var/log/a","bytes":4096,"growth_bytes_per_hour":0}]}},
      "logs":[{"at_ms":1770895559000,"file":"/var/log/syslog","text":"..."}]}
 
@@ -90,6 +92,7 @@ def encode(sample: telemetry.Sample) -> bytes:
     top = {
         "cpu": [_write_process(use) for use in sample.top_cpu],
         "memory": [_write_process(use) for use in sample.top_memory],
+        "io": [_write_process(use) for use in sample.top_io],
         "paths": {
             volume: [_write_path(use) for use in uses]
             for volume, uses in sorted(sample.top_paths.items())
@@ -120,7 +123,7 @@ def parse(text: bytes) -> telemetry.Sample:
     if version != VERSION:
         raise Malformed(f"v: expected {VERSION}, got {version}; update the older side")
     top = _object(record.get("top", {}), "top")
-    _fields(top, frozenset(), frozenset({"cpu", "memory", "paths"}), "top.")
+    _fields(top, frozenset(), frozenset({"cpu", "memory", "io", "paths"}), "top.")
     return telemetry.Sample(
         agent=ids.AgentId(_matching(record["agent_id"], _AGENT_ID, "agent_id")),
         host=_name(record["host"], "host", most=253),
@@ -131,6 +134,7 @@ def parse(text: bytes) -> telemetry.Sample:
         values=_flatten(_object(record["metrics"], "metrics")),
         top_cpu=_list(top.get("cpu", []), "top.cpu", MAX_TOP, _process),
         top_memory=_list(top.get("memory", []), "top.memory", MAX_TOP, _process),
+        top_io=_list(top.get("io", []), "top.io", MAX_TOP, _process),
         top_paths=_paths(top.get("paths", {})),
         log_lines=_list(record.get("logs", []), "logs", MAX_LOG_LINES, _log_line),
     )
@@ -160,12 +164,15 @@ def _shortest(value: float) -> float:
 
 
 def _write_process(use: telemetry.ProcessUse) -> dict[str, object]:
-    return {
+    record: dict[str, object] = {
         "pid": use.pid,
         "name": use.name,
         "cpu_percent": _shortest(use.cpu_percent),
         "memory_bytes": use.memory_bytes,
     }
+    if use.io_bytes_per_s:
+        record["io_bytes_per_s"] = _shortest(use.io_bytes_per_s)
+    return record
 
 
 def _write_path(use: telemetry.PathUse) -> dict[str, object]:
@@ -279,12 +286,13 @@ def _readings(metric: str, reading: Any) -> dict[tuple[str, str], float]:
 def _process(value: Any, path: str) -> telemetry.ProcessUse:
     record = _object(value, path)
     fields = frozenset({"pid", "name", "cpu_percent", "memory_bytes"})
-    _fields(record, fields, frozenset(), f"{path}.")
+    _fields(record, fields, frozenset({"io_bytes_per_s"}), f"{path}.")
     return telemetry.ProcessUse(
         pid=_count(record["pid"], f"{path}.pid", least=1),
         name=_name(record["name"], f"{path}.name", most=64),
         cpu_percent=_number(record["cpu_percent"], f"{path}.cpu_percent"),
         memory_bytes=_count(record["memory_bytes"], f"{path}.memory_bytes"),
+        io_bytes_per_s=_number(record.get("io_bytes_per_s", 0), f"{path}.io_bytes_per_s"),
     )
 
 

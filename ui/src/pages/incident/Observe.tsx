@@ -78,12 +78,13 @@ function Consumers({ of }: { of: Evidence }) {
       {of.top_processes.length > 0 && (
         <div>
           <h3>Busiest processes</h3>
-          <Table label="Busiest processes" head={["Process", "CPU", "Memory"]}>
+          <Table label="Busiest processes" head={["Process", "CPU", "Memory", "Disk I/O"]}>
             {of.top_processes.map((process) => (
               <tr key={process.pid}>
                 <td>{process.name} <span className="dim">{process.pid}</span></td>
                 <td>{number(process.cpu_percent, 1)} %</td>
                 <td>{bytes(process.memory_bytes)}</td>
+                <td>{process.io_bytes_per_s ? `${bytes(process.io_bytes_per_s)}/s` : "–"}</td>
               </tr>
             ))}
           </Table>

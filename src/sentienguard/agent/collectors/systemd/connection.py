@@ -1,6 +1,6 @@
 """One connection to a bus, that never waits.
 
-Called by `systemd.units`. The bus knows us by the user id that the kernel tells it (SASL EXTERNAL);
+Called by `units`. The bus knows us by the user id that the kernel tells it (SASL EXTERNAL);
 as sd-bus does, authentication and the first calls are sent in one go and the answers read when they
 have come.
 """

@@ -1,6 +1,6 @@
 """Messages of D-Bus as bytes: the calls that we make, and whatever a bus sends.
 
-Called by `systemd.connection`. Pure. Rules:
+Called by `connection`. Pure. Rules:
 
 1. Calls are written little-endian, with the arguments that we need: texts and lists of texts.
 2. Every type of the specification is read, of both byte orders, file descriptors as their number.

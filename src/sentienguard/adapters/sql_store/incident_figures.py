@@ -1,0 +1,239 @@
+"""Count over incidents, decisions and orders; called through ports.incident_figures.
+
+The one module that reads other stores' tables, because its subject is how they go together. It
+writes none. Rules:
+
+1. The database counts; what comes back is a row for each span, band or playbook, or a page.
+2. What an order did stands in the JSON text of its report. The text is `codec`'s, so a member looks
+   the same each time, and what a host wrote is a string in it, whose quotes are escaped: it cannot
+   look like a member.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, TextClause, text
+
+from sentienguard.adapters.sql_store import codec
+from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.model import errors
+from sentienguard.model.ids import IncidentId
+from sentienguard.model.incident import Outcome, Status
+from sentienguard.ports.incident_figures import Decided, Now, Record, Said, Tally
+
+# Longest life of an incident that is looked for among orders: a question may wait for a week.
+LONGEST_LIFE = timedelta(days=30)
+
+# What is open at this moment.
+NOW = """
+    SELECT COUNT(*) AS unclosed,
+        COALESCE(SUM(CASE WHEN status = 'AWAITING_APPROVAL' THEN 1 ELSE 0 END), 0) AS awaiting
+    FROM incidents WHERE status <> 'CLOSED' AND environment IN ({places})
+"""
+
+# Orders that changed something, or may have, one row for an incident: how the worst ended.
+RAN = """
+    SELECT incident,
+        MAX(CASE WHEN report LIKE '%"outcome":"SUCCESS"%' THEN 1 ELSE 0 END) AS succeeded,
+        MAX(CASE WHEN report LIKE '%"outcome":"ROLLED_BACK"%' THEN 1 ELSE 0 END) AS rolled_back,
+        MAX(CASE WHEN report LIKE '%"outcome":"PARTIALLY_ROLLED_BACK"%'
+            OR report LIKE '%"outcome":"UNKNOWN"%' THEN 1 ELSE 0 END) AS harmed
+    FROM orders
+    WHERE environment IN ({places}) AND released_us >= :released_us AND (
+        report LIKE '%"outcome":"SUCCESS"%' OR report LIKE '%"outcome":"ROLLED_BACK"%'
+        OR report LIKE '%"outcome":"PARTIALLY_ROLLED_BACK"%'
+        OR report LIKE '%"outcome":"UNKNOWN"%')
+    GROUP BY incident
+"""
+
+# How incidents that closed ended, one row for each span in which any did.
+TALLIES = f"""
+    SELECT span,
+        COUNT(*) AS closed,
+        SUM(CASE WHEN outcome = 'resolved' THEN 1 ELSE 0 END) AS resolved,
+        SUM(CASE WHEN outcome = 'resolved' AND asked = 0 THEN 1 ELSE 0 END) AS unattended,
+        SUM(ran) AS ran, SUM(rolled_back) AS rolled_back, SUM(harmed) AS harmed,
+        AVG(CASE WHEN outcome = 'resolved' THEN took_us END) AS mean_us,
+        AVG(CASE WHEN outcome = 'resolved' AND place IN ((every + 1) / 2, (every + 2) / 2)
+            THEN took_us END) AS median_us
+    FROM (
+        SELECT ended.*,
+            ROW_NUMBER() OVER (PARTITION BY span, outcome ORDER BY took_us) AS place,
+            COUNT(*) OVER (PARTITION BY span, outcome) AS every
+        FROM (
+            SELECT (closed_us - :start_us) / :width_us AS span, outcome,
+                closed_us - opened_us AS took_us,
+                CASE WHEN EXISTS (SELECT 1 FROM approvals WHERE approvals.incident = incidents.id)
+                    THEN 1 ELSE 0 END AS asked,
+                CASE WHEN ran.incident IS NULL THEN 0 ELSE 1 END AS ran,
+                COALESCE(ran.rolled_back, 0) AS rolled_back,
+                COALESCE(ran.harmed, 0) AS harmed
+            FROM incidents LEFT JOIN ({RAN}) AS ran ON ran.incident = incidents.id
+            WHERE status = 'CLOSED' AND environment IN ({{places}})
+                AND closed_us >= :start_us AND closed_us < :end_us
+        ) AS ended
+    ) AS placed
+    GROUP BY span
+"""  # noqa: S608  # of constants; values are bound
+
+# The confidence of a decision, out of its JSON text. PostgreSQL reads no JSON with U+0000, as a
+# log line may: there a pattern finds the first member of that name, which is the decision's own.
+CONFIDENCE = {
+    "sqlite": "json_extract(decisions.decision, '$.confidence.value')",
+    "postgresql": r"""CAST(
+        substring(decisions.decision from '"confidence":\{"value":([0-9.eE+-]+)') AS float8)""",
+}
+
+# What was said of playbooks that ran, and what came of it, newest first.
+SAID = f"""
+    SELECT decisions.playbook, {{confidence}} AS confidence,
+        CASE WHEN incidents.outcome = 'resolved' AND ran.succeeded = 1 THEN 1 ELSE 0 END AS resolved
+    FROM ({RAN}) AS ran
+        JOIN incidents ON incidents.id = ran.incident
+        JOIN decisions ON decisions.incident = ran.incident
+    WHERE incidents.status = 'CLOSED' AND incidents.closed_us >= :since_us
+        AND decisions.playbook IS NOT NULL {{of}}
+    ORDER BY incidents.closed_us DESC, incidents.id DESC
+    LIMIT :limit
+"""  # noqa: S608  # of constants; values are bound
+SAID_OF = "AND decisions.playbook = :playbook"
+
+# How incidents ended by the playbook that was decided on.
+RECORDS = """
+    SELECT decisions.playbook, COUNT(*) AS closed,
+        SUM(CASE WHEN incidents.outcome = 'resolved' THEN 1 ELSE 0 END) AS resolved
+    FROM decisions JOIN incidents ON incidents.id = decisions.incident
+    WHERE decisions.playbook IS NOT NULL AND incidents.status = 'CLOSED'
+        AND incidents.environment IN ({places})
+    GROUP BY decisions.playbook
+"""
+
+# Incidents in which a playbook was the decision, newest id first: ids begin with the time.
+DECIDED = """
+    SELECT incidents.id, incidents.host, incidents.environment, incidents.opened_us,
+        incidents.status, incidents.outcome
+    FROM decisions JOIN incidents ON incidents.id = decisions.incident
+    WHERE decisions.playbook = :playbook AND incidents.environment IN ({places}) {before}
+    ORDER BY decisions.incident DESC LIMIT :limit
+"""
+DECIDED_BEFORE = "AND decisions.incident < :before"
+
+
+class SqlIncidentFigures:
+    """Figures in the relational store; see ports.incident_figures."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def now(self, environments: Sequence[str]) -> Now:
+        """Count what is open."""
+        if not environments:
+            return Now(0, 0)
+        statement, values = _in(NOW, environments)
+        (row,) = self._rows(statement, **values)
+        return Now(int(row.unclosed), int(row.awaiting))
+
+    def tallies(
+        self, environments: Sequence[str], *, start: datetime, width: timedelta, count: int
+    ) -> Sequence[Tally]:
+        """Return a tally for each span; one in which nothing closed is empty."""
+        if width <= timedelta(0) or count < 1:
+            raise errors.Rejected(
+                f"{count} spans of {width}: expected at least one, of some length"
+            )
+        if not environments:
+            return (Tally(),) * count
+        statement, values = _in(TALLIES, environments)
+        rows = self._rows(
+            statement,
+            start_us=codec.micros(start),
+            end_us=codec.micros(start + width * count),
+            width_us=width // timedelta(microseconds=1),
+            released_us=codec.micros(start - LONGEST_LIFE),
+            **values,
+        )
+        found = {int(row.span): _tally(row) for row in rows}
+        return tuple(found.get(span, Tally()) for span in range(count))
+
+    def said(
+        self, environments: Sequence[str], *, since: datetime, playbook: str | None, limit: int
+    ) -> Sequence[Said]:
+        """Return what was said and what came of it, the newest."""
+        if not environments:
+            return ()
+        of = {} if playbook is None else {"playbook": playbook}
+        confidence = CONFIDENCE[self._connections.dialect]
+        statement, values = _in(SAID, environments, confidence=confidence, of=SAID_OF if of else "")
+        rows = self._rows(
+            statement,
+            since_us=codec.micros(since),
+            released_us=codec.micros(since - LONGEST_LIFE),
+            limit=limit,
+            **of,
+            **values,
+        )
+        return tuple(
+            Said(row.playbook, float(row.confidence), bool(row.resolved))
+            for row in rows
+            if row.confidence is not None
+        )
+
+    def records(self, environments: Sequence[str]) -> Mapping[str, Record]:
+        """Return the record of each playbook that was ever decided on."""
+        if not environments:
+            return {}
+        statement, values = _in(RECORDS, environments)
+        rows = self._rows(statement, **values)
+        return {row.playbook: Record(int(row.closed), int(row.resolved)) for row in rows}
+
+    def decided(
+        self, playbook: str, environments: Sequence[str], *, before: str | None, limit: int
+    ) -> Sequence[Decided]:
+        """Return incidents in which this playbook was the decision, newest first."""
+        if not environments:
+            return ()
+        after = {} if before is None else {"before": before}
+        statement, values = _in(DECIDED, environments, before=DECIDED_BEFORE if after else "")
+        rows = self._rows(statement, playbook=playbook, limit=limit, **after, **values)
+        return tuple(
+            Decided(
+                incident=IncidentId(row.id),
+                host=row.host,
+                environment=row.environment,
+                opened_at=codec.instant(row.opened_us),
+                status=codec.member(Status, row.status),
+                outcome=None if row.outcome is None else codec.member(Outcome, row.outcome),
+            )
+            for row in rows
+        )
+
+    def _rows(self, statement: TextClause, **values: Any) -> Sequence[Row[Any]]:
+        with self._connections.read() as transaction:
+            return transaction.rows(statement, **values)
+
+
+def _in(
+    statement: str, environments: Sequence[str], **parts: str
+) -> tuple[TextClause, dict[str, str]]:
+    """Return the statement with a name for each environment, and their values."""
+    values = {f"place_{number}": one for number, one in enumerate(environments)}
+    places = ", ".join(f":{name}" for name in values)
+    return text(statement.format(places=places, **parts)), values
+
+
+def _tally(row: Row[Any]) -> Tally:
+    return Tally(
+        closed=int(row.closed),
+        resolved=int(row.resolved),
+        unattended=int(row.unattended),
+        ran=int(row.ran),
+        rolled_back=int(row.rolled_back),
+        harmed=int(row.harmed),
+        mean_s=_seconds(row.mean_us),
+        median_s=_seconds(row.median_us),
+    )
+
+
+def _seconds(us: Any) -> float | None:
+    return None if us is None else round(float(us) / 1e6, 3)

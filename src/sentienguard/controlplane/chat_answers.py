@@ -1,0 +1,141 @@
+"""A person's answer that came from a chat: looked up, judged like any other, recorded.
+
+Called by controlplane.slack_desk. What the chat service says names a person of that service and
+nothing else. Rules:
+
+1. The link to an account was made here beforehand; without one nothing happens, and it is recorded.
+2. The account's role in the question's environment decides, looked up now.
+3. A yes by whoever has a second factor, or where hosts ask for a signature, is not taken from a
+   chat: the service's secret lies in the control plane, so its word is worth no more than ours. The
+   answer is the page where people show it. A no is never made harder.
+4. The button has to be about the playbook that is asked about now.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sentienguard.controlplane import findings
+from sentienguard.controlplane.centre import Centre
+from sentienguard.flow import answers
+from sentienguard.model import errors
+from sentienguard.model.access import Permission, User
+from sentienguard.model.approval import Approval, ApprovalStatus
+from sentienguard.model.ids import ApprovalId
+from sentienguard.ports.approval_store import AlreadyDecided, NoSuchApproval
+from sentienguard.ports.chat_identities import NotLinked
+from sentienguard.ports.user_store import NoSuchUser
+from sentienguard.trust import root as roots
+
+ANSWERS: Final = {"approve": ApprovalStatus.APPROVED, "deny": ApprovalStatus.DENIED}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody of a chat service."""
+
+    service: str
+    team: str  # the service's id of the workspace
+    person: str  # the service's id
+
+    @property
+    def name(self) -> str:
+        """How the record names somebody without an account."""
+        return f"{self.service}:{self.team[:40]}/{self.person[:40]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What a button said that somebody pressed."""
+
+    verb: str  # one of ANSWERS
+    approval: str  # id of the question
+    digest: str  # of the playbook that the message was about
+
+
+def account(centre: Centre, person: Person) -> User | None:
+    """Return the account that this person is linked to; None: none, or it is gone."""
+    try:
+        return centre.users.get(centre.chat.account(person.service, person.team, person.person))
+    except (NotLinked, NoSuchUser):
+        return None
+
+
+def answer(centre: Centre, person: Person, pressed: Pressed, page: str) -> str:
+    """Take an answer, or not; return what the person is to read."""
+    try:
+        asked = centre.approvals.get(ApprovalId(pressed.approval))
+    except NoSuchApproval:
+        return "This question is not known here."
+    status = ANSWERS[pressed.verb]
+    what = f"{status.value} {asked.playbook} for {asked.incident}"
+    user = account(centre, person)
+    if user is None:  # rule 1
+        _denied(centre, person, None, asked, what)
+        return (
+            f"Your {person.service} user {person.person} of workspace {person.team} is linked to "
+            "no account here. Ask an administrator to link it; then press again."
+        )
+    now = centre.clock.now()
+    known = asked.environment in centre.environments
+    if not known or not user.may(Permission.DECIDE_APPROVAL, asked.environment, now):  # rule 2
+        _denied(centre, person, user, asked, what)
+        return f"{user.name} may not answer questions about {asked.environment}."
+    if asked.digest != pressed.digest:  # rule 4
+        return "The playbook has changed since this message was written; open the incident."
+    if status is ApprovalStatus.APPROVED and needs_page(centre, user):  # rule 3
+        where = page or "the incident's page on the dashboard"
+        return f"Approving this takes more than a click here. Open {where} and approve it there."
+    return _answered(centre, person, user, asked, status)
+
+
+def needs_page(centre: Centre, user: User) -> bool:
+    """Tell whether a yes of this person has to be given on the dashboard (rule 3)."""
+    return (
+        bool(centre.trust.root.roles[roots.RoleName.APPROVER].keyids)
+        or centre.settings.second_factor == "required"
+        or bool(centre.factors.of(user.name))
+    )
+
+
+def _answered(
+    centre: Centre, person: Person, user: User, asked: Approval, status: ApprovalStatus
+) -> str:
+    role = user.role_in(asked.environment, centre.clock.now())
+    about = {"role": role.value if role else "none", "via": person.name}
+    try:
+        decided = answers.answer(centre, asked, status, by=user.name, note="", about=about)
+    except answers.RequesterCannotApprove as cause:
+        what = f"{status.value} {asked.playbook} for {asked.incident}, asked for by themselves"
+        _denied(centre, person, user, asked, what)
+        return f"{cause}."
+    except AlreadyDecided:
+        now = centre.approvals.get(asked.id)
+        by = f" by {now.decided_by}" if now.decided_by else ""
+        return f"This question was answered before: {now.status.value}{by}."
+    except (errors.Unavailable, errors.Broken) as cause:
+        return f"Your answer could not be kept: {cause}. Press again in a moment."
+    if status is ApprovalStatus.APPROVED:
+        findings.after_yes(centre, asked, user.name, person.service)
+    centre.live.changed("approval", asked.id, centre.clock.now())
+    if decided.status is ApprovalStatus.PENDING:
+        return f"Your yes counts; {asked.needed} people have to approve {asked.playbook}."
+    return f"{decided.status.value.capitalize()}: {asked.playbook} for {asked.incident}."
+
+
+def _denied(centre: Centre, person: Person, user: User | None, asked: Approval, what: str) -> None:
+    """Record a denial, as controlplane.api.caller does for the dashboard."""
+    role = user.role_in(asked.environment, centre.clock.now()) if user else None
+    centre.counters.add("access_denied_total", person.service)
+    centre.audit.append(
+        kind="access.denied",
+        env=asked.environment,
+        actor=user.name if user else person.name,
+        incident=asked.incident,
+        data={
+            "role": role.value if role else "none",
+            "action": Permission.DECIDE_APPROVAL.value,
+            "what": what[:200],
+            "result": "denied_insufficient_permissions" if user else "denied_not_linked",
+            "via": person.name,
+        },
+    )

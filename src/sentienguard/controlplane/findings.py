@@ -1,0 +1,80 @@
+"""Findings about approvals and logins: looked for after the fact, recorded, never in the way.
+
+Called by logins and by whatever takes a person's answer. What is odd stands in flow.oversight. A
+yes or a login counts whether or not its findings could be recorded.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from sentienguard.flow import oversight
+from sentienguard.model import errors
+from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sentienguard.controlplane.centre import Centre
+
+log = logging.getLogger(__name__)
+KIND = "access.finding"
+
+
+def after_login(centre: "Centre", user: str, address: str) -> None:
+    """Look at where a login came from."""
+    try:
+        now = centre.clock.now()
+        known = centre.sessions.came_from(user, oversight.network(address), at=now)
+        _record(centre, user, "", oversight.of_login(address, known), address)
+    except (errors.Unavailable, errors.Broken) as cause:
+        log.warning("the network of a login was not looked at: %s", cause)
+
+
+def after_yes(centre: "Centre", asked: Approval, by: str, address: str) -> None:
+    """Look at a yes that a question was just given."""
+    try:
+        before = [
+            _yes(centre, one)
+            for one in centre.approvals.list(ApprovalStatus.APPROVED)
+            if one.id != asked.id and one.environment == asked.environment
+        ]
+        others = tuple(one.by for one in _agreed(centre, asked) if one.by != by)
+        given = oversight.Yes(by, asked.opened_at, centre.clock.now(), others)
+        _record(centre, by, asked.environment, oversight.of_answer(given, before), address, asked)
+    except (errors.Unavailable, errors.Broken) as cause:
+        log.warning("the yes to %s was not looked at: %s", asked.id, cause)
+
+
+def _yes(centre: "Centre", decided: Approval) -> oversight.Yes:
+    by = decided.decided_by or ""
+    others = tuple(one.by for one in _agreed(centre, decided) if one.by != by)
+    return oversight.Yes(by, decided.opened_at, decided.decided_at or decided.opened_at, others)
+
+
+def _agreed(centre: "Centre", asked: Approval) -> "Iterable[Agreement]":
+    return centre.approvals.agreements(asked.id) if asked.needed > 1 else ()
+
+
+def _record(  # noqa: PLR0917 - what a finding names
+    centre: "Centre",
+    user: str,
+    environment: str,
+    found: "Iterable[oversight.Finding]",
+    address: str,
+    asked: Approval | None = None,
+) -> None:
+    for one in found:
+        centre.counters.add("access_findings_total", one.rule)
+        centre.audit.append(
+            kind=KIND,
+            env=environment,
+            actor=user,
+            incident=asked.incident if asked is not None else None,
+            data={
+                "user": user,
+                "finding": one.rule,
+                "detail": one.detail,
+                "approval_id": asked.id if asked is not None else "",
+                "ip_address": address,
+            },
+        )

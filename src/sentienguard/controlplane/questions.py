@@ -1,0 +1,109 @@
+"""Answer questions about incidents for whoever may see them.
+
+Called by controlplane.api.asking and by slack_desk. The words are those of flow.asking; here is
+what they rest on: stores and log, of the environments that the asker may see.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sentienguard.controlplane.centre import Centre
+from sentienguard.flow.asking import answering, kinds, postmortem, sentences
+from sentienguard.flow.asking.answering import Facts, Reply
+from sentienguard.flow.asking.sentences import Entry
+from sentienguard.model.access import Permission, User
+from sentienguard.model.ids import IncidentId
+from sentienguard.model.incident import Incident
+from sentienguard.ports.audit_log import StoredEntry
+from sentienguard.ports.incident_store import IncidentFilter, NoSuchIncident
+
+LOOKED_BACK: Final = 5000  # entries of the log before the incident's first, at most
+OTHERS: Final = 50  # newest incidents among which one is sought that the asker may see
+
+
+def reply(centre: Centre, text: str, user: User, incident: str = "") -> Reply:
+    """Answer a question; `incident` is the one that is meant where the text names none."""
+    asked = kinds.understand(text)
+    name = asked.incident or (IncidentId(incident) if incident else None)
+    found = _seen(centre, name, user) if name else _newest(centre, user)
+    if asked.kind is None:
+        return answering.lost("I do not understand this question.")
+    if found is None:
+        which = f"no incident {name} is known" if name else "there is no incident"
+        return answering.lost(f"As far as you may see, {which}.")
+    return answering.answer(asked, facts(centre, found))
+
+
+def as_text(centre: Centre, text: str, user: User) -> str:
+    """Answer a question in plain text, with the entries in brackets."""
+    found = reply(centre, text, user)
+    lines = [
+        " ".join([one.text, *(f"[{index}]" for index in one.entries)]) for one in found.sentences
+    ]
+    if found.known:
+        lines += ["I can answer:", *(f"- {one}" for one in found.known)]
+    return "\n".join(lines)
+
+
+def draft(centre: Centre, incident: Incident, base: str) -> str:
+    """Return the draft of a post-mortem in Markdown."""
+    return postmortem.draft(facts(centre, incident), base)
+
+
+def facts(centre: Centre, incident: Incident) -> Facts:
+    """Return what an answer about an incident may rest on."""
+    stored = centre.log.by_incident(incident.id)
+    entries = [sentences.read(one.index, one.fields) for one in stored]
+    return Facts(
+        incident=incident,
+        entries=_believed(entries, stored),
+        before=_before(centre, entries, incident),
+        decision=centre.incidents.decision(incident.id),
+    )
+
+
+def _believed(entries: Sequence[Entry], stored: Sequence[StoredEntry]) -> list[Entry]:
+    """Leave out what a host said of an incident whose order never went to it."""
+    sources = {one.index: str(one.fields["src"]) for one in stored}
+    hosts = {
+        f"agent:{one.data['agent']}"
+        for one in entries
+        if one.kind == "order.intent" and "agent" in one.data
+    }
+    return [
+        one
+        for one in entries
+        if not sources[one.index].startswith("agent:") or sources[one.index] in hosts
+    ]
+
+
+def _before(centre: Centre, entries: list[Entry], incident: Incident) -> list[Entry]:
+    if not entries:
+        return []
+    end = entries[0].index
+    since = incident.opened_at - answering.BEFORE
+    around = (
+        sentences.read(one.index, one.fields)
+        for one in centre.log.entries(max(0, end - LOOKED_BACK), end)
+    )
+    return [
+        one for one in around if one.at >= since and one.environment in {incident.environment, ""}
+    ]
+
+
+def _seen(centre: Centre, name: IncidentId, user: User) -> Incident | None:
+    try:
+        found = centre.incidents.get(name)
+    except NoSuchIncident:
+        return None
+    return found if _may(centre, user, found) else None
+
+
+def _newest(centre: Centre, user: User) -> Incident | None:
+    page = centre.incidents.list(IncidentFilter(), cursor=None, limit=OTHERS)
+    return next((one for one in page.incidents if _may(centre, user, one)), None)
+
+
+def _may(centre: Centre, user: User, incident: Incident) -> bool:
+    known = incident.environment in centre.environments
+    return known and user.may(Permission.VIEW, incident.environment, centre.clock.now())

@@ -1,0 +1,348 @@
+"""Look around an incident and say what it comes from, within a time.
+
+Called by `deciding`. Reads through ports and changes nothing; what is near, what becomes of it and
+what the engine says of it is pure (stages.decide.diagnosis.surroundings). Rules:
+
+1. An incident never fails and never waits for want of a diagnosis. When the time for gathering is
+   over, the snapshot has what came until then, and says what is missing. Whatever goes wrong
+   becomes the reason why there is none.
+2. Only the incident's environment is looked at.
+3. What the diagnosis was made from is returned as bytes, so that it can be made again.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sentienguard.flow.centre import Centre, Samples
+from sentienguard.model import errors
+from sentienguard.model.diagnosis import MetricKind
+from sentienguard.model.evidence import Changed, Diagnosis
+from sentienguard.model.incident import Incident
+from sentienguard.model.telemetry import LogLine, Series
+from sentienguard.model.topology import Edge
+from sentienguard.ports.change_store import ChangeReader
+from sentienguard.ports.outside_logs import OutsideLogs
+from sentienguard.ports.topology_store import TopologyStore
+from sentienguard.stages.decide.diagnosis import writing
+from sentienguard.stages.decide.diagnosis.surroundings import (
+    building,
+    finding,
+    kinds,
+    naming,
+    nearby,
+    rates,
+)
+
+if TYPE_CHECKING:
+    from sentienguard.ports.agent_store import Agent
+
+LIMIT_S: Final = 0.25  # of gathering; a decision takes a tenth of that without
+CALLS_SEEN: Final = timedelta(days=2)  # calls that were not seen for longer are not followed
+CHANGES_SEEN: Final = timedelta(hours=24)
+BACK: Final = timedelta(milliseconds=building.LOOKS_BACK_MS)
+MOST_LINES: Final = 2000  # of the environment, on each side of the symptom
+MOST_EVIDENT: Final = 10  # that stand beside the agent's own, and do not push them out
+LINES_BACK: Final = timedelta(minutes=10)
+OTLP: Final = "otlp:"  # before the service, where a line has a file
+MOST_CHANGES: Final = 20
+MOST_STANDING: Final = 50
+MOST_OF_A_HOST: Final = 48  # series
+MOST_NAMES: Final = 200  # metrics of other systems that are looked through
+_LONGEST: Final = 300  # characters of a reason
+_PLACES: Final = ("service.up", "service.healthy", "service.http_ms", "software.up")
+_LABELS: Final = ("service_name", "service", "job")  # that name the service of another's series
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where to look besides the centre's own stores."""
+
+    topology: TopologyStore
+    outside_logs: OutsideLogs
+    changes: ChangeReader
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What came of looking."""
+
+    diagnosis: Diagnosis
+    snapshot: bytes = b""  # that it was made from; empty: none
+    changes: tuple[Changed, ...] = ()  # of the last day, newest first
+
+
+class Diagnosing:
+    """Looks around incidents of one centre."""
+
+    def __init__(
+        self, centre: Centre, samples: Samples, sources: Sources, *, limit_s: float = LIMIT_S
+    ) -> None:
+        """Look with these stores, gathering for at most about `limit_s`."""
+        self._centre = centre
+        self._samples = samples
+        self._sources = sources
+        self._limit_s = limit_s
+
+    def look(self, incident: Incident, now: datetime) -> Looked:
+        """Return what the incident comes from, as far as anybody can tell at `now`."""
+        if incident.anomaly.request is not None:
+            return Looked(Diagnosis(None, None, None, "nothing went wrong: a person asked for it"))
+        try:
+            gathering = _Gathering(self._centre, self._samples, self._sources, incident, now)
+            known = gathering.gather(self._centre.clock.monotonic() + self._limit_s)
+            stored = writing.write(building.build(known))
+            made = finding.of(stored, incident.host, gathering.left_out)
+            return Looked(made, stored, tuple(known.changes))
+        except (errors.Unavailable, errors.Rejected, errors.Broken) as cause:
+            return Looked(Diagnosis(None, None, None, f"not to be had: {cause}"[:_LONGEST]))
+        except Exception as cause:  # noqa: BLE001 - rule 1: what nobody foresaw is a reason too
+            told = f"looking around failed: {type(cause).__name__}: {cause}"
+            return Looked(Diagnosis(None, None, None, told[:_LONGEST]))
+
+    def lines_of(self, incident: Incident, now: datetime) -> tuple[LogLine, ...]:
+        """Return the newest log lines that other systems sent of the incident's host."""
+        try:
+            found = self._sources.outside_logs.between(
+                incident.environment, now - LINES_BACK, now, limit=MOST_LINES
+            )
+        except (errors.Unavailable, errors.Broken):  # rule 1: the agent's own lines are there
+            return ()
+        here = [one for one in found if one.host.casefold() == incident.host.casefold()]
+        return tuple(
+            LogLine(one.at, f"{OTLP}{one.service}", one.text) for one in here[:MOST_EVIDENT]
+        )
+
+
+class _Gathering:
+    """Reads what is near one incident."""
+
+    def __init__(
+        self,
+        centre: Centre,
+        samples: Samples,
+        sources: Sources,
+        incident: Incident,
+        now: datetime,
+    ) -> None:
+        self._centre = centre
+        self._samples = samples
+        self._sources = sources
+        self._incident = incident
+        self._now = now
+        self._begin = incident.anomaly.at - BACK
+        self._agents: Mapping[str, Agent] = {
+            one.host: one
+            for one in centre.agents.list()
+            if one.environment == incident.environment  # rule 2
+        }
+        self._deadline = 0.0
+        self.left_out: list[str] = []
+
+    def gather(self, deadline: float) -> building.Known:
+        """Read until the deadline, what matters most first."""
+        self._deadline = deadline
+        symptom = self._symptom()
+        seen = self._sources.topology.edges(
+            [self._incident.environment], since=self._now - CALLS_SEEN
+        )
+        calls = [one.edge for one in seen]
+        lines, is_whole = self._lines() if self._in_time("log lines") else ((), True)
+        foreign = self._foreign() if self._in_time("series of other systems") else {}
+        directory = naming.Directory(self._runs_on(calls, lines, foreign))
+        near = nearby.find(symptom.host, symptom.service or None, calls, directory)
+        if near.left_out:
+            self.left_out.append(f"{near.left_out} services and hosts farther away")
+        return building.Known(
+            symptom=symptom,
+            until_ms=_ms(self._now),
+            nearby=near,
+            directory=directory,
+            changes=self._changes() if self._in_time("changes") else (),
+            standing=self._standing() if self._in_time("other incidents") else (),
+            series=[*self._of_hosts(near), *self._of_services(near, foreign)],
+            lines=lines,
+            lines_are_whole=is_whole,
+        )
+
+    def _in_time(self, what: str) -> bool:
+        if self._centre.clock.monotonic() <= self._deadline:
+            return True
+        self.left_out.append(f"{what}: the time was over")
+        return False
+
+    def _symptom(self) -> building.Shown:
+        anomaly = self._incident.anomaly
+        series = anomaly.series
+        return building.Shown(
+            id=self._incident.id,
+            host=self._incident.host,
+            service=series.subject if kinds.is_of_service(series.metric) else "",
+            kind=kinds.ours(series.metric) or MetricKind.OTHER,
+            metric=_name(series),
+            at_ms=_ms(anomaly.at),
+            text=anomaly.reason,
+        )
+
+    def _runs_on(
+        self,
+        calls: Iterable[Edge],
+        lines: Iterable[building.Said],
+        foreign: Mapping[Series, str],
+    ) -> Iterator[tuple[str, str]]:
+        """Tell which service runs where, as agents, log lines, series and names say."""
+        for metric in _PLACES:
+            for series in self._centre.metrics.find(metric):
+                if series.subject and not series.labels and series.host in self._agents:
+                    yield series.subject, series.host
+        for line in lines:
+            if line.service and line.host in self._agents:
+                yield line.service, line.host
+        for series, service in foreign.items():
+            if series.host in self._agents:
+                yield service, series.host
+        yield from self._servers(calls)
+
+    def _servers(self, calls: Iterable[Edge]) -> Iterator[tuple[str, str]]:
+        """Tell where databases without spans run that traces name with their server."""
+        short = {name.partition(".")[0].casefold(): name for name in sorted(self._agents)}
+        for edge in calls:
+            server = edge.callee.partition("@")[2].partition(":")[0].casefold()
+            if server:
+                exact = [name for name in self._agents if name.casefold() == server]
+                found = exact[0] if exact else short.get(server.partition(".")[0])
+                if found is not None:
+                    yield edge.callee, found
+
+    def _of_hosts(self, near: nearby.Nearby) -> Iterator[building.Seen]:
+        """Read what agents measured on the hosts nearby."""
+        wanted: list[tuple[Series, MetricKind]] = []
+        own = self._incident.anomaly.series
+        for host in near.hosts:
+            known = [
+                (series, kind)
+                for series in self._centre.metrics.series(host)
+                for kind in [kinds.ours(series.metric)]
+                if kind is not None
+            ]
+            if len(known) > MOST_OF_A_HOST:
+                self.left_out.append(f"{len(known) - MOST_OF_A_HOST} series of {host}")
+            wanted += known[:MOST_OF_A_HOST]
+        if all(series != own for series, _ in wanted):
+            wanted.insert(0, (own, MetricKind.OTHER))
+        found = self._centre.metrics.read([series for series, _ in wanted], self._begin, self._now)
+        services = {one.casefold() for one in near.services}
+        for (series, kind), one in zip(wanted, found, strict=True):
+            is_service = kinds.is_of_service(series.metric) and series.subject
+            here = series.subject if is_service and series.subject.casefold() in services else ""
+            yield building.Seen(
+                host=series.host or self._incident.host,
+                service=here,
+                kind=kind,
+                name=_name(series),
+                times_ms=tuple(one.times_ms.tolist()),
+                values=tuple(one.values.tolist()),
+            )
+
+    def _foreign(self) -> Mapping[Series, str]:
+        """Return series of other systems that name a service of this environment, with its name."""
+        found: dict[Series, str] = {}
+        looked = 0
+        for metric in self._centre.metrics.metrics():
+            if "." in metric or kinds.others(metric) is None or metric.endswith(kinds.BUCKET):
+                continue
+            looked += 1
+            if looked > MOST_NAMES or self._centre.clock.monotonic() > self._deadline:
+                self.left_out.append("series of other systems: there are too many")
+                break
+            for series in self._centre.metrics.find(metric):
+                labels = dict(series.labels)
+                if labels.get("environment") != self._incident.environment:
+                    continue
+                service = next((labels[one] for one in _LABELS if labels.get(one)), "")
+                if service:
+                    found[series] = service.rpartition("/")[2]  # job is namespace/name
+        return found
+
+    def _of_services(
+        self, near: nearby.Nearby, foreign: Mapping[Series, str]
+    ) -> Iterator[building.Seen]:
+        """Read what other systems measured of the services nearby."""
+        services = {one.casefold() for one in near.services}
+        wanted = sorted(one for one in foreign if foreign[one].casefold() in services)
+        if len(wanted) > building.MOST_SERIES:
+            self.left_out.append(f"{len(wanted) - building.MOST_SERIES} series of other systems")
+            wanted = wanted[: building.MOST_SERIES]
+        found = self._centre.metrics.read(wanted, self._begin, self._now)
+        raw = {
+            series: rates.Points(tuple(one.times_ms.tolist()), tuple(one.values.tolist()))
+            for series, one in zip(wanted, found, strict=True)
+        }
+        for series, kind, points in rates.told(raw):
+            yield building.Seen(
+                host=series.host if series.host in self._agents else "",
+                service=foreign[series],
+                kind=kind,
+                name=series.metric,
+                times_ms=points.times_ms,
+                values=points.values,
+            )
+
+    def _lines(self) -> tuple[Sequence[building.Said], bool]:
+        """Read log lines on both sides of the symptom; false where there were more."""
+        place, at = self._incident.environment, self._incident.anomaly.at
+        between = self._sources.outside_logs.between
+        gap = timedelta(minutes=10)
+        after = between(place, at - gap, self._now, limit=MOST_LINES)
+        before = between(place, self._begin, at - gap, limit=MOST_LINES)
+        is_whole = max(len(after), len(before)) < MOST_LINES
+        found = [
+            building.Said(one.host, one.service, _ms(one.at), one.severity, one.text)
+            for one in (*before, *after)
+        ]
+        for agent in self._agents.values():
+            for sample in self._samples.recent_samples(agent.id):
+                found += [
+                    building.Said(sample.host, "", _ms(line.at), "", line.text)
+                    for line in sample.log_lines
+                ]
+        return found, is_whole
+
+    def _changes(self) -> Sequence[Changed]:
+        return self._sources.changes.between(
+            self._incident.environment, self._now - CHANGES_SEEN, self._now, limit=MOST_CHANGES
+        )
+
+    def _standing(self) -> Sequence[building.Standing]:
+        """Return other incidents of the environment that are not over."""
+        found = [
+            one
+            for one in self._centre.incidents.unfinished()
+            if one.environment == self._incident.environment
+            and one.id != self._incident.id
+            and one.anomaly.request is None
+        ]
+        return [
+            building.Standing(
+                id=one.id,
+                host=one.host,
+                service=one.anomaly.series.subject
+                if kinds.is_of_service(one.anomaly.series.metric)
+                else "",
+                metric=_name(one.anomaly.series),
+                at_ms=_ms(one.anomaly.at),
+                severity=one.anomaly.severity.value,
+                text=one.anomaly.reason,
+            )
+            for one in found[-MOST_STANDING:]
+        ]
+
+
+def _name(series: Series) -> str:
+    """Return how people know a series of one host."""
+    return f"{series.metric}[{series.subject}]" if series.subject else series.metric
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

@@ -1,0 +1,141 @@
+"""Second factors as people use them: Chromium's virtual authenticator, and an app's codes."""
+
+import base64
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright import sync_api
+
+from sentienguard.trust import totp
+from tests.browser.test_browser_pages import CHROMIUM, FLAGS, SCREENSHOTS
+from tests.support import centre_process
+from tests.support.centre_process import PASSWORD, Centre
+
+pytestmark = [pytest.mark.stories, pytest.mark.timeout(180)]
+AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
+expect = sync_api.expect
+
+
+@pytest.fixture(scope="module")
+def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
+    data = tmp_path_factory.mktemp("access")
+    with centre_process.running(data, embeddings='"off"') as running:
+        admin = running.login("admin@local")
+        for name, roles in {"key@local": {"*": "administrator"}, "app@local": {"*": "observer"},
+                            "stay@local": {"*": "observer"}}.items():  # fmt: skip
+            body = {"name": name, "password": PASSWORD, "roles": roles}
+            assert admin.post("/api/v1/users", json=body).status_code == 201
+        yield running
+
+
+@pytest.fixture
+def page(centre: Centre) -> Iterator[Any]:
+    """A page at localhost: passkeys are bound to a name, never to 127.0.0.1."""
+    with sync_api.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        made = launched.new_context(base_url=centre.people.replace("127.0.0.1", "localhost"))
+        opened = made.new_page()
+        opened.set_default_timeout(20_000)
+        yield opened
+        launched.close()
+
+
+def authenticator(page: Any) -> None:
+    """Plug in an authenticator that verifies its person."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "usb", "hasUserVerification": True,
+               "isUserVerified": True, "automaticPresenceSimulation": True}  # fmt: skip
+    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
+def sign_in(page: Any, name: str) -> None:
+    page.goto("/login")
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("textbox", name="Password").fill(PASSWORD)
+    page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
+
+
+def look(page: Any, name: str) -> None:
+    """Keep what is shown, and let axe look at it."""
+    page.wait_for_timeout(300)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    serious = [one["id"] for one in found if one["impact"] in {"serious", "critical"}]
+    assert serious == []
+
+
+def test_a_passkey_is_registered_opens_the_account_and_steps_up(centre: Centre, page: Any) -> None:
+    authenticator(page)
+    sign_in(page, "key@local")
+    page.get_by_role("link", name="Account").click()
+    page.get_by_label("A name for it").fill("my key")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Register a passkey").click()
+    expect(page.get_by_label("Recovery codes", exact=True)).to_contain_text("-")
+    expect(page.get_by_role("cell", name="passkey", exact=True)).to_be_visible()
+    look(page, "account")
+    page.get_by_role("button", name="I have kept them").click()
+    page.locator("nav").get_by_role("button", name="Sign out").click()
+    sign_in(page, "key@local")
+    expect(page.get_by_role("heading", name="Show that it is you")).to_be_visible()
+    look(page, "login-second-step")
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    page.get_by_role("link", name="Users and roles").click()
+    expect(page.get_by_role("cell", name="app@local", exact=True)).to_be_visible()
+    look(page, "users")
+    # Minutes later the same login is asked again, in place, and goes on.
+    age_second_factors(centre)
+    page.get_by_label("What it is for").fill("grafana")
+    page.get_by_role("button", name="Make a token for 90 days").click()
+    page.get_by_role("dialog", name="Show that it is you").get_by_role(
+        "button", name="Use a passkey"
+    ).click()
+    expect(page.get_by_label("New token")).to_contain_text("sgr_")
+
+
+def age_second_factors(centre: Centre) -> None:
+    """Let ten minutes pass for what was shown."""
+    with sqlite3.connect(centre.data / "controlplane/sentienguard.db", timeout=20) as database:
+        database.execute("UPDATE logins SET strong_us = strong_us - 600000000")
+    database.close()
+
+
+def test_an_app_is_registered_and_its_code_opens_the_account(page: Any) -> None:
+    sign_in(page, "app@local")
+    page.get_by_role("link", name="Account").click()
+    page.get_by_label("A name for it").fill("telephone")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Register an app with codes").click()
+    secret = page.get_by_label("Secret for the app").inner_text().strip()
+    raw = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    page.get_by_label("Code that the app shows").fill(totp.code(raw, int(time.time()) // 30))
+    page.get_by_role("button", name="Register the app").click()
+    expect(page.get_by_label("Recovery codes", exact=True)).to_contain_text("-")
+    page.locator("nav").get_by_role("button", name="Sign out").click()
+    sign_in(page, "app@local")
+    page.get_by_label("Code of your app").fill("000000")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("alert")).to_contain_text("try again")
+    page.get_by_label("Code of your app").fill(totp.code(raw, int(time.time()) // 30 + 1))
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def test_a_token_that_is_over_is_renewed_without_asking(page: Any) -> None:
+    sign_in(page, "stay@local")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    kept = [one for one in page.context.cookies() if one["name"] != "sentienguard_session"]
+    page.context.clear_cookies()
+    page.context.add_cookies(kept)
+    page.goto("/hosts")
+    expect(page.get_by_role("heading", name="Hosts")).to_be_visible()
+    assert any(one["name"] == "sentienguard_session" for one in page.context.cookies())

@@ -1,0 +1,172 @@
+// How it goes: this span of days beside the one before it, and the parts of this one.
+import { NativeSelect } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { trends } from "../../api/queries";
+import type { Span, Trends as Found } from "../../api/types";
+import { clock, duration, number, percent } from "../../format";
+import { Empty, Loaded } from "../../parts/Loaded";
+import { Card } from "../../parts/Page";
+
+const route = getRouteApi("/inside/");
+const SPANS = [
+  { value: "1", label: "1 day" },
+  { value: "7", label: "7 days" },
+  { value: "30", label: "30 days" },
+  { value: "90", label: "90 days" },
+];
+
+type Measure = {
+  name: string;
+  means: string;
+  of: (span: Span) => number | null;
+  shown: (value: number) => string;
+  better: "more" | "less";
+  part: (span: Span) => string;
+};
+
+const share = (part: number, whole: number) => (whole === 0 ? null : part / whole);
+
+const MEASURES: Measure[] = [
+  {
+    name: "Mean time to resolve",
+    means: "from opened to closed, of what a remedy resolved",
+    of: (span) => span.mean_seconds_to_resolve,
+    shown: duration,
+    better: "less",
+    part: (span) =>
+      span.median_seconds_to_resolve === null
+        ? "nothing resolved"
+        : `median ${duration(span.median_seconds_to_resolve)}`,
+  },
+  {
+    name: "Autonomy",
+    means: "resolved with nobody asked, of all that closed",
+    of: (span) => share(span.unattended, span.closed),
+    shown: percent,
+    better: "more",
+    part: (span) => `${number(span.unattended)} of ${number(span.closed)} closed`,
+  },
+  {
+    name: "Rolled back",
+    means: "failed and wholly undone, of all remedies that ran",
+    of: (span) => share(span.rolled_back, span.ran),
+    shown: percent,
+    better: "less",
+    part: (span) => `${number(span.rolled_back)} of ${number(span.ran)} ran`,
+  },
+  {
+    name: "Harm",
+    means: "something was left behind or nobody knows, of all remedies that ran",
+    of: (span) => share(span.harmed, span.ran),
+    shown: percent,
+    better: "less",
+    part: (span) => `${number(span.harmed)} of ${number(span.ran)} ran`,
+  },
+];
+
+export function Trends() {
+  const { days = "30" } = route.useSearch();
+  const navigate = route.useNavigate();
+  return (
+    <Card
+      title="How it goes"
+      aside={
+        <div className="row">
+          <NativeSelect
+            size="xs"
+            aria-label="Span"
+            value={days}
+            data={SPANS}
+            onChange={(event) => {
+              const value = event.currentTarget.value;
+              void navigate({ to: "/", search: { days: value }, replace: true });
+            }}
+          />
+          <Link to="/calibration">Was confidence right?</Link>
+        </div>
+      }
+    >
+      <Loaded query={useQuery(trends(Number(days) || 30))}>
+        {(found) =>
+          found.now.closed === 0 && found.before.closed === 0 ? (
+            <Empty title="Nothing has closed in this span">
+              These figures begin with the first incident that comes to an end.
+            </Empty>
+          ) : (
+            <div className="measures">
+              {MEASURES.map((one) => (
+                <One key={one.name} measure={one} of={found} />
+              ))}
+            </div>
+          )
+        }
+      </Loaded>
+    </Card>
+  );
+}
+
+function One({ measure, of }: { measure: Measure; of: Found }) {
+  const now = measure.of(of.now);
+  return (
+    <section className="measure" aria-label={measure.name}>
+      <h3 title={measure.means}>{measure.name}</h3>
+      <div className="measure-now">
+        <strong>{now === null ? "–" : measure.shown(now)}</strong>
+        <Change measure={measure} now={now} before={measure.of(of.before)} days={of.days} />
+      </div>
+      <Bars measure={measure} spans={of.spans} />
+      <span className="dim">{measure.part(of.now)}</span>
+    </section>
+  );
+}
+
+function Change({ measure, now, before, days }: {
+  measure: Measure;
+  now: number | null;
+  before: number | null;
+  days: number;
+}) {
+  const span = days === 1 ? "day" : `${days} days`;
+  if (before === null) return <span className="dim">nothing in the {span} before</span>;
+  if (now === null || measure.shown(now) === measure.shown(before)) {
+    return <span className="dim">{measure.shown(before)} in the {span} before</span>;
+  }
+  const better = now < before === (measure.better === "less");
+  return (
+    <span className="change" data-better={better}>
+      {now < before ? "▼" : "▲"} {better ? "better" : "worse"} than {measure.shown(before)}
+      <span className="dim"> in the {span} before</span>
+    </span>
+  );
+}
+
+const WIDE = 240;
+const HIGH = 44;
+
+function Bars({ measure, spans }: { measure: Measure; spans: Span[] }) {
+  const values = spans.map(measure.of);
+  const most = Math.max(...values.map((value) => value ?? 0), Number.EPSILON);
+  const each = WIDE / spans.length;
+  const known = values.filter((value): value is number => value !== null);
+  const label =
+    known.length === 0
+      ? `${measure.name} over time: nothing to show`
+      : `${measure.name} over time: ${known.length} of ${spans.length} parts, from ` +
+        `${measure.shown(Math.min(...known))} to ${measure.shown(Math.max(...known))}`;
+  return (
+    <svg className="bars" viewBox={`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" role="img" aria-label={label}>
+      <line className="plot-grid" x1={0} x2={WIDE} y1={HIGH - 0.5} y2={HIGH - 0.5} />
+      {spans.map((span, at) => {
+        const value = values[at];
+        if (value == null) return null;
+        const height = Math.max((value / most) * (HIGH - 4), 1.5);
+        return (
+          <rect key={span.starts_at} x={at * each + each * 0.12} width={each * 0.76} y={HIGH - height} height={height}>
+            <title>{`${clock(span.starts_at)}: ${measure.shown(value)}, ${measure.part(span)}`}</title>
+          </rect>
+        );
+      })}
+    </svg>
+  );
+}
