@@ -10,6 +10,7 @@ from sentienguard.stages.audit.evidence.control import Control, Framework
 from sentienguard.stages.audit.evidence.topics import Topic
 
 _ACCESS: Final = frozenset({
+    Topic.OVERSIGHT,
     Topic.LOGIN, Topic.DENIAL, Topic.ATTEMPT, Topic.ACCOUNT, Topic.ROLE, Topic.HOST, Topic.APPROVAL,
 })  # fmt: skip
 

@@ -37,6 +37,7 @@ FRAMEWORK: Final = Framework(
             "run-all`.",
             topics=frozenset({
                 Topic.DETECTION, Topic.DECISION, Topic.CLOSURE, Topic.ALARM, Topic.DRILL,
+                Topic.OVERSIGHT,
             }),
             tags=("iso_a.8.16",),
             formerly="A.12.4.1; new as a control of its own",

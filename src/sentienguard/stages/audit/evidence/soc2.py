@@ -26,6 +26,7 @@ FRAMEWORK: Final = Framework(
             "request "
             "leaves an access.denied entry.",
             topics=frozenset({
+                Topic.OVERSIGHT,
                 Topic.LOGIN, Topic.DENIAL, Topic.ATTEMPT, Topic.ACCOUNT, Topic.ROLE, Topic.HOST,
                 Topic.APPROVAL, Topic.EXPORT,
             }),
@@ -82,7 +83,7 @@ FRAMEWORK: Final = Framework(
             shows="Every detected incident with the reading and its baseline, and alarms of hosts.",
             missing="No incident was opened. Show that detection works: `sentienguard drill "
             "run-all`.",
-            topics=frozenset({Topic.DETECTION, Topic.ALARM, Topic.DRILL}),
+            topics=frozenset({Topic.DETECTION, Topic.ALARM, Topic.DRILL, Topic.OVERSIGHT}),
             tags=("soc2_cc7.2",),
         ),
         Control(

@@ -17,6 +17,7 @@ class Topic(StrEnum):
     HOST = "hosts that joined"
     ALARM = "alarms of hosts"
     LOGIN = "logins"
+    OVERSIGHT = "findings about people's access"
     DENIAL = "refused access"
     ATTEMPT = "attempts to run what is not approved"
     ACCOUNT = "accounts and tokens"
@@ -47,7 +48,7 @@ OF_KIND: Final[Mapping[str, Topic]] = {
     "playbook.tried": Topic.ATTEMPT,
     "user.stepped_up": Topic.LOGIN,
     "session.ended": Topic.LOGIN,
-    "access.finding": Topic.LOGIN,
+    "access.finding": Topic.OVERSIGHT,
     "user.factor_added": Topic.LOGIN,
     "user.factor_removed": Topic.LOGIN,
     "user.added": Topic.ACCOUNT,
