@@ -32,7 +32,7 @@ class _Waiting(Generic[T]):
 
     def __init__(self, item: T) -> None:
         self.item = item
-        self.problem: Exception | None = None
+        self.problem: BaseException | None = None
         self.leads = False  # it is this thread's turn to commit
         self.turn = threading.Lock()  # held until there is something to hear
         self.turn.acquire()
@@ -89,6 +89,6 @@ class JointCommit(Generic[T]):
                 return
             for one in batch:  # rule 4
                 self._commit([one])
-        except Exception as failure:  # noqa: BLE001  each thread raises it (rule 1)
+        except BaseException as failure:  # noqa: BLE001  whatever it is, nobody may be told "durable"
             for one in batch:
                 one.problem = failure

@@ -91,3 +91,14 @@ def test_it_goes_on_after_a_failure():
         together.write(1)
     together.write(2)
     assert store.kept == [2]
+
+
+def test_whatever_stops_a_commit_nobody_is_told_that_it_was_kept():
+    class Stopped(BaseException):
+        pass
+
+    def put(_items):
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        JointCommit(put, most=4).write(1)
