@@ -264,3 +264,24 @@ def test_work_that_was_left_is_looked_for_again_and_again():
     looks(watched, 11.0, lambda now: peer(int(now * 2)))
     assert len(watched.taken) == 3
     assert watched.resumed == 1
+
+
+def test_who_joined_and_is_not_ready_yet_beats_already(replica, monkeypatch):
+    monkeypatch.setattr(membership, "BEAT_S", 0.01)
+    slow, other = replica("slow"), replica("other")
+    first = the_one(other.place.beat(), "slow").beats
+    starting = membership.Starting(slow.place)
+    try:
+        again = threading.Event()
+        for _ in range(1000):
+            if the_one(other.place.beat(), "slow").beats > first:
+                again.set()
+                break
+            again.wait(0.01)
+        assert again.is_set()
+    finally:
+        starting.stop()
+    assert other.place.fence(the_one(other.place.beat(), "slow"))
+    fenced = membership.Starting(slow.place)  # it hears of that and ends by itself
+    fenced._thread.join(10)
+    assert not fenced._thread.is_alive()

@@ -69,7 +69,7 @@ from sentienguard.controlplane.loops import (
     telling,
 )
 from sentienguard.controlplane.meanings import Meanings
-from sentienguard.controlplane.membership import Duties, Membership
+from sentienguard.controlplane.membership import Duties, Membership, Starting
 from sentienguard.controlplane.settings import Settings
 from sentienguard.flow import answers
 from sentienguard.flow.deciding import Deciding
@@ -231,9 +231,11 @@ def _company(
     replicas, signals = stores.replicas(run), stores.signals(run)
     replicas.join(name, log=settings.audit_log)
     log.info("replica %s", run)
+    beats = Starting(replicas)
     try:
-        yield Company(replicas, signals)
+        yield Company(replicas, signals, beats.stop)
     finally:
+        beats.stop()
         signals.stop()
         with contextlib.suppress(errors.Unavailable, errors.Broken):
             replicas.leave()
@@ -363,6 +365,7 @@ def _membership(centre: Centre, engine: Engine) -> Iterator[None]:
         centre.company.replicas, centre.clock, duties, silence_s=centre.settings.takeover_s
     )
     membership.start()
+    centre.company.ready()
     try:
         yield
     finally:

@@ -73,6 +73,7 @@ class Company:
 
     replicas: Replicas  # joined
     signals: Signals
+    ready: Callable[[], None]  # says that membership beats from here on
 
 
 @dataclass(frozen=True, slots=True)

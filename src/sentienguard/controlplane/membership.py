@@ -11,6 +11,8 @@ Called by controlplane.app where the database is one that several processes can 
    fenced it may die at once. Workflows are looked for again and again, because a frozen one may
    begin one in its last moment.
 5. Who finds itself fenced ends its process. Everything durable is in the database.
+6. A process beats from the moment it joins (`Starting`), however long it takes to be ready: until
+   then it looks at nobody, and whatever it writes is refused if it was fenced all the same.
 """
 
 import logging
@@ -44,6 +46,31 @@ class _Seen:
 
     beats: int
     since: float  # monotonic seconds
+
+
+class Starting:
+    """Beats until `Membership` does (rule 6)."""
+
+    def __init__(self, replicas: Replicas) -> None:
+        """Begin to beat for a replica that has joined."""
+        self._replicas = replicas
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="starting", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more; calling it again does nothing."""
+        self._stopping.set()
+        self._thread.join(LATE_S * 10)
+
+    def _live(self) -> None:
+        while not self._stopping.wait(BEAT_S):
+            try:
+                self._replicas.beat()
+            except TakenOver:
+                return  # the next thing that is written is refused, and says so
+            except (errors.Unavailable, errors.Broken) as problem:
+                log.warning("membership: %s", problem)
 
 
 class Membership:
