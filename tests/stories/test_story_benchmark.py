@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -36,9 +38,15 @@ expect: {outcome: left_alone}
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    data = tmp_path_factory.mktemp("bench")
-    wanted = campaign.Campaign(shelf.chosen(FEW), data, kind="sandbox", trials=0)
+def short():
+    """A directory whose name is short: a Unix socket's path has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="sg-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def ran(short):
+    wanted = campaign.Campaign(shelf.chosen(FEW), short / "few", kind="sandbox", trials=0)
     return wanted, wanted.run(lambda *_: None)
 
 
@@ -92,16 +100,16 @@ def harmful():
     return {**playbooks, key: wrong}, record
 
 
-def test_a_remedy_that_heals_and_harms_is_noticed(harmful, tmp_path, monkeypatch):
+def test_a_remedy_that_heals_and_harms_is_noticed(harmful, short, monkeypatch):
     playbooks, record = harmful
     monkeypatch.setattr(bundled, "playbooks", lambda: playbooks)
-    site = sites.raise_up(tmp_path / "site", [record])
+    site = sites.raise_up(short / "site", [record])
     wanted = shelf.find("rotated-logs-fill-volume")
     try:
         with client.connect(site.places.data, here=True) as asked:
             found = case.run(wanted, site, asked, kind="sandbox")
     finally:
-        sites.take_down(tmp_path / "site")
+        sites.take_down(short / "site")
     assert found.ended == "resolved", json.dumps(found.document(), indent=1)
     assert not found.passed
     assert found.harmed == ("the database",)
@@ -109,11 +117,11 @@ def test_a_remedy_that_heals_and_harms_is_noticed(harmful, tmp_path, monkeypatch
     assert report.totals([found.document()])["harmful"] == 1
 
 
-def test_a_bed_that_was_ill_before_it_was_broken_teaches_nothing(tmp_path):
-    drill = tmp_path / "ill-before"
+def test_a_bed_that_was_ill_before_it_was_broken_teaches_nothing(short):
+    drill = short / "ill-before"
     drill.mkdir()
     (drill / "drill.yaml").write_text(ILL_BEFORE)
-    ill = campaign.Campaign(shelf.chosen([str(drill)]), tmp_path, kind="sandbox", trials=0)
+    ill = campaign.Campaign(shelf.chosen([str(drill)]), short / "ill", kind="sandbox", trials=0)
     [found] = ill.run(lambda *_: None)["cases"]
     assert not found["passed"]
     assert "was wrong before the fault" in found["trouble"]

@@ -76,10 +76,10 @@ def test_only_readings_after_the_anomaly_are_compared():
 @pytest.mark.parametrize(
     ("known", "holds"),
     [
-        (past(30), 0.9),  # the last cure held half an hour
+        (past(30), 60 / 61),  # the last cure held half an hour
         (past(61), None),
-        (past(30, 60), 9 / 11),
-        (past(30, 900), 10 / 11),
+        (past(30, 60), 60 / 62),
+        (past(30, 900), 61 / 62),
         (past(30, playbook="another"), None),
         (past(30, outcome="escalated"), None),
         (past(30, 85, outcome="self_recovered"), None),
@@ -89,6 +89,19 @@ def test_a_cure_after_which_the_symptom_was_back_did_not_hold(known, holds):
     found = sure(known)
     assert item(found, "holds") == (None if holds is None else pytest.approx(holds, abs=1e-6))
     assert found.value == pytest.approx(PLAIN.value * (holds or 1), abs=1e-5)
+
+
+def test_a_fault_that_is_back_once_or_twice_is_acted_on_as_the_first_time():
+    trusted = TrackRecord(verified=40)
+    for known in (past(30), past(20, 40)):
+        assert sure(known, trusted).value >= 0.9  # below it a person is asked
+
+
+def test_a_drill_puts_its_fault_back_on_purpose():
+    again = past(*range(5, 60, 5))
+    settings = DecideSettings()
+    drill = confidence.estimate(RANKED, cases.TRUSTED, settings.drill_environment, settings, again)
+    assert item(drill, "holds") is None
 
 
 def test_what_something_else_explains_is_said_and_counts_for_nothing():

@@ -16,7 +16,9 @@ count as well. So an unknown playbook ends near 0.84: a person is asked. Three c
 unattended running, 0.90, is out of reach whatever else holds.
 
 *It holds*: of the times that it resolved this symptom here in 30 days, how often the symptom was
-back within the hour. Nothing known is 1; each return counts as one against nine that held.
+back within the hour. Nothing known is 1; each return counts as one against sixty that held: a
+repetition is acted on like the first time, and what comes back again and again ends with a person.
+In the drill environment faults are put back on purpose, so nothing is taken off there.
 
 Disagreement and returns only ever lower the value. No text that anybody can write has a part in
 them. The figures are a documented starting point; a later measurement (`reliability`) replaces them
@@ -41,7 +43,7 @@ _AMBIGUITY = 0.7  # taken from the logit where several playbooks match alike: 0.
 _ELSEWHERE = 1.5  # taken from the logit where the diagnosis is sure of a cause elsewhere
 _RECEDED = 1.5  # taken from the logit where the reading is back at its baseline
 _LEAST_RECEDED = 0.25  # of the way back; less is noise
-_HELD = 9.0  # runs that held, as which nothing known counts
+_HELD = 60.0  # runs that held, as which nothing known counts
 _RETURNS = timedelta(hours=1)  # a symptom that is back by then was not cured
 _CAP = 0.89  # of a match by likeness that is not sure: under the line of unattended running
 _TAIL = 0.05  # on each side of the 90 % interval
@@ -79,7 +81,8 @@ def estimate(
     successes = standing.PRIOR_MEAN * standing.PRIOR_RUNS + good
     failures = (1 - standing.PRIOR_MEAN) * standing.PRIOR_RUNS + bad
     works = successes / (successes + failures)
-    held, returned = (0, 0) if known is None else holding(known, best.playbook)
+    on_purpose = environment == settings.drill_environment
+    held, returned = (0, 0) if known is None or on_purpose else holding(known, best.playbook)
     holds = (held + _HELD) / (held + returned + _HELD)
     capped = next((one for one in best.items if one.name == matching.AUTONOMY_CAP), None)
     most = _CAP if capped else 1.0

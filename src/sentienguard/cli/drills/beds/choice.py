@@ -1,5 +1,6 @@
 """Which bed a drill gets, and making it."""
 
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,6 +9,9 @@ from pathlib import Path
 
 from sentienguard.cli.drills import definition, shelf
 from sentienguard.cli.drills.beds import bed, leftovers, node_bed, node_image, sandbox_bed
+
+_DEEPEST = "agent/run/executor.sock"  # the longest path of a socket below a bed
+_LONGEST = 107  # bytes of the path of a Unix socket
 
 
 def possible(drill: definition.Definition) -> tuple[str, ...]:
@@ -39,6 +43,11 @@ def made(
     """Make a bed of this kind, and take it down again."""
     beds.mkdir(parents=True, exist_ok=True, mode=0o700)
     place = beds / secrets.token_hex(4)
+    if len(os.fsencode(place.resolve() / _DEEPEST)) > _LONGEST:
+        raise bed.CannotMake(
+            f"{beds}: this path is too long for the agent's Unix socket; give a shorter data "
+            "directory with --data"
+        )
     place.mkdir(mode=0o700)
     try:
         found = _make(drill, kind, place, agents_port, tell)
