@@ -386,3 +386,8 @@ def test_a_proof_is_no_longer_than_the_biggest_tree_needs(hashes, grown, monkeyp
 def test_an_unknown_witness_key_is_simply_not_counted():
     cosigned = checkpoint.cosign(NOTE, "agent:1", AGENT, 100)
     assert checkpoint.cosignatures(cosigned, {"agent:1": VerifyKey(bytes(32))}.get) == ()
+
+
+def test_the_time_of_a_cosignature_ends_with_the_year_9999():
+    assert checkpoint.moment(0).isoformat() == "1970-01-01T00:00:00+00:00"
+    assert checkpoint.moment(2**64 - 1).year == 9999

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from sentienguard.model.decision import Route
+from sentienguard.model.evidence import Blame
 from sentienguard.stages.decide import policy, routing
 from sentienguard.stages.decide.facts import TrackRecord
 from tests.support import policy_facts, second_policy
@@ -84,3 +85,17 @@ def test_a_second_policy_decides_the_same():
         verdicts = policy.judge(found)
         assert {one.rule: int(one.route) for one in verdicts} == second_policy.heights(found)
         assert routing.route(verdicts) == second_policy.route(found)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "here", "expected"),
+    [
+        (0.49, False, Route.RUN),
+        (0.5, False, Route.ASK),
+        (1.0, False, Route.ASK),
+        (1.0, True, Route.RUN),
+    ],
+)
+def test_a_cause_elsewhere_asks_from_its_line_on(confidence, here, expected):
+    blame = Blame("host:db-1", ("db-1",), confidence, is_here=here)
+    assert verdict("diagnosis", facts(blame=blame)) is expected

@@ -11,7 +11,7 @@ from sentienguard.ports import execution_journal, files
 from sentienguard.stages.execute import engine, memory, preconditions, resume, steps, undo
 from sentienguard.stages.execute import ledger as ledgers
 from tests.support import pretend_host
-from tests.support.remedy_runs import COMMANDS, HEAD, Run, crashed_at
+from tests.support.remedy_runs import COMMANDS, HEAD, STOP_CHANGE_START, Run, crashed_at
 
 LOGS = (
     HEAD
@@ -353,3 +353,41 @@ def test_a_record_of_a_newer_version_changes_nothing_of_the_order_that_runs():
     running = memory.Running({"order": {}})
     running.apply({"t": "of tomorrow"})
     assert running == memory.Running({"order": {}})
+
+
+@pytest.mark.parametrize("lines", [STOP_CHANGE_START, COMMANDS])
+def test_a_dry_run_says_what_each_step_would_run(pretend, lines):
+    report = Run(lines, pretend, dry_run=True).go()
+    shown = [one for one in report.records if one.phase is Phase.STEP]
+    assert {one.status for one in shown} == {StepStatus.WOULD_RUN}
+    assert pretend.did == []
+
+
+def test_a_rehearsal_that_fails_is_told_and_nothing_is_done(pretend, monkeypatch):
+    def refuse(*_):
+        raise files.NotAllowed("no such place")
+
+    kind = types.SimpleNamespace(
+        **{
+            name: getattr(steps.KINDS["ssh_command"], name)
+            for name in ("plan", "prepare", "run", "restore")
+        }
+    )
+    kind.rehearse = refuse
+    monkeypatch.setattr(steps, "KINDS", {**steps.KINDS, "ssh_command": kind})
+    report = Run(COMMANDS, pretend, dry_run=True).go()
+    [first, *_] = [one for one in report.records if one.phase is Phase.STEP]
+    assert first.status is StepStatus.FAILED
+    assert "and: no such place" in first.detail
+    assert pretend.did == []
+
+
+def test_what_cannot_say_what_it_would_remove_is_left_to_say_so_itself(pretend, monkeypatch):
+    def unknown(*_):
+        raise files.NotAllowed("no such place")
+
+    removing = types.SimpleNamespace(would_remove=unknown)
+    monkeypatch.setattr(steps, "REMOVING", {"ssh_command": removing})
+    report = Run(COMMANDS, pretend).go()
+    assert "would free 0 bytes" not in report.reason
+    assert pretend.did

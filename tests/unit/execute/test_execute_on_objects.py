@@ -7,7 +7,7 @@ import pytest
 from sentienguard.model import order, playbook
 from sentienguard.playbook import conditions as language
 from sentienguard.playbook import objects
-from sentienguard.ports import remote_objects
+from sentienguard.ports import databases, facts, remote_objects
 from sentienguard.stages.execute import conditions, parameters, steps, work
 from tests.support import pretend_host
 
@@ -171,3 +171,15 @@ def test_every_act_has_a_kind_of_step_and_every_kind_an_act():
 )
 def test_a_raise_is_by_one_at_least_and_never_beyond_its_bound(old, percent, most, new):
     assert objects.raised(old, percent, most) == new
+
+
+def test_a_fact_of_an_object_needs_an_object_to_be_measured_of(host):
+    for name in ("node_status", "database_connections"):
+        with pytest.raises(facts.UnknownFact, match="parameter of type"):
+            conditions.fact(name, parameters.Bound({}), {}, host)
+
+
+def test_a_host_without_databases_measures_nothing_of_them(host):
+    with_service = parameters.Bound({"service": "db"}, {}, {"service": "db"})
+    with pytest.raises(databases.NoDatabase, match=r"agent\.json"):
+        conditions.fact("database_connections", with_service, {}, host)
