@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -81,6 +81,8 @@ def test_only_auditors_and_administrators_of_all_environments_may(centre: Centre
     for where, allowed in (("*", role in MAY), ("production", False)):
         name = f"{role}-{'all' if where == '*' else where}@local"
         body = {"name": name, "password": PASSWORD, "roles": {where: role}}
+        if role == Role.AUDITOR:
+            body["ends"] = {where: (datetime.now(UTC) + timedelta(days=7)).isoformat()}
         admin.post("/api/v1/users", json=body).raise_for_status()
         client = centre.login(name)
         expected = (202, 200, 200, 200, 200) if allowed else (403,) * 5

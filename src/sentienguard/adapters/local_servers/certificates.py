@@ -1,6 +1,5 @@
 """The certificate of a service: the file, what the service serves, and the declared renewal."""
 
-import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Final
 
 from sentienguard.adapters.local_servers import wire
 from sentienguard.ports import command_runner, interrupt, servers
-from sentienguard.trust import certificates
 
 READINGS: Final = ("certificate_spent", "certificate_stale")
 _MOST_BYTES = 1 << 20
@@ -43,7 +41,7 @@ class Certificate:
     def reading(self, name: str) -> float:
         """Measure one of `READINGS`."""
         if name == "certificate_spent":
-            begins, ends = certificates.life_of(self._first())
+            begins, ends = _life_of(self._first())
             return 100 * (datetime.now(UTC) - begins) / (ends - begins)
         return float(self._served() != self._first())
 
@@ -51,14 +49,29 @@ class Certificate:
         """Return the first certificate of the file, DER."""
         try:
             with Path(self.file).open("rb") as file:
-                return certificates.first_of(file.read(_MOST_BYTES))
+                return _first_of(file.read(_MOST_BYTES))
         except (OSError, ValueError) as error:
             raise servers.ServerFailed(f"{self.file}: {error}") from error
 
     def _served(self) -> bytes:
+        import ssl  # noqa: PLC0415 - 4 MB, and few hosts declare a certificate
+
         host, port = wire.loopback(self.address)
         try:
             text = ssl.get_server_certificate((host, port), timeout=wire.LIMIT_S)
         except (OSError, ValueError) as error:
             raise servers.ServerFailed(f"{self.address} serves no certificate: {error}") from error
-        return certificates.first_of(text.encode())
+        return _first_of(text.encode())
+
+
+def _first_of(pem: bytes) -> bytes:
+    """Return the first certificate, DER. Loaded here: 3 MB, and few hosts declare one."""
+    from sentienguard.trust import certificates  # noqa: PLC0415 - see above
+
+    return certificates.first_of(pem)
+
+
+def _life_of(certificate: bytes) -> tuple[datetime, datetime]:
+    from sentienguard.trust import certificates  # noqa: PLC0415 - as above
+
+    return certificates.life_of(certificate)

@@ -1,7 +1,6 @@
 """RabbitMQ, over the HTTP API of its plugin `rabbitmq_management`."""
 
 import base64
-import http.client
 import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -80,6 +79,8 @@ class Rabbitmq:
             raise servers.ServerFailed(f"rabbitmq at {self.address} speaks no JSON") from error
 
     def _ask(self, method: str, path: str, limit: float) -> tuple[int, bytes]:
+        import http.client  # noqa: PLC0415 - 4 MB with ssl, and few hosts declare a broker
+
         host, port = wire.loopback(self.address)
         word = f"{self.user}:{wire.password(self.password_file)}".encode()
         headers = {"Authorization": "Basic " + base64.b64encode(word).decode()}
