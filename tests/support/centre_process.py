@@ -6,11 +6,14 @@ with centre_process.running(tmp_path) as centre:
     host.push(values={("system.cpu_percent", ""): 3.0})
 """
 
+import atexit
 import base64
 import contextlib
+import functools
 import hashlib
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -215,17 +218,61 @@ def prepared(
     data: Path, **settings: str
 ) -> Iterator[Callable[[], contextlib.AbstractContextManager[Centre]]]:
     """Prepare a control plane and yield what starts it, so that files can be changed before."""
+    shutil.copytree(_made_once(), data, dirs_exist_ok=True)
+    lines = "".join(f"{name}: {value}\n" for name, value in settings.items())
+    (data / "controlplane/sentienguard.yaml").write_text(lines)
+    if "database_url" in settings:
+        _add_administrator(data)  # the one who was copied is in a file
+    if "embeddings" not in settings:
+        give_vectors(data / "controlplane")
+    yield lambda: started(data)
+
+
+@functools.cache
+def _made_once() -> Path:
+    """Make a control plane that never ran, with its administrator; every other is a copy of it.
+
+    Keys, signatures and the first database cost seconds, and no test asks that they be its own.
+    """
+    directory = tempfile.TemporaryDirectory(prefix="sentienguard-centre-")
+    atexit.register(directory.cleanup)
+    data = Path(directory.name)
     bundled = {path.parent.name: path.read_bytes() for path in PLAYBOOKS.glob("*/playbook.yaml")}
     now = datetime.now(UTC)
     evaluation.prepare(data / "controlplane", data / "offline-keys", bundled, now=now)
-    lines = "".join(f"{name}: {value}\n" for name, value in settings.items())
-    (data / "controlplane/sentienguard.yaml").write_text(lines)
+    _add_administrator(data)
+    return data
+
+
+def give_vectors(centre: Path) -> None:
+    """Give a control plane the vectors of the bundled playbooks, as if an earlier start made them.
+
+    They depend on the playbooks and the model alone; to make them takes seconds of processor.
+    """
+    shutil.copytree(_vectors(), centre / "embeddings", dirs_exist_ok=True)
+
+
+@functools.cache
+def _vectors() -> Path:
+    directory = tempfile.TemporaryDirectory(prefix="sentienguard-vectors-")
+    atexit.register(directory.cleanup)
+    data = Path(directory.name)
+    shutil.copytree(_made_once(), data, dirs_exist_ok=True)
+    made = data / "controlplane/embeddings"
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    with started(data):
+        while not any(made.glob("*.json")):
+            assert time.monotonic() < deadline, "the library's vectors were never made"
+            time.sleep(0.05)
+    return made
+
+
+def _add_administrator(data: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "sentienguard.controlplane", "--data", str(data),
          "--add-administrator", "admin@local"],
         input=PASSWORD.encode() + b"\n", check=True, capture_output=True, timeout=60,
     )  # fmt: skip
-    yield lambda: started(data)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from sentienguard.cli import client, frame
 from sentienguard.cli.drills import drill, follow, library, scoring, screen
 from sentienguard.cli.installation import centre, host_agent, ports, processes, sandbox, up
 from sentienguard.cli.installation.places import Places
+from tests.support import centre_process
 
 NAMES = ("control plane", "collector", "executor")
 WITHIN_S = 30.0
@@ -126,6 +127,7 @@ def running(
     if settings:
         places.centre.mkdir(parents=True)
         ports.write_settings(places.centre, dict(settings))
+    centre_process.give_vectors(places.centre)
     try:
         wish = up.Wish(places, interval_s=interval_s, drills=True)
         yield Installation(up.bring_up(wish, lambda _: None))
