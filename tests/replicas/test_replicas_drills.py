@@ -85,13 +85,17 @@ def test_a_replica_that_dies_in_mid_incident_leaves_the_rest_to_the_other(instal
 
 
 def know_both(installed, second):
-    """Write both servers into the agent's file and have its collector read it."""
+    """Write both servers into the agent's file and start both of its processes with it.
+
+    An executor that started with another file runs no order: to it that is a drift.
+    """
     file = installed.places.agent / "agent.json"
     record = json.loads(file.read_text())
     record["server"] = f"{record['server']} {second.agents}"
     file.write_text(json.dumps(record))
-    before = installed.kill("collector")
-    installed.restart("collector", before=before)
+    for name in ("executor", "collector"):
+        before = installed.kill(name)
+        installed.restart(name, before=before)
 
 
 def installed_password(installed):

@@ -38,6 +38,7 @@ ROLES = """
     CREATE TABLE public.stock (id int PRIMARY KEY, n int) WITH (autovacuum_enabled = off);
     ALTER TABLE public.stock OWNER TO app;
     INSERT INTO public.stock SELECT i, 0 FROM generate_series(1, 20000) i;
+    CREATE TABLE public.work (n int);
     GRANT SELECT, UPDATE ON public.stock TO other;
 """
 
@@ -234,7 +235,6 @@ def archive(server, admin, repairs):
 
     command("cp %p /nowhere/%f")
     admin.execute("SELECT pg_reload_conf()")
-    admin.execute("CREATE TABLE IF NOT EXISTS public.work (n int)")
     admin.execute("INSERT INTO public.work SELECT 1")
     admin.execute("SELECT pg_switch_wal()")
     failing = (
