@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from sentienguard.adapters.minilm import embedder as minilm
 from sentienguard.adapters.minilm import network, weights
@@ -134,3 +135,18 @@ def test_meanings_are_compared():
     assert full @ full == pytest.approx(1, abs=1e-5)
     assert full @ space > 0.5 > full @ cat
     assert (full @ space, full @ cat) == pytest.approx((0.6053, 0.0), abs=0.2)
+
+
+@installed
+def test_a_text_is_embedded_on_one_thread_whatever_the_machine_has(monkeypatch):
+    used = []
+
+    def looking(*_):
+        found = threadpoolctl.threadpool_info()
+        used.extend(one["num_threads"] for one in found if one["user_api"] == "blas")
+        return np.zeros(network.WIDTH)
+
+    monkeypatch.setattr(network, "embed", looking)
+    with threadpoolctl.threadpool_limits(limits=2, user_api="blas"):
+        minilm.installed().embed(["the pool is full"])
+    assert set(used) == {1}
