@@ -13,6 +13,7 @@ Library and vectors are the same for many decisions and kept once. A field that 
 has a default, so that what an earlier one wrote can still be read.
 """
 
+import functools
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ LIBRARY_TYPE: Final = "application/vnd.sentienguard.library+json"
 VECTORS_TYPE: Final = "application/vnd.sentienguard.vectors"
 SNAPSHOT_TYPE: Final = "application/vnd.sentienguard.snapshot+json"
 _STEPS: Final = 10_000  # matching compares vectors in these parts of 1, so finer ones are not kept
+_PLAYBOOKS_KEPT: Final = 256  # read: a backtest meets the same ones in each of its decisions
 
 
 class BasisDamaged(errors.Broken):
@@ -77,13 +79,18 @@ def read_library(stored: bytes) -> tuple[Playbook, ...]:
     """Read what `write_library` wrote, and check each against its digest. Raises BasisDamaged."""
     try:
         texts = msgspec.json.decode(stored)["playbooks"]
-        found = {name: parse.load(text.encode(), origin=name) for name, text in texts.items()}
+        found = {name: _playbook(name, text) for name, text in texts.items()}
     except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, errors.Rejected) as cause:
         raise BasisDamaged(f"the library of a decision cannot be read: {cause}") from cause
     for name, playbook in found.items():
         if playbook.digest != name:
             raise BasisDamaged(f"playbook {name} of a decision has the digest {playbook.digest}")
     return tuple(found.values())
+
+
+@functools.lru_cache(maxsize=_PLAYBOOKS_KEPT)
+def _playbook(origin: str, text: str) -> Playbook:
+    return parse.load(text.encode(), origin=origin)
 
 
 def write_vectors(vectors: Vectors) -> bytes:

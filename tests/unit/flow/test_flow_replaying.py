@@ -63,6 +63,7 @@ def test_a_table_of_incidents_replays_in_another_process_under_another_hash_seed
     assert {route for _, _, route in found} == {route.name for route in Route}
 
 
+@pytest.mark.property
 @settings(max_examples=effort.pick(40, thorough=2_000), deadline=None)
 @given(
     where=st.sampled_from(METRICS),
