@@ -55,12 +55,15 @@ def sweep(beds: Path) -> list[str]:
 def remove(bed: Path) -> None:
     """End all processes of a bed, unmount all below it, delete it. Raises StillThere."""
     until = time.monotonic() + GONE_S
-    while found := of(bed):
+    found = of(bed)
+    while found:
         if time.monotonic() > until:
             raise StillThere(f"{bed}: process {found[0].pid} ({found[0].name}) does not end")
         for one in found:
             procfs.send(one, signal.SIGKILL)
         time.sleep(0.05)
+        # Whose parent has ended is nobody's descendant any more, and may still be ending itself.
+        found = [*(one for one in found if procfs.alive(one)), *of(bed)]
     for place in mounts(bed):
         done = subprocess.run(  # noqa: S603  # argv written here, no shell
             ["/bin/umount", "--lazy", str(place)], capture_output=True, text=True, check=False
