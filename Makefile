@@ -10,7 +10,7 @@ COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version
 	--exclude-newer "7 days" --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough lint format up down bench lock clean
+.PHONY: help demo test thorough lint format up down bench lock sbom agent clean
 
 help: ## Show every task and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,14 @@ lock: ## Lock the dependencies again, leaving out releases younger than seven da
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pipx install uv, or make lock UV=path" >&2; exit 1; }
 	$(COMPILE) --group build --output-file requirements/runtime.txt
 	$(COMPILE) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+
+sbom: ## Write the bill of materials of what is shipped to dist/ (CycloneDX)
+	@$(PYTHON) scripts/bootstrap.py --for test
+	@$(VENV_PYTHON) scripts/sbom.py
+
+agent: ## Build the agent as one file into dist/
+	@$(PYTHON) scripts/bootstrap.py --for test
+	@$(VENV_PYTHON) scripts/agent_file.py
 
 clean: ## Remove what the other tasks made in this checkout
 	rm -rf .venv dist .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

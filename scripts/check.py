@@ -69,9 +69,13 @@ SYSTEMD = Program(("systemd-analyze",), "systemd")  # judges our units
 DBUS = Program(("dbus-daemon",), "dbus-daemon")
 TCPDUMP = Program(("tcpdump",), "tcpdump")
 NSPAWN = Program(("systemd-nspawn",), "systemd-container")  # throw-away hosts of drills
+ZSH = Program(("zsh",), "zsh")  # completion is tested in the shells themselves
+FISH = Program(("fish",), "fish")
 DEBOOTSTRAP = Program(("debootstrap", "/usr/sbin/debootstrap"), "debootstrap")
 SSHD = Program(("sshd", "/usr/sbin/sshd"), "openssh-server")
 KUBECTL = Program(("kubectl",), "kubernetes-client")
+CHECKMODULE = Program(("checkmodule",), "checkpolicy")  # compiles our policy for SELinux
+SEMODULE = Program(("semodule_package",), "semodule-utils")
 CHROMIUM = Program(("chromium", "chromium-browser", "google-chrome"), "chromium")
 NPM = Program(("npm",))
 
@@ -130,14 +134,21 @@ def always() -> list[Suite]:
         Suite("lint", ".", (tool("ruff", "check", "."),)),
         Suite("imports", "src", (tool("lint-imports", "--no-cache"),)),
         Suite("types", ".", (tool("mypy", *checked),)),
+        Suite("advisories", "requirements", ((sys.executable, "scripts/advisories.py"),)),
         pytest_suite("unit", needs=(OPENSSL, JOURNAL)),
         pytest_suite("kills", needs=(OPENSSL, POSTGRESQL)),
         pytest_suite(
             "integration",
+            without="controlplane",  # half of it: a suite of its own, so that lanes end together
             needs=(
                 *(OPENSSL, SYSTEMD, POSTGRESQL, SSH_KEYGEN, STRACE, PROMETHEUS, ALERTMANAGER),
-                *(REDIS, NGINX, MARIADB, RABBITMQ, TCPDUMP, SSHD, KUBECTL, DBUS),
+                *(REDIS, NGINX, MARIADB, RABBITMQ, TCPDUMP, SSHD, KUBECTL, DBUS, ZSH, FISH),
+                *(CHECKMODULE, SEMODULE, FAKETIME),
             ),
+        ),
+        pytest_suite(
+            "integration/controlplane",
+            needs=(OPENSSL, SSH_KEYGEN, PROMETHEUS, ALERTMANAGER),
         ),
         pytest_suite("replicas", needs=(OPENSSL, POSTGRESQL)),
         pytest_suite("stories", needs=(OPENSSL, SSH_KEYGEN)),
@@ -169,9 +180,13 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(BIN / name), *arguments)
 
 
-def pytest_suite(name: str, *, needs: tuple[Program, ...] = ()) -> Suite:
-    """Make the suite of one directory below tests/."""
-    return Suite(name, f"tests/{name}", ((sys.executable, "-m", "pytest", f"tests/{name}"),), needs)
+def pytest_suite(name: str, *, needs: tuple[Program, ...] = (), without: str = "") -> Suite:
+    """Make the suite of one directory below tests/, without one directory in it."""
+    place = f"tests/{name}"
+    words = [sys.executable, "-m", "pytest", "--durations=8", "--durations-min=5", place]
+    if without:
+        words.append(f"--ignore={place}/{without}")
+    return Suite(name, place, (tuple(words),), needs)
 
 
 def npm_commands() -> tuple[tuple[str, ...], ...]:
@@ -293,9 +308,11 @@ def why_missing(programs: Sequence[Program]) -> str:
 def report(outcomes: Sequence[Outcome], *, in_ci: bool) -> int:
     """Print the closing table and its last line, and return the exit status."""
     heading("summary")
-    print(f"{'suite':<12} {'result':<9} {'seconds':>8}")
+    width = max(len("suite"), *(len(outcome.suite) for outcome in outcomes))
+    print(f"{'suite':<{width}} {'result':<9} {'seconds':>8}")
     for outcome in outcomes:
-        line = f"{outcome.suite:<12} {outcome.result:<9} {outcome.seconds:>8.1f}  {outcome.reason}"
+        name = f"{outcome.suite:<{width}}"
+        line = f"{name} {outcome.result:<9} {outcome.seconds:>8.1f}  {outcome.reason}"
         print(line.rstrip())
     passed, failed, left_out = (
         sum(outcome.result == result for outcome in outcomes)

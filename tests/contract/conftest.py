@@ -11,7 +11,17 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"tests.contract.stores_{cases}_cases"
-        for cases in ("access", "agent", "alert", "care", "figures", "incident", "order", "people")
+        for cases in (
+            "access",
+            "agent",
+            "alert",
+            "care",
+            "emergency",
+            "figures",
+            "incident",
+            "order",
+            "people",
+        )
     ),
     "tests.contract.audit_log_cases",
 )

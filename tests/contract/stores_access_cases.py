@@ -182,6 +182,25 @@ class SessionCases(People):
         with pytest.raises(NoSuchReadToken):
             people.sessions.revoke_read_token("rot_3", at=NOW)
 
+    def test_the_networks_of_a_person_are_known_from_their_second_login_on(
+        self, people: Database
+    ) -> None:
+        def came(user: str, network: str, seconds: float) -> list[str]:
+            return list(people.sessions.came_from(user, network, at=later(seconds)))
+
+        assert came("anna", "192.0.2.0/24", 0) == []
+        assert came("anna", "192.0.2.0/24", 1) == ["192.0.2.0/24"]
+        assert came("anna", "2001:db8:1::/48", 2) == ["192.0.2.0/24"]
+        assert came("bert", "192.0.2.0/24", 3) == []  # nobody else's networks are theirs
+        assert came("anna", "198.51.100.0/24", 4) == ["192.0.2.0/24", "2001:db8:1::/48"]
+
+    def test_of_many_logins_at_once_from_one_network_it_is_known_once(
+        self, people: Database
+    ) -> None:
+        at_once(lambda number: people.sessions.came_from("anna", "192.0.2.0/24", at=later(number)))
+        known = people.sessions.came_from("anna", "x", at=later(99))
+        assert list(known) == ["192.0.2.0/24"]
+
 
 APP = Factor("fac_1", "anna", Way.TOTP, "phone", NOW, b"\x00secret", used_through=7)
 KEY = Factor("fac_2", "anna", Way.WEBAUTHN, "key", later(1), b"cose", b"\x00id", "localhost", 0)

@@ -9,11 +9,11 @@ import pytest
 from sentienguard.adapters.sql_store import Database, open_database
 from sentienguard.model import errors, ids
 from sentienguard.model.access import Role, User
-from sentienguard.model.approval import ApprovalStatus
+from sentienguard.model.approval import Agreement, ApprovalStatus
 from sentienguard.model.window import Comparison, Matcher, Purpose, Recurrence, Window, WindowId
 from sentienguard.ports.approval_store import AlreadyDecided, NoSuchApproval
 from sentienguard.ports.switches import Freeze, NoSuchWindow
-from sentienguard.ports.user_store import NoSuchUser, NotAuthenticated
+from sentienguard.ports.user_store import NameTaken, NoSuchUser, NotAuthenticated, Outside
 from tests.contract import stores_nouns as nouns
 from tests.contract.stores_nouns import NOW, later
 from tests.contract.stores_threads import at_once
@@ -122,6 +122,58 @@ class ApprovalCases:
         assert [one.id for one in pending] == newest_first[1:]
         assert database.approvals.list(ApprovalStatus.EXPIRED) == ()
 
+    def test_each_persons_first_yes_counts_and_they_come_back_in_their_order(
+        self, database: Database
+    ) -> None:
+        given = replace(nouns.approval(), needed=2)
+        database.approvals.open(given)
+        envelope = {"payloadType": "x", "payload": "eA==", "signatures": []}
+        second = Agreement(given.id, "anna", later(60), "looks right", envelope)
+        first = Agreement(given.id, "bert", later(30))
+        for yes in (second, first, replace(second, at=later(90), note="again")):
+            database.approvals.agree(yes)
+        assert list(database.approvals.agreements(given.id)) == [first, second]
+        assert database.approvals.get(given.id) == given  # a yes alone decides nothing
+
+    def test_a_yes_belongs_to_its_question(self, database: Database) -> None:
+        mine, other = nouns.approval(1), nouns.approval(2)
+        for given in (mine, other):
+            database.approvals.open(given)
+        database.approvals.agree(Agreement(mine.id, "anna", later(1)))
+        assert list(database.approvals.agreements(other.id)) == []
+        assert list(database.approvals.agreements(ids.ApprovalId("apr_none"))) == []
+
+    @pytest.mark.parametrize("status", [s for s in ApprovalStatus if s is not s.PENDING])
+    def test_nobody_says_yes_to_what_is_answered(
+        self, database: Database, status: ApprovalStatus
+    ) -> None:
+        given = nouns.approval()
+        database.approvals.open(given)
+        database.approvals.decide(given.id, status, by="anna", at=later(9), note="")
+        with pytest.raises(AlreadyDecided, match=f"is {status} already"):
+            database.approvals.agree(Agreement(given.id, "bert", later(10)))
+        assert list(database.approvals.agreements(given.id)) == []
+
+    def test_a_yes_after_the_end_or_to_nothing_is_kept_nowhere(self, database: Database) -> None:
+        given = nouns.approval()
+        database.approvals.open(given)
+        late = given.expires_at + timedelta(microseconds=1)
+        with pytest.raises(AlreadyDecided, match="expired at"):
+            database.approvals.agree(Agreement(given.id, "anna", late))
+        with pytest.raises(NoSuchApproval):
+            database.approvals.agree(Agreement(ids.ApprovalId("apr_none"), "anna", NOW))
+        assert list(database.approvals.agreements(given.id)) == []
+        database.approvals.agree(Agreement(given.id, "anna", given.expires_at))
+        assert [one.by for one in database.approvals.agreements(given.id)] == ["anna"]
+
+    def test_of_many_yeses_of_one_person_at_once_one_is_kept(self, database: Database) -> None:
+        given = replace(nouns.approval(), needed=2)
+        database.approvals.open(given)
+        at_once(lambda number: database.approvals.agree(
+            Agreement(given.id, f"p{number % 2}", later(1), f"{number}")
+        ))  # fmt: skip
+        assert [one.by for one in database.approvals.agreements(given.id)] == ["p0", "p1"]
+
 
 class UserCases:
     def test_a_user_comes_back_and_knows_the_password(self, database: Database) -> None:
@@ -202,6 +254,52 @@ class UserCases:
         ):
             with pytest.raises(NoSuchUser):
                 call()
+
+    def test_a_person_of_a_provider_is_one_account_whatever_they_are_called(
+        self, database: Database
+    ) -> None:
+        who = Outside("https://login.example.org", "u-1")
+        assert database.users.outside(who) is None
+        made = database.users.adopt(who, "ada", {"staging": Role.OBSERVER})
+        again = database.users.adopt(who, "ada.married", {"*": Role.AUDITOR}, {"*": later(60)})
+        assert made == User("ada", {"staging": Role.OBSERVER})
+        assert again == User("ada", {"*": Role.AUDITOR}, {"*": later(60)})
+        assert database.users.outside(who) == database.users.get("ada") == again
+        assert [one.name for one in database.users.list()] == ["ada"]
+
+    def test_no_person_of_a_provider_gets_a_name_that_is_in_use(self, database: Database) -> None:
+        kept = database.users.add("anna", "correct horse battery", {"*": Role.ADMINISTRATOR})
+        mine = Outside("https://login.example.org", "u-1")
+        database.users.adopt(mine, "ada", {})
+        for who, name in (
+            (Outside("https://login.example.org", "u-2"), "anna"),
+            (Outside("https://login.example.org", "u-2"), "ada"),
+            (Outside("https://login.example.com", "u-1"), "ada"),
+        ):
+            with pytest.raises(NameTaken):
+                database.users.adopt(who, name, {"*": Role.ADMINISTRATOR})
+            assert database.users.outside(who) is None
+        assert database.users.get("anna") == kept
+        assert database.users.get("ada").roles == {}
+        with pytest.raises(errors.Rejected):
+            database.users.add("ada", "correct horse battery", {})
+        assert [database.users.is_outside(one) for one in ("ada", "anna", "nil")] == [
+            True, False, False,
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("password", ["", "x", "correct horse battery", "\x00" * 12])
+    def test_no_password_opens_an_account_of_a_provider(
+        self, database: Database, password: str
+    ) -> None:
+        database.users.adopt(Outside("i", "s"), "ada", {"*": Role.ADMINISTRATOR})
+        with pytest.raises(NotAuthenticated):
+            database.users.check_password("ada", password)
+
+    def test_of_many_first_logins_at_once_one_makes_the_account(self, database: Database) -> None:
+        who = Outside("i", "s")
+        made = at_once(lambda number: database.users.adopt(who, f"ada{number % 3}", {}).name)
+        assert len(set(made)) == 1
+        assert [one.name for one in database.users.list()] == [made[0]]
 
 
 class SwitchCases:

@@ -5,6 +5,7 @@ from tests.contract import (
     stores_agent_cases,
     stores_alert_cases,
     stores_care_cases,
+    stores_emergency_cases,
     stores_figures_cases,
     stores_incident_cases,
     stores_notice_cases,
@@ -44,6 +45,10 @@ class TestSessions(stores_access_cases.SessionCases):
 
 
 class TestFactors(stores_access_cases.FactorCases):
+    pass
+
+
+class TestEmergencies(stores_emergency_cases.EmergencyCases):
     pass
 
 

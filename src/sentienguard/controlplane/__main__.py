@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from sentienguard.adapters.sql_store import database
-from sentienguard.controlplane import app, settings
+from sentienguard.adapters.local_host.clock import LocalClock
+from sentienguard.controlplane import app, app_keys, settings
 from sentienguard.model import errors
 from sentienguard.model.access import Role
 
@@ -29,6 +29,11 @@ def main() -> int:
         type=Path,
         help="write the audit log of the database to a new directory, for verifiers, and exit",
     )
+    parser.add_argument(
+        "--rotate-data-keys",
+        action="store_true",
+        help="put what is sealed in the database under a new key, beside running ones, and exit",
+    )
     wanted = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -36,6 +41,8 @@ def main() -> int:
     try:
         if wanted.add_administrator:
             _add_administrator(wanted.data, wanted.add_administrator)
+        elif wanted.rotate_data_keys:
+            print(app_keys.rotate(wanted.data, LocalClock()))  # noqa: T201
         elif wanted.export_audit:
             count = app.export_audit(wanted.data, wanted.export_audit)
             print(f"{count} entries written to {wanted.export_audit}")  # noqa: T201
@@ -50,9 +57,7 @@ def main() -> int:
 def _add_administrator(data: Path, name: str) -> None:
     directory = data / "controlplane"
     loaded = settings.load(directory)
-    stores = database.open_database(
-        loaded.database_url or f"sqlite:///{directory / 'sentienguard.db'}"
-    )
+    stores = app_keys.open_database(directory, loaded, LocalClock())
     try:
         password = sys.stdin.readline().rstrip("\n")
         stores.users.add(name, password, {"*": Role.ADMINISTRATOR})

@@ -6,6 +6,7 @@ long as the offline keys lie on the machine of the control plane, who owns the m
 of the TLS files is made. The control plane's own process never opens `offline`.
 """
 
+import base64
 import json
 import os
 from collections.abc import Mapping
@@ -55,6 +56,7 @@ def prepare(centre: Path, offline: Path, bundled: Mapping[str, bytes], *, now: d
         _make_key(offline / f"{name}.pem")
     for name in ("dispatch", "log"):
         _make_key(centre / f"keys/{name}.pem")
+    _make_data_key(centre / "keys/data.key")
     _make_tls(centre / "tls", now)
     _make_root(centre, Offline(offline), now)
     _make_catalogue(centre, Offline(offline), bundled, now)
@@ -79,6 +81,12 @@ def write_private(path: Path, content: bytes) -> None:
 def _make_key(path: Path) -> None:
     if not path.exists():
         write_private(path, keys.SigningKey.generate().to_pem())
+
+
+def _make_data_key(path: Path) -> None:
+    """Make the key that wraps those of secrets at rest, before anybody copies the directory."""
+    if not path.exists():
+        write_private(path, base64.b64encode(os.urandom(32)) + b"\n")
 
 
 def _make_tls(tls: Path, now: datetime) -> None:

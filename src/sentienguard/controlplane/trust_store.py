@@ -1,6 +1,7 @@
 """The centre's keys and the documents that the offline keys signed, as files of its directory.
 
     keys/dispatch.pem, keys/log.pem       online keys
+    keys/data.key                         wraps the keys of secrets at rest: app_keys.py
     tls/{ca,server}.{pem,key}             the agents' listener and the authority of its clients
     trust/root.json, trust/catalogue.json signed documents, handed to agents as they are
     trust/root.digest                     of the oldest root that is kept: where the chain begins

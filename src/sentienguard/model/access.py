@@ -35,6 +35,7 @@ class Permission(StrEnum):
     VIEW_USERS = "view_users"  # who has which role, until when
     MANAGE_USERS = "manage_users"
     CHANGE_SETTINGS = "change_settings"
+    BREAK_GLASS = "break_glass"  # ask for a right in an emergency, and agree to another's request
     EXPORT_EVIDENCE = "export_evidence"  # packages and whole entries of all environments
 
 

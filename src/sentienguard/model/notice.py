@@ -18,6 +18,7 @@ class NoticeKind(StrEnum):
     RESOLVED = "resolved"  # over: a remedy worked, nothing was needed, or it went by itself
     ESCALATED = "escalated"  # in people's hands now
     HANDLED = "handled"  # a person has it in hand, or closed it
+    EMERGENCY = "emergency"  # somebody was given a right for minutes, or asks for one
     DIGEST = "digest"  # many at once, in one message
     TEST = "test"  # somebody wants to see whether it arrives
 

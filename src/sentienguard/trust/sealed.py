@@ -1,7 +1,7 @@
-"""Blobs that are erased by erasing their key.
+"""AES-256-GCM over what is kept: blobs with a key of their own, values under a key they share.
 
-Called by adapters that store blobs of the audit log. AES-256-GCM with a key of its own for each
-blob: the log keeps the digest of the plain bytes, so its proofs survive when the key is destroyed.
+Called by adapters that store blobs of the audit log, rows with secrets, and data keys. A blob is
+erased by erasing its key: the log keeps the digest of the plain bytes, so its proofs survive.
 """
 
 from typing import Final
@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sentienguard.model import errors
 
 KEY_BYTES: Final = 32
-_NONCE: Final = bytes(12)  # a key seals one blob only, so its nonce need not differ from anything
+NONCE_BYTES: Final = 12  # random where many values share a key: good for 2^32 of them
+_NONCE: Final = bytes(NONCE_BYTES)  # of a key that seals one blob only: it need not differ
 
 
 class NotSealedByThis(errors.Broken):
@@ -31,4 +32,20 @@ def unseal(key: bytes, sealed: bytes, name: str) -> bytes:
     except (exceptions.InvalidTag, ValueError) as error:
         raise NotSealedByThis(
             f"blob {name} cannot be opened: changed on disk, or wrong key"
+        ) from error
+
+
+def seal_value(key: bytes, plain: bytes, place: str, nonce: bytes) -> bytes:
+    """Encrypt one of many values of a key; `nonce` is random, `place` bound to it as in `seal`."""
+    return nonce + AESGCM(key).encrypt(nonce, plain, place.encode())
+
+
+def open_value(key: bytes, sealed: bytes, place: str) -> bytes:
+    """Decrypt what `seal_value` made. Raises NotSealedByThis."""
+    nonce, content = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    try:
+        return AESGCM(key).decrypt(nonce, content, place.encode())
+    except (exceptions.InvalidTag, ValueError) as error:
+        raise NotSealedByThis(
+            f"{place} cannot be opened: changed, moved from another row, or wrong key"
         ) from error

@@ -267,7 +267,8 @@ def test_a_password_of_old_parameters_is_hashed_anew_at_the_next_sign_in(
     path: pathlib.Path, database: Database
 ) -> None:
     cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    SqlUserStore(database._connections, Passwords(cheap)).add("anna", "correct horse battery", {})
+    store = SqlUserStore(database._connections, database.data_keys, Passwords(cheap))
+    store.add("anna", "correct horse battery", {})
     with pytest.raises(NotAuthenticated):
         database.users.check_password("anna", "wrong horse battery")
     assert b"$m=8,t=1,p=1$" in kept_hash(path)

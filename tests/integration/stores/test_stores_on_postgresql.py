@@ -16,6 +16,7 @@ from tests.contract import (
     stores_agent_cases,
     stores_alert_cases,
     stores_care_cases,
+    stores_emergency_cases,
     stores_figures_cases,
     stores_incident_cases,
     stores_notice_cases,
@@ -67,6 +68,10 @@ class TestCare(stores_care_cases.CareCases):
 
 
 class TestFigures(stores_figures_cases.FiguresCases):
+    pass
+
+
+class TestEmergencies(stores_emergency_cases.EmergencyCases):
     pass
 
 

@@ -3,6 +3,7 @@
 Called by log. The digest is of the plain bytes, as entries name it. An erased blob leaves its
 encrypted bytes and an empty marker, so that "erased" can be told from "never kept". The marker is
 durable before the key is touched: a key that a crash left half destroyed counts as destroyed.
+Keys are sealed as the secrets of the relational store are: this directory alone opens no blob.
 """
 
 import hashlib
@@ -13,7 +14,8 @@ from collections.abc import Callable
 from typing import Final
 
 from sentienguard.adapters.audit_files import disk as disks
-from sentienguard.ports import audit_log
+from sentienguard.model import errors
+from sentienguard.ports import audit_log, sealing
 from sentienguard.trust import sealed
 
 MAX_BYTES: Final = 16 * 1024 * 1024  # of a blob; outputs of steps are bounded far below
@@ -28,10 +30,12 @@ class Blobs:
         directory: pathlib.Path,
         disk: disks.Disk,
         entropy: Callable[[int], bytes] = os.urandom,
+        sealer: sealing.Sealer | None = None,
     ) -> None:
         self._directory = directory
         self._disk = disk
         self._entropy = entropy
+        self._sealer = sealer or sealing.InTheClear()
         self._lock = threading.Lock()
         self._settled: set[pathlib.Path] = set()  # directories whose names this process synced
 
@@ -51,6 +55,8 @@ class Blobs:
                 raise audit_log.AuditUnavailable(
                     f"blob {sha256}: cannot be kept: {error}"
                 ) from error
+            except errors.Unavailable as error:
+                raise audit_log.AuditUnavailable(f"blob {sha256}: no key now: {error}") from error
         return audit_log.BlobRef(sha256, len(plain), media_type)
 
     def get(self, sha256: str) -> bytes:
@@ -63,8 +69,10 @@ class Blobs:
         except OSError as error:
             raise audit_log.AuditUnavailable(f"blob {sha256}: cannot be read: {error}") from error
         try:
-            plain = sealed.unseal(secret, content, sha256)
-        except sealed.NotSealedByThis as error:
+            plain = sealed.unseal(self._sealer.unseal(secret, _place(sha256)), content, sha256)
+        except errors.Unavailable as error:
+            raise audit_log.AuditUnavailable(f"blob {sha256}: no key now: {error}") from error
+        except errors.Broken as error:  # a changed body, or a key that was destroyed
             if self._marker(key).exists():
                 raise audit_log.BlobErased(f"blob {sha256} was erased on purpose") from error
             raise audit_log.AuditBroken(str(error)) from error
@@ -84,7 +92,7 @@ class Blobs:
 
     def _keep(self, body: pathlib.Path, key: pathlib.Path, plain: bytes, sha256: str) -> None:
         secret = self._entropy(sealed.KEY_BYTES)
-        self._disk.replace(key, secret)
+        self._disk.replace(key, self._sealer.seal(secret, _place(sha256)))
         self._disk.replace(body, sealed.seal(secret, plain, sha256))
         self._marker(key).unlink(missing_ok=True)
 
@@ -126,3 +134,7 @@ class Blobs:
 
     def _marker(self, key: pathlib.Path) -> pathlib.Path:
         return key.with_name(f"{key.name}.erased")
+
+
+def _place(sha256: str) -> str:
+    return f"blob-keys/{sha256}"

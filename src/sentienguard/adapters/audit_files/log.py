@@ -21,7 +21,7 @@ from sentienguard.adapters.audit_files import disk as disks
 from sentienguard.adapters.audit_files import store, tiles
 from sentienguard.model import errors
 from sentienguard.model.ids import IncidentId
-from sentienguard.ports import audit_ledger, audit_log
+from sentienguard.ports import audit_ledger, audit_log, sealing
 
 CHECKPOINT_WITHIN_S: Final = (
     0.25  # after an append; leaves 0.75 s of the promised second to the disk
@@ -40,8 +40,11 @@ class AuditFiles(audit_log.AuditLog):
         *,
         disk: disks.Disk | None = None,
         entropy: Callable[[int], bytes] = os.urandom,
+        sealer: sealing.Sealer | None = None,
     ) -> None:
         """Open or begin a log; `ledger` is fresh and belongs to this log from now on.
+
+        `sealer` seals the keys of blobs; None keeps them in the clear, for tools and tests.
 
         Raises AuditUnavailable (locked by another process), AuditBroken (damage; another log's
         directory).
@@ -57,7 +60,7 @@ class AuditFiles(audit_log.AuditLog):
         self._store = store.Store(directory, self._disk)
         try:
             self._tiles = tiles.Tiles(directory / "tile", self._disk)
-            self._blobs = blob_files.Blobs(directory, self._disk, entropy)
+            self._blobs = blob_files.Blobs(directory, self._disk, entropy, sealer)
             self._checkpoint = self._recover()
         except OSError as error:
             self._store.close()

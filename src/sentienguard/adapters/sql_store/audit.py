@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from sqlalchemy import text
 
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.adapters.sql_store.data_keys import BLOB_SECRET, DataKeys
 from sentienguard.model import errors
 from sentienguard.ports.audit_storage import Blob, Head
 
@@ -108,8 +109,9 @@ class _Turn:
 class SqlAuditStorage:
     """The log in the relational store; see ports.audit_storage for what each method promises."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def claim(self, verifier_key: str) -> str:
         """Begin the log of this key where there is none; return the key of the log that is here."""
@@ -166,8 +168,11 @@ class SqlAuditStorage:
 
     def put_blob(self, sha256: str, blob: Blob) -> None:
         """Keep a blob, unless one with its secret is kept."""
+        secret = blob.secret
+        if secret is not None:
+            secret = self._keys.seal(secret, BLOB_SECRET.place(sha256))
         with self._connections.write() as transaction:
-            transaction.change(PUT_BLOB, sha256=sha256, sealed=blob.sealed, secret=blob.secret)
+            transaction.change(PUT_BLOB, sha256=sha256, sealed=blob.sealed, secret=secret)
 
     def blob(self, sha256: str) -> Blob | None:
         """Return a blob."""
@@ -175,7 +180,10 @@ class SqlAuditStorage:
             row = transaction.row(BLOB, sha256=sha256)
         if row is None:
             return None
-        return Blob(bytes(row.sealed), None if row.secret is None else bytes(row.secret))
+        if row.secret is None:
+            return Blob(bytes(row.sealed), None)
+        secret = self._keys.unseal(bytes(row.secret), BLOB_SECRET.place(sha256))
+        return Blob(bytes(row.sealed), secret)
 
     def erase_blob(self, sha256: str) -> bool:
         """Forget the secret of a blob; False where there is no such blob."""

@@ -129,6 +129,22 @@ class Connections:
         finally:
             self._turn.release()
 
+    def erasing(self, transaction: Transaction) -> None:
+        """Let what this transaction replaces be overwritten with zeros, where SQLite keeps it."""
+        if self._turn is not None:
+            transaction.connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+    def forget_replaced(self) -> None:
+        """Empty SQLite's write-ahead log, which has pages as they were; PostgreSQL vacuums."""
+        if self._turn is None:
+            return
+        with border.translated(self.place):
+            raw = self._engine.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                raw.close()
+
     def close(self) -> None:
         """Give all connections back; every later use raises Broken."""
         self._closed = True

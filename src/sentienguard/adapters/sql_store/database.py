@@ -18,6 +18,8 @@ from sentienguard.adapters.sql_store.audit import SqlAuditStorage
 from sentienguard.adapters.sql_store.changes import SqlChangeStore
 from sentienguard.adapters.sql_store.chat_identities import SqlChatIdentities
 from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.emergencies import SqlEmergencyStore
 from sentienguard.adapters.sql_store.episodes import SqlEpisodeStore
 from sentienguard.adapters.sql_store.factors import SqlFactorStore
 from sentienguard.adapters.sql_store.incident_care import SqlIncidentCare
@@ -42,11 +44,13 @@ from sentienguard.ports.approval_store import ApprovalStore
 from sentienguard.ports.audit_storage import AuditStorage
 from sentienguard.ports.change_store import ChangeStore
 from sentienguard.ports.chat_identities import ChatIdentities
+from sentienguard.ports.emergency_store import EmergencyStore
 from sentienguard.ports.episode_store import EpisodeStore
 from sentienguard.ports.factor_store import FactorStore
 from sentienguard.ports.incident_care import IncidentCare
 from sentienguard.ports.incident_figures import IncidentFigures
 from sentienguard.ports.incident_store import IncidentStore
+from sentienguard.ports.key_keeper import KeyKeeper
 from sentienguard.ports.order_store import OrderStore
 from sentienguard.ports.outbox import Outbox
 from sentienguard.ports.outside_logs import OutsideLogs
@@ -82,6 +86,7 @@ class Database:
     users: UserStore
     sessions: SessionStore  # logins, and tokens that only read
     factors: FactorStore  # second factors of people
+    emergencies: EmergencyStore  # rights for minutes that two people gave
     switches: Switches
     alerts: AlertInbox
     webhook_tokens: WebhookTokens
@@ -92,9 +97,11 @@ class Database:
     profiles: ProfileStore  # what they learned of hosts
     outbox: Outbox  # what people are going to be told
     chat: ChatIdentities  # who is who in chat services
+    data_keys: DataKeys  # that seal secrets and personal values of the others
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self.data_keys = keys
         self.incidents = SqlIncidentStore(connections)
         self.care = SqlIncidentCare(connections)
         self.figures = SqlIncidentFigures(connections)
@@ -103,16 +110,17 @@ class Database:
         self.spells = SqlSpellStore(connections)
         self.approvals = SqlApprovalStore(connections)
         self.agents = SqlAgentStore(connections)
-        self.users = SqlUserStore(connections)
-        self.sessions = SqlSessionStore(connections)
-        self.factors = SqlFactorStore(connections)
+        self.users = SqlUserStore(connections, keys)
+        self.sessions = SqlSessionStore(connections, keys)
+        self.factors = SqlFactorStore(connections, keys)
+        self.emergencies = SqlEmergencyStore(connections)
         self.switches = SqlSwitches(connections)
         self.alerts = SqlAlertInbox(connections)
-        self.webhook_tokens = SqlWebhookTokens(connections)
+        self.webhook_tokens = SqlWebhookTokens(connections, keys)
         self.topology = SqlTopologyStore(connections)
         self.outside_logs = SqlOutsideLogs(connections)
         self.changes = SqlChangeStore(connections)
-        self.audit = SqlAuditStorage(connections)
+        self.audit = SqlAuditStorage(connections, keys)
         self.profiles = SqlProfileStore(connections)
         self.outbox = SqlOutbox(connections)
         self.chat = SqlChatIdentities(connections)
@@ -135,23 +143,27 @@ class Database:
         self._connections.close()
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, keeper: KeyKeeper | None = None) -> Database:
     """Open the database and bring its tables up to date.
 
     Args:
         url: `sqlite:///FILE` (made with mode 0600 where it is missing; its directory has to be
             there) or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
+        keeper: wraps the keys under which secrets and personal values are sealed; a control plane
+            always has one. None seals nothing, and opens nothing that is sealed.
 
     Raises Rejected (URL), Unavailable (no answer, full, locked), Broken (damaged, not permitted, or
-    written by a newer release). After any of them nothing is left open.
+    written by a newer release, sealed by another keeper). After any of them nothing is left open.
     """
     connections = Connections(url)
     try:
         _migrate(connections)
+        keys = DataKeys(connections, keeper)
+        keys.begin()
     except BaseException:
         connections.close()
         raise
-    return Database(connections)
+    return Database(connections, keys)
 
 
 def _migrate(connections: Connections) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec, tokens
 from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.adapters.sql_store.data_keys import FACTOR_SECRET, TICKET_CHALLENGE, DataKeys
 from sentienguard.model import errors
 from sentienguard.ports.factor_store import Factor, NoSuchFactor, NoSuchTicket, Ticket, Way
 
@@ -79,11 +80,13 @@ SUCCEEDED = text("DELETE FROM second_failures WHERE user_name = :user")
 class SqlFactorStore:
     """Second factors in the relational store; see ports.factor_store."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def add(self, factor: Factor) -> None:
         """Keep a new one. Raises Rejected where the credential is somebody's already."""
+        secret = self._keys.seal_text(factor.secret.hex(), FACTOR_SECRET, factor.id)
         with self._connections.write() as transaction:
             added = transaction.change(
                 ADD,
@@ -92,7 +95,7 @@ class SqlFactorStore:
                 way=factor.way.value,
                 label=factor.label,
                 made_us=codec.micros(factor.made_at),
-                secret=factor.secret.hex(),
+                secret=secret,
                 credential=factor.credential.hex() or None,
                 party=factor.party,
                 used_through=factor.used_through,
@@ -103,7 +106,8 @@ class SqlFactorStore:
     def of(self, user: str) -> Sequence[Factor]:
         """Return the factors of a person, oldest first."""
         with self._connections.read() as transaction:
-            return tuple(_factor(row) for row in transaction.rows(OF, user=user))
+            rows = transaction.rows(OF, user=user)
+        return tuple(self._factor(row) for row in rows)
 
     def advance(self, factor: str, through: int) -> bool:
         """Note the time step or counter that was used; False where it was reached before."""
@@ -117,7 +121,7 @@ class SqlFactorStore:
             transaction.change(REMOVE, id=factor, user=user)
         if row is None:
             raise NoSuchFactor(f"{user} has no second factor {factor[:80]!a}; list them to find it")
-        return _factor(row)
+        return self._factor(row)
 
     def remove_all(self, user: str) -> int:
         """Take all factors and recovery codes of a person; return how many factors there were."""
@@ -149,14 +153,16 @@ class SqlFactorStore:
 
     def open_ticket(self, secret: str, ticket: Ticket, *, at: datetime) -> None:
         """Keep a ticket; those that are over are forgotten."""
+        sha256 = tokens.digest(secret)
+        challenge = self._keys.seal_text(ticket.challenge.hex(), TICKET_CHALLENGE, sha256)
         with self._connections.write() as transaction:
             transaction.change(FORGET_TICKETS, at_us=codec.micros(at))
             transaction.change(
                 OPEN_TICKET,
-                sha256=tokens.digest(secret),
+                sha256=sha256,
                 purpose=ticket.purpose,
                 user=ticket.user,
-                challenge=ticket.challenge.hex(),
+                challenge=challenge,
                 about=ticket.about,
                 expires_us=codec.micros(ticket.expires_at),
             )
@@ -168,7 +174,7 @@ class SqlFactorStore:
             row = transaction.row(TICKET, sha256=sha256, purpose=purpose, at_us=codec.micros(at))
         if row is None:
             raise _no_such_ticket()
-        return _ticket(row)
+        return self._ticket(row)
 
     def take_ticket(self, secret: str, purpose: str, *, at: datetime) -> Ticket:
         """Use one up and return it. Raises NoSuchTicket."""
@@ -178,7 +184,7 @@ class SqlFactorStore:
             taken = transaction.change(TAKE_TICKET, sha256=sha256, purpose=purpose)
         if row is None or not taken:
             raise _no_such_ticket()
-        return _ticket(row)
+        return self._ticket(row)
 
     def failed(self, user: str, *, most: int, locked_until: datetime) -> bool:
         """Count a wrong answer; tell whether it was the one too many, which locks."""
@@ -200,32 +206,31 @@ class SqlFactorStore:
         with self._connections.write() as transaction:
             transaction.change(SUCCEEDED, user=user)
 
+    def _factor(self, row: Row[Any]) -> Factor:
+        """Read a row."""
+        return Factor(
+            id=row.id,
+            user=row.user_name,
+            way=codec.member(Way, row.way),
+            label=row.label,
+            made_at=codec.instant(row.made_us),
+            secret=bytes.fromhex(self._keys.unseal_text(row.secret, FACTOR_SECRET, row.id)),
+            credential=bytes.fromhex(row.credential or ""),
+            party=row.party,
+            used_through=row.used_through,
+        )
+
+    def _ticket(self, row: Row[Any]) -> Ticket:
+        """Read a row."""
+        challenge = self._keys.unseal_text(row.challenge, TICKET_CHALLENGE, row.secret_sha256)
+        return Ticket(
+            purpose=row.purpose,
+            user=row.user_name,
+            challenge=bytes.fromhex(challenge),
+            expires_at=codec.instant(row.expires_us),
+            about=row.about,
+        )
+
 
 def _no_such_ticket() -> NoSuchTicket:
     return NoSuchTicket("this step is unknown, was used or took too long; begin again")
-
-
-def _factor(row: Row[Any]) -> Factor:
-    """Read a row."""
-    return Factor(
-        id=row.id,
-        user=row.user_name,
-        way=codec.member(Way, row.way),
-        label=row.label,
-        made_at=codec.instant(row.made_us),
-        secret=bytes.fromhex(row.secret),
-        credential=bytes.fromhex(row.credential or ""),
-        party=row.party,
-        used_through=row.used_through,
-    )
-
-
-def _ticket(row: Row[Any]) -> Ticket:
-    """Read a row."""
-    return Ticket(
-        purpose=row.purpose,
-        user=row.user_name,
-        challenge=bytes.fromhex(row.challenge),
-        expires_at=codec.instant(row.expires_us),
-        about=row.about,
-    )

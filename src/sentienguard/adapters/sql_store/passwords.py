@@ -26,6 +26,11 @@ class Passwords:
         self._turn = threading.BoundedSemaphore(_AT_ONCE)
         self._nobody = _hash_of_nothing(self._hasher)
 
+    @property
+    def of_nobody(self) -> str:
+        """What to keep for an account that no password opens."""
+        return self._nobody
+
     def hash(self, password: str) -> str:
         """Return what to keep of a new password. Raises Rejected on one too short or too long."""
         length = len(_normal(password))

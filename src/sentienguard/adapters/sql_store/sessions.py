@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec, tokens, users
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.adapters.sql_store.data_keys import LOGIN_ADDRESS, DataKeys
 from sentienguard.model import errors
 from sentienguard.model.access import User
 from sentienguard.ports.session_store import (
@@ -119,12 +120,14 @@ UNKNOWN = "the token is unknown, revoked or expired; sign in again"
 class SqlSessionStore:
     """Logins in the relational store; see ports.session_store for what each method promises."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def open(self, login: Login, access: Issued, refresh: Issued) -> None:
         """Keep a new login with its first pair of tokens. Raises NoSuchUser, Rejected."""
         at_us = codec.micros(login.opened_at)
+        address = self._keys.seal_text(login.address, LOGIN_ADDRESS, login.id)
         with self._connections.write() as transaction:
             if transaction.row(users.GET, name=login.user) is None:
                 raise NoSuchUser(f"no user is called {login.user!r}; list users to find the name")
@@ -137,7 +140,7 @@ class SqlSessionStore:
                 user=login.user,
                 opened_us=at_us,
                 ends_us=codec.micros(login.ends_at),
-                address=login.address,
+                address=address,
                 strong_us=strong,
             )
             if not opened:
@@ -152,7 +155,7 @@ class SqlSessionStore:
             )
         if row is None:
             raise NotAuthenticated(UNKNOWN)
-        return users.user_of(row), _login(row)
+        return users.user_of(row), self._login(row)
 
     def refresh(self, token: str, access: Issued, refresh: Issued, *, at: datetime) -> Login:
         """Use up a refresh token for the next pair. Raises RefreshReused, NotAuthenticated."""
@@ -167,13 +170,13 @@ class SqlSessionStore:
             # Of two at once on PostgreSQL the second finds it used, as if it had come later.
             if not used and transaction.change(USE, token_sha256=sha256, at_us=at_us):
                 _issue(transaction, row.id, access, refresh)
-                return _login(row)
+                return self._login(row)
             ended = transaction.change(  # rule 3; committed before anybody hears of it
                 END, id=row.id, user=row.user_name, at_us=at_us, because="reuse"
             )
         if not ended:  # somebody else noticed at the same moment
             raise NotAuthenticated(UNKNOWN)
-        raise RefreshReused(_login(row))
+        raise RefreshReused(self._login(row))
 
     def strengthen(self, login: str, *, at: datetime) -> None:
         """Note that a second factor was shown. Raises NoSuchLogin."""
@@ -195,7 +198,7 @@ class SqlSessionStore:
             row = transaction.row(GET, id=login)
         if not ended or row is None:
             raise _no_such_login(login)
-        return _login(row)
+        return self._login(row)
 
     def end_all(self, user: str, *, at: datetime, because: str) -> int:
         """End all logins of a user and return how many there were."""
@@ -206,7 +209,7 @@ class SqlSessionStore:
         """Return the standing logins of a user, newest first."""
         with self._connections.read() as transaction:
             rows = transaction.rows(OF, user=user, at_us=codec.micros(at))
-            return tuple(_login(row) for row in rows)
+            return tuple(self._login(row) for row in rows)
 
     def came_from(self, user: str, network: str, *, at: datetime) -> Sequence[str]:
         """Note where a login came from; return the networks that were known of this person."""
@@ -255,6 +258,19 @@ class SqlSessionStore:
             raise NoSuchReadToken(f"no read-only token is called {token[:80]!a}; list them")
         return _read_token(row)
 
+    def _login(self, row: Row[Any]) -> Login:
+        """Read a row."""
+        return Login(
+            id=row.id,
+            user=row.user_name,
+            opened_at=codec.instant(row.opened_us),
+            ends_at=codec.instant(row.ends_us),
+            address=self._keys.unseal_text(row.address, LOGIN_ADDRESS, row.id),
+            strong_at=codec.instant_or_none(row.strong_us),
+            ended_at=codec.instant_or_none(row.ended_us),
+            ended_because=row.ended_because or "",
+        )
+
 
 def _issue(transaction: Transaction, login: str, access: Issued, refresh: Issued) -> None:
     """Keep a pair of tokens."""
@@ -272,20 +288,6 @@ def _issue(transaction: Transaction, login: str, access: Issued, refresh: Issued
 
 def _no_such_login(login: str) -> NoSuchLogin:
     return NoSuchLogin(f"no standing login is called {login[:80]!a}; list your logins to find it")
-
-
-def _login(row: Row[Any]) -> Login:
-    """Read a row."""
-    return Login(
-        id=row.id,
-        user=row.user_name,
-        opened_at=codec.instant(row.opened_us),
-        ends_at=codec.instant(row.ends_us),
-        address=row.address,
-        strong_at=codec.instant_or_none(row.strong_us),
-        ended_at=codec.instant_or_none(row.ended_us),
-        ended_because=row.ended_because or "",
-    )
 
 
 def _read_token(row: Row[Any]) -> ReadToken:

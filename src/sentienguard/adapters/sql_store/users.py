@@ -12,10 +12,11 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.adapters.sql_store.data_keys import PASSWORD_HASH, DataKeys
 from sentienguard.adapters.sql_store.passwords import Passwords
 from sentienguard.model import errors
 from sentienguard.model.access import Role, User
-from sentienguard.ports.user_store import NoSuchUser, NotAuthenticated
+from sentienguard.ports.user_store import NameTaken, NoSuchUser, NotAuthenticated, Outside
 
 MAX_NAME = 254  # characters; the longest e-mail address
 
@@ -35,6 +36,16 @@ LIST = text("SELECT * FROM users ORDER BY name")
 # Replace the roles of a user.
 SET_ROLES = text("UPDATE users SET roles = :roles, role_ends = :ends WHERE name = :name")
 
+# The account of a provider's person; whose account a name is; keep whose a new one is.
+OUTSIDE = text("""
+    SELECT users.* FROM outside_people JOIN users ON users.name = outside_people.user_name
+    WHERE outside_people.issuer = :issuer AND outside_people.subject = :subject
+""")
+IS_OUTSIDE = text("SELECT 1 FROM outside_people WHERE user_name = :name")
+ADOPT = text("""
+    INSERT INTO outside_people (issuer, subject, user_name) VALUES (:issuer, :subject, :name)
+""")
+
 # Keep a password in today's parameters, unless it was changed meanwhile.
 REHASH = text("""
     UPDATE users SET password_hash = :password_hash WHERE name = :name AND password_hash = :was
@@ -44,8 +55,11 @@ REHASH = text("""
 class SqlUserStore:
     """Users in the relational store; see ports.user_store for what each method promises."""
 
-    def __init__(self, connections: Connections, passwords: Passwords | None = None) -> None:
+    def __init__(
+        self, connections: Connections, keys: DataKeys, passwords: Passwords | None = None
+    ) -> None:
         self._connections = connections
+        self._keys = keys
         self._passwords = passwords or Passwords()
 
     def add(
@@ -56,12 +70,8 @@ class SqlUserStore:
         ends: Mapping[str, datetime] | None = None,
     ) -> User:
         """Keep a new user. Raises Rejected where the name is taken or the password under 12."""
-        if not name or name != name.strip() or not name.isprintable() or len(name) > MAX_NAME:
-            raise errors.Rejected(
-                f"user name {name[:80]!a}: expected 1 to {MAX_NAME} printable characters "
-                "without space around them"
-            )
-        password_hash = self._passwords.hash(password)
+        _require_name(name)
+        password_hash = self._hash(name, password)
         with self._connections.write() as transaction:
             added = transaction.change(
                 ADD,
@@ -97,17 +107,63 @@ class SqlUserStore:
                 raise _no_such_user(name)
         return User(name, dict(roles), dict(ends or {}))
 
+    def adopt(
+        self,
+        who: Outside,
+        name: str,
+        roles: Mapping[str, Role],
+        ends: Mapping[str, datetime] | None = None,
+    ) -> User:
+        """Return the account of a provider's person with these roles, made where there is none.
+
+        An account keeps the name that it was made with. Raises NameTaken, Rejected.
+        """
+        _require_name(name)
+        kept = {"roles": codec.ROLES.encode(roles), "ends": _ends(ends)}
+        with self._connections.write() as transaction:
+            row = transaction.row(OUTSIDE, issuer=who.issuer, subject=who.subject)
+            if row is None:
+                made = transaction.change(
+                    ADD, name=name, password_hash=self._passwords.of_nobody, **kept
+                )
+                # Of two first logins at once the second finds the first one's account.
+                row = transaction.row(OUTSIDE, issuer=who.issuer, subject=who.subject)
+                if not made and row is None:
+                    raise NameTaken(f"the name {name!r} is somebody else's here")
+                if made:
+                    transaction.change(ADOPT, issuer=who.issuer, subject=who.subject, name=name)
+            owner = name if row is None else str(row.name)
+            transaction.change(SET_ROLES, name=owner, **kept)
+        return User(owner, dict(roles), dict(ends or {}))
+
+    def outside(self, who: Outside) -> User | None:
+        """Return the account of a provider's person, where there is one."""
+        with self._connections.read() as transaction:
+            row = transaction.row(OUTSIDE, issuer=who.issuer, subject=who.subject)
+        return None if row is None else user_of(row)
+
+    def is_outside(self, name: str) -> bool:
+        """Tell whether this account belongs to a provider's person, so has no password."""
+        with self._connections.read() as transaction:
+            return transaction.row(IS_OUTSIDE, name=name) is not None
+
     def check_password(self, name: str, password: str) -> User:
         """Return the user. Takes as long for unknown names. Raises NotAuthenticated."""
         row = self._find(name)
-        kept: str | None = None if row is None else row.password_hash
+        kept = None
+        if row is not None:
+            kept = self._keys.unseal_text(row.password_hash, PASSWORD_HASH, name)
         if not self._passwords.matches(password, kept) or row is None or kept is None:
             raise NotAuthenticated("name and password do not match")
         if self._passwords.is_outdated(kept):
-            renewed = self._passwords.hash(password)
+            renewed = self._hash(name, password)
             with self._connections.write() as transaction:
-                transaction.change(REHASH, name=name, password_hash=renewed, was=kept)
+                transaction.change(REHASH, name=name, password_hash=renewed, was=row.password_hash)
         return user_of(row)
+
+    def _hash(self, name: str, password: str) -> str:
+        """Return what is kept of a password. Raises Rejected where it is too short."""
+        return self._keys.seal_text(self._passwords.hash(password), PASSWORD_HASH, name)
 
     def _find(self, name: str) -> Row[Any] | None:
         """Return the row of a name; a name that no column could hold is nobody's."""
@@ -116,6 +172,14 @@ class SqlUserStore:
                 return transaction.row(GET, name=name)
         except errors.Rejected:
             return None
+
+
+def _require_name(name: str) -> None:
+    if not name or name != name.strip() or not name.isprintable() or len(name) > MAX_NAME:
+        raise errors.Rejected(
+            f"user name {name[:80]!a}: expected 1 to {MAX_NAME} printable characters "
+            "without space around them"
+        )
 
 
 def _no_such_user(name: str) -> NoSuchUser:

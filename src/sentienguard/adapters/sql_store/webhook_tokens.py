@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec, tokens
 from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.adapters.sql_store.data_keys import SIGNING_SECRETS, DataKeys
 from sentienguard.model import errors
 from sentienguard.ports.webhook_tokens import NoSuchToken, TokenUnknown, WebhookToken
 
@@ -46,8 +47,9 @@ REVOKE = text("""
 class SqlWebhookTokens:
     """Webhook tokens in the relational store; see ports.webhook_tokens."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def add(self, token: WebhookToken, secret: str) -> None:
         """Keep a new one. Raises Rejected where id or secret is taken."""
@@ -73,40 +75,44 @@ class SqlWebhookTokens:
                 f"the token is unknown, revoked or not for {purpose}; make one with "
                 f"sentienguard tokens add ENVIRONMENT --for {purpose}"
             )
-        return _token(row)
+        return self._token(row)
 
     def list(self) -> Sequence[WebhookToken]:
         """Return all, oldest first, revoked ones included."""
         with self._connections.read() as transaction:
-            return tuple(_token(row) for row in transaction.rows(LIST))
+            rows = transaction.rows(LIST)
+        return tuple(self._token(row) for row in rows)
 
     def set_signing_secrets(self, token: str, secrets: Sequence[str]) -> WebhookToken:
         """Replace the secrets with which the sender signs. Raises NoSuchToken."""
+        kept = self._keys.seal_text(json.dumps(list(secrets)), SIGNING_SECRETS, token)
         with self._connections.write() as transaction:
-            transaction.change(SET_SECRETS, id=token, secrets=json.dumps(list(secrets)))
-            return _required(transaction.row(GET, id=token), token)
+            transaction.change(SET_SECRETS, id=token, secrets=kept)
+            row = transaction.row(GET, id=token)
+        return self._required(row, token)
 
     def revoke(self, token: str, *, at: datetime) -> WebhookToken:
         """End one; the first time counts. Raises NoSuchToken."""
         with self._connections.write() as transaction:
             transaction.change(REVOKE, id=token, at_us=codec.micros(at))
-            return _required(transaction.row(GET, id=token), token)
+            row = transaction.row(GET, id=token)
+        return self._required(row, token)
 
+    def _required(self, row: Row[Any] | None, token: str) -> WebhookToken:
+        if row is None:
+            raise NoSuchToken(f"no webhook token is called {token[:80]!a}; list them to find it")
+        return self._token(row)
 
-def _required(row: Row[Any] | None, token: str) -> WebhookToken:
-    if row is None:
-        raise NoSuchToken(f"no webhook token is called {token[:80]!a}; list them to find it")
-    return _token(row)
-
-
-def _token(row: Row[Any]) -> WebhookToken:
-    """Read a row."""
-    return WebhookToken(
-        id=row.id,
-        purpose=row.purpose,
-        environment=row.environment,
-        made_by=row.made_by,
-        made_at=codec.instant(row.made_us),
-        revoked_at=codec.instant_or_none(row.revoked_us),
-        signing_secrets=tuple(json.loads(row.signing_secrets)) if row.signing_secrets else (),
-    )
+    def _token(self, row: Row[Any]) -> WebhookToken:
+        """Read a row."""
+        kept = row.signing_secrets
+        signing = json.loads(self._keys.unseal_text(kept, SIGNING_SECRETS, row.id)) if kept else ()
+        return WebhookToken(
+            id=row.id,
+            purpose=row.purpose,
+            environment=row.environment,
+            made_by=row.made_by,
+            made_at=codec.instant(row.made_us),
+            revoked_at=codec.instant_or_none(row.revoked_us),
+            signing_secrets=tuple(signing),
+        )

@@ -1,0 +1,113 @@
+"""Start the agent from its one file: unpack once, check each time, go on in an own interpreter.
+
+This is the `__main__.py` of what scripts/agent_file.py builds; the standard library is all it has.
+A compiled library cannot be loaded out of a zip, so everything is unpacked into a directory named
+by the digest of its manifest: below /opt/sentienguard as root, below ~/.cache/sentienguard else, or
+where XDG_CACHE_HOME says. Rules:
+
+1. The directory and all in it belong to root or to who runs this, and nobody else may write there.
+2. Every file has the digest that the manifest says, at each start; none is there that it does not
+   name. A directory that is other than that is not used, and said so.
+3. It is unpacked beside its place and renamed, so that a crash or a second start finds all of it or
+   nothing.
+"""
+
+import compileall
+import hashlib
+import json
+import os
+import py_compile
+import shutil
+import stat
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+LEAST = (3, 11)
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def main() -> int:
+    """Unpack where that is due, check, and become the agent's command line, or say why not."""
+    if sys.version_info < LEAST:
+        return fail(
+            f"needs Python {LEAST[0]}.{LEAST[1]} or later, this is {sys.version.split()[0]}"
+        )
+    archive = Path(sys.argv[0]).resolve()
+    with zipfile.ZipFile(archive) as packed:
+        stored = packed.read("manifest.json")
+        manifest = json.loads(stored)
+        digest = hashlib.sha256(stored).hexdigest()
+        if tuple(manifest["python"]) != sys.version_info[:2]:
+            wanted = ".".join(map(str, manifest["python"]))
+            return fail(f"was built for Python {wanted}; start it with python{wanted} {archive}")
+        place = home() / f"agent-{digest[:32]}"
+        if not place.exists():
+            unpack(packed, place, manifest["files"])
+    wrong = first_wrong(place, manifest["files"])
+    if wrong:
+        return fail(f"{place}: {wrong}; find out who changed it, remove it, and start again")
+    command = f"import sys; sys.path.insert(0, {str(place)!r}); "
+    command += "from sentienguard.agent.main import main; sys.exit(main())"
+    argv = [sys.executable, "-I", "-c", command, *sys.argv[1:]]
+    return os.execv(argv[0], argv)  # noqa: S606 - no shell is the point
+
+
+def home() -> Path:
+    """Return where versions are unpacked."""
+    asked = os.environ.get("XDG_CACHE_HOME")
+    if os.geteuid() == 0 and not asked:
+        return Path("/opt/sentienguard")
+    return Path(asked or Path.home() / ".cache") / "sentienguard"
+
+
+def unpack(packed: zipfile.ZipFile, place: Path, files: dict[str, str]) -> None:
+    """Write everything beside its place, and rename it there."""
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    draft = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=place.parent))
+    try:
+        for name in files:
+            target = draft / name
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            target.write_bytes(packed.read("lib/" + name))
+            target.chmod(0o644)
+        # Compiled by the digest of their source, so that changed source is never run from these.
+        mode = py_compile.PycInvalidationMode.CHECKED_HASH
+        compileall.compile_dir(draft, quiet=2, invalidation_mode=mode)
+        draft.chmod(0o755)
+        try:
+            draft.rename(place)
+        except OSError:
+            if not place.exists():  # else another start was quicker
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def first_wrong(place: Path, files: dict[str, str]) -> str:
+    """Return what is not as it was built; empty where all is."""
+    for directory, _, names in os.walk(place):
+        for path in (Path(directory), *(Path(directory, name) for name in names)):
+            state = path.lstat()
+            if state.st_uid not in {0, os.geteuid()} or state.st_mode & OTHERS_WRITE:
+                return f"{path} can be changed by others"
+            if stat.S_ISDIR(state.st_mode) or path.parent.name == "__pycache__":
+                continue
+            known = files.get(path.relative_to(place).as_posix())
+            if known is None or not stat.S_ISREG(state.st_mode):
+                return f"{path} does not belong there"
+            if hashlib.sha256(path.read_bytes()).hexdigest() != known:
+                return f"{path} was changed"
+    missing = [name for name in files if not (place / name).exists()]
+    return f"{missing[0]} is missing" if missing else ""
+
+
+def fail(message: str) -> int:
+    """Say what is wrong; return the exit status."""
+    sys.stderr.write(f"sentienguard-agent: {message}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

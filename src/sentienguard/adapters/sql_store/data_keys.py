@@ -1,0 +1,301 @@
+"""Seal secrets and personal values of the tables, under data keys that a keeper wraps.
+
+Called by the stores of this package through ports.sealing, and by the composition roots to rotate.
+Rules:
+
+1. A kept value says which data key sealed it; older keys still open, so rotating needs no pause.
+2. The newest key seals. Each seal asks the table which that is: another control plane may have
+   rotated a moment ago.
+3. A new key is made only where the one before opens, or where there is none: whoever lost the
+   keeper's key hears of it and does not begin anew beside what they can no longer read.
+4. What an earlier release kept in the clear is sealed at the next start with a keeper, and is
+   overwritten in SQLite's file. PostgreSQL keeps replaced rows until it vacuums.
+"""
+
+import base64
+import binascii
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import text
+
+from sentienguard.adapters.sql_store import codec
+from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.model import errors
+from sentienguard.ports.key_keeper import KeyKeeper
+from sentienguard.trust import sealed
+
+PREFIX: Final = b"sg1."  # then the data key's number, a point, base64 of nonce and content
+_BATCH: Final = 500  # rows of a transaction while resealing
+
+# All data keys, oldest first; one; the newest one's number.
+LIST = text("SELECT * FROM data_keys ORDER BY number")
+GET = text("SELECT * FROM data_keys WHERE number = :number")
+NEWEST = text("SELECT max(number) AS number FROM data_keys")
+
+# Keep a new data key, unless somebody was quicker.
+ADD = text("""
+    INSERT INTO data_keys (number, keeper, wrapped, made_us)
+    VALUES (:number, :keeper, :wrapped, :at_us) ON CONFLICT DO NOTHING
+""")
+
+# Wrap a data key anew.
+REWRAP = text("""
+    UPDATE data_keys SET keeper = :keeper, wrapped = :wrapped
+    WHERE number = :number AND wrapped = :was
+""")
+
+# Every row is under this key or a later one.
+WHOLE = text("UPDATE data_keys SET whole_us = :at_us WHERE number = :number")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column whose values are sealed."""
+
+    table: str
+    key: str  # its primary key
+    name: str
+
+    def place(self, key: str) -> str:
+        """Return what a value of this row is bound to."""
+        return f"{self.table}.{self.name}/{key}"
+
+
+FACTOR_SECRET: Final = Column("factors", "id", "secret")
+TICKET_CHALLENGE: Final = Column("tickets", "secret_sha256", "challenge")
+SIGNING_SECRETS: Final = Column("webhook_tokens", "id", "signing_secrets")
+LOGIN_ADDRESS: Final = Column("logins", "id", "address")
+PASSWORD_HASH: Final = Column("users", "name", "password_hash")
+BLOB_SECRET: Final = Column("audit_blobs", "sha256", "secret")
+SEALED: Final = (
+    FACTOR_SECRET,
+    TICKET_CHALLENGE,
+    SIGNING_SECRETS,
+    LOGIN_ADDRESS,
+    PASSWORD_HASH,
+    BLOB_SECRET,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A data key, without what it is."""
+
+    number: int
+    keeper: str  # name of the key that wrapped it
+    made_at: datetime
+    whole_at: datetime | None  # since when all rows are under it or a later one
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a rotation did."""
+
+    number: int  # of the new data key
+    rewrapped: int  # data keys that another key had wrapped
+    resealed: int  # values that were in the clear or under another data key
+
+
+class DataKeys:
+    """A sealing.Sealer over one database; safe to use from many threads."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        keeper: KeyKeeper | None,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Take the keeper; None seals nothing, and opens nothing that is sealed."""
+        self._connections = connections
+        self._keeper = keeper
+        self._entropy = entropy
+        self._lock = threading.Lock()  # one question to the keeper at a time
+        self._opened: dict[int, bytes] = {}
+
+    def begin(self) -> None:
+        """Make the first data key where there is none; finish a resealing that was cut off."""
+        if self._keeper is None:
+            return
+        if self._newest() is None:
+            self._add(1, self._keeper)
+        newest = self._newest() or 1
+        self._key(newest)  # who cannot open it hears of it now
+        with self._connections.read() as transaction:
+            row = transaction.row(GET, number=newest)
+        if row is None or row.whole_us is None:
+            self._reseal(newest)
+
+    def seal(self, plain: bytes, place: str) -> bytes:
+        """Return the sealed form; see ports.sealing."""
+        if self._keeper is None:
+            return plain
+        number = self._newest()
+        if number is None:
+            raise errors.Broken(f"database {self._connections.place} has lost its data keys")
+        nonce = self._entropy(sealed.NONCE_BYTES)
+        content = sealed.seal_value(self._key(number), plain, place, nonce)
+        return PREFIX + str(number).encode() + b"." + base64.b64encode(content)
+
+    def unseal(self, kept: bytes, place: str) -> bytes:
+        """Return the plain form; see ports.sealing."""
+        if not kept.startswith(PREFIX):
+            return kept
+        number, _, content = kept.removeprefix(PREFIX).partition(b".")
+        try:
+            return sealed.open_value(
+                self._key(int(number)), base64.b64decode(content, validate=True), place
+            )
+        except (ValueError, binascii.Error) as error:
+            raise sealed.NotSealedByThis(f"{place} is damaged; restore it") from error
+
+    def seal_text(self, plain: str, column: Column, key: str) -> str:
+        """Return what a text column keeps."""
+        return self.seal(plain.encode(), column.place(key)).decode()
+
+    def unseal_text(self, kept: str, column: Column, key: str) -> str:
+        """Return what a text column means."""
+        return self.unseal(kept.encode(), column.place(key)).decode()
+
+    def all(self) -> tuple[DataKey, ...]:
+        """Return all data keys, oldest first."""
+        with self._connections.read() as transaction:
+            return tuple(
+                DataKey(
+                    row.number,
+                    row.keeper,
+                    codec.instant(row.made_us),
+                    codec.instant_or_none(row.whole_us),
+                )
+                for row in transaction.rows(LIST)
+            )
+
+    def rotate(self) -> Rotation:
+        """Make a new data key, wrap the old ones anew, and put every row under the new one.
+
+        Control planes that run beside it go on. Raises Rejected without a keeper, KeeperAway,
+        KeyRefused.
+        """
+        if self._keeper is None:
+            raise errors.Rejected("this database was opened without a keeper of keys")
+        newest = self._newest() or 0
+        if newest:
+            self._key(newest)  # rule 3
+        rewrapped = self._rewrap(self._keeper)
+        number = newest + 1
+        self._add(number, self._keeper)
+        return Rotation(number, rewrapped, self._reseal(number))
+
+    def _newest(self) -> int | None:
+        with self._connections.read() as transaction:
+            row = transaction.row(NEWEST)
+        return None if row is None else row.number
+
+    def _add(self, number: int, keeper: KeyKeeper) -> None:
+        name, wrapped = keeper.wrap(self._entropy(sealed.KEY_BYTES), _about(number))
+        with self._connections.write() as transaction:
+            transaction.change(
+                ADD,
+                number=number,
+                keeper=name,
+                wrapped=base64.b64encode(wrapped).decode(),
+                at_us=codec.micros(datetime.now(UTC)),
+            )
+
+    def _key(self, number: int) -> bytes:
+        with self._lock:
+            if number not in self._opened:
+                self._opened[number] = self._open(number)
+            return self._opened[number]
+
+    def _open(self, number: int) -> bytes:
+        if self._keeper is None:
+            raise errors.Broken(
+                f"database {self._connections.place} is sealed; open it as its control plane does, "
+                "with the keeper of its keys"
+            )
+        with self._connections.read() as transaction:
+            row = transaction.row(GET, number=number)
+        if row is None:
+            raise errors.Broken(
+                f"database {self._connections.place} has no data key {number}; restore the table "
+                "data_keys from the backup of the same time"
+            )
+        return self._keeper.unwrap(row.keeper, base64.b64decode(row.wrapped), _about(number))
+
+    def _rewrap(self, keeper: KeyKeeper) -> int:
+        """Wrap anew what another key wrapped; return how many."""
+        count = 0
+        with self._connections.read() as transaction:
+            rows = transaction.rows(LIST)
+        for row in rows:
+            if row.keeper == keeper.name:
+                continue
+            name, wrapped = keeper.wrap(self._key(row.number), _about(row.number))
+            with self._connections.write() as transaction:
+                count += transaction.change(
+                    REWRAP,
+                    number=row.number,
+                    keeper=name,
+                    wrapped=base64.b64encode(wrapped).decode(),
+                    was=row.wrapped,
+                )
+        return count
+
+    def _reseal(self, number: int) -> int:
+        """Put every value under the newest key; return how many were not."""
+        count = sum(self._reseal_batch(*batch) for batch in self._batches(number))
+        with self._connections.write() as transaction:
+            transaction.change(WHOLE, number=number, at_us=codec.micros(datetime.now(UTC)))
+        self._connections.forget_replaced()
+        return count
+
+    def _batches(self, number: int) -> Iterator[tuple[Column, list[tuple[str, str | bytes]]]]:
+        """Yield the values that are not under this key, some at a time."""
+        ours = PREFIX + str(number).encode() + b"."
+        for column in SEALED:
+            after = ""
+            wanted = text(
+                f"SELECT {column.key} AS id, {column.name} AS kept FROM {column.table} "  # noqa: S608 - our names
+                f"WHERE {column.key} > :after AND {column.name} IS NOT NULL "
+                f"ORDER BY {column.key} LIMIT {_BATCH}"
+            )
+            while True:
+                with self._connections.read() as transaction:
+                    rows = transaction.rows(wanted, after=after)
+                if not rows:
+                    break
+                after = rows[-1].id
+                stale = [(row.id, row.kept) for row in rows if not _raw(row.kept).startswith(ours)]
+                if stale:
+                    yield column, stale
+
+    def _reseal_batch(self, column: Column, stale: list[tuple[str, str | bytes]]) -> int:
+        replace = text(
+            f"UPDATE {column.table} SET {column.name} = :kept "  # noqa: S608 - our names
+            f"WHERE {column.key} = :id AND {column.name} = :was"
+        )
+        changes: list[dict[str, str | bytes]] = []
+        for key, was in stale:
+            place = column.place(key)
+            kept = self.seal(self.unseal(_raw(was), place), place)
+            changes.append({"id": key, "was": was, "kept": kept if _is_raw(was) else kept.decode()})
+        with self._connections.write() as transaction:
+            self._connections.erasing(transaction)
+            return sum(transaction.change(replace, **change) for change in changes)
+
+
+def _about(number: int) -> str:
+    return f"data key {number}"
+
+
+def _is_raw(kept: str | bytes | memoryview) -> bool:
+    return not isinstance(kept, str)
+
+
+def _raw(kept: str | bytes | memoryview) -> bytes:
+    return kept.encode() if isinstance(kept, str) else bytes(kept)

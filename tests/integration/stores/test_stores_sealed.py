@@ -1,0 +1,391 @@
+"""Secrets and personal values at rest: sealed under data keys that a keeper wraps.
+
+On both engines, with keys in a file and in a server of KMS's protocol (moto).
+"""
+
+import base64
+import contextlib
+import dataclasses
+import functools
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from sentienguard.adapters.audit_files.log import AuditFiles
+from sentienguard.adapters.key_keepers import aws_kms, local_file, several
+from sentienguard.adapters.outbound_http.client import GuardedClient
+from sentienguard.adapters.outbound_http.destinations import Allowed
+from sentienguard.adapters.sql_store import data_keys, open_database
+from sentienguard.model import errors
+from sentienguard.model.access import Role
+from sentienguard.ports import audit_log, key_keeper
+from sentienguard.ports.audit_storage import Blob
+from sentienguard.ports.factor_store import Factor, Ticket, Way
+from sentienguard.ports.session_store import Issued, Login
+from sentienguard.ports.webhook_tokens import WebhookToken
+from sentienguard.trust import sealed, sigv4
+from tests.contract.audit_log_cases import rules
+from tests.servers import postgresql
+
+boto3 = pytest.importorskip("boto3", reason="no boto3 (pip install 'sentienguard[aws]')")
+moto = pytest.importorskip("moto.server", reason="no moto (pip install 'moto[server]')")
+pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("default")]
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+REGION = "eu-central-1"
+TOTP = b"canary-totp-secret-12"
+CHALLENGE = b"canary-challenge-7"
+SIGNING = "canary-signing-secret-55"
+ADDRESS = "2001:db8:ca7a::77"
+BLOB_KEY = b"canary-of-a-blob-key-32-bytes-xx"
+PASSWORD = "correct horse battery staple"
+CANARIES = [
+    TOTP, TOTP.hex().encode(), CHALLENGE, CHALLENGE.hex().encode(), SIGNING.encode(),
+    ADDRESS.encode(), BLOB_KEY, b"$argon2id$",
+]  # fmt: skip
+
+
+def fill(stores):
+    stores.users.add("ada@local", PASSWORD, {"*": Role.OBSERVER})
+    stores.factors.add(Factor("fac_1", "ada@local", Way.TOTP, "phone", NOW, TOTP))
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    stores.factors.open_ticket("t", Ticket("login", "ada@local", CHALLENGE, ends), at=NOW)
+    stores.webhook_tokens.add(WebhookToken("wht_1", "pagerduty", "drill", "x", NOW), "opens")
+    stores.webhook_tokens.set_signing_secrets("wht_1", [SIGNING])
+    login = Login("log_1", "ada@local", NOW, ends, ADDRESS)
+    stores.sessions.open(login, Issued("a", ends), Issued("r", ends))
+    stores.audit.put_blob("ab" * 32, Blob(b"sealed body", BLOB_KEY))
+
+
+def whole(stores):
+    """Tell whether everything of `fill` comes back."""
+    [factor] = stores.factors.of("ada@local")
+    _, login = stores.sessions.by_access("a", at=NOW)
+    return (
+        factor.secret == TOTP
+        and stores.factors.ticket("t", "login", at=NOW).challenge == CHALLENGE
+        and stores.webhook_tokens.by_secret("opens", "pagerduty").signing_secrets == (SIGNING,)
+        and login.address == ADDRESS
+        and stores.users.check_password("ada@local", PASSWORD).name == "ada@local"
+        and stores.audit.blob("ab" * 32) == Blob(b"sealed body", BLOB_KEY)
+    )
+
+
+def in_the_files(place):
+    """Return the canaries that any file below a directory has."""
+    files = [path for path in place.rglob("*") if path.is_file()]
+    assert files
+    return [
+        (path.name, canary) for path in files for canary in CANARIES if canary in path.read_bytes()
+    ]
+
+
+@pytest.fixture
+def url(tmp_path):
+    (tmp_path / "store").mkdir()
+    return f"sqlite:///{tmp_path}/store/store.db"
+
+
+@pytest.fixture
+def keeper(tmp_path):
+    return local_file.LocalFile(tmp_path / "data.key")
+
+
+@pytest.fixture(scope="module")
+def server():
+    reason = postgresql.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with postgresql.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kms():
+    """Serve KMS with two keys; yield what makes a keeper of one."""
+    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    endpoint = "http://{}:{}".format(*running.get_host_and_port())
+    client = boto3.client(
+        "kms", region_name=REGION, endpoint_url=endpoint,
+        aws_access_key_id="AKID", aws_secret_access_key="s",
+    )  # fmt: skip
+    keys = [client.create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
+
+    def keeper(number, key="", way=None):
+        return aws_kms.AwsKms(
+            key or keys[number], endpoint, REGION,
+            credentials=lambda: sigv4.Credentials("AKID", "secret-of-the-role"),
+            way=way or GuardedClient([Allowed.of(endpoint, private=True)]),
+            now=functools.partial(datetime.now, UTC),
+        )  # fmt: skip
+
+    yield keeper
+    running.stop()
+
+
+def test_no_canary_is_in_the_files_and_everything_comes_back(url, keeper, tmp_path):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+        assert in_the_files(tmp_path / "store") == []  # with the write-ahead log
+        assert whole(stores)
+        backup = sqlite3.connect(tmp_path / "store/backup.db")
+        source = sqlite3.connect(tmp_path / "store/store.db")
+        source.backup(backup)
+        backup.close()
+        source.close()
+    assert in_the_files(tmp_path / "store") == []
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        assert whole(stores)
+
+
+def test_the_canaries_are_found_where_nothing_seals(url, tmp_path):
+    with contextlib.closing(open_database(url)) as stores:
+        fill(stores)
+        assert whole(stores)
+        found = {canary for _, canary in in_the_files(tmp_path / "store")}
+    assert len(found) == 6, "the search would notice each of the six columns"
+
+
+@pytest.fixture
+def careless():
+    """Have SQLite leave what is replaced where it is, which some builds of it do not."""
+
+    def off(connection, _record):
+        connection.execute("PRAGMA secure_delete = OFF")
+
+    event.listen(Engine, "connect", off)
+    yield
+    event.remove(Engine, "connect", off)
+
+
+@pytest.mark.usefixtures("careless")
+def test_what_resealing_replaces_is_overwritten_with_zeros(url, keeper):
+    with (
+        contextlib.closing(open_database(url, keeper)) as stores,
+        stores._connections.write() as transaction,
+    ):
+        assert transaction.row(text("PRAGMA secure_delete")) == (0,)
+        stores._connections.erasing(transaction)
+        assert transaction.row(text("PRAGMA secure_delete")) == (1,)
+
+
+def test_what_an_earlier_release_kept_in_the_clear_is_sealed_and_overwritten(url, keeper, tmp_path):
+    with contextlib.closing(open_database(url)) as stores:
+        fill(stores)
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        assert in_the_files(tmp_path / "store") == []
+        assert whole(stores)
+        assert [one.whole_at is not None for one in stores.data_keys.all()] == [True]
+
+
+def test_a_resealing_that_was_cut_off_is_finished_at_the_next_start(
+    url, keeper, tmp_path, monkeypatch
+):
+    with contextlib.closing(open_database(url)) as stores:
+        fill(stores)
+    real = data_keys.DataKeys._reseal_batch
+
+    def cut_off(self, column, stale):
+        if column is data_keys.LOGIN_ADDRESS:
+            raise errors.Unavailable("the power went")
+        return real(self, column, stale)
+
+    monkeypatch.setattr(data_keys.DataKeys, "_reseal_batch", cut_off)
+    with pytest.raises(errors.Unavailable, match="power"):
+        open_database(url, keeper)
+    monkeypatch.undo()
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        assert in_the_files(tmp_path / "store") == []
+        assert whole(stores)
+
+
+def test_rotation_needs_no_pause_and_old_values_still_open(url, keeper):
+    with (
+        contextlib.closing(open_database(url, keeper)) as one,
+        contextlib.closing(open_database(url, keeper)) as other,
+    ):
+        fill(one)
+        was = keeper.name
+        assert keeper.add() != was
+        assert one.data_keys.rotate() == data_keys.Rotation(number=2, rewrapped=1, resealed=6)
+        assert whole(one)
+        assert whole(other)
+        other.factors.add(Factor("fac_2", "ada@local", Way.TOTP, "two", NOW, b"second"))
+        with one._connections.read() as transaction:
+            kept = transaction.row(text("SELECT secret FROM factors WHERE id = 'fac_2'"))
+        assert kept.secret.startswith("sg1.2."), "another control plane seals under the new key"
+        assert [(key.number, key.keeper) for key in one.data_keys.all()] == [
+            (1, keeper.name),
+            (2, keeper.name),
+        ]
+
+
+def test_a_value_opens_in_its_own_row_and_unchanged_only(url, keeper, tmp_path):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+        stores.factors.add(Factor("fac_2", "ada@local", Way.TOTP, "two", NOW, b"mallory"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "store/store.db")) as database, database:
+        database.execute(
+            "UPDATE factors SET secret = (SELECT secret FROM factors WHERE id = 'fac_2')"
+        )
+        database.execute("UPDATE logins SET address = substr(address, 1, 30) || 'AAAA'")
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        with pytest.raises(sealed.NotSealedByThis, match=r"factors\.secret/fac_1"):
+            stores.factors.of("ada@local")
+        with pytest.raises(sealed.NotSealedByThis, match=r"logins\.address/log_1"):
+            stores.sessions.by_access("a", at=NOW)
+
+
+@pytest.mark.parametrize("lost", ["gone", "another", "readable", "torn"])
+def test_without_the_keeper_s_key_the_store_does_not_open_and_says_what_is_missing(
+    url, keeper, tmp_path, lost
+):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+    file = tmp_path / "data.key"
+    match lost:
+        case "gone":
+            file.unlink()
+        case "another":
+            file.unlink()
+            keeper.add()
+        case "readable":
+            file.chmod(0o640)
+        case "torn":
+            file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(key_keeper.KeyRefused, match=r"data\.key") as refused:
+        open_database(url, keeper)
+    assert base64.b64encode(TOTP).decode() not in str(refused.value)
+    assert file.exists() == (lost != "gone"), "no new key is made beside what it cannot open"
+
+
+def test_a_sealed_database_opens_nothing_without_a_keeper(url, keeper):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+    with contextlib.closing(open_database(url)) as stores:
+        assert [user.name for user in stores.users.list()] == ["ada@local"]
+        with pytest.raises(errors.Broken, match="is sealed"):
+            stores.factors.of("ada@local")
+        with pytest.raises(errors.Rejected, match="without a keeper"):
+            stores.data_keys.rotate()
+
+
+def test_on_postgresql_too_no_canary_leaves_the_store(server, keeper):
+    url = server.new_database()
+    with contextlib.closing(open_database(url)) as stores:
+        fill(stores)
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        assert whole(stores)
+        assert stores.data_keys.rotate().resealed == 6
+        assert whole(stores)
+        for column in data_keys.SEALED:
+            with stores._connections.read() as transaction:
+                rows = transaction.rows(text(f"SELECT {column.name} FROM {column.table}"))
+            assert rows
+            assert all(bytes(data_keys._raw(row[0])).startswith(b"sg1.2.") for row in rows)
+
+
+def test_keys_move_from_the_file_to_kms_and_between_its_keys(url, keeper, kms):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+    first = several.Several([kms(0), keeper])
+    with contextlib.closing(open_database(url, first)) as stores:
+        assert whole(stores)
+        assert stores.data_keys.rotate() == data_keys.Rotation(2, 1, 6)
+    with contextlib.closing(open_database(url, kms(0))) as stores:  # the file is needed no more
+        assert whole(stores)
+    second = several.Several([kms(1), kms(0)])
+    with contextlib.closing(open_database(url, second)) as stores:
+        assert stores.data_keys.rotate() == data_keys.Rotation(3, 2, 6)
+    with contextlib.closing(open_database(url, kms(1))) as stores:
+        assert whole(stores)
+    with pytest.raises(key_keeper.KeyRefused, match="was asked for what"):
+        open_database(url, kms(0))
+    with pytest.raises(key_keeper.KeyRefused, match="former"):
+        open_database(url, several.Several([kms(0), keeper]))
+
+
+def test_kms_is_asked_once_and_told_what_it_is_for(url, kms):
+    sent = []
+
+    class Way:
+        inner = kms(0)._way
+
+        def send(self, request):
+            sent.append(request)
+            return self.inner.send(request)
+
+    with contextlib.closing(open_database(url, kms(0, way=Way()))) as stores:
+        fill(stores)
+        assert whole(stores)
+    targets = [request.headers["x-amz-target"] for request in sent]
+    assert targets == ["TrentService.Encrypt", "TrentService.Decrypt"]
+    assert all(b'"EncryptionContext": {"sentienguard": "data key 1"}' in one.body for one in sent)
+    assert all(b"secret-of-the-role" not in repr(one).encode() for one in sent)
+
+
+def test_kms_opens_a_data_key_for_its_own_purpose_only(kms):
+    name, wrapped = kms(0).wrap(bytes(32), "data key 1")
+    assert kms(0).unwrap(name, wrapped, "data key 1") == bytes(32)
+    with pytest.raises(key_keeper.KeyRefused, match="InvalidCiphertext"):
+        kms(0).unwrap(name, wrapped, "data key 2")
+    with pytest.raises(key_keeper.KeyRefused, match="InvalidCiphertext"):
+        kms(0).unwrap(name, wrapped[:-1] + bytes([wrapped[-1] ^ 1]), "data key 1")
+    with pytest.raises(key_keeper.KeyRefused, match="NotFound"):
+        kms(0, key=f"arn:aws:kms:{REGION}:123456789012:key/none").wrap(bytes(32), "x")
+
+
+@dataclasses.dataclass
+class Says:
+    status: int
+    body: bytes
+    headers: dict = dataclasses.field(default_factory=dict)
+
+    def send(self, request):
+        del request
+        return self
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Says(500, b'{"__type": "KMSInternalException"}'), key_keeper.KeeperAway),
+        (Says(400, b'{"__type": "com.amazonaws#ThrottlingException"}'), key_keeper.KeeperAway),
+        (Says(400, b'{"__type": "AccessDeniedException"}'), key_keeper.KeyRefused),
+        (Says(400, b'{"__type": "DisabledException"}'), key_keeper.KeyRefused),
+        (Says(503, b"<html>"), key_keeper.KeeperAway),
+        (Says(200, b"[1]"), key_keeper.KeyRefused),
+        (Says(200, b'{"CiphertextBlob": 7}'), key_keeper.KeyRefused),
+        (Says(200, b'{"CiphertextBlob": "%%"}'), key_keeper.KeyRefused),
+    ],
+)
+def test_what_kms_answers_is_told_by_what_to_do_next(kms, answer, kind):
+    with pytest.raises(kind):
+        kms(0, way=answer).wrap(bytes(32), "data key 1")
+
+
+def test_the_file_of_keys_is_its_owner_s_alone(keeper, tmp_path):
+    names = [keeper.add(), keeper.add()]
+    assert (tmp_path / "data.key").stat().st_mode & 0o777 == 0o600
+    assert keeper.name == names[1]
+    assert len(set(names)) == 2
+
+
+def test_the_directory_of_the_log_alone_opens_no_blob(url, keeper, tmp_path):
+    place, output = tmp_path / "audit", b"what a step of a remedy said"
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        with AuditFiles(place, rules(), sealer=stores.data_keys) as log:
+            kept, erased = log.put_blob(output, "text/plain"), log.put_blob(b"more", "text/plain")
+            log.erase_blob(erased.sha256)
+        stores.data_keys.rotate()
+        with AuditFiles(place, rules(), sealer=stores.data_keys) as log:
+            assert log.get_blob(kept.sha256) == output
+            with pytest.raises(audit_log.BlobErased):
+                log.get_blob(erased.sha256)
+    key = place / "blob-keys" / kept.sha256[:2] / kept.sha256
+    assert key.read_bytes().startswith(b"sg1.1.")
+    with AuditFiles(place, rules()) as log, pytest.raises(audit_log.AuditBroken):
+        log.get_blob(kept.sha256)
