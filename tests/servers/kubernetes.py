@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.servers import kubernetes_cluster as clusters
+from tests.servers import kubernetes_events
 
 TOKEN = "of-a-service-account"
 GROUPS = {
@@ -37,6 +38,7 @@ class Server:
     place: pathlib.Path
     requests: list[str] = field(default_factory=list)  # method and path with its query
     forbidden: set[str] = field(default_factory=set)  # methods that this account may not use
+    events: kubernetes_events.EventLog = field(default_factory=kubernetes_events.EventLog)
     meddle: Any = None  # called with method and path before a request is served
 
     @property
@@ -111,7 +113,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.server_of.requests.append(f"{self.command} {self.path}")
             if self.server_of.meddle is not None:
                 self.server_of.meddle(self.command, self.path)
-            self._answer(200, self._found(body))
+            found = self._found(body)
+            if found is not None:  # None: it was answered as it came
+                self._answer(200, found)
         except clusters.Failure as failure:
             self._answer(
                 failure.status,
@@ -145,6 +149,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         discovered = _discovery(path)
         if discovered is not None:
             return discovered
+        if path.endswith("events") and self.command == "GET":
+            return self._events(path, query)
         for group, resources in GROUPS.items():
             if path.startswith(f"{group}/"):
                 rest = path.removeprefix(f"{group}/").split("/")
@@ -154,6 +160,28 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 if rest and rest[0] in resources:
                     return self._resource(group, namespace, rest, query, body)
         raise clusters.Failure(404, "NotFound", "the server could not find the requested resource")
+
+    def _events(self, path: str, query: dict[str, str]) -> Any:
+        namespace = path.split("/")[3] if "/namespaces/" in path else ""
+        log = self.server_of.events
+        if query.get("watch") not in {"1", "true"}:
+            return log.page(namespace, int(query.get("limit", 0)), query.get("continue", ""))
+        lines = log.watch(namespace, query["resourceVersion"], float(query["timeoutSeconds"]))
+        next(lines)  # raises 410 before anything is answered, as the API server does
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with contextlib.suppress(OSError):  # the watcher went away
+            for line in lines:
+                if line:
+                    self._chunk(line)
+            self._chunk(b"")
+        return None
+
+    def _chunk(self, line: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+        self.wfile.flush()
 
     def _resource(
         self, group: str, namespace: str, rest: list[str], query: dict[str, str], body: bytes

@@ -25,7 +25,7 @@ MAY = {
     "observer": {"view"},
     "remediation_authority": OPERATES,
     "administrator": OPERATES | {"view_users", "manage_users", "change_settings",
-                                 "export_evidence"},
+                                 "export_evidence", "break_glass"},
     "auditor": {"view", "view_users", "export_evidence"},
 }  # fmt: skip
 
@@ -89,9 +89,22 @@ RULES = {
     "POST /api/v1/auth/login/second": PUBLIC,
     "POST /api/v1/auth/logout": OWN,
     "GET /api/v1/auth/me": ANYBODY,
+    "GET /api/v1/auth/provider": PUBLIC,
+    "GET /api/v1/auth/provider/callback": PUBLIC,
     "POST /api/v1/auth/refresh": PUBLIC,
     "POST /api/v1/auth/step-up": OWN,
     "POST /api/v1/auth/step-up/second": Rule("own", body={"ticket": "x", "code": "1"}),
+    "GET /api/v1/backtests": Rule("everywhere"),
+    "POST /api/v1/backtests": Rule("everywhere", "change_settings", {"days": 1}),
+    "GET /api/v1/backtests/{backtest_id}": Rule("everywhere"),
+    "DELETE /api/v1/backtests/{backtest_id}": Rule("everywhere", "change_settings"),
+    "GET /api/v1/auth/ways": PUBLIC,
+    "GET /api/v1/break-glass": VIEW,
+    # Whoever may break glass anywhere may ask for any place; a second person of that place agrees.
+    "POST /api/v1/break-glass": Rule("somewhere", "break_glass", {
+        "environment": "dev", "purpose": "freeze", "reason": "a reason", "minutes": 5}),
+    "POST /api/v1/break-glass/{emergency_id}/agree": Rule("thing", "break_glass"),
+    "POST /api/v1/break-glass/{emergency_id}/end": Rule("thing", "freeze"),
     "GET /api/v1/calibration": VIEW,
     "GET /api/v1/changes": VIEW,
     "POST /api/v1/changes": ELSEWHERE,
@@ -99,6 +112,9 @@ RULES = {
     "PUT /api/v1/chat-identities": Rule("everywhere", "manage_users", {
         "service": "slack", "team": "T1", "person": "U1", "account": "victim@local"}),
     "DELETE /api/v1/chat-identities/{service}/{team}/{person}": USERS,
+    "GET /api/v1/drills": VIEW,
+    "POST /api/v1/drills/{name}/runs": Rule("everywhere", "run_drill"),
+    "DELETE /api/v1/drills/runs/{run_id}": Rule("everywhere", "run_drill"),
     "GET /api/v1/evidence": EVIDENCE,
     "POST /api/v1/evidence": Rule("everywhere", "export_evidence", PERIOD),
     "GET /api/v1/evidence/entries": EVIDENCE,
@@ -117,6 +133,7 @@ RULES = {
     "GET /api/v1/hosts/{agent_id}/outside/readings": Rule(
         "thing", query={"metric": "up", "label": "job=node"}
     ),
+    "GET /api/v1/hosts/{agent_id}/playbooks": Rule("thing"),
     "GET /api/v1/hosts/{agent_id}/series": Rule("thing", query={"metric": "system.cpu_percent"}),
     "GET /api/v1/incidents": VIEW,
     "GET /api/v1/incidents/{incident_id}": Rule("thing"),
@@ -189,8 +206,10 @@ RULES = {
     "POST /api/v1/webhooks/cloudevents": ELSEWHERE,
     "POST /api/v1/webhooks/datadog": ELSEWHERE,
     "POST /api/v1/webhooks/eventbridge": ELSEWHERE,
+    "POST /api/v1/webhooks/eventgrid": ELSEWHERE,
     "POST /api/v1/webhooks/grafana": ELSEWHERE,
     "POST /api/v1/webhooks/pagerduty": ELSEWHERE,
+    "POST /api/v1/webhooks/pubsub": ELSEWHERE,
     "POST /api/v1/write": ELSEWHERE,
     "POST /v1/logs": ELSEWHERE,
     "POST /v1/metrics": ELSEWHERE,

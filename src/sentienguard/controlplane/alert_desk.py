@@ -12,13 +12,14 @@ from sentienguard.controlplane.alert_intake import AlertIntake, Backlog
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.group_commit import GroupCommit
 from sentienguard.controlplane.intake import Intake
+from sentienguard.controlplane.push_senders import Keys
 from sentienguard.ports.alert_inbox import NewAlert
 
 
 @contextlib.contextmanager
-def opened(centre: Centre, intake: Intake) -> Iterator[AlertDoor]:
+def opened(centre: Centre, intake: Intake, keys: Keys | None = None) -> Iterator[AlertDoor]:
     """Take alerts while the block lasts; yields the door for the application."""
-    desk = AlertDesk(centre, intake)
+    desk = AlertDesk(centre, intake, keys)
     try:
         desk.start()
         yield desk.door
@@ -29,13 +30,13 @@ def opened(centre: Centre, intake: Intake) -> Iterator[AlertDoor]:
 class AlertDesk:
     """Takes alerts and deals with them, from `start` to `stop`."""
 
-    def __init__(self, centre: Centre, intake: Intake) -> None:
-        """Put the parts together; nothing runs yet."""
+    def __init__(self, centre: Centre, intake: Intake, keys: Keys | None = None) -> None:
+        """Put the parts together; nothing runs yet. `keys` are Google's, for Pub/Sub."""
         self._centre = centre
         self._backlog = Backlog()
         self._keeper = GroupCommit(self._put, most=centre.settings.alert_commit)
         self._worker = AlertIntake(centre, intake, self._backlog)
-        self.door = AlertDoor(centre, self._keeper, self._backlog)
+        self.door = AlertDoor(centre, self._keeper, self._backlog, keys)
 
     def start(self) -> None:
         """Go on with what was acknowledged before, then take more."""

@@ -10,6 +10,8 @@ more than all that is done here. Rules:
 3. What the sender should send again is answered with 503 and never with 429: Alertmanager repeats
    after 5xx only. What cannot be taken however often it is sent is answered with 4xx.
 4. Bounded: bytes of one body, bytes of all bodies at hand, alerts waiting, alerts in a second.
+5. A handshake is answered as its sender expects and lets nobody send. OPTIONS alone needs no token:
+   its answer says the same to everybody, and nothing of it is read but the origin that asks.
 """
 
 import logging
@@ -26,6 +28,7 @@ from sentienguard.controlplane.alert_senders import Sender
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.group_commit import GroupCommit
 from sentienguard.controlplane.problems import ProblemError
+from sentienguard.controlplane.push_senders import Keys, PushSenders
 from sentienguard.controlplane.sender_access import Access, Known
 from sentienguard.model import errors
 from sentienguard.ports.alert_inbox import NewAlert
@@ -46,12 +49,17 @@ class AlertDoor:
         centre: Centre,
         keeper: GroupCommit[NewAlert],
         backlog: Backlog,
+        keys: Keys | None = None,
     ) -> None:
-        """Prepare; `keeper` is where alerts go, `backlog` how many of them wait."""
+        """Prepare; `keeper` is where alerts go, `backlog` how many of them wait.
+
+        `keys` are Google's, for who shows a token of Google; None: nobody does.
+        """
         self._centre = centre
         self._keeper = keeper
         self._backlog = backlog
         self._access = Access(centre, float(centre.settings.alerts_per_second))
+        self._push = PushSenders(centre, self._access, keys)
         self._bodies = bodies.Bodies(MAX_BODY_BYTES)
 
     def before(self, app: ASGIApp) -> ASGIApp:
@@ -66,11 +74,23 @@ class AlertDoor:
 
         return door
 
+    async def keep(self, alerts: Sequence[NewAlert]) -> None:
+        """Return once alerts that we heard ourselves are durable. Raises what the store raises."""
+        if alerts:
+            await self._keeper.keep(alerts)
+
     def forget_tokens(self) -> None:
         """Look every token up again; called when one was revoked."""
         self._access.forget()
 
     async def _take(self, sender: Sender, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS" and sender.consent is not None:  # rule 5
+            headers = sender.consent(dict(scope["headers"])) or {}
+            self._centre.counters.add("webhook_requests_total", "asked_first")
+            more = [(b"allow", b"POST, OPTIONS")]
+            more += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+            await bodies.answer(send, HTTPStatus.OK, more=more)
+            return
         try:
             said = await self._accept(sender, scope, receive)
         except ProblemError as problem:
@@ -90,12 +110,19 @@ class AlertDoor:
 
     async def _accept(self, sender: Sender, scope: Scope, receive: Receive) -> bytes:
         headers = dict(scope["headers"])
-        known = await self._access.authenticate(headers, sender.purpose)
+        known = await (
+            self._push.authenticate(headers)
+            if sender.by_google
+            else self._access.authenticate(headers, sender.purpose)
+        )
         if scope["method"] != "POST":
             raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "expected POST")
         _require_plain(headers)
         body = await self._bodies.read(headers, receive)
         self._require_signed(sender, known, headers, body)
+        greeting = self._greeting(sender, headers, body)
+        if greeting is not None:
+            return greeting
         if len(body) > READ_AT_ONCE_BYTES:
             environment = known.token.environment
             batch, alerts = await run_in_threadpool(self._read, sender, headers, body, environment)
@@ -117,6 +144,14 @@ class AlertDoor:
         except NotSigned as cause:
             self._centre.counters.add("access_denied_total", "webhook_signature")
             raise ProblemError(HTTPStatus.UNAUTHORIZED, "not-signed", str(cause)) from cause
+
+    def _greeting(
+        self, sender: Sender, headers: Mapping[bytes, bytes], body: bytes
+    ) -> bytes | None:  # rule 5
+        try:
+            return None if sender.handshake is None else sender.handshake(body, headers)
+        except alert_batch.Malformed as cause:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed", str(cause)[:500]) from cause
 
     def _read(
         self, sender: Sender, headers: Mapping[bytes, bytes], body: bytes, environment: str

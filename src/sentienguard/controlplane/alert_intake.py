@@ -11,7 +11,8 @@ Called by controlplane.app, as one thread. Rules:
 3. An alert that names no enrolled host is kept, counted and shown, and opens nothing: nothing can
    be measured or done there, and its sender tells people by itself.
 4. The reading of the incident is the host's own newest one of the declared series. Where the host
-   reports no such series, the alert is of the metric `alert.firing`, which no remedy is for.
+   reports no such series, the alert is of the metric `alert.firing`, which no remedy is for. The
+   symptom of a relay's object stands as it is declared: the relay measures it before it acts.
 5. An incident of alerts recovers when all of them ended, or when this centre saw its symptom stand
    and end. A later episode of an alert whose incident is closed is a new incident.
 6. An alert that a silence covers opens nothing. Its sender repeats itself without a new episode, so
@@ -36,6 +37,7 @@ from sentienguard.model.anomaly import Anomaly, Ground
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Status
 from sentienguard.model.telemetry import Series
+from sentienguard.playbook import objects
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.alert_inbox import AlertInbox, Dealt, KeptAlert, NewAlert, Result
 from sentienguard.stages.detect import alert_rules
@@ -236,6 +238,8 @@ class AlertIntake:
         symptom = alert_rules.symptom(alert)
         series = Series(agent.host, symptom.metric, symptom.subject)
         value = self._own_reading(series, kept.received_at)
+        if value is None and symptom.metric in objects.SYMPTOMS:
+            value = 1.0  # of an object no agent measures anything until it acts; 1: it fires
         if value is None:  # rule 4
             symptom, value = alert_rules.undeclared(alert), 1.0  # 1: it fires
             series = Series(agent.host, symptom.metric, symptom.subject)

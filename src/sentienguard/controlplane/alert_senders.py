@@ -17,14 +17,18 @@ from sentienguard.stages.observe import (
     cloudevents,
     datadog,
     eventbridge,
+    eventgrid,
     grafana,
     pagerduty,
+    pubsub,
 )
 from sentienguard.stages.observe.alert_batch import Batch
 from sentienguard.trust import webhook_signatures
 
 Headers: TypeAlias = Mapping[bytes, bytes]
 Read: TypeAlias = Callable[[bytes, Headers, datetime], Batch]
+Handshake: TypeAlias = Callable[[bytes, Headers], bytes | None]
+Consent: TypeAlias = Callable[[Headers], Mapping[str, str] | None]
 RequireSigned: TypeAlias = Callable[[WebhookToken, Headers, bytes, datetime], None]
 PATHS: Final = "/api/v1/webhooks/"
 
@@ -44,6 +48,9 @@ class Sender:
     read: Read  # raises alert_batch.Malformed
     require_signed: RequireSigned = _anybody  # raises webhook_signatures.NotSigned
     media_types: tuple[str, ...] = ("application/json",)
+    handshake: Handshake | None = None  # the answer to a body that only asks who is there
+    consent: Consent | None = None  # headers that let an origin send, as OPTIONS asks; None: not it
+    by_google: bool = False  # who sends shows a token of Google, and none of ours
 
     @property
     def path(self) -> str:
@@ -77,6 +84,17 @@ def _read_cloudevents(body: bytes, headers: Headers, received_at: datetime) -> B
     }
     content_type = bodies.text(headers, b"content-type")
     return cloudevents.parse(body, content_type, attributes, received_at)
+
+
+def _greeted(body: bytes, headers: Headers) -> bytes | None:
+    return eventgrid.handshake(body, bodies.text(headers, b"aeg-event-type"))
+
+
+def _consented(headers: Headers) -> Mapping[str, str] | None:
+    return eventgrid.allowed(
+        bodies.text(headers, b"webhook-request-origin"),
+        bodies.text(headers, b"webhook-request-rate"),
+    )
 
 
 _TEXT: Final = {"type": "string"}
@@ -177,6 +195,39 @@ SENDERS: Final = (
             detail=_object(()),
         ),
         read=lambda body, _headers, _now: eventbridge.parse(body),
+    ),
+    Sender(
+        purpose="eventgrid",
+        title="Azure Event Grid",
+        sentence="Events in Event Grid's schema or as CloudEvents 1.0: alerts of Azure Monitor, "
+        "health of resources and what expires in a key vault are alerts, every other one is "
+        "skipped. A validation event is answered with its code.",
+        body={"type": "array", "items": _object(
+            ("id", "eventType", "subject", "eventTime"),
+            **dict.fromkeys(("id", "eventType", "subject", "topic"), _TEXT),
+            eventTime=_MOMENT,
+            data=_object(()),
+        )},
+        read=lambda body, headers, _now: eventgrid.parse(
+            body, bodies.text(headers, b"content-type")
+        ),
+        media_types=("application/json", cloudevents.STRUCTURED, cloudevents.BATCHED),
+        handshake=_greeted,
+        consent=_consented,
+    ),
+    Sender(
+        purpose="pubsub",
+        title="Google Pub/Sub",
+        sentence="An authenticated push: incidents of Cloud Monitoring are alerts, every other "
+        "message is skipped. The bearer token is Google's, of a service account that "
+        "pubsub_senders names, and not one that was made here.",
+        body=_object(
+            ("message", "subscription"),
+            message=_object((), data=_TEXT, messageId=_TEXT, attributes=_STRINGS),
+            subscription=_TEXT,
+        ),
+        read=lambda body, headers, _now: pubsub.parse(body, bodies.text(headers, b"content-type")),
+        by_google=True,
     ),
 )  # fmt: skip
 BY_PATH: Final[Mapping[str, Sender]] = {one.path: one for one in SENDERS}

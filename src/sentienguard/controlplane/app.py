@@ -40,8 +40,14 @@ from sentienguard.controlplane import (
     alert_desk,
     app_adviser,
     app_anchors,
+    app_clusters,
     app_context,
+    app_keys,
     app_notices,
+    app_senders,
+    app_sign_on,
+    app_sources,
+    errands,
     evidence_desk,
     listeners,
     live,
@@ -55,6 +61,7 @@ from sentienguard.controlplane.api import people as people_api
 from sentienguard.controlplane.baselines import Baselines
 from sentienguard.controlplane.centre import Centre, Company, Messages
 from sentienguard.controlplane.counters import Counters
+from sentienguard.controlplane.drill_reports import DrillReports
 from sentienguard.controlplane.engine import ALONE, Engine
 from sentienguard.controlplane.evidence_desk import EvidenceDesk, Press
 from sentienguard.controlplane.intake import Intake
@@ -144,6 +151,9 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             archived=evidence_files.archived,
         )
         desk = EvidenceDesk(directory / "evidence", press, pen, clock, entropy)
+        errand_desk = opened.enter_context(
+            errands.opened(errands.Errands(directory / "errands", clock, entropy))
+        )
         yield Centre(
             settings=settings,
             clock=clock,
@@ -159,6 +169,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             users=stores.users,
             sessions=stores.sessions,
             factors=stores.factors,
+            emergencies=stores.emergencies,
             switches=stores.switches,
             alerts=stores.alerts,
             webhook_tokens=stores.webhook_tokens,
@@ -186,6 +197,8 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             company=company,
             anchoring=app_anchors.open_anchoring(directory, settings, audit, pen, clock),
             evidence=opened.enter_context(evidence_desk.opened(desk)),
+            errands=errand_desk,
+            drills=DrillReports(directory.parent, errand_desk),
         )
 
 
@@ -213,9 +226,7 @@ def _meanings(directory: Path, settings: Settings) -> Meanings | None:
 
 
 def _database(directory: Path, settings: Settings) -> database.Database:
-    return database.open_database(
-        settings.database_url or f"sqlite:///{directory / 'sentienguard.db'}"
-    )
+    return app_keys.open_database(directory, settings, LocalClock())
 
 
 @contextlib.contextmanager
@@ -261,7 +272,8 @@ def _audit_log(
 
     place = directory / "audit"
     if settings.audit_log == "files":
-        return AuditFiles(place, rules()), lambda: reader.read_stored(place)
+        log_files = AuditFiles(place, rules(), sealer=stores.data_keys)
+        return log_files, lambda: reader.read_stored(place)
     if not stores.is_shared:
         message = (
             "audit_log is `database`, which needs PostgreSQL; set database_url to one, or "
@@ -323,17 +335,23 @@ def serve(data: Path) -> None:
             centre.audit.append(kind="log.started", env="", data={"version": __version__})
             with (
                 _membership(centre, engine),
-                alert_desk.opened(centre, intake) as door,
+                alert_desk.opened(centre, intake, app_senders.google_keys(centre.settings)) as door,
+                app_clusters.opened(centre, directory, door),
                 telemetry.opened(centre, intake) as inflow,
                 app_notices.opened(
                     centre, directory, settings.public_url or doors.people_address
                 ) as told,
             ):
                 _begin_interrupted(centre)
-                people = people_api.application(centre, door, inflow, told=told)
+                entry = app_sign_on.sign_on(centre, directory)
+                people = people_api.application(centre, door, inflow, told=told, sign_on=entry)
                 agents = agents_api.application(centre, intake)
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    own = (roll_call.run(centre, intake), telling.run(centre, told.desk))
+                    own = (
+                        roll_call.run(centre, intake),
+                        telling.run(centre, told.desk),
+                        *app_sources.loops(centre, directory, inflow),
+                    )
                     runner.run(_listen(centre, people, agents, doors, own))
         finally:
             engine.stop()

@@ -15,6 +15,7 @@ from sentienguard.controlplane.settings import Settings, SettingWrong
 from sentienguard.flow.advising import Contexts as MakesContexts
 from sentienguard.flow.centre import Samples
 from sentienguard.flow.diagnosing import Diagnosing, Sources
+from sentienguard.flow.lines_elsewhere import LinesElsewhere
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -32,16 +33,20 @@ def around(centre: Centre, samples: Samples) -> Around:
     repositories = repositories_of(centre.settings)
     commits = GitLog(repositories, centre.clock) if repositories else None
     changes = KnownChanges(centre.changes, commits)
-    loki = loki_of(centre.settings)
+    address = loki_of(centre.settings)
+    loki = None if address is None else Loki(address)
     contexts = Contexts(
         Queries(centre),
         samples,
         agents=centre.agents,
         outside_logs=centre.outside_logs,
         changes=changes,
-        elsewhere=None if loki is None else Loki(loki),
+        elsewhere=loki,
     )
-    sources = Sources(centre.topology, centre.outside_logs, changes)
+    patience = centre.settings.loki_decision_s
+    asked = loki if patience else None
+    elsewhere = None if asked is None else LinesElsewhere(asked, centre.clock, limit_s=patience)
+    sources = Sources(centre.topology, centre.outside_logs, changes, elsewhere)
     return Around(Diagnosing(centre, samples, sources), contexts.of)
 
 

@@ -17,6 +17,7 @@ from sentienguard.ports.audit_log import AuditLog
 from sentienguard.ports.change_store import ChangeStore
 from sentienguard.ports.chat_identities import ChatIdentities
 from sentienguard.ports.clock import Clock
+from sentienguard.ports.emergency_store import EmergencyStore
 from sentienguard.ports.entropy import Entropy
 from sentienguard.ports.episode_store import EpisodeStore
 from sentienguard.ports.factor_store import FactorStore
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
     from sentienguard.controlplane.anchoring import Anchoring
     from sentienguard.controlplane.baselines import Baselines
     from sentienguard.controlplane.counters import Counters
+    from sentienguard.controlplane.drill_reports import DrillReports
     from sentienguard.controlplane.engine import Engine
+    from sentienguard.controlplane.errands import Errands
     from sentienguard.controlplane.evidence_desk import EvidenceDesk
     from sentienguard.controlplane.library import Library
     from sentienguard.controlplane.meanings import Meanings
@@ -94,6 +97,7 @@ class Centre:
     users: UserStore
     sessions: SessionStore
     factors: FactorStore
+    emergencies: EmergencyStore
     switches: Switches
     alerts: AlertInbox
     webhook_tokens: WebhookTokens
@@ -117,6 +121,8 @@ class Centre:
     company: "Company | None" = None  # None: nobody else can use the database
     anchoring: "Anchoring | None" = None  # None: nobody asks what is outside
     evidence: "EvidenceDesk | None" = None  # None: no packages are made here
+    errands: "Errands | None" = None  # None: no backtests and no drills are run from here
+    drills: "DrillReports | None" = None  # None: nobody knows which drills there are
 
     def begin(self, incident: IncidentId) -> None:
         """Start the life of an incident; the same one again is a no-op."""

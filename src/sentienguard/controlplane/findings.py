@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sentienguard.controlplane.centre import Centre
+    from sentienguard.model.emergency import Emergency
 
 log = logging.getLogger(__name__)
 KIND = "access.finding"
@@ -43,6 +44,16 @@ def after_yes(centre: "Centre", asked: Approval, by: str, address: str) -> None:
         _record(centre, by, asked.environment, oversight.of_answer(given, before), address, asked)
     except (errors.Unavailable, errors.Broken) as cause:
         log.warning("the yes to %s was not looked at: %s", asked.id, cause)
+
+
+def after_break_glass(
+    centre: "Centre", found: "Iterable[oversight.Finding]", about: "Emergency", address: str
+) -> None:
+    """Record that a right was given in an emergency: somebody looks at each of them afterwards."""
+    try:
+        _record(centre, about.user, about.environment, found, address)
+    except (errors.Unavailable, errors.Broken) as cause:
+        log.warning("no finding was recorded about %s: %s", about.id, cause)
 
 
 def _yes(centre: "Centre", decided: Approval) -> oversight.Yes:

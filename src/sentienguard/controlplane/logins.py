@@ -33,9 +33,18 @@ class Pair:
 
 
 def open_login(
-    centre: "Centre", user: str, address: str, *, how: str, strong: bool = False
+    centre: "Centre",
+    user: str,
+    address: str,
+    *,
+    how: str,
+    strong: bool = False,
+    strong_at: datetime | None = None,
 ) -> tuple[Login, Pair]:
-    """Open a login and record it; `how` says what was shown, such as `password, totp`."""
+    """Open a login and record it; `how` says what was shown, such as `password, totp`.
+
+    With `strong` a second factor was shown just now, else at `strong_at`, if ever.
+    """
     now = centre.clock.now()
     login = Login(
         id=f"log_{centre.entropy.bytes(8).hex()}",
@@ -43,7 +52,7 @@ def open_login(
         opened_at=now,
         ends_at=now + timedelta(hours=centre.settings.session_hours),
         address=address,
-        strong_at=now if strong else None,
+        strong_at=now if strong else strong_at,
     )
     pair = _pair(centre, now, login.ends_at)
     centre.sessions.open(login, pair.access, pair.refresh)

@@ -22,7 +22,7 @@ from typing import Final
 
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.slack_desk import SlackDesk
-from sentienguard.flow.telling import folding, letters, routes, wording
+from sentienguard.flow.telling import folding, letters, loud, routes, wording
 from sentienguard.model import errors
 from sentienguard.model.approval import ApprovalStatus
 from sentienguard.model.care import HANDED_TO_PEOPLE
@@ -90,6 +90,8 @@ class NoticeDesk:
     def _messages(self, entry: StoredEntry, now: datetime) -> list[Outgoing]:
         fields = entry.fields
         old = fields["ts_ms"] < (now - NEWS).timestamp() * 1000
+        if fields["kind"] in loud.TOLD:
+            return [] if old else self._to_everybody(entry)
         if fields["kind"] not in wording.TOLD or not fields["incident"] or old:
             return []
         try:
@@ -112,6 +114,27 @@ class NoticeDesk:
                 unanswered=one.unanswered,
             )
             for one in routes.plan(self._plan, told, now, heard=heard)
+        ]
+
+    def _to_everybody(self, entry: StoredEntry) -> list[Outgoing]:
+        try:
+            told = loud.notice(entry.fields, self._base)
+        except (KeyError, ValueError) as cause:
+            log.warning("entry %d is told to nobody: %s", entry.index, cause)
+            return []
+        if told is None:
+            return []
+        return [
+            Outgoing(
+                id=letters.name(name, str(entry.index), "at once"),
+                channel=name,
+                incident=told.incident,
+                kind=told.kind.value,
+                text=letters.write(told),
+                made_at=told.at,
+                due_at=told.at,
+            )
+            for name in self.channels
         ]
 
     def _known(self, incident: IncidentId) -> wording.Known:

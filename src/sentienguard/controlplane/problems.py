@@ -7,6 +7,7 @@ Called by controlplane.api. `Rejected` is the caller's to mend, `Unavailable` as
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,6 +20,21 @@ from sentienguard.ports.incident_care import AlreadySettled
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:sentienguard:problem:"
+_SCHEMA: Final[dict[str, Any]] = {
+    "title": "Problem",
+    "description": "An error as RFC 9457 problem+json.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "title": "Type"},
+        "title": {"type": "string", "title": "Title"},
+        "status": {"type": "integer", "title": "Status"},
+        "detail": {"type": "string", "title": "Detail"},
+        "instance": {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "Instance"},
+    },
+}
+_PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_ERRORS: Final = 400  # statuses from here on
 
 
 @dataclass
@@ -55,6 +71,29 @@ def response(status: HTTPStatus, kind: str, detail: str, request: Request) -> JS
     body = _problem_of(status, kind, detail, request.url.path)
     headers = {"Retry-After": "5"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
     return JSONResponse(body, status.value, headers=headers, media_type=MEDIA_TYPE)
+
+
+def describe(schema: dict[str, Any]) -> None:
+    """Say in the description of an API that every error of every operation is a problem.
+
+    FastAPI describes its own form of a refused request, which `install` never sends.
+    """
+    known = schema.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        known.pop(name, None)
+    known["Problem"] = _SCHEMA
+    for path in schema["paths"].values():
+        for operation in path.values():
+            _describe(operation["responses"])
+
+
+def _describe(responses: dict[str, Any]) -> None:
+    responses.setdefault("default", {"description": "A problem; its type says which."})
+    for status, answer in responses.items():
+        told = answer.get("content", {})
+        ours = not told or MEDIA_TYPE in told or "$ref" in str(told.get("application/json"))
+        if status == "default" or (int(status) >= _ERRORS and ours):
+            answer["content"] = _PROBLEM
 
 
 def install(app: FastAPI) -> None:

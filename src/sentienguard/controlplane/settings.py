@@ -94,6 +94,11 @@ class Settings:
         " directory; where it is missing nothing is anchored.",
         "anchors.yaml",
     )
+    data_keys_file: str = _setting(
+        "YAML file that says which key of AWS KMS wraps the keys of secrets at rest, in the control"
+        " plane's directory; where it is missing a local file keys/data.key does.",
+        "data-keys.yaml",
+    )
     interval_s: float = _setting("How often agents sample, in seconds.", 30.0, bounds=(0.2, 3600))
     host_silence_s: float = _setting(
         "Seconds without a sample after which people are told that a host is silent; never less "
@@ -230,8 +235,8 @@ class Settings:
         bounds=(0, 10_000),
     )
     loki_url: str = _setting(
-        "Grafana Loki that has log lines for an adviser's questions, without /loki/api/v1; empty: "
-        "none.",
+        "Grafana Loki that has log lines for decisions and an adviser's questions, without "
+        "/loki/api/v1; empty: none.",
         "",
     )
     loki_selector: str = _setting(
@@ -242,6 +247,47 @@ class Settings:
     loki_tenant: str = _setting("Tenant that Loki is told (X-Scope-OrgID); empty: none.", "")
     loki_limit_s: float = _setting(
         "How long one question to Loki may take, in seconds.", 2.0, bounds=(0.05, 60)
+    )
+    loki_decision_s: float = _setting(
+        "How long a decision waits for lines of Loki, in seconds; 0 asks for none.",
+        1.0,
+        bounds=(0, 10),
+    )
+    cloudwatch_file: str = _setting(
+        "YAML file with what is pulled from Amazon CloudWatch, in the control plane's directory; "
+        "where it is missing nothing is.",
+        "cloudwatch.yaml",
+    )
+    clusters_file: str = _setting(
+        "YAML file with the Kubernetes clusters whose events are watched, in the control plane's "
+        "directory; where it is missing none is.",
+        "clusters.yaml",
+    )
+    pubsub_senders: str = _setting(
+        "Service accounts of Google whose authenticated pushes of Pub/Sub are taken, and for which "
+        "environment, as EMAIL=ENVIRONMENT, separated by commas; empty: none.",
+        "",
+    )
+    pubsub_audience: str = _setting(
+        "Audience that is set at the push subscriptions of pubsub_senders.", ""
+    )
+    pubsub_keys_url: str = _setting(
+        "Where Google publishes the keys of its tokens.",
+        "https://www.googleapis.com/oauth2/v3/certs",
+    )
+    prometheus_url: str = _setting(
+        "Server with Prometheus's HTTP API whose history backtests of the dashboard judge; empty: "
+        "none is run from there.",
+        "",
+    )
+    prometheus_token_file: str = _setting(
+        "File with the bearer token for prometheus_url; empty sends none.", ""
+    )
+    drills: str = _setting(
+        "Whether drills may be run from the dashboard: each puts a real, bounded fault on the "
+        "control plane's own machine.",
+        "off",
+        choices=("off", "on"),
     )
     git_repositories: str = _setting(
         "Local clones whose newest commits count as changes, as SERVICE=/DIRECTORY, separated by "
@@ -270,6 +316,20 @@ class Settings:
         "approvals to whoever has one.",
         5,
         bounds=(1, 60),
+    )
+    sign_on_file: str = _setting(
+        "YAML file with the identity provider (OpenID Connect) and what its groups mean, in the "
+        "control plane's directory; where it is missing people log in with a password.",
+        "sign-on.yaml",
+    )
+    break_glass_by: str = _setting(
+        "Role that may ask for a right in an emergency and agree to another's request: "
+        "administrator, or remediation_authority as well.",
+        "administrator",
+        choices=("administrator", "remediation_authority"),
+    )
+    break_glass_minutes: int = _setting(
+        "Minutes that a right given in an emergency stands at most.", 60, bounds=(1, 60)
     )
     people_origin: str = _setting(
         "Address under which browsers reach the dashboard, such as https://guard.example.org; "

@@ -29,6 +29,7 @@ def opened(centre: Centre, intake: Intake) -> Iterator[TelemetryDoor]:
     try:
         entrances = remote_write.entrances(desk) | otlp.entrances() | changes.entrances(centre)
         with contextlib.closing(TelemetryDoor(centre, entrances, desk.limits, watch)) as door:
+            door.desk = desk
             yield door
     finally:
         otlp.stop()

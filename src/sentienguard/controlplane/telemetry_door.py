@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -28,6 +28,9 @@ from sentienguard.controlplane.problems import ProblemError
 from sentienguard.controlplane.sender_access import Access, Known
 from sentienguard.controlplane.series_limits import SeriesLimits
 from sentienguard.model import errors
+
+if TYPE_CHECKING:
+    from sentienguard.controlplane.telemetry_desk import TelemetryDesk
 
 log = logging.getLogger(__name__)
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024  # as sent; unpacked: see controlplane.unpacking
@@ -86,6 +89,7 @@ class TelemetryDoor:
     ) -> None:
         """Prepare; `entrances` are by path. `watch` is for who asks what was taken in."""
         self.limits = limits
+        self.desk: TelemetryDesk | None = None  # for readings that we fetch ourselves
         self.watch = watch
         self._centre = centre
         self._entrances = entrances

@@ -203,16 +203,9 @@ class Deciding:
 
     def _track_record(self, playbook: Playbook, incident: Incident) -> TrackRecord:
         ended = self._centre.orders.ended(playbook.digest, incident.environment)  # newest first
-        proving = self._centre.library.proving().get(playbook.digest)
-        return record_of(
-            ended,
-            agent=incident.agent,
-            kind=target.kind(
-                incident.anomaly.series.metric, incident.anomaly.series.subject, incident.tags
-            ),
-            proven_runs=sum(one.runs for one in proving.proven) if proving else 0,
-            proven_verified=sum(one.verified for one in proving.proven) if proving else 0,
-        )
+        series = incident.anomaly.series
+        kind = target.kind(series.metric, series.subject, incident.tags)
+        return record_in(self._centre, playbook, ended, agent=incident.agent, kind=kind)
 
     def _circumstances(self, incident: Incident, now: datetime) -> Circumstances:
         centre = self._centre
@@ -374,6 +367,25 @@ def _diagnosed(known: Evidence) -> dict[str, str]:
         "diagnosis_confidence": f"{made.verdict.confidence:.4f}",
         "snapshot": made.snapshot or "",
     }
+
+
+def record_in(
+    centre: Centre,
+    playbook: Playbook,
+    ended: Sequence[Ended],
+    *,
+    agent: AgentId,
+    kind: target.TargetKind,
+) -> TrackRecord:
+    """Return the record of a playbook, with what it proved in signed drills."""
+    proving = centre.library.proving().get(playbook.digest)
+    return record_of(
+        ended,
+        agent=agent,
+        kind=kind,
+        proven_runs=sum(one.runs for one in proving.proven) if proving else 0,
+        proven_verified=sum(one.verified for one in proving.proven) if proving else 0,
+    )
 
 
 def record_of(

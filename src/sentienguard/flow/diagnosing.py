@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sentienguard.flow.centre import Centre, Samples
+from sentienguard.flow.lines_elsewhere import LinesElsewhere
 from sentienguard.model import errors
 from sentienguard.model.diagnosis import MetricKind
 from sentienguard.model.evidence import Changed, Diagnosis
@@ -46,6 +47,7 @@ MOST_LINES: Final = 2000  # of the environment, on each side of the symptom
 MOST_EVIDENT: Final = 10  # that stand beside the agent's own, and do not push them out
 LINES_BACK: Final = timedelta(minutes=10)
 OTLP: Final = "otlp:"  # before the service, where a line has a file
+ELSEWHERE: Final = "loki:"  # the same, of a line that another system keeps
 MOST_CHANGES: Final = 20
 MOST_STANDING: Final = 50
 MOST_OF_A_HOST: Final = 48  # series
@@ -62,6 +64,7 @@ class Sources:
     topology: TopologyStore
     outside_logs: OutsideLogs
     changes: ChangeReader
+    elsewhere: LinesElsewhere | None = None  # more log lines; None: there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +113,21 @@ class Diagnosing:
         except (errors.Unavailable, errors.Broken):  # rule 1: the agent's own lines are there
             return ()
         here = [one for one in found if one.host.casefold() == incident.host.casefold()]
-        return tuple(
-            LogLine(one.at, f"{OTLP}{one.service}", one.text) for one in here[:MOST_EVIDENT]
+        return (
+            *(LogLine(one.at, f"{OTLP}{one.service}", one.text) for one in here[:MOST_EVIDENT]),
+            *self._kept_elsewhere(incident, now),
         )
+
+    def _kept_elsewhere(self, incident: Incident, now: datetime) -> Iterator[LogLine]:
+        """Yield the newest lines of the incident's own service that another system keeps."""
+        series = incident.anomaly.series
+        if self._sources.elsewhere is None or not kinds.is_of_service(series.metric):
+            return
+        found = self._sources.elsewhere.of(
+            incident.environment, [series.subject], now - LINES_BACK, now, most=MOST_EVIDENT
+        )
+        for one in found.lines:
+            yield LogLine(one.at, f"{ELSEWHERE}{one.service}", one.text)
 
 
 class _Gathering:
@@ -148,12 +163,14 @@ class _Gathering:
             [self._incident.environment], since=self._now - CALLS_SEEN
         )
         calls = [one.edge for one in seen]
-        lines, is_whole = self._lines() if self._in_time("log lines") else ((), True)
+        lines, is_whole = self._lines() if self._in_time("log lines") else ([], True)
         foreign = self._foreign() if self._in_time("series of other systems") else {}
         directory = naming.Directory(self._runs_on(calls, lines, foreign))
         near = nearby.find(symptom.host, symptom.service or None, calls, directory)
         if near.left_out:
             self.left_out.append(f"{near.left_out} services and hosts farther away")
+        lines += [*self._sampled(near)]
+        is_whole = self._add_elsewhere(near, lines) and is_whole
         return building.Known(
             symptom=symptom,
             until_ms=_ms(self._now),
@@ -289,7 +306,7 @@ class _Gathering:
                 values=points.values,
             )
 
-    def _lines(self) -> tuple[Sequence[building.Said], bool]:
+    def _lines(self) -> tuple[list[building.Said], bool]:
         """Read log lines on both sides of the symptom; false where there were more."""
         place, at = self._incident.environment, self._incident.anomaly.at
         between = self._sources.outside_logs.between
@@ -301,13 +318,36 @@ class _Gathering:
             building.Said(one.host, one.service, _ms(one.at), one.severity, one.text)
             for one in (*before, *after)
         ]
-        for agent in self._agents.values():
-            for sample in self._samples.recent_samples(agent.id):
-                found += [
-                    building.Said(sample.host, "", _ms(line.at), "", line.text)
-                    for line in sample.log_lines
-                ]
         return found, is_whole
+
+    def _sampled(self, near: nearby.Nearby) -> Iterator[building.Said]:
+        """Yield what agents sent of the hosts nearby: those of others have no place in a snapshot.
+
+        An environment has a thousand hosts with a dozen samples each; `near` has at most sixteen.
+        """
+        for agent in (self._agents[one] for one in near.hosts if one in self._agents):
+            for sample in self._samples.recent_samples(agent.id):
+                for line in sample.log_lines:
+                    yield building.Said(sample.host, "", _ms(line.at), "", line.text)
+
+    def _add_elsewhere(self, near: nearby.Nearby, lines: list[building.Said]) -> bool:
+        """Add lines of the services nearby that another system keeps; false: there are more.
+
+        A line that was sent to us as well counts once.
+        """
+        if self._sources.elsewhere is None:
+            return True
+        found = self._sources.elsewhere.of(
+            self._incident.environment, near.services, self._begin, self._now
+        )
+        self.left_out += found.missing
+        known = {(one.service.casefold(), one.at_ms, one.text) for one in lines}
+        lines += [
+            building.Said("", one.service, _ms(one.at), "", one.text)
+            for one in found.lines
+            if (one.service.casefold(), _ms(one.at), one.text) not in known
+        ]
+        return found.is_whole
 
     def _changes(self) -> Sequence[Changed]:
         return self._sources.changes.between(

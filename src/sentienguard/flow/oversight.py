@@ -9,6 +9,7 @@ because each of these has an honest explanation. Rules:
     same_pair      the last ten questions that needed two people had the same two
     off_hours      a yes at a time of the day at which this person never answered before
     new_network    a login from a network that none of this person's known logins came from
+    break_glass    a right that was given in an emergency, every time
 """
 
 import ipaddress
@@ -16,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from sentienguard.model.emergency import Emergency
 
 QUICK: Final = timedelta(seconds=2)  # a question has a dozen lines
 BURST: Final = 5
@@ -60,6 +63,15 @@ def of_login(address: str, known: Sequence[str]) -> tuple[Finding, ...]:
         return ()
     detail = f"from {network(address)}; known are {len(places)} others"
     return (Finding("new_network", detail),)
+
+
+def of_emergency(given: Emergency, by: str) -> tuple[Finding, ...]:
+    """Return what people look at after a right was given in an emergency."""
+    detail = (
+        f"{given.purpose.value} in {given.environment} for {given.minutes} minutes, agreed to by "
+        f"{by}: {given.reason}"
+    )
+    return (Finding("break_glass", detail),)
 
 
 def network(address: str) -> str:

@@ -1,7 +1,7 @@
 """Find log lines that somebody else keeps.
 
-Called by controlplane.context. Offered by adapters.loki. Lines come as they were kept there: the
-caller redacts them.
+Called by controlplane.context and flow.lines_elsewhere. Offered by adapters.loki. Lines come as
+they were kept there: the caller redacts them.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,17 @@ class LogSearch(Protocol):
     """Lines by service and time."""
 
     def lines(
-        self, environment: str, service: str, start: datetime, end: datetime, *, limit: int
+        self,
+        environment: str,
+        service: str,
+        start: datetime,
+        end: datetime,
+        *,
+        limit: int,
+        limit_s: float | None = None,
     ) -> Sequence[FoundLine]:
         """Return the newest lines of a service with start <= at < end, newest first.
 
-        Raises LogSearchAway.
+        The answer takes at most `limit_s` seconds where that is less than what is set for every
+        question. Raises LogSearchAway.
         """

@@ -4,6 +4,7 @@ import http.server
 import json
 import subprocess
 import threading
+import time
 import urllib.parse
 from datetime import UTC, datetime, timedelta
 
@@ -158,3 +159,37 @@ def test_a_repository_cannot_have_a_program_run(repository, tmp_path):
 
 def test_what_is_no_repository_has_no_commits(tmp_path):
     assert GitLog({"a": tmp_path}, LocalClock()).between("any", START, NOW, limit=5) == []
+
+
+def test_an_answer_that_comes_in_drops_ends_with_the_time_that_is_left(loki):
+    _, _, answers = loki
+    answers.append(streams([ns(3), "late"]))
+    slow = threading.Event()
+
+    class Drip(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = answers[0][1]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            for each in body:
+                self.wfile.write(bytes([each]))
+                if slow.wait(0.05):
+                    return
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Drip)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(LogSearchAway, match="in time"):
+            Loki(Address(f"http://127.0.0.1:{server.server_port}")).lines(
+                "prod", "orders", START, NOW, limit=5, limit_s=0.2
+            )
+        assert time.monotonic() - began < 1.0
+    finally:
+        slow.set()
+        server.shutdown()
+        server.server_close()

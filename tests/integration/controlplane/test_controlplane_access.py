@@ -9,7 +9,11 @@ from tests.support import centre_process
 from tests.support.centre_process import PASSWORD, Centre
 
 pytestmark = pytest.mark.integration
-PUBLIC = {("post", "/api/v1/auth/login"), ("post", "/api/v1/auth/login/second")}
+PUBLIC = {
+    ("post", "/api/v1/auth/login"), ("post", "/api/v1/auth/login/second"),
+    ("get", "/api/v1/auth/ways"), ("get", "/api/v1/auth/provider"),
+    ("get", "/api/v1/auth/provider/callback"),
+}  # fmt: skip
 PUSHED = {"/api/v1/changes", "/api/v1/write", "/v1/metrics", "/v1/logs", "/v1/traces"}
 WEBHOOKS = PUSHED | set(alert_senders.BY_PATH)  # opened by tokens of their own, not by roles
 OWN = ("/api/v1/auth/", "/api/v1/account", "/api/v1/roles")  # about oneself, or no secret

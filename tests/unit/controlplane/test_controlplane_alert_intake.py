@@ -212,6 +212,20 @@ def test_a_series_that_the_host_does_not_report_is_for_people(world: World) -> N
     assert (found.anomaly.series.metric, found.anomaly.series.subject) == ("alert.firing", "Down")
 
 
+def test_the_symptom_of_an_object_beyond_the_host_stands_as_it_is_declared(world: World) -> None:
+    world.reading = None
+    declared = {
+        "host": "web-1",
+        "sentienguard_metric": "kubernetes.crash_loop",
+        "sentienguard_subject": "shop/deployment/prod/web",
+    }
+    put(world, alert(**declared))
+    world.intake().work()
+    [found] = world.incidents()
+    assert str(found.anomaly.series) == "web-1:kubernetes.crash_loop[shop/deployment/prod/web]"
+    assert found.anomaly.value == 1.0
+
+
 @pytest.mark.parametrize("status", [Status.AWAITING_APPROVAL, Status.VERIFYING])
 def test_who_waits_hears_of_the_end_once_all_ended(world: World, status: Status) -> None:
     put(world, alert("A", **DISK), alert("B", **DISK))

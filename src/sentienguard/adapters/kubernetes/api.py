@@ -7,9 +7,10 @@ asked, no redirect followed. A token is read anew for each request, since Kubern
 import email.utils
 import http.client
 import json
+import socket
 import ssl
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, Final
 from sentienguard.ports import remote_objects
 
 MAX_BYTES: Final = 16 << 20  # of one answer; 500 pods with long statuses are about 5 MB
+LONGEST_LINE: Final = 1 << 20  # bytes of one line of a watch; an event has about a thousand
 PAGE: Final = 500  # objects in one answer of a list
 PAGES: Final = 20  # more pods than 10,000 of one workload are not judged
 JSON_PATCH: Final = "application/json-patch+json"
@@ -53,15 +55,53 @@ class Api:
 
     def each(self, path: str, selector: str, limit: float) -> Iterator[dict[str, Any]]:
         """Yield the objects that a label selector fits, over all pages."""
-        query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+        query = {"labelSelector": selector} if selector else {}
+        for found in self.pages(path, query, limit):
+            yield from found.get("items") or ()
+
+    def pages(
+        self, path: str, query: Mapping[str, str], limit: float
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the pages of a list. Raises Refused, Unreachable; Refused beyond the bound."""
+        query = {"limit": str(PAGE), **query}
         for _ in range(PAGES):
             found, _ = self._ask("GET", f"{path}?{urllib.parse.urlencode(query)}", limit)
-            yield from found.get("items") or ()
+            yield found
             more = (found.get("metadata") or {}).get("continue")
             if not more:
                 return
             query["continue"] = more
         raise remote_objects.Refused(f"{path} has more than {PAGE * PAGES} objects")
+
+    def stream(
+        self, path: str, limit: float, opened: Callable[[socket.socket], None]
+    ) -> Iterator[bytes]:
+        """Yield the lines of an answer that goes on, each within `limit` seconds of the one before.
+
+        `opened` is told the connection, so that another thread can end it.
+
+        A line of more than `LONGEST_LINE` bytes, and the end of an answer in the middle of a line,
+        are Unreachable. The connection lives as long as the iterator.
+        """
+        where = f"GET {self._address.netloc}{path.partition('?')[0]}"
+        connection = self._connect(limit)
+        try:
+            connection.connect()
+            opened(connection.sock)
+            connection.request("GET", self._path(path), None, self._headers(""))
+            answer = connection.getresponse()
+            if answer.status != http.client.OK:
+                _understood(where, answer.status, answer.read(LONGEST_LINE))
+            while line := answer.readline(LONGEST_LINE + 1):
+                if not line.endswith(b"\n"):
+                    raise remote_objects.Unreachable(f"{where}: half a line, or a longer one")
+                yield line
+        except (OSError, http.client.HTTPException) as error:
+            raise remote_objects.Unreachable(
+                f"{where}: {str(error) or type(error).__name__}"
+            ) from error
+        finally:
+            connection.close()
 
     def patch(
         self, path: str, edits: list[dict[str, Any]], limit: float, *, dry_run: bool
@@ -81,16 +121,10 @@ class Api:
     ) -> tuple[dict[str, Any], datetime]:
         where = f"{method} {self._address.netloc}{path.partition('?')[0]}"
         try:
-            connection = http.client.HTTPSConnection(
-                self._address.hostname or "",
-                self._address.port or 443,
-                timeout=max(0.1, limit),
-                context=self._trust(),
-            )
+            connection = self._connect(limit)
             try:
-                prefix = self._address.path.rstrip("/")
                 stored = None if body is None else json.dumps(body).encode()
-                connection.request(method, prefix + path, stored, self._headers(content))
+                connection.request(method, self._path(path), stored, self._headers(content))
                 answer = connection.getresponse()
                 found = answer.read(MAX_BYTES + 1)
             finally:
@@ -102,6 +136,17 @@ class Api:
         if len(found) > MAX_BYTES:
             raise remote_objects.Unreachable(f"{where}: an answer of more than {MAX_BYTES} bytes")
         return _understood(where, answer.status, found), _time(answer.getheader("Date"))
+
+    def _connect(self, limit: float) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(
+            self._address.hostname or "",
+            self._address.port or 443,
+            timeout=max(0.1, limit),
+            context=self._trust(),
+        )
+
+    def _path(self, path: str) -> str:
+        return self._address.path.rstrip("/") + path
 
     def _trust(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks the certificate and its name

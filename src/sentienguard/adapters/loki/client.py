@@ -7,6 +7,7 @@ Format: https://grafana.com/docs/loki/latest/reference/loki-http-api/
 """
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,7 +52,14 @@ class Loki:
         self._client.close()
 
     def lines(
-        self, environment: str, service: str, start: datetime, end: datetime, *, limit: int
+        self,
+        environment: str,
+        service: str,
+        start: datetime,
+        end: datetime,
+        *,
+        limit: int,
+        limit_s: float | None = None,
     ) -> Sequence[FoundLine]:
         """Return the newest lines of a service; see ports.log_search."""
         url = f"{self._address.url.rstrip('/')}/loki/api/v1/query_range"
@@ -62,9 +70,11 @@ class Loki:
             "limit": str(limit),
             "direction": "backward",
         }
+        patience = min(self._address.limit_s, limit_s or self._address.limit_s)
+        until = time.monotonic() + patience
         try:
-            with self._client.stream("GET", url, params=asked) as answer:
-                body = _read(url, answer)
+            with self._client.stream("GET", url, params=asked, timeout=patience) as answer:
+                body = _read(url, answer, until)
                 answer.raise_for_status()
             found = sorted(_lines(json.loads(body)), key=lambda one: one.at, reverse=True)
         except (httpx.HTTPError, httpx.InvalidURL) as cause:
@@ -90,10 +100,12 @@ def _nanoseconds(at: datetime) -> int:
     return int(at.timestamp() * 1000) * 1_000_000
 
 
-def _read(url: str, answer: httpx.Response) -> bytes:
+def _read(url: str, answer: httpx.Response, until: float) -> bytes:
     kept = bytearray()
     for chunk in answer.iter_bytes():
         kept += chunk
+        if time.monotonic() > until:  # a drop a second keeps each read within its limit
+            raise LogSearchAway(f"{url}: the answer was not whole in time")
         if len(kept) > _LONGEST_ANSWER:
             raise LogSearchAway(f"{url}: the answer is longer than {_LONGEST_ANSWER} bytes")
     return bytes(kept)

@@ -16,7 +16,9 @@ from sentienguard.ports.outbound import Outbound, Wanted
 KIND: Final = "jira"
 _SUMMARY: Final = 255  # characters, as published
 _KEY: Final = re.compile(r"[A-Z][A-Z0-9_]{1,30}-[0-9]{1,12}\Z", re.ASCII)
-_OPENS: Final = frozenset({NoticeKind.APPROVAL, NoticeKind.ESCALATED, NoticeKind.TEST})
+_OPENS: Final = frozenset(
+    {NoticeKind.APPROVAL, NoticeKind.ESCALATED, NoticeKind.EMERGENCY, NoticeKind.TEST}
+)
 
 
 def wanted(said: Said) -> list[Wanted]:

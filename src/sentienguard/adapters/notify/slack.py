@@ -45,6 +45,7 @@ _SIGNS: Final = {
     NoticeKind.RESOLVED: "Resolved",
     NoticeKind.ESCALATED: "Needs a person",
     NoticeKind.HANDLED: "In hand",
+    NoticeKind.EMERGENCY: "Break-glass",
     NoticeKind.DIGEST: "Digest",
     NoticeKind.TEST: "Test",
 }

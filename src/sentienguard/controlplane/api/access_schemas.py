@@ -22,6 +22,12 @@ class Login(BaseModel):
     password: str = Field(min_length=1, max_length=1000)
 
 
+class LoginWays(BaseModel):
+    """How people log in besides name and password."""
+
+    provider: str = Field(description="what to call the identity provider; empty: there is none")
+
+
 class LoginAnswer(BaseModel):
     """A pair of tokens; browsers get both as cookies as well."""
 
@@ -238,7 +244,9 @@ class FindingView(BaseModel):
     index: int = Field(description="leaf index in the audit log")
     at: datetime
     user: str
-    finding: Literal["quick_answer", "burst", "same_pair", "off_hours", "new_network"]
+    finding: Literal[
+        "quick_answer", "burst", "same_pair", "off_hours", "new_network", "break_glass"
+    ]
     detail: str
     address: str
     incident: str = Field(description="empty: of a login")

@@ -1,5 +1,6 @@
 """One's own account: second factors, recovery codes, logins."""
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 
@@ -150,6 +151,9 @@ def _require_proof(caller: Caller, proof: access_schemas.Proof) -> None:
     if centre.factors.of(name):
         caller.require_fresh()
         return
+    if centre.users.is_outside(name):
+        _require_new_login(caller)
+        return
     try:
         centre.users.check_password(name, proof.password)
     except user_store.NotAuthenticated as cause:
@@ -161,6 +165,15 @@ def _require_proof(caller: Caller, proof: access_schemas.Proof) -> None:
         raise ProblemError(
             HTTPStatus.FORBIDDEN, "wrong-password", "this is not your password"
         ) from cause
+
+
+def _require_new_login(caller: Caller) -> None:
+    """Somebody without a password here has just logged in at their provider."""
+    minutes = caller.centre.settings.step_up_minutes
+    opened = caller.login.opened_at if caller.login else None
+    if opened is None or caller.at - opened > timedelta(minutes=minutes):
+        detail = f"log in again: a first second factor needs a login within {minutes} minutes"
+        raise ProblemError(HTTPStatus.FORBIDDEN, "login-too-old", detail)
 
 
 def _party(request: Request) -> webauthn.Party:

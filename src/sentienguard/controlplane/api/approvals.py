@@ -107,7 +107,6 @@ def _decide(
         signature = None if given is None else _envelope(caller, given)
         if asked.status is ApprovalStatus.PENDING:
             signed_answers.require(centre, asked, caller.user.name, signature, caller.at)
-    role = caller.role_in(asked.environment)
     try:
         decided = answers.answer(
             centre,
@@ -115,7 +114,7 @@ def _decide(
             status,
             by=caller.user.name,
             note=note,
-            about={"role": role.value if role else "none", "ip_address": caller.address},
+            about={"role": caller.title_in(asked.environment), "ip_address": caller.address},
             signature=signature,
         )
     except answers.RequesterCannotApprove as cause:

@@ -188,7 +188,8 @@ def answer_of(given: access_schemas.SecondAnswer) -> second_factor.Answer:
     )
 
 
-def _answer(request: Request, response: Response, pair: logins.Pair) -> access_schemas.LoginAnswer:
+def set_cookies(request: Request, response: Response, pair: logins.Pair) -> None:
+    """Give a browser the tokens of its login."""
     for name, issued, path in (
         (COOKIE, pair.access, "/"),
         (REFRESH_COOKIE, pair.refresh, REFRESH_PATH),
@@ -202,6 +203,10 @@ def _answer(request: Request, response: Response, pair: logins.Pair) -> access_s
             expires=issued.expires_at,
             path=path,
         )
+
+
+def _answer(request: Request, response: Response, pair: logins.Pair) -> access_schemas.LoginAnswer:
+    set_cookies(request, response, pair)
     return access_schemas.LoginAnswer(
         token=pair.access.token,
         expires_at=pair.access.expires_at,

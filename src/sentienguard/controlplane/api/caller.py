@@ -19,6 +19,7 @@ from fastapi import Depends, Request
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.model.access import Permission, Role, User
+from sentienguard.model.emergency import Emergency
 from sentienguard.ports import session_store, user_store
 
 COOKIE = "sentienguard_session"
@@ -35,11 +36,22 @@ class Caller:
     centre: Centre
     at: datetime  # of this request: roles that are over by now are none
     login: session_store.Login | None  # None: a machine
+    emergencies: tuple[Emergency, ...] = ()  # of theirs that stand: rights for minutes
 
     def may(self, permission: Permission, environment: str) -> bool:
         """Tell whether this is allowed there; an environment that does not exist denies."""
-        known = environment in self.centre.environments
-        return known and self.user.may(permission, environment, self.at)
+        if environment not in self.centre.environments:
+            return False
+        return (
+            self.user.may(permission, environment, self.at)
+            or any(one.gives(permission, environment, self.at) for one in self.emergencies)
+            or (permission is Permission.BREAK_GLASS and self._may_as_the_owner_says(environment))
+        )
+
+    def _may_as_the_owner_says(self, environment: str) -> bool:
+        """Tell whether settings let this role ask in an emergency, and agree."""
+        setting, role = self.centre.settings.break_glass_by, self.role_in(environment)
+        return role is Role.REMEDIATION_AUTHORITY and setting == role
 
     def may_anywhere(self, permission: Permission) -> bool:
         """Tell whether this is allowed in at least one environment."""
@@ -60,13 +72,20 @@ class Caller:
         if self.login is None or not self.centre.sessions.stands(self.login.id, at=now):
             return False
         user = self.centre.users.get(self.user.name)
-        return Caller(user, self.address, self.centre, now, self.login).may_anywhere(
+        held = tuple(self.centre.emergencies.of(user.name, at=now))
+        return Caller(user, self.address, self.centre, now, self.login, held).may_anywhere(
             Permission.VIEW
         )
 
     def role_in(self, environment: str) -> Role | None:
         """Return the role of this person there, now."""
         return self.user.role_in(environment, self.at)
+
+    def title_in(self, environment: str) -> str:
+        """Return as what they act there, for the record: the role, and an emergency of theirs."""
+        role = self.role_in(environment)
+        held = [str(one.id) for one in self.emergencies if one.environment == environment]
+        return ", ".join(([role.value] if role else []) + held) or "none"
 
     def denied(self, permission: Permission, environment: str, what: str) -> ProblemError:
         """Record a denial and return the refusal."""
@@ -150,7 +169,8 @@ def authenticated(request: Request) -> Caller:
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED, "unauthenticated", "log in, or send a bearer token"
         ) from cause
-    return Caller(user, address_of(request), centre, now, login)
+    held = () if login is None else tuple(centre.emergencies.of(user.name, at=now))
+    return Caller(user, address_of(request), centre, now, login, held)
 
 
 def person(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
@@ -193,6 +213,7 @@ def _known(centre: Centre, token: str, now: datetime) -> tuple[User, session_sto
 def _require_second_factor(caller: Caller) -> None:
     required = caller.centre.settings.second_factor == "required"
     if required and caller.login is not None and caller.login.strong_at is None:
+        caller.require_fresh()  # who has one, and came by a provider, shows it now
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
             "second-factor-required",

@@ -1,7 +1,7 @@
 """Hosts: who is there, what they last said, and their series with the baseline."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
@@ -9,10 +9,12 @@ from pydantic import BaseModel, Field
 from sentienguard.controlplane.api import schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.controlplane.problems import not_found
+from sentienguard.flow import outlook
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import AgentId
 from sentienguard.model.telemetry import Series
 from sentienguard.ports.agent_store import Agent
+from sentienguard.stages.decide.outlook import Outlook
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
@@ -42,6 +44,32 @@ class HostDetail(schemas.HostView):
     )
 
 
+class RuleView(BaseModel):
+    """What one rule of policy would allow at most, and why."""
+
+    rule: str
+    route: views.RouteName
+    reason: str
+    deciding: bool = Field(description="nothing else restricts more")
+
+
+class MayRunView(BaseModel):
+    """One playbook and the most that policy would permit of it on a host."""
+
+    playbook: str
+    version: str
+    risk: Literal["SAFE", "WARNING", "CRITICAL"]
+    symptom: str
+    route: views.RouteName = Field(description="at most; an incident's own rules restrict further")
+    rules: list[RuleView]
+
+
+class MayRunList(BaseModel):
+    """Playbooks, those that may do most first, then by name."""
+
+    items: list[MayRunView]
+
+
 @router.get("")
 def list_hosts(caller: Viewer) -> HostList:
     """List the hosts of the environments that the caller may see."""
@@ -59,7 +87,7 @@ def list_hosts(caller: Viewer) -> HostList:
 
 @router.get("/{agent_id}")
 def host(agent_id: str, caller: Viewer) -> HostDetail:
-    """Return one host with its series that stopped, and what may run there at most."""
+    """Return one host with its series that stopped."""
     centre = caller.centre
     agent = centre.agents.get(AgentId(agent_id))
     if not caller.may(Permission.VIEW, agent.environment):
@@ -76,6 +104,18 @@ def host(agent_id: str, caller: Viewer) -> HostDetail:
             if newest is not None and newest - at > patience
         ],
     )
+
+
+@router.get("/{agent_id}/playbooks")
+def may_run(agent_id: str, caller: Viewer) -> MayRunList:
+    """List what may run there at most, with the rules that decide; nothing has to be wrong yet."""
+    centre = caller.centre
+    agent = centre.agents.get(AgentId(agent_id))
+    if not caller.may(Permission.VIEW, agent.environment):
+        raise not_found(f"no host has the agent id {agent_id}")
+    found = outlook.of_host(centre, agent, centre.clock.now())
+    found.sort(key=lambda one: (-one.route, one.playbook.name))
+    return MayRunList(items=[_may_run(one) for one in found])
 
 
 @router.get("/{agent_id}/series")
@@ -108,6 +148,25 @@ def is_silent(caller: Caller, agent: Agent) -> bool:
     """Tell whether a host has not spoken for three sampling intervals."""
     patience = timedelta(seconds=SILENT_AFTER_INTERVALS * caller.centre.settings.interval_s)
     return agent.last_seen is None or caller.centre.clock.now() - agent.last_seen > patience
+
+
+def _may_run(found: Outlook) -> MayRunView:
+    return MayRunView(
+        playbook=found.playbook.name,
+        version=found.playbook.version,
+        risk=found.playbook.risk.value,
+        symptom=found.playbook.slots.symptom,
+        route=views.ROUTES[found.route],
+        rules=[
+            RuleView(
+                rule=one.rule,
+                route=views.ROUTES[one.route],
+                reason=one.reason,
+                deciding=one in found.deciding,
+            )
+            for one in found.verdicts
+        ],
+    )
 
 
 def _view(caller: Caller, agent: Agent, open_incidents: int) -> schemas.HostView:

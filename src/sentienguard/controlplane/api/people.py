@@ -25,6 +25,9 @@ from sentienguard.controlplane.api import (
     asking,
     audit,
     auth,
+    backtests,
+    break_glass,
+    drills,
     evidence,
     figures,
     findings,
@@ -44,6 +47,7 @@ from sentienguard.controlplane.api import (
     read_tokens,
     roles,
     settings_view,
+    single_sign_on,
     status_page,
     switches,
     system,
@@ -56,12 +60,14 @@ from sentienguard.controlplane.api.caller import authenticated
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.notice_desk import Telling
 from sentienguard.controlplane.queries import Queries
+from sentienguard.controlplane.single_sign_on import SignOn
 from sentienguard.controlplane.telemetry_door import TelemetryDoor
 from sentienguard.model import errors
 
 PUBLIC = frozenset({
     "/healthz", "/readyz", "/metrics",
     "/api/v1/auth/login", "/api/v1/auth/login/second", "/api/v1/auth/refresh",
+    "/api/v1/auth/ways", "/api/v1/auth/provider", "/api/v1/auth/provider/callback",
 })  # fmt: skip
 MAX_BODY_BYTES = 1024 * 1024
 UI_DIRECTORY = Path(__file__).parents[1] / "ui_dist"
@@ -89,7 +95,9 @@ def application(
     door: AlertDoor | None = None,
     telemetry: TelemetryDoor | None = None,
     ui: Path = UI_DIRECTORY,
+    *,
     told: Telling | None = None,
+    sign_on: SignOn | None = None,
 ) -> FastAPI:
     """Return the people's application, with the doors of alerts and of telemetry before it."""
     app = FastAPI(
@@ -101,13 +109,15 @@ def application(
     )
     app.state.centre = centre
     app.state.queries = Queries(centre)
+    app.state.sign_on = sign_on
     problems.install(app)
     for module in (
         auth, system, incidents, approvals, playbooks, hosts, audit, switches, users, live,
         alerts, webhook_tokens, topology, queries, history, evidence,
         windows, incident_care, playbook_runs, account, roles, read_tokens, asking, notices,
         findings, incident_advice, incident_diagnosis, figures, settings_view, playbook_history,
-        outside,
+        outside, single_sign_on, break_glass,
+        backtests, drills,
     ):  # fmt: skip
         app.include_router(module.router)
     _require_guards(app.routes)
@@ -181,6 +191,7 @@ def _describe_webhooks(app: FastAPI) -> None:
         schema = generate()
         alert_door.describe(schema)
         telemetry_description.describe(schema)
+        problems.describe(schema)
         return schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way of extending it

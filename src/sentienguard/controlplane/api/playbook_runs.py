@@ -50,8 +50,8 @@ def ask_for_a_run(name: str, wanted: RunRequest, caller: Asker) -> incident_sche
     shelved = caller.centre.library.named(name)
     if shelved is None:
         raise not_found(f"the catalogue has no playbook called {name}")
-    role = caller.role_in(agent.environment)
-    asker = requested_runs.Asker(caller.user.name, role.value if role else "none", caller.address)
+    title = caller.title_in(agent.environment)
+    asker = requested_runs.Asker(caller.user.name, title, caller.address)
     wish = requested_runs.Wish(wanted.parameters, wanted.dry_run, " ".join(wanted.note.split()))
     try:
         opened = requested_runs.open_run(caller.centre, agent, shelved.playbook, wish, asker)

@@ -31,6 +31,48 @@ SPOKEN = "2.42.0"  # the Prometheus whose semantics ours are; clients choose the
 MOST_LISTED = 100_000  # series, names or values in one answer
 _FORM = "application/x-www-form-urlencoded"
 _MOST_S = 1e11  # seconds from 1970 that a time may be away
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": sentence,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["status", "errorType", "error"],
+                    "properties": {
+                        "status": {"const": "error"},
+                        "errorType": {"type": "string"},
+                        "error": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+    for status, sentence in (
+        (400, "A parameter is missing, or the query cannot be read."),
+        (422, "The query cannot be answered."),
+        (503, "The query took too long."),
+    )
+}
+_ANSWERED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["status", "data"],
+                    "properties": {"status": {"const": "success"}, "data": {}},
+                }
+            }
+        }
+    }
+}
+_PARAMETERS = {  # what each path takes, in its address or as a form; true: there must be one
+    "query": {"query": True, "time": False, "timeout": False},
+    "query_range": {"query": True, "start": True, "end": True, "step": True, "timeout": False},
+    "series": {"match[]": True, "start": False, "end": False, "limit": False},
+    "labels": {"match[]": False, "start": False, "end": False, "limit": False},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +153,24 @@ def _served(
     return handler
 
 
+def _taken(method: str, names: Mapping[str, bool]) -> dict[str, Any]:
+    """Describe what a path takes: in the address of a GET, in the form of a POST."""
+    if method == "GET":
+        text = {"type": "string"}
+        return {
+            "parameters": [
+                {"name": name, "in": "query", "required": needed, "schema": text}
+                for name, needed in names.items()
+            ]
+        }
+    form = {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in names},
+        "required": [name for name, needed in names.items() if needed],
+    }
+    return {"requestBody": {"required": True, "content": {_FORM: {"schema": form}}}}
+
+
 for _path, _ask in (
     ("query", _query),
     ("query_range", _query_range),
@@ -125,10 +185,12 @@ for _path, _ask in (
             operation_id=f"{_path}_{_method.lower()}",
             name=_path,
             response_class=Response,
+            responses={**_ANSWERED, **_REFUSED},
+            openapi_extra=_taken(_method, _PARAMETERS[_path]),
         )
 
 
-@router.get("/label/{name}/values", response_class=Response)
+@router.get("/label/{name}/values", response_class=Response, responses={**_ANSWERED, **_REFUSED})
 async def label_values(name: str, request: Request, caller: Viewer) -> Response:
     """Return the values of a label of the series that the caller may see."""
     given = Given(await _parameters(request))

@@ -167,6 +167,7 @@ class WebhookTokenRequest(BaseModel):
         "cloudevents",
         "datadog",
         "eventbridge",
+        "eventgrid",
         "grafana",
         "otlp",
         "pagerduty",

@@ -3,6 +3,8 @@
 The engine computes a wait's end from the wall clock. Set back by a year, it would let an incident
 wait that year. This loop measures by the monotonic clock how long an incident has stood in one
 status, and tells it that nothing came once that is longer than any of its waits can be meant to be.
+It also records that the time of a right given in an emergency is up: the right itself ends by the
+clock at each request, whether or not this loop runs.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from sentienguard.controlplane import break_glass
 from sentienguard.controlplane.centre import Centre
 from sentienguard.flow import incident as flow
 from sentienguard.model import errors
@@ -58,6 +61,10 @@ async def run(centre: Centre) -> None:
             await asyncio.to_thread(_look, centre, patience)
         except (errors.Unavailable, errors.Broken) as problem:
             log.warning("waits were not looked at: %s", problem)
+        try:
+            await asyncio.to_thread(break_glass.record_over, centre)
+        except (errors.Unavailable, errors.Broken) as problem:
+            log.warning("the end of emergencies was not recorded: %s", problem)
 
 
 def _look(centre: Centre, patience: Patience) -> None:

@@ -6,7 +6,8 @@ is taken out of untrusted text before it leaves a host (`redact`). Reading files
 does not belong here: that is `agent.collectors` on the host and `controlplane.api` at the centre.
 
 A family reads alerts that other systems send: `alertmanager`, `grafana`, `datadog`, `pagerduty`,
-`cloudevents`, `eventbridge`, one file each, on what they share in `alert_batch`. To add a sender:
+`cloudevents`, `eventbridge`, `eventgrid`, `pubsub`, one file each, on what they share in
+`alert_batch`. To add a sender:
 its module with `parse`, a row in `controlplane.alert_senders`, its purpose in
 `controlplane.api.schemas`, a table of real bodies in `tests/unit/observe`, and a page in
 docs/how-to.

@@ -1,8 +1,8 @@
 """What every sender of alerts has in common: bounds, batches, and alerts as kept text.
 
 Called by the readers of this family (`alertmanager`, `grafana`, `datadog`, `pagerduty`,
-`cloudevents`), which turn bodies into a `Batch`, and by the control plane, which keeps the text of
-`encode` and reads it back with `decode`. Rules for every reader:
+`cloudevents`, `eventbridge`, `eventgrid`, `pubsub`), which turn bodies into a `Batch`, and by the
+control plane, which keeps the text of `encode` and reads it back with `decode`. Rules for every reader:
 
 1. Pure and total: bytes in, a Batch or `Malformed` out, whatever the bytes are.
 2. Labels say what an alert is and are kept whole or not at all; text for people is cut.

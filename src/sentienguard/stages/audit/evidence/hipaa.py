@@ -10,7 +10,7 @@ from sentienguard.stages.audit.evidence.control import Control, Framework
 from sentienguard.stages.audit.evidence.topics import Topic
 
 _ACCESS: Final = frozenset({
-    Topic.OVERSIGHT,
+    Topic.OVERSIGHT, Topic.EMERGENCY,
     Topic.LOGIN, Topic.DENIAL, Topic.ATTEMPT, Topic.ACCOUNT, Topic.ROLE, Topic.HOST, Topic.APPROVAL,
 })  # fmt: skip
 
@@ -30,6 +30,16 @@ FRAMEWORK: Final = Framework(
             "recorded.",
             topics=_ACCESS,
             tags=("hipaa_164.312.a.1",),
+        ),
+        Control(
+            id="164.312(a)(2)(ii)",
+            title="Emergency access procedure",
+            asks="There is a way to what is needed in an emergency, and its use can be examined.",
+            shows="Rights for minutes that two people gave: who, where, for what, why, until when.",
+            missing="No right was given in an emergency in the period; show the procedure and try "
+            "it in an environment that nobody depends on.",
+            topics=frozenset({Topic.EMERGENCY}),
+            tags=("hipaa_164.312.a.2.ii",),
         ),
         Control(
             id="164.312(b)",

@@ -26,7 +26,7 @@ FRAMEWORK: Final = Framework(
             "request "
             "leaves an access.denied entry.",
             topics=frozenset({
-                Topic.OVERSIGHT,
+                Topic.OVERSIGHT, Topic.EMERGENCY,
                 Topic.LOGIN, Topic.DENIAL, Topic.ATTEMPT, Topic.ACCOUNT, Topic.ROLE, Topic.HOST,
                 Topic.APPROVAL, Topic.EXPORT,
             }),
@@ -50,7 +50,7 @@ FRAMEWORK: Final = Framework(
             shows="Every change of a role with who made it, and refusals by role.",
             missing="No role changed in the period; show the roles that stand "
             "(`sentienguard users list`) and the review of them.",
-            topics=frozenset({Topic.ROLE, Topic.DENIAL}),
+            topics=frozenset({Topic.ROLE, Topic.EMERGENCY, Topic.DENIAL}),
             tags=("soc2_cc6.3",),
         ),
         Control(

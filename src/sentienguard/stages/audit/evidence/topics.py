@@ -22,6 +22,7 @@ class Topic(StrEnum):
     ATTEMPT = "attempts to run what is not approved"
     ACCOUNT = "accounts and tokens"
     ROLE = "changes of roles"
+    EMERGENCY = "rights given in emergencies"
     SILENCE = "silences"
     STOP = "freezes and stops"
     DRILL = "drills"
@@ -58,6 +59,9 @@ OF_KIND: Final[Mapping[str, Topic]] = {
     "chat.linked": Topic.ACCOUNT,
     "chat.unlinked": Topic.ACCOUNT,
     "user.roles_set": Topic.ROLE,
+    "emergency.asked": Topic.EMERGENCY,
+    "emergency.agreed": Topic.EMERGENCY,
+    "emergency.ended": Topic.EMERGENCY,
     "silence.added": Topic.SILENCE,
     "silence.ended": Topic.SILENCE,
     "maintenance.added": Topic.SILENCE,

@@ -72,14 +72,14 @@ def _account(said: Meaning) -> Members:
 
 
 def _privileges(said: Meaning) -> Members:
-    roles = said.data.get("roles")
+    roles, purpose = said.data.get("roles"), said.data.get("purpose")
     named = (
         [f"{role} in {where}" for where, role in roles.items()] if isinstance(roles, dict) else []
     )
     return {
         "user": _user(said, "user", "name"),
         "actor": _actor(said),
-        "privileges": named or ["none named"],
+        "privileges": named or ([purpose] if isinstance(purpose, str) else ["none named"]),
     }
 
 
@@ -153,6 +153,9 @@ CLASS_OF: Final[Mapping[str, Mapped]] = {
     "user.stepped_up": Mapped(LOGIN, _OTHER, "Step-up"),
     "session.ended": Mapped(LOGIN, 2, "Logoff"),
     "access.finding": Mapped(LOGIN, _OTHER, "Finding"),
+    "emergency.asked": Mapped(PRIVILEGES, _OTHER, "Asked in an emergency"),
+    "emergency.agreed": Mapped(PRIVILEGES, 1, "Assign Privileges"),
+    "emergency.ended": Mapped(PRIVILEGES, 2, "Revoke Privileges"),
     "user.factor_added": Mapped(ACCOUNT, 10, "MFA Factor Enable"),
     "user.factor_removed": Mapped(ACCOUNT, 11, "MFA Factor Disable"),
     "user.added": Mapped(ACCOUNT, 1, "Create"),
