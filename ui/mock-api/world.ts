@@ -1,8 +1,12 @@
 // The pretend control plane: state and the answers to every request of the public API.
 import type * as api from "../src/api/types.ts";
 import { diagnosisOf } from "./diagnoses.ts";
+import {
+  answerTo, backtestAt, backtestsAt, CHANNELS, drillRun, drillsAt, mayRunAt, noticesAt, reportAt,
+} from "./errands.ts";
 import { calibrationOf, packageAt, replayOf, SETTINGS, trendsAt, versionsOf } from "./figures.ts";
 import { Log } from "./log.ts";
+import { accountAt, findingsAt, readTokensAt, ROLES, usersAt } from "./people.ts";
 import { CACHE, DISK, makeStories, playbookDigest, POOL, readings, RESTART } from "./stories.ts";
 
 export type Answer = { status: number; body?: unknown };
@@ -10,7 +14,7 @@ export type Change = { kind: "incident" | "approval" | "host" | "freeze" | "audi
 
 type Kind = "silences" | "maintenance";
 type Said = {
-  to?: string | null; reason?: string; text?: string; note?: string; minutes?: number;
+  environment?: string; purpose?: string; to?: string | null; reason?: string; text?: string; note?: string; minutes?: number;
   matchers?: api.Matcher[]; recurrence?: api.Recurrence | null;
 };
 
@@ -23,15 +27,22 @@ export class World {
   me: api.Me = {
     name: "ana@example.com",
     roles: { "*": "administrator" },
-    permissions: {
-      "*": ["view", "decide_approval", "run_playbook", "stop_execution", "freeze", "manage_users", "silence", "handle_incident", "export_evidence", "change_settings"],
-    },
+    permissions: Object.fromEntries(
+      ["*", "production", "staging", "drill"].map((name) => [name, ROLES.permissions]),
+    ),
     evaluation_trust: true,
   };
+  emergencies: api.Emergency[] = [];
+  provider = "";
   windows: Record<Kind, api.Window[]> = { silences: [], maintenance: [] };
   alerts: api.Alert[];
   edges: api.Edge[];
   packages: api.EvidencePackage[];
+  drills: api.DrillList;
+  backtests: api.Backtest[];
+  source: string | null = "https://prometheus.example.com";
+  channels = CHANNELS;
+  notices: api.Notice[];
   onChange: (change: Change) => void = () => undefined;
   private readonly now: () => Date;
 
@@ -47,12 +58,16 @@ export class World {
     this.older = olderThan(at - 27 * 3_600_000);
     this.alerts = alertsAt(at, told.resolved.incident.id);
     this.edges = edgesAt(at);
+    this.drills = drillsAt(at);
+    this.backtests = backtestsAt(at);
+    this.notices = noticesAt(at, told.awaiting.incident.id);
     this.packages = [packageAt(at, "working"), packageAt(at, "done"), packageAt(at, "failed", { detail: "the disk is full" })];
   }
 
   /** Answer one request; `path` is what follows /api/v1. */
   answer(method: string, path: string, query: URLSearchParams, body: unknown): Answer {
     if (path === "/auth/login") return this.login(body as { name: string; password: string });
+    if (path === "/auth/ways") return ok({ provider: this.provider } satisfies api.LoginWays);
     if (!this.signedIn) return problem(401, "Not signed in", "Sign in first.");
     const [, room = "", id = "", verb = ""] = path.split("/").map(decodeURIComponent);
     const read = method === "GET";
@@ -68,6 +83,20 @@ export class World {
         return ok(calibrationOf(Number(query.get("days") ?? 90), query.get("playbook")));
       case "GET settings":
         return ok(SETTINGS);
+      case "GET users":
+        return ok({ items: usersAt(this.now().getTime()) });
+      case "GET roles":
+        return ok(ROLES);
+      case "GET read-tokens":
+        return ok({ items: readTokensAt(this.now().getTime()) });
+      case "GET break-glass":
+        return ok({ items: this.emergencies, purposes: ["freeze", "run_playbook"] });
+      case "POST break-glass":
+        return id === "" ? this.breakGlass(body as Said) : this.settleGlass(id, verb);
+      case "GET findings":
+        return ok({ items: findingsAt(this.now().getTime()) });
+      case "GET account":
+        return ok(accountAt(this.now().getTime(), this.me.name));
       case "GET evidence":
         return ok(verb === "download" ? { zip: true } : { items: this.packages });
       case "POST evidence":
@@ -108,7 +137,33 @@ export class World {
       case "GET hosts":
         if (id === "") return ok({ items: this.hosts() });
         if (verb === "outside") return ok(path.endsWith("/readings") ? this.series(query) : this.outside());
+        if (verb === "playbooks") return ok({ items: mayRunAt(PLAYBOOKS, this.freeze.frozen) });
         return verb === "series" ? ok(this.series(query)) : this.host(id);
+      case "POST ask": {
+        const { text = "", incident } = body as Said & { incident?: string };
+        const all = this.summaries();
+        return ok(answerTo(text, incident ? all.find((one) => one.id === incident) : all[0]));
+      }
+      case "GET notices":
+        return ok({ items: id === "channels" ? this.channels : this.notices });
+      case "POST notices":
+        return verb === "tickets" ? problem(400, "Not taken", "tickets: no project is called OPS") : { status: 204 };
+      case "GET drills":
+        return ok(this.drills);
+      case "POST drills":
+        this.drills.runs.unshift(drillRun(this.now().getTime(), id));
+        return { status: 202, body: this.drills.runs[0] };
+      case "DELETE drills":
+        this.drills.runs = this.drills.runs.filter((one) => one.id !== verb);
+        return { status: 204 };
+      case "GET backtests":
+        return id === "" ? ok({ items: this.backtests, source: this.source }) : this.backtest(id);
+      case "POST backtests":
+        this.backtests.unshift(backtestAt(this.now().getTime(), 9, body as Partial<api.Backtest>));
+        return { status: 202, body: this.backtests[0] };
+      case "DELETE backtests":
+        this.backtests = this.backtests.filter((one) => one.id !== id);
+        return { status: 204 };
       case "GET audit":
       case "POST audit":
         return this.audit(id, verb, query);
@@ -289,6 +344,13 @@ export class World {
       : problem(404, "No such host", `No host has the agent id ${agent}.`);
   }
 
+  private backtest(id: string): Answer {
+    const found = this.backtests.find((one) => one.id === id);
+    if (!found) return problem(404, "No such backtest", `No backtest has the id ${id}.`);
+    const report = found.state === "done" ? reportAt(this.now().getTime(), found.days) : null;
+    return ok({ ...found, report } satisfies api.BacktestDetail);
+  }
+
   private playbook(name: string, verb: string): Answer {
     const found = PLAYBOOKS.find((playbook) => playbook.name === name);
     if (found && verb === "versions") return ok({ items: versionsOf(found, yaml(found)) });
@@ -359,6 +421,28 @@ export class World {
       items: found.slice(from, from + limit),
       next_cursor: from + limit < found.length ? String(from + limit) : null,
     } satisfies api.AuditPage);
+  }
+
+  private breakGlass(said: Said): Answer {
+    const made: api.Emergency = {
+      id: `brk_${this.emergencies.length}`, user: this.me.name, environment: said.environment ?? "",
+      purpose: said.purpose ?? "", reason: said.reason ?? "", minutes: said.minutes ?? 30,
+      phase: "asked", asked_at: this.stamp(0), expires_at: this.stamp(900_000), agreed_by: null,
+      agreed_at: null, ends_at: null, ended_by: null, ended_at: null,
+    };
+    this.emergencies.unshift(made);
+    return { status: 201, body: made };
+  }
+
+  private settleGlass(id: string, verb: string): Answer {
+    const at = this.emergencies.findIndex((one) => one.id === id);
+    const found = this.emergencies[at];
+    if (found === undefined) return problem(422, "No such emergency", id);
+    const now: api.Emergency = verb === "agree"
+      ? { ...found, phase: "standing", agreed_by: this.me.name, ends_at: this.stamp(found.minutes * 60_000) }
+      : { ...found, phase: "ended", ended_by: this.me.name, ended_at: this.stamp(0) };
+    this.emergencies[at] = now;
+    return ok(now);
   }
 
   private setFreeze(reason: string | null) {

@@ -4,19 +4,25 @@ import {
   createRootRouteWithContext,
   createRoute,
   createRouter,
+  Link,
   lazyRouteComponent,
   redirect,
   type RouterHistory,
 } from "@tanstack/react-router";
 import { Problem } from "./api/client";
 import { me, type IncidentFilter } from "./api/queries";
-import { Empty, Failure } from "./parts/Loaded";
+import { Failure } from "./parts/Loaded";
 
 type Search = Record<string, unknown>;
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({
   notFoundComponent: () => (
-    <Empty title="There is no such page">The rooms on the left lead to all there is.</Empty>
+    <main className="login">
+      <h1>There is no such page</h1>
+      <p>
+        Its address may be of another release. <Link to="/">Back to the overview</Link>
+      </p>
+    </main>
   ),
   errorComponent: ({ error, reset }) => (
     <Failure error={error instanceof Error ? error : new Error(String(error))} retry={reset} />
@@ -27,7 +33,7 @@ const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
   component: lazyRouteComponent(() => import("./pages/Login")),
-  validateSearch: (search: Search) => words(search, ["to"]),
+  validateSearch: (search: Search) => words(search, ["to", "why"]),
 });
 
 /** Everything but the login page needs a session. */
@@ -99,7 +105,7 @@ const host = createRoute({
   getParentRoute: () => inside,
   path: "/hosts/$agent",
   component: lazyRouteComponent(() => import("./pages/Host")),
-  validateSearch: (search: Search) => words(search, ["metric", "minutes"]),
+  validateSearch: (search: Search) => words(search, ["metric", "minutes", "playbook"]),
 });
 
 const playbooks = page("/playbooks", () => import("./pages/Playbooks"));
@@ -132,6 +138,27 @@ const settings = createRoute({
   validateSearch: (search: Search) => words(search, ["text"]),
 });
 
+const questions = createRoute({
+  getParentRoute: () => inside,
+  path: "/questions",
+  component: lazyRouteComponent(() => import("./pages/Questions")),
+  validateSearch: (search: Search) => words(search, ["text", "incident"]),
+});
+const notices = createRoute({
+  getParentRoute: () => inside,
+  path: "/notices",
+  component: lazyRouteComponent(() => import("./pages/Notices")),
+  validateSearch: (search: Search) => words(search, ["text"]),
+});
+const drills = createRoute({
+  getParentRoute: () => inside,
+  path: "/drills",
+  component: lazyRouteComponent(() => import("./pages/Drills")),
+  validateSearch: (search: Search) => words(search, ["text"]),
+});
+const backtests = page("/backtests", () => import("./pages/Backtests"));
+const backtest = page("/backtests/$id", () => import("./pages/Backtest"));
+
 const users = page("/users", () => import("./pages/Users"));
 const account = page("/account", () => import("./pages/Account"));
 
@@ -154,6 +181,11 @@ const tree = root.addChildren([
     evidence,
     calibration,
     settings,
+    questions,
+    notices,
+    drills,
+    backtests,
+    backtest,
     users,
     account,
   ]),

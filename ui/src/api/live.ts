@@ -6,7 +6,7 @@ export type Liveness = "connecting" | "live" | "lost";
 
 const SETTLE_MS = 300; // changes come in bursts; one reading serves a burst
 const AGAIN_MS = 5_000; // after the server closed the stream for good (restart, expired session)
-const KINDS = new Set(["incident", "approval", "host", "freeze", "audit"]);
+const KINDS = new Set(["incident", "approval", "host", "freeze", "break-glass", "audit"]);
 
 export function useLive(): Liveness {
   const queries = useQueryClient();

@@ -241,6 +241,17 @@ export const proof = (index: number) =>
     queryFn: () => request<api.Proof>("GET", `/audit/proof/${index}`),
   });
 
+export const emergencies = queryOptions({
+  queryKey: ["break-glass"],
+  queryFn: () => request<api.EmergencyList>("GET", "/break-glass"),
+  refetchInterval: 30_000, // they end by the clock
+});
+
+export const loginWays = queryOptions({
+  queryKey: ["login-ways"],
+  queryFn: () => request<api.LoginWays>("GET", "/auth/ways"),
+});
+
 export const freeze = queryOptions({
   queryKey: ["freeze"],
   queryFn: () => request<api.Freeze>("GET", "/freeze"),
@@ -270,4 +281,50 @@ export const topology = (environment: string | undefined, hours: number) =>
     queryKey: ["topology", environment, hours],
     queryFn: () => request<api.List<api.Edge>>("GET", withQuery("/topology", { environment, hours })),
     refetchInterval: 60_000,
+  });
+
+export const mayRun = (agent: string) =>
+  queryOptions({
+    queryKey: ["freeze", "may run", agent], // a freeze or a window changes it at once
+    queryFn: () => request<api.List<api.MayRun>>("GET", `/hosts/${at(agent)}/playbooks`),
+    refetchInterval: 60_000,
+  });
+
+export const answer = (text: string, incidentId: string) =>
+  queryOptions({
+    queryKey: ["incident", "answer", text, incidentId],
+    queryFn: () => request<api.Answer>("POST", "/ask", { text, incident: incidentId }),
+  });
+
+export const channels = queryOptions({
+  queryKey: ["channels"],
+  queryFn: () => request<api.List<api.Channel>>("GET", "/notices/channels"),
+  staleTime: Infinity, // they change with a restart
+});
+
+export const notices = queryOptions({
+  queryKey: ["notices"],
+  queryFn: () => request<api.List<api.Notice>>("GET", withQuery("/notices", { limit: 200 })),
+  refetchInterval: 10_000,
+});
+
+const underWay = ({ state }: { state: string }) => state === "waiting" || state === "working";
+
+export const drills = queryOptions({
+  queryKey: ["drills"],
+  queryFn: () => request<api.DrillList>("GET", "/drills"),
+  refetchInterval: ({ state }) => (state.data?.runs.some(underWay) ? 1_000 : 60_000),
+});
+
+export const backtests = queryOptions({
+  queryKey: ["backtests"],
+  queryFn: () => request<api.BacktestList>("GET", "/backtests"),
+  refetchInterval: ({ state }) => (state.data?.items.some(underWay) ? 1_000 : 60_000),
+});
+
+export const backtest = (id: string) =>
+  queryOptions({
+    queryKey: ["backtests", id],
+    queryFn: () => request<api.BacktestDetail>("GET", `/backtests/${at(id)}`),
+    refetchInterval: ({ state }) => (state.data && underWay(state.data) ? 1_000 : false),
   });

@@ -76,7 +76,7 @@ function Factors({ mine, onChange }: { mine: View; onChange: (added?: Added) => 
   return (
     <Card title="Second factors">
       {error && <Failure error={error} />}
-      <Table label="Second factors" head={["Name", "Kind", "Since", ""]}>
+      <Table stacks label="Second factors" head={["Name", "Kind", "Since", ""]}>
         {mine.factors.map((one) => (
           <tr key={one.id}>
             <td>
@@ -241,7 +241,7 @@ function Logins({ mine, onChange }: { mine: View; onChange: () => void }) {
       }
     >
       {error && <Failure error={error} />}
-      <Table label="Logins" head={["Since", "From", "Second factor", "Ends", ""]}>
+      <Table stacks label="Logins" head={["Since", "From", "Second factor", "Ends", ""]}>
         {mine.logins.map((one) => (
           <tr key={one.id}>
             <td><Time at={one.opened_at} /></td>

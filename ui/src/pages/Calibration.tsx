@@ -2,10 +2,10 @@
 import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
 import { calibration } from "../api/queries";
 import type { Calibration as Found } from "../api/types";
 import { number, percent, plural } from "../format";
+import { Figure } from "../parts/Figure";
 import { Empty, Loaded } from "../parts/Loaded";
 import { Card, Page, Table } from "../parts/Page";
 import { ReliabilityPlot } from "../parts/ReliabilityPlot";
@@ -125,19 +125,5 @@ function Whole({ of }: { of: Found }) {
         </Table>
       </Card>
     </>
-  );
-}
-
-function Figure({ name, value, children }: {
-  name: string;
-  value: string;
-  children: ReactNode;
-}) {
-  return (
-    <div className="card figure">
-      <span className="dim">{name}</span>
-      <strong>{value}</strong>
-      <span className="dim">{children}</span>
-    </div>
   );
 }

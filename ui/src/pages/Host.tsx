@@ -10,6 +10,7 @@ import { Empty, Loaded } from "../parts/Loaded";
 import { Card, Facts, Page, Table } from "../parts/Page";
 import { Time } from "../parts/Time";
 import { Heard } from "./Hosts";
+import { MayRun } from "./host/MayRun";
 import { OutsideSeries } from "./OutsideSeries";
 
 const route = getRouteApi("/inside/hosts/$agent");
@@ -123,6 +124,7 @@ function Whole({ host }: { host: HostDetail }) {
           </Card>
         </>
       )}
+      <MayRun host={host} />
       <OutsideSeries agent={host.agent_id} minutes={Number(minutes) || 60} />
     </>
   );

@@ -1,8 +1,9 @@
 import { Button, PasswordInput, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useRouter } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { Problem, request } from "../api/client";
+import { loginWays } from "../api/queries";
 import type { SecondStep } from "../api/types";
 import { Failure } from "../parts/Loaded";
 import { SecondFactor } from "../parts/SecondFactor";
@@ -10,7 +11,7 @@ import { SecondFactor } from "../parts/SecondFactor";
 const route = getRouteApi("/login");
 
 export default function Login() {
-  const { to } = route.useSearch();
+  const { to, why } = route.useSearch();
   const router = useRouter();
   const queries = useQueryClient();
   const [name, setName] = useState("");
@@ -78,13 +79,42 @@ export default function Login() {
           <p className="error" role="alert">Name and password do not belong together.</p>
         )}
         {login.error && !wrong && <Failure error={login.error} />}
+        {why !== undefined && <p className="error" role="alert">{reasonOf(why)}</p>}
         <Button type="submit" loading={login.isPending}>Sign in</Button>
+        <Provider to={ownAddress(to)} />
         <p className="dim">
           The first login was printed by <code>sentienguard up</code>.
         </p>
       </form>
     </main>
   );
+}
+
+/** The way in through the organisation's provider, where there is one. */
+function Provider({ to }: { to: string }) {
+  const name = useQuery(loginWays).data?.provider;
+  if (!name) return null;
+  return (
+    <Button component="a" variant="default" href={`/api/v1/auth/provider?to=${encodeURIComponent(to)}`}>
+      {name}
+    </Button>
+  );
+}
+
+const REASONS: Record<string, string> = {
+  "began-elsewhere": "This browser did not begin that sign-in, or another one since. Begin again.",
+  "too-late": "The sign-in took longer than ten minutes. Begin again.",
+  "refused-there": "Your provider did not let you in.",
+  "not-believed": "The provider's answer could not be believed. An administrator finds why in the audit log.",
+  "no-role": "None of your groups has a role here. Ask whoever manages them.",
+  "no-name": "Your provider gives you no name that can be used here.",
+  "name-taken": "Somebody else here has your name. Ask an administrator.",
+  "provider-away": "The provider does not answer. Try again in a moment.",
+};
+
+/** A word of our own in the address becomes a sentence of our own; any other says nothing more. */
+export function reasonOf(why: string): string {
+  return (Object.hasOwn(REASONS, why) ? REASONS[why] : undefined) ?? "The sign-in failed.";
 }
 
 function isStep(answer: object): answer is SecondStep {

@@ -6,6 +6,7 @@ import { useMay } from "../api/access";
 import { request } from "../api/client";
 import { findings, me, readTokens, roles, users } from "../api/queries";
 import type { ReadToken, Role, User } from "../api/types";
+import { Emergencies } from "../parts/BreakGlass";
 import { Dialog } from "../parts/Dialog";
 import { Empty, Failure, Loaded } from "../parts/Loaded";
 import { Card, Page, Table } from "../parts/Page";
@@ -27,6 +28,7 @@ export default function Users() {
       )}
       <Roles />
       {manages && <Machines />}
+      <Emergencies />
       {sees && <Findings />}
     </Page>
   );
@@ -44,7 +46,7 @@ function Findings() {
       ) : (
         <Loaded query={query}>
           {({ items }) => items.length === 0 ? <p className="dim">None lately.</p> : (
-            <Table label="Findings" head={["When", "Who", "What", "Detail", "From"]}>
+            <Table stacks label="Findings" head={["When", "Who", "What", "Detail", "From"]}>
               {items.map((one) => (
                 <tr key={one.index}>
                   <td><Time at={one.at} /></td>
@@ -77,7 +79,7 @@ function People({ manages }: { manages: boolean }) {
     >
       <Loaded query={query}>
         {({ items }) => (
-          <Table label="People" head={["Name", "Roles", ""]}>
+          <Table stacks label="People" head={["Name", "Roles", ""]}>
             {items.map((one) => (
               <tr key={one.name}>
                 <td>{one.name}</td>
@@ -233,7 +235,7 @@ function Roles() {
     <Card title="What each role may do">
       <Loaded query={query}>
         {({ items }) => (
-          <Table label="Roles" head={["Role", "Is for", "May"]}>
+          <Table stacks label="Roles" head={["Role", "Is for", "May"]}>
             {items.map((one: Role) => (
               <tr key={one.role}>
                 <td>{words(one.role)}</td>
@@ -295,7 +297,7 @@ function Machines() {
       )}
       <Loaded query={query}>
         {({ items }) => items.length === 0 ? <p className="dim">None was made.</p> : (
-          <Table label="Tokens" head={["Name", "Sees", "Made by", "Ends", ""]}>
+          <Table stacks label="Tokens" head={["Name", "Sees", "Made by", "Ends", ""]}>
             {items.map((one: ReadToken) => (
               <tr key={one.id}>
                 <td>{one.name}</td>

@@ -13,12 +13,14 @@ import { Time } from "./Time";
 /** One question to people, with the answer or the means to give it. */
 export function ApprovalBox({ approval, linked = true }: { approval: Approval; linked?: boolean }) {
   const pending = approval.status === "pending";
+  const [first = "", ...rest] = approval.question.split("\n");
   return (
     <section className="card stack approval" data-pending={pending} aria-label="Approval">
       <div className="card-head">
-        <h2>{approval.question}</h2>
+        <h2>{first}</h2>
         <ApprovalTag of={approval.status} />
       </div>
+      {rest.length > 0 && <p className="note">{rest.join("\n").trim()}</p>}
       <p>{approval.reason}</p>
       <p className="dim">
         Playbook{" "}

@@ -70,9 +70,9 @@ export function Table({ label, head, stacks = false, count, children }: {
       <table {...(count === undefined ? {} : { "aria-rowcount": count })}>
         <thead>
           <tr>
-            {head.map((name) => (
-              <th key={name} scope="col">{name}</th>
-            ))}
+            {head.map((name, at) =>
+              name === "" ? <td key={at} /> : <th key={name} scope="col">{name}</th>,
+            )}
           </tr>
         </thead>
         <tbody>{children}</tbody>

@@ -6,6 +6,7 @@ import { useEffect, useState } from "react";
 import { request } from "../api/client";
 import { useLive, type Liveness } from "../api/live";
 import { approvals, me } from "../api/queries";
+import { BrokenGlass } from "./BreakGlass";
 import { FrozenBanner, KillSwitch } from "./KillSwitch";
 import { StepUp } from "./SecondFactor";
 
@@ -18,6 +19,7 @@ const ROOMS = [
       { to: "/approvals", label: "Approvals" },
       { to: "/alerts", label: "Alerts" },
       { to: "/silences", label: "Silences" },
+      { to: "/questions", label: "Questions" },
     ],
   },
   {
@@ -34,6 +36,8 @@ const ROOMS = [
       { to: "/audit", label: "Audit" },
       { to: "/evidence", label: "Evidence" },
       { to: "/calibration", label: "Calibration" },
+      { to: "/drills", label: "Drills" },
+      { to: "/backtests", label: "Backtests" },
     ],
   },
   {
@@ -41,6 +45,7 @@ const ROOMS = [
     rooms: [
       { to: "/users", label: "Users and roles" },
       { to: "/account", label: "Account" },
+      { to: "/notices", label: "Notices" },
       { to: "/settings", label: "Settings" },
     ],
   },
@@ -78,6 +83,7 @@ export default function Shell() {
       </header>
       <section className="banners" aria-label="Notices">
         <FrozenBanner />
+        <BrokenGlass />
         {who?.evaluation_trust && (
           <div className="banner" data-tone="warn">
             <strong>Evaluation trust:</strong> all keys were made on this machine and the offline ones

@@ -102,6 +102,22 @@ const WINDOW: Words = {
   ended: ["quiet", "ended"],
 };
 
+const NOTICE: Words = {
+  waiting: ["busy", "waits"],
+  sent: ["good", "sent"],
+  folded: ["quiet", "told in a digest"],
+  dropped: ["quiet", "not needed any more"],
+  failed: ["bad", "failed"],
+};
+
+const ERRAND: Words = {
+  waiting: ["quiet", "waits its turn"],
+  working: ["busy", "running"],
+  done: ["good", "done"],
+  failed: ["bad", "failed"],
+  stopped: ["quiet", "stopped"],
+};
+
 function worded(words: Words) {
   return function Worded({ of }: { of: string }) {
     const [tone, text] = words[of] ?? ["quiet", of.toLowerCase().replaceAll("_", " ")];
@@ -117,6 +133,8 @@ export const RiskTag = worded(RISK);
 export const RouteTag = worded(ROUTE);
 export const AlertTag = worded(ALERT);
 export const WindowTag = worded(WINDOW);
+export const NoticeTag = worded(NOTICE);
+export const ErrandTag = worded(ERRAND);
 const StatusTag = worded(STATUS);
 const OutcomeTag = worded(OUTCOME);
 

@@ -5,34 +5,59 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { useMay } from "../../api/access";
 import { request } from "../../api/client";
-import { hosts } from "../../api/queries";
+import { hosts, type playbook as onePlaybook } from "../../api/queries";
 import type { Incident, Playbook } from "../../api/types";
 import { Dialog } from "../../parts/Dialog";
-import { Failure } from "../../parts/Loaded";
+import { Failure, Loaded } from "../../parts/Loaded";
 
-export function RunButton({ playbook }: { playbook: Playbook }) {
-  const may = useMay("run_playbook");
+type Known = ReturnType<typeof onePlaybook>;
+
+type Place = { host: string; agent: string; environment: string };
+
+/** For a playbook that is at hand, or for one host and a playbook that is read when it is wanted. */
+export function RunButton(props: { playbook: Playbook } | { of: string; on: Place; known: Known }) {
+  const on = "on" in props ? props.on : undefined;
+  const may = useMay("run_playbook", on?.environment);
   const [open, setOpen] = useState(false);
+  const name = "playbook" in props ? props.playbook.name : props.of;
+  const close = () => setOpen(false);
   return (
     <>
       <Button
+        {...(on ? { size: "xs", variant: "default", "aria-label": `Dry run of ${name}` } : {})}
         disabled={!may}
         title={may ? undefined : "Your role does not include running playbooks"}
         onClick={() => setOpen(true)}
       >
-        Try or run it
+        {on ? "Dry run" : "Try or run it"}
       </Button>
-      <Dialog open={open} onClose={() => setOpen(false)} title={`${playbook.name} on a host`}>
-        <Ask playbook={playbook} onClose={() => setOpen(false)} />
+      <Dialog open={open} onClose={close} title={`${name} on ${on?.host ?? "a host"}`}>
+        {"playbook" in props ? (
+          <Ask playbook={props.playbook} onClose={close} />
+        ) : (
+          open && <Read known={props.known} on={props.on} onClose={close} />
+        )}
       </Dialog>
     </>
   );
 }
 
-function Ask({ playbook, onClose }: { playbook: Playbook; onClose: () => void }) {
+function Read({ known, on, onClose }: { known: Known; on: Place; onClose: () => void }) {
+  return (
+    <Loaded query={useQuery(known)}>
+      {(playbook) => <Ask playbook={playbook} on={on} onClose={onClose} />}
+    </Loaded>
+  );
+}
+
+function Ask({ playbook, on, onClose }: {
+  playbook: Playbook;
+  on?: Place;
+  onClose: () => void;
+}) {
   const known = useQuery(hosts).data?.items ?? [];
   const navigate = useNavigate();
-  const [host, setHost] = useState("");
+  const [host, setHost] = useState(on?.agent ?? "");
   const [dry, setDry] = useState(true);
   const [note, setNote] = useState("");
   const [values, setValues] = useState<Record<string, string>>({});
@@ -54,17 +79,21 @@ function Ask({ playbook, onClose }: { playbook: Playbook; onClose: () => void })
         ask.mutate();
       }}
     >
-      <TextInput
-        label="Host"
-        required
-        list="known-hosts"
-        autoComplete="off"
-        value={host}
-        onChange={(event) => setHost(event.currentTarget.value)}
-      />
-      <datalist id="known-hosts">
-        {known.slice(0, 500).map((one) => <option key={one.agent_id} value={one.host} />)}
-      </datalist>
+      {on === undefined && (
+        <>
+          <TextInput
+            label="Host"
+            required
+            list="known-hosts"
+            autoComplete="off"
+            value={host}
+            onChange={(event) => setHost(event.currentTarget.value)}
+          />
+          <datalist id="known-hosts">
+            {known.slice(0, 500).map((one) => <option key={one.agent_id} value={one.host} />)}
+          </datalist>
+        </>
+      )}
       {playbook.parameters.map((parameter) => (
         <TextInput
           key={parameter.name}
