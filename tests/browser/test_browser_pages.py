@@ -98,6 +98,9 @@ PAGES = [
     ("/playbooks/disk_cleanup_rotated_logs", "playbook", "max_per_hour"),
     ("/hosts", "hosts", "drill"),
     ("/audit", "audit", "incident.closed"),
+    ("/questions?text=What+was+tried%3F", "questions", "entry|\\[[0-9]+\\]"),
+    ("/notices", "notices", "Nobody is told of anything"),
+    ("/backtests", "backtests", "No server to read"),
 ]
 
 

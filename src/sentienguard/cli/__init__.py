@@ -12,6 +12,8 @@ not: judgement (stages), anything that the public API could answer (the control 
     client.py       the public API; a problem becomes an error
     installation/   one installation on this machine: trust, processes, sandbox
     trust_*.py      offline keys: commands, key files, what is shown, what is read and told
+    help/           examples of every command, and completion in shells
+    checkup/        what doctor looks at, one look for each thing that can be wrong
     drills/         bounded faults, one file for each; see its charter for how to add one
     *_commands.py   one file for each group of commands
 

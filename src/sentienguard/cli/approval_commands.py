@@ -76,7 +76,7 @@ def _signed(shown: frame.Frame, approval: str, key: keys.SigningKey) -> dict[str
     for name, value in canonical.decode_object(payload).items():
         shown.note(frame.plain(f"{name}: {value}"))
     if not typer.confirm("sign this?", err=True):
-        raise errors.Rejected(f"{approval}: nothing was signed")
+        raise errors.Rejected(f"{approval}: nothing was signed; the question stays open")
     sealed = dsse.seal(orders.APPROVAL_TYPE, payload, [key])
     return {"payload": sealed["payload"], **sealed["signatures"][0]}
 

@@ -9,7 +9,14 @@ import typer
 from rich.text import Text
 
 from sentienguard.adapters.audit_files import reader
-from sentienguard.cli import audit_export, audit_exposure, audit_forward, client, frame
+from sentienguard.cli import (
+    audit_export,
+    audit_exposure,
+    audit_forward,
+    client,
+    frame,
+    given_files,
+)
 from sentienguard.cli.installation.places import Places
 from sentienguard.model import errors
 from sentienguard.stages.audit import verify as judging
@@ -98,8 +105,7 @@ def verify_stored(path: Path, against: Sequence[Path] = ()) -> dict[str, Any]:
 
     Raises errors.Rejected where there is none.
     """
-    if not path.is_dir():
-        raise errors.Rejected(f"{path}: expected the directory of an audit log, found none")
+    given_files.require_log(path)
     older = tuple(_checkpoint(one) for one in against)
     began = time.monotonic()
     report = judging.verify(

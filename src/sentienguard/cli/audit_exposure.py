@@ -59,7 +59,10 @@ def check_anchors(
     home = Places(shown.data).centre
     kept = receipts.Receipts(home / app_anchors.RECEIPTS).all()
     if not kept:
-        raise errors.Rejected(f"{home / app_anchors.RECEIPTS}: nothing was anchored yet")
+        raise errors.Rejected(
+            f"{home / app_anchors.RECEIPTS}: nothing was anchored yet; name places in "
+            f"{home / 'anchors.yaml'}, as docs/how-to/anchor-the-log.md says, and start again"
+        )
     places = app_anchors.read_file(anchors or home / "anchors.yaml", LocalClock())
     found = [_checked(one, places) for one in kept]
     rows = [

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from sentienguard.adapters.audit_files import reader
-from sentienguard.cli import client
+from sentienguard.cli import client, given_files
 from sentienguard.cli.installation.places import Places
 from sentienguard.model import errors
 from sentienguard.ports import audit_log
@@ -56,8 +56,7 @@ class Directory:
 
     def __init__(self, place: Path) -> None:
         """Raises errors.Rejected where there is none."""
-        if not place.is_dir():
-            raise errors.Rejected(f"{place}: expected the directory of an audit log, found none")
+        given_files.require_log(place)
         self._place = place
         self._note = ""
         self._origin = ""
@@ -118,8 +117,7 @@ def of_period(
             if not own.is_dir():
                 raise
     place = log or own
-    if not place.is_dir():
-        raise errors.Rejected(f"{place}: expected the directory of an audit log, found none")
+    given_files.require_log(place)
     found = population.of_log(reader.read_stored(place), period)
     return found.origin, list(found.counted)
 

@@ -171,7 +171,7 @@ class Client:
         except httpx.HTTPError as cause:
             message = (
                 f"{self.server} does not answer ({str(cause) or type(cause).__name__}); "
-                "`sentienguard doctor` looks for the reason, `sentienguard up` starts it"
+                f"{_way_out(self._http.base_url.host)}"
             )
             raise Away(message) from cause
         if response.is_success:
@@ -186,6 +186,15 @@ class Client:
         except ValueError as cause:
             message = f"{response.url}: expected JSON, found {response.text[:80]!r}; is it ours?"
             raise Refused(message) from cause
+
+
+def _way_out(host: str) -> str:
+    if host in {"127.0.0.1", "::1", "localhost"}:
+        return "`sentienguard doctor` looks for the reason, `sentienguard up` starts it"
+    return (
+        "check its address, and whether this machine reaches it; `sentienguard login --server URL` "
+        "names another one"
+    )
 
 
 def _problem(response: httpx.Response) -> errors.SentienGuardError:

@@ -15,7 +15,7 @@ import typer
 from sentienguard.adapters.audit_files import reader
 from sentienguard.adapters.evidence_files import store
 from sentienguard.adapters.evidence_pdf.printer import PdfPrinter
-from sentienguard.cli import client, frame
+from sentienguard.cli import client, frame, given_files
 from sentienguard.cli.installation.places import Places
 from sentienguard.model import errors
 from sentienguard.stages.audit.evidence import frameworks, package, population
@@ -72,8 +72,7 @@ def local(
     log: Path, framework: Framework, period: Period, say: Callable[[str], None]
 ) -> package.Package:
     """Make a package of a log's directory. Raises errors.Rejected."""
-    if not log.is_dir():
-        raise errors.Rejected(f"{log}: expected the directory of an audit log, found none")
+    given_files.require_log(log)
     return package.build(
         framework, reader.read_stored(log), period, PdfPrinter(), store.verifier(),
         told=_told(say),

@@ -1,6 +1,6 @@
 """Files that somebody names on the command line: read whole, within a bound, or refused.
 
-Called by the commands of playbooks.
+Called by the commands of playbooks, of the audit log and of evidence.
 """
 
 from pathlib import Path
@@ -28,3 +28,12 @@ def text(file: Path) -> str:
         return read(file).decode("utf-8")
     except UnicodeDecodeError as cause:
         raise errors.Rejected(f"{file}: expected text, found byte {cause.start}") from cause
+
+
+def require_log(place: Path) -> None:
+    """Refuse what is no directory of an audit log. Raises errors.Rejected."""
+    if not place.is_dir():
+        raise errors.Rejected(
+            f"{place}: expected the directory of an audit log, found none; an installation has its "
+            "own in DIR/controlplane/audit"
+        )

@@ -132,7 +132,9 @@ class Prometheus:
                 answer = client.post(f"{self.url.rstrip('/')}/api/v1/query_range", data=asked)
                 body = answer.json()
         except (httpx.HTTPError, httpx.InvalidURL) as cause:
-            raise errors.Unavailable(f"{self.url} does not answer: {cause}") from cause
+            raise errors.Unavailable(
+                f"{self.url} does not answer: {cause}; {frame.UNREACHED}"
+            ) from cause
         except ValueError as cause:
             raise SourceWrong(f"{self.url}: expected Prometheus's JSON ({cause})") from cause
         if not isinstance(body, dict) or body.get("status") != "success":

@@ -5,11 +5,15 @@
 Options that every command takes (`--data`, `--json`) may stand anywhere on the line.
 """
 
+import errno
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 import typer.core
+import typer.main
+from rich import markup
 
 from sentienguard.cli import (
     about_commands,
@@ -18,6 +22,8 @@ from sentienguard.cli import (
     ask_commands,
     audit_commands,
     backtest_commands,
+    break_glass_commands,
+    completion_commands,
     detect_commands,
     diagnose_commands,
     doctor,
@@ -42,12 +48,24 @@ from sentienguard.cli import (
     up_commands,
     user_commands,
 )
+from sentienguard.cli.help import examples, tree
 from sentienguard.model import errors
 
 REFUSED, USAGE, AWAY = 1, 2, 3
+PROGRAM = "sentienguard"
+WAYS_OUT = {  # of what the system refuses, by its number
+    errno.ENOENT: "check its name, and in which directory you are",
+    errno.EACCES: "run this as the user to whom it belongs, or ask them for it",
+    errno.EPERM: "run this as the user to whom it belongs, or ask them for it",
+    errno.EISDIR: "name a file in it",
+    errno.ENOTDIR: "name a directory",
+    errno.EEXIST: "name another one, or move it away",
+    errno.ENOSPC: "free space there and run this again",
+    errno.EROFS: "it is mounted for reading only; name another place",
+}
 
 app = typer.Typer(
-    name="sentienguard",
+    name=PROGRAM,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -83,11 +101,13 @@ app.add_typer(match_commands.app, name="match")
 app.command()(traffic_commands.verify_agent_traffic)
 app.add_typer(user_commands.users, name="users")
 app.add_typer(role_commands.app, name="roles")
+app.add_typer(break_glass_commands.app, name="break-glass")
 app.add_typer(user_commands.tokens, name="tokens")
 app.add_typer(trust_commands.app, name="trust")
 app.command()(login_commands.login)
 app.command()(about_commands.settings)
 app.command()(doctor.doctor)
+app.command()(completion_commands.completion)
 app.command()(about_commands.version)
 
 
@@ -95,16 +115,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say and return the exit status."""
     words = _shared_last(sys.argv[1:] if argv is None else list(argv))
     try:
-        app(words, prog_name="sentienguard")
+        program()(words, prog_name=PROGRAM)
     except SystemExit as end:  # Typer ends this way, with 2 for wrong usage
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except errors.Unavailable as error:
         return _fail(error, AWAY)
-    except (errors.SentienGuardError, OSError) as error:
+    except errors.SentienGuardError as error:
         return _fail(error, REFUSED)
+    except OSError as error:
+        return _fail(_said(error), REFUSED)
     except KeyboardInterrupt:
         return _fail("interrupted", REFUSED)
     return 0
+
+
+def program() -> Any:
+    """Return the whole command line, each command with its examples at the foot of its help."""
+    whole = typer.main.get_command(app)
+    for words, command in tree.walk(whole):
+        command.epilog = markup.escape(examples.shown(PROGRAM, words))
+    return whole
+
+
+def _said(error: OSError) -> str:
+    """Say what the system refused, and what to do about it."""
+    way_out = WAYS_OUT.get(error.errno or 0)
+    said = error.strerror or str(error)
+    named = f"{error.filename}: {said}" if error.filename else said
+    return f"{named}; {way_out}" if way_out else named
 
 
 def _fail(error: BaseException | str, status: int) -> int:

@@ -248,7 +248,7 @@ def sign(
     for line in trust_view.told(trust_view.document(bundle, now)):
         shown.note(line)
     if not yes and not typer.confirm("sign this?", err=True):
-        raise errors.Rejected(f"{file}: nothing was signed")
+        raise errors.Rejected(f"{file}: nothing was signed; the file is as it was")
     opened = trust_files.open_key(key, passphrase_file)
     bundle, done = bundles.sign(bundle, opened)
     trust_files.write(file, bundle)

@@ -72,7 +72,7 @@ def down(data: frame.Data = None, as_json: frame.Json = False) -> None:
         shown.say(f"nothing runs in {', '.join(stopped)}")
 
 
-def document(running: installing.Running) -> dict[str, Any]:
+def document(running: installing.Running, option: str = "") -> dict[str, Any]:
     """Return what runs, as JSON data; the password only when it was just made."""
     login = running.login
     return {
@@ -84,6 +84,9 @@ def document(running: installing.Running) -> dict[str, Any]:
         "evaluation_trust": trust_store.evaluation_mark(running.places.centre).exists(),
         "first_login": _login(running) if login and login.new else None,
         "sandbox": running.sandbox.kind if running.sandbox else None,
+        "next": [
+            {"what": what, "command": command} for what, command in following(running, option)
+        ],
     }
 
 
@@ -101,21 +104,37 @@ def tell_running(shown: frame.Frame, running: installing.Running) -> None:
     if running.sandbox:
         box = running.sandbox
         rows.append(("sandbox", f"{box.directory}: {box.kind}, {', '.join(box.services)}"))
-    shown.answer(document(running), frame.pairs(rows))
+    shown.answer(document(running, data_option(shown)), frame.pairs(rows))
     centre.login_was_shown(running.places)
-    option = data_option(shown)
     shown.say()
     if running.was_running:
         shown.say("It was running already.")
-    rows = [("incidents list", "what happened")]
-    if running.sandbox:
-        rows.append(("drill list", "faults to try"))
-    rows += [("doctor", "is everything as it should be"), ("down", "stop it")]
-    for command, what in rows:
-        shown.say(f"{what:<30}{frame.program()} {command}{option}")
+    shown.say("What next:")
+    for what, command in following(running, data_option(shown)):
+        shown.say(f"  {what:<38}{command}")
     if trust_store.evaluation_mark(running.places.centre).exists():
         shown.say()
         shown.explain(EVALUATION)
+
+
+def following(running: installing.Running, option: str) -> list[tuple[str, str]]:
+    """Return what somebody can do next, with the command; `option` names the data directory."""
+    here = frame.program()
+    rows = [("look around", running.address)]
+    if running.sandbox:
+        rows.append(("watch a real fault being fixed", f"{here} drill run disk-full{option}"))
+    else:
+        rows.append(("watch a real fault being fixed", f"{here} demo"))
+    return [
+        *rows,
+        ("see what happened", f"{here} incidents list{option}"),
+        ("answer what waits for a person", f"{here} approvals list{option}"),
+        ("check that all is as it should be", f"{here} doctor{option}"),
+        ("add another host", f"{here} tokens add {running.environment}{option}"),
+        ("complete commands with TAB", f"source <({here} completion bash)"),
+        ("stop all remedies at once", f'{here} freeze "why"{option}'),
+        ("end it", f"{here} down{option}"),
+    ]
 
 
 def data_option(shown: frame.Frame) -> str:

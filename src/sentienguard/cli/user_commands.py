@@ -113,8 +113,8 @@ def add_token(
         typer.Option(
             "--for",
             help="agent: to join once. Until revoked: alertmanager, grafana, datadog, pagerduty, "
-            "eventbridge or cloudevents to send alerts; prometheus or otlp to push telemetry; "
-            "changes to tell of deployments.",
+            "eventbridge, eventgrid or cloudevents to send alerts; prometheus or otlp to push "
+            "telemetry; changes to tell of deployments.",
         ),
     ] = "agent",
 ) -> None:

@@ -90,7 +90,7 @@ def ask(url: str, end_s: int, transport: httpx.BaseTransport | None = None) -> l
             answer = client.get(f"{url.rstrip('/')}/api/v2/alerts")
             rows = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL) as cause:
-        raise errors.Unavailable(f"{url} does not answer: {cause}") from cause
+        raise errors.Unavailable(f"{url} does not answer: {cause}; {frame.UNREACHED}") from cause
     except ValueError as cause:
         raise AlertsWrong(f"{url}: expected Alertmanager's JSON ({cause})") from cause
     if not isinstance(rows, list):

@@ -51,7 +51,10 @@ class Run:
         """
         sandbox = self.running.sandbox
         if sandbox is None:
-            raise errors.Rejected(f"{self.running.places.data} has no sandbox to break")
+            raise errors.Rejected(
+                f"{self.running.places.data} has no sandbox to break; `sentienguard up --drills "
+                "--data .try` makes an installation with one"
+            )
         fault = self.chosen.maker(sandbox, **self.chosen.parameters)
         self.shown.wait("waiting for a calm sandbox")
         for made in library.DRILLS.values():  # also what a drill left that was killed

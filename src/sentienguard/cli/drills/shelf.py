@@ -35,6 +35,11 @@ def bundled() -> Mapping[str, definition.Definition]:
     return {one.name: definition.read(one) for one in places}
 
 
+def names() -> tuple[str, ...]:
+    """Return the names of all, without reading any."""
+    return tuple(sorted(one.parent.name for one in directory().glob(f"*/{definition.FILE}")))
+
+
 def library() -> Path:
     """Return the directory of what drills share."""
     return directory() / LIBRARY

@@ -27,6 +27,11 @@ def directory() -> Path:
     raise NotBundled(f"no playbooks lie beside {package}; install sentienguard again")
 
 
+def names() -> tuple[str, ...]:
+    """Return the names of the playbooks, without reading any."""
+    return tuple(sorted(file.parent.name for file in directory().glob(f"*/{PLAYBOOK}")))
+
+
 def playbooks() -> dict[str, bytes]:
     """Return the stored bytes by a name for messages."""
     return {

@@ -82,7 +82,8 @@ def wait_for_sample(
         processes.reap()
         if not process.alive:
             raise processes.DidNotStart(
-                f"the agent ended; the end of {log}:\n{processes.tail(log)}"
+                f"the agent ended; the end of {log}:\n{processes.tail(log)}\n"
+                "`sentienguard doctor` looks for the reason; then run `sentienguard up` again"
             )
         if time.monotonic() > until:
             raise errors.Unavailable(

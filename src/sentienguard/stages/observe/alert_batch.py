@@ -2,7 +2,8 @@
 
 Called by the readers of this family (`alertmanager`, `grafana`, `datadog`, `pagerduty`,
 `cloudevents`, `eventbridge`, `eventgrid`, `pubsub`), which turn bodies into a `Batch`, and by the
-control plane, which keeps the text of `encode` and reads it back with `decode`. Rules for every reader:
+control plane, which keeps the text of `encode` and reads it back with `decode`.
+Rules for every reader:
 
 1. Pure and total: bytes in, a Batch or `Malformed` out, whatever the bytes are.
 2. Labels say what an alert is and are kept whole or not at all; text for people is cut.
