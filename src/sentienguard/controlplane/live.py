@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 QUEUE_LENGTH = 256  # signals a slow reader may lag behind before it is told to reload everything
 MISSED = json.dumps({"kind": "all", "id": "", "at": ""})  # signals were lost: reload everything
+LOGINS = "logins"  # kind of the signal that some login has ended; it names nobody
 _LIVE, _BELL = "live", "bell"  # first word of a signal between control planes
+
+
+def may_end_streams(text: str) -> bool:
+    """Tell whether after this signal each stream has to ask whether its login still stands."""
+    return text == MISSED or json.loads(text)["kind"] == LOGINS
 
 
 def across(signals: Signals, live: "Live", bells: "Bells") -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sentienguard.controlplane import findings
+from sentienguard.controlplane.live import LOGINS
 from sentienguard.ports.session_store import (
     ACCESS_PREFIX,
     REFRESH_PREFIX,
@@ -93,6 +94,7 @@ def record_end(centre: "Centre", login: Login, *, by: str, because: str, address
             "ip_address": address,
         },
     )
+    centre.live.changed(LOGINS, "", centre.clock.now())
 
 
 def end_all(centre: "Centre", user: str, *, by: str, because: str, address: str) -> int:
@@ -104,6 +106,7 @@ def end_all(centre: "Centre", user: str, *, by: str, because: str, address: str)
         actor=by,
         data={"user": user, "ended": ended, "because": because, "ip_address": address},
     )
+    centre.live.changed(LOGINS, "", centre.clock.now())
     return ended
 
 

@@ -1,12 +1,18 @@
-"""Server-sent events: something changed, ask again."""
+"""Server-sent events: something changed, ask again.
+
+Whether the login behind a stream still stands is asked when any login has ended, and every
+HEARTBEAT_S, however busy the stream is.
+"""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
+from sentienguard.controlplane import live as signals
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.model.access import Permission
 
@@ -28,17 +34,19 @@ async def live(
 
 async def _signals(request: Request, caller: Caller) -> AsyncIterator[str]:
     queue = caller.centre.live.subscribe()
+    loop = asyncio.get_running_loop()
+    due = loop.time() + HEARTBEAT_S
     try:
         yield ": hello\n\n"
         while not await request.is_disconnected():
-            try:
-                async with asyncio.timeout(HEARTBEAT_S):
+            text = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
                     text = await queue.get()
-            except TimeoutError:
+            if text is None or loop.time() >= due or signals.may_end_streams(text):
                 if not await asyncio.to_thread(caller.still_stands):
                     return  # logged out, revoked or over: what reads it has to ask again
-                yield ": still here\n\n"
-            else:
-                yield f"event: change\ndata: {text}\n\n"
+                due = loop.time() + HEARTBEAT_S
+            yield ": still here\n\n" if text is None else f"event: change\ndata: {text}\n\n"
     finally:
         caller.centre.live.unsubscribe(queue)
