@@ -5,7 +5,8 @@ A compiled library cannot be loaded out of a zip, so everything is unpacked into
 by the digest of its manifest: below /opt/sentienguard as root, below ~/.cache/sentienguard else, or
 where XDG_CACHE_HOME says. Rules:
 
-1. The directory and all in it belong to root or to who runs this, and nobody else may write there.
+1. The directory, all in it and all above it belong to root or to who runs this, and nobody else may
+   write there; above it a sticky one will do, such as /tmp, in which others rename nothing of ours.
 2. Every file has the digest that the manifest says, at each start; none is there that it does not
    name. A directory that is other than that is not used, and said so.
 3. It is unpacked beside its place and renamed, so that a crash or a second start finds all of it or
@@ -42,7 +43,11 @@ def main() -> int:
         if tuple(manifest["python"]) != sys.version_info[:2]:
             wanted = ".".join(map(str, manifest["python"]))
             return fail(f"was built for Python {wanted}; start it with python{wanted} {archive}")
-        place = home() / f"agent-{digest[:32]}"
+        place = home().resolve() / f"agent-{digest[:32]}"
+        shared = first_shared(place)
+        if shared:
+            return fail(f"{shared} can be changed by others; mend its owner and mode, or name "
+                        "another place with XDG_CACHE_HOME")  # fmt: skip
         if not place.exists():
             unpack(packed, place, manifest["files"])
     wrong = first_wrong(place, manifest["files"])
@@ -83,6 +88,18 @@ def unpack(packed: zipfile.ZipFile, place: Path, files: dict[str, str]) -> None:
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def first_shared(place: Path) -> str:
+    """Return the first directory above in which others could put another in place of ours."""
+    for path in reversed(place.parents):
+        if not path.exists():
+            return ""  # it is about to be made
+        state = path.stat()
+        writable = state.st_mode & OTHERS_WRITE and not state.st_mode & stat.S_ISVTX
+        if state.st_uid not in {0, os.geteuid()} or writable:
+            return str(path)
+    return ""
 
 
 def first_wrong(place: Path, files: dict[str, str]) -> str:

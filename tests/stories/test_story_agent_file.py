@@ -133,6 +133,25 @@ def test_a_file_that_was_changed_is_not_started(agent, tmp_path):
     assert "is missing" in agent("--help", place=tmp_path).stderr
 
 
+def test_who_can_rename_what_is_above_does_not_choose_what_runs(agent, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    refused = agent("--help", place=shared)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"{shared} can be changed by others" in refused.stderr
+    assert list(shared.iterdir()) == [], "nothing is unpacked there"
+    shared.chmod(0o1777)  # as /tmp is: only owners rename there
+    assert agent("--help", place=shared).returncode == 0
+    (shared / "sentienguard").chmod(0o770)
+    assert "can be changed by others" in agent("--help", place=shared).stderr
+    link = tmp_path / "link"
+    link.symlink_to(shared)
+    (shared / "sentienguard").chmod(0o755)
+    shared.chmod(0o777)
+    assert "can be changed by others" in agent("--help", place=link).stderr
+
+
 def test_it_is_small_and_the_same_bytes_each_time(built, tmp_path):
     again = tmp_path / "again"
     agent_file.build(again, "0.0.1")

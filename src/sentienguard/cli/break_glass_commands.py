@@ -67,7 +67,7 @@ def list_(data: frame.Data = None, as_json: frame.Json = False) -> None:
     with client.connect(shown.data) as asked:
         found = asked.get("/break-glass")
     rows = [_row(one) for one in found["items"]]
-    columns = ("id", "phase", "who", "may", "where", "agreed to by", "ends", "reason")
+    columns = ("id!", "phase", "who", "may", "where", "agreed to by", "ends", "reason")
     shown.answer(found, frame.table(*columns, rows=rows, empty="no glass was broken"))
 
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import httpx
 
+from sentienguard.cli import frame
 from sentienguard.model import errors
 
 PREFIX = "/api/v1"
@@ -289,9 +290,13 @@ def local_server(data: Path) -> str:
     try:
         return str(json.loads((data / SERVER_FILE).read_bytes())["people"])
     except (OSError, ValueError, KeyError, TypeError) as cause:
+        demo = frame.DEMO_DIRECTORY
+        beside = demo.absolute() != data and (demo / SERVER_FILE).is_file()
+        first = f"for the demo of this directory add --data {demo}, " if beside else ""
         message = (
-            f"no control plane runs in {data}; start one with `sentienguard up`, name another "
-            "directory with --data, or log in elsewhere with `sentienguard login --server URL`"
+            f"no control plane runs in {data}; {first}start one with `sentienguard up`, name "
+            "another directory with --data, or log in elsewhere with "
+            "`sentienguard login --server URL`"
         )
         raise Away(message) from cause
 

@@ -5,6 +5,7 @@ host (a column `label` is not looked at). The output repeats it and adds `anomal
 several metrics `anomaly_metrics`, which names what a raised row is about.
 """
 
+import contextlib
 import csv
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -165,10 +166,14 @@ def _seconds(where: str, text: str | None) -> float:
     try:
         at = datetime.fromisoformat((text or "").strip())
     except ValueError:
-        number = _value(where, "timestamp", text)
-        if math.isfinite(number):
-            return number
-        message = f"{where}: timestamp {text!r} is no time"
+        with contextlib.suppress(ValueError):
+            number = float(text or "")
+            if math.isfinite(number):
+                return number
+        message = (
+            f"{where}: timestamp is {text!r}, expected a time such as 2026-02-12 11:26:00, or "
+            "seconds since 1970"
+        )
         raise NoSuchReading(message) from None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 

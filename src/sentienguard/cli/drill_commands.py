@@ -73,12 +73,15 @@ def list_(data: frame.Data = None, as_json: frame.Json = False) -> None:
         for one in shelf.chosen(())
     ]
     rows = [
-        (str(one["name"]), str(one["kind"]), str(one["description"]), str(one["expected"]))
+        (
+            Text.assemble((str(one["name"]), "bold"), f"\n{frame.plain(str(one['description']))}"),
+            f"{one['kind']}: {one['expected']}",
+        )
         for one in items
     ]
     shown.answer(
         {"items": items},
-        frame.table("drill!", "kind", "what happens", "expected", rows=rows, empty=""),
+        frame.table("drill, and what happens", "expected", rows=rows, empty=""),
     )
 
 
@@ -141,7 +144,7 @@ def run_all(  # noqa: PLR0917  # one argument for each option
 
 def demo(data: frame.Data = None, as_json: frame.Json = False) -> None:
     """Fill up a disk for real and watch it being fixed (data directory: .demo)."""
-    shown = frame.open_frame(data or up_commands.DEMO_DIRECTORY, as_json)
+    shown = frame.open_frame(data or frame.DEMO_DIRECTORY, as_json)
     chosen = library.choose("disk-full")
     shown.explain(
         INTRODUCTION.format(
@@ -295,4 +298,4 @@ def _summarise(shown: frame.Frame, result: scoring.Result) -> None:
 
 
 def _is_demo(shown: frame.Frame) -> bool:
-    return shown.data == up_commands.DEMO_DIRECTORY.absolute()
+    return shown.data == frame.DEMO_DIRECTORY.absolute()

@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 VARIABLE = "SENTIENGUARD_DATA"
+DEMO_DIRECTORY = Path(".demo")  # of the current directory, where `demo` keeps what it makes
 UNREACHED = "check the address, and whether this machine reaches it"  # of somebody's server
 
 Data = Annotated[

@@ -15,6 +15,8 @@ def read(file: Path) -> bytes:
     try:
         with file.open("rb") as opened:
             stored = opened.read(LONGEST_BYTES + 1)
+    except IsADirectoryError as cause:
+        raise errors.Rejected(f"{file}: is a directory; name a file in it") from cause
     except OSError as cause:
         raise errors.Rejected(f"{file}: cannot be read: {cause.strerror}") from cause
     if len(stored) > LONGEST_BYTES:

@@ -6,6 +6,7 @@ Options that every command takes (`--data`, `--json`) may stand anywhere on the 
 """
 
 import errno
+import inspect
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -134,7 +135,16 @@ def program() -> Any:
     whole = typer.main.get_command(app)
     for words, command in tree.walk(whole):
         command.epilog = markup.escape(examples.shown(PROGRAM, words))
+        command.help = _unbroken(command.help or "")
     return whole
+
+
+def _unbroken(text: str) -> str:
+    """Join the lines of each paragraph of a help text: the terminal breaks them, not the source."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        one if "\n " in one or "\n-" in one else one.replace("\n", " ") for one in paragraphs
+    )
 
 
 def _said(error: OSError) -> str:

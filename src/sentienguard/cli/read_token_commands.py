@@ -52,7 +52,7 @@ def list_(data: frame.Data = None, as_json: frame.Json = False) -> None:
         for one in found["items"]
     ]
     shown.answer(found, frame.table(
-        "id", "name", "sees", "made by", "ends", "revoked", rows=rows, empty="no tokens",
+        "id!", "name", "sees", "made by", "ends", "revoked", rows=rows, empty="no tokens",
     ))  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 import signal
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +18,6 @@ EVALUATION = (
     "moves them away."
 )
 WATCH_S = 1.0
-DEMO_DIRECTORY = Path(".demo")
 
 
 def up(  # noqa: PLR0917  # one argument for each option
@@ -58,8 +56,8 @@ def down(data: frame.Data = None, as_json: frame.Json = False) -> None:
     """Stop what `up` started; without --data also the demo of the current directory."""
     shown = frame.open_frame(data, as_json)
     directories = [shown.data]
-    if data is None and DEMO_DIRECTORY.is_dir():
-        directories.append(DEMO_DIRECTORY.absolute())
+    if data is None and frame.DEMO_DIRECTORY.is_dir():
+        directories.append(frame.DEMO_DIRECTORY.absolute())
     stopped: dict[str, list[str]] = {}
     with shown.working("stopping SentienGuard"):
         for directory in directories:

@@ -154,7 +154,7 @@ def list_tokens(data: frame.Data = None, as_json: frame.Json = False) -> None:
         for one in found["items"]
     ]
     shown.answer(found, frame.table(
-        "id", "for", "where", "made by", "made", "revoked", rows=rows, empty="no tokens",
+        "id!", "for", "where", "made by", "made", "revoked", rows=rows, empty="no tokens",
     ))  # fmt: skip
 
 

@@ -10,6 +10,8 @@ Called by controlplane.api.break_glass and loops.patience. Rules:
  3. Each change is recorded before it is told: an entry of the log, a finding, a message to every
     channel (flow.telling.loud), a signal to open dashboards.
  4. It opens this API and nothing else: signers, hosts and their own checks know nothing of it.
+ 5. Nobody has more than `MOST_ASKED` requests waiting. Whoever loses what rule 1 asks for loses the
+    right with it, from the next request on (api.caller).
 """
 
 import logging
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 ASKED, AGREED, ENDED = "emergency.asked", "emergency.agreed", "emergency.ended"
 LONGEST_REASON: Final = 500  # characters
+MOST_ASKED: Final = 3  # requests of one person that wait: each is a message to everybody
 
 
 class WishWrong(errors.Rejected):
@@ -58,6 +61,15 @@ def ask(
     if not 1 <= minutes <= most:
         raise WishWrong(f"minutes: expected 1 to {most}, found {minutes}")
     now = centre.clock.now()
+    waiting = [
+        one
+        for one in centre.emergencies.list()
+        if one.user == user and one.phase(now) is nouns.Phase.ASKED
+    ]
+    if len(waiting) >= MOST_ASKED:
+        raise WishWrong(
+            f"{len(waiting)} requests of yours wait for a second person; end one of them first"
+        )
     made = Emergency(
         id=EmergencyId(f"brk_{centre.entropy.bytes(8).hex()}"),
         user=user,

@@ -149,9 +149,12 @@ class ClusterWatch:
         changed = cluster_events.change(event)
         if changed is not None:
             self._centre.changes.put(self._watched.environment, [changed], received_at=now)
+        left_out = self._episodes.left_out
         alerts = self._episodes.hear(event, self._owner(event), now)
         self._put(alerts)
-        if not alerts:
+        if self._episodes.left_out > left_out:
+            self._count("left_out")
+        elif not alerts:
             self._count("other" if changed is None else "change")
 
     def _quiet(self) -> None:

@@ -22,7 +22,7 @@ HELP = {
     "outside_points_total": "Points of other systems by result: written, why refused or left out.",
     "outside_deviations_total": "Hosts whose series of other systems began to deviate together.",
     "changes_total": "Changes that pipelines told of by result: new, skipped.",
-    "cluster_events_total": "Events of clusters by result: alert, change, other, repeated.",
+    "cluster_events_total": "Events of clusters by result: alert, change, left_out, other.",
     "cluster_watches_total": "Watches of clusters by their end: ended, expired, away, refused.",
     "outside_logs_total": "Log records of other systems by result.",
     "outside_spans_total": "Spans of other systems by result.",

@@ -5,7 +5,7 @@ Called by controlplane.alert_door for senders whose identity is Google's. Rules:
 1. Deny by default: no account is let in that `pubsub_senders` does not name, and each of them sends
    for the one environment named there.
 2. Google's keys are kept for an hour. A token with another key has them fetched again, at most once
-   in `AGAIN_S` whatever is sent: nobody makes us ask.
+   in `AGAIN_S` whatever is sent: nobody makes us ask, and nobody waits for who is asking.
 3. Where the keys are not to be had, those that are known stay good for a day; without any the
    sender is told to send again.
 """
@@ -54,9 +54,12 @@ class Keys:
         """Return the set; `anew`: fetched now, if it was not a moment ago. Raises KeysAway."""
         with self._lock:
             old = now - self._found_at > KEPT_S
-            if (old or anew) and now - self._asked_at >= AGAIN_S:
+            is_mine = (old or anew) and now - self._asked_at >= AGAIN_S
+            if is_mine:
                 self._asked_at = now
-                self._fetch(now)
+        if is_mine:
+            self._fetch(now)
+        with self._lock:
             if self._found is None or now - self._found_at > STALE_S:
                 raise KeysAway(f"{self._url}: no keys are to be had now")
             return self._found
@@ -68,7 +71,8 @@ class Keys:
         except (errors.Unavailable, ValueError, RecursionError):
             return  # rule 3
         if isinstance(found, dict) and isinstance(found.get("keys"), list):
-            self._found, self._found_at = found, now
+            with self._lock:
+                self._found, self._found_at = found, now
 
 
 class PushSenders:

@@ -13,20 +13,23 @@ what its groups mean in sign_on_file. Rules:
     before has no role any more, and its logins end.
  5. A second factor stays ours, unless the owner's file names the provider's ways that count as one,
     the token says that one of them was used, and when.
+ 6. Each refusal is counted. Of those before somebody proved who they are, `MOST_RECORDED` in a
+    minute are recorded, the next one with how many were left out: the log is no place for a flood.
 """
 
 import hashlib
 import hmac
 import logging
 import re
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from sentienguard.controlplane import logins
 from sentienguard.controlplane.sign_on_file import SignOnFile
 from sentienguard.model import errors
-from sentienguard.model.access import Role, User
+from sentienguard.model.access import NO_PEOPLE, Role, User
 from sentienguard.ports.identity_provider import Asked, IdentityProvider, NotBelieved, Person
 from sentienguard.ports.user_store import NameTaken, Outside
 from sentienguard.trust import encoding
@@ -41,6 +44,7 @@ BY: Final = "single-sign-on"  # the actor of what happens because of a login
 FOR: Final = timedelta(minutes=10)
 SECRET_BYTES: Final = 32
 LONGEST_COOKIE: Final = 2000  # characters
+MOST_RECORDED: Final = 120  # rule 6
 _NAME: Final = re.compile(r"[A-Za-z0-9._@+\-]{1,200}\Z")  # no colon: `token:` names machines
 _PAGE: Final = re.compile(r"/(?!/)[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]{0,500}\Z")
 _NO_PAGE: Final = ("/api/", "/v1/", "/login")
@@ -56,12 +60,35 @@ class NotLoggedIn(errors.Rejected):
         self.name = name
 
 
+class Refusals:
+    """Which refusals of strangers are recorded (rule 6)."""
+
+    def __init__(self) -> None:
+        """Start with a whole minute's worth."""
+        self._lock = threading.Lock()
+        self._minute = self._recorded = self._left_out = 0
+
+    def take(self, now: "datetime") -> int | None:
+        """Return how many were left out since the last recorded one; None: so is this one."""
+        minute = int(now.timestamp()) // 60
+        with self._lock:
+            if minute != self._minute:
+                self._minute, self._recorded = minute, 0
+            if self._recorded >= MOST_RECORDED:
+                self._left_out += 1
+                return None
+            self._recorded += 1
+            left_out, self._left_out = self._left_out, 0
+            return left_out
+
+
 @dataclass(frozen=True, slots=True)
 class SignOn:
     """The way in through a provider."""
 
     provider: IdentityProvider
     file: SignOnFile
+    strangers: Refusals = field(default_factory=Refusals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +165,13 @@ def finish(
     return pair
 
 
-def refused(centre: "Centre", cause: NotLoggedIn, address: str) -> None:
-    """Record that somebody was not let in."""
+def refused(centre: "Centre", sign_on: SignOn, cause: NotLoggedIn, address: str) -> None:
+    """Count that somebody was not let in, and record it (rule 6)."""
     log.info("single sign-on: %s", cause)
     centre.counters.add("access_denied_total", "single_sign_on")
+    left_out = 0 if cause.name else sign_on.strangers.take(centre.clock.now())
+    if left_out is None:
+        return
     centre.audit.append(
         kind="access.denied",
         env="",
@@ -151,6 +181,7 @@ def refused(centre: "Centre", cause: NotLoggedIn, address: str) -> None:
             "result": f"denied_{cause.code}",
             "detail": str(cause)[:300],
             "ip_address": address,
+            **({"left_out": left_out} if left_out else {}),
         },
     )
 
@@ -180,7 +211,7 @@ def _admitted(centre: "Centre", sign_on: SignOn, person: Person, address: str) -
         if known is not None:
             _shut_out(centre, who, known, address)
         raise NotLoggedIn("no-role", f"no group of {name[:100]!a} means a role here", name)
-    if not _NAME.match(name):
+    if not _NAME.match(name) or name.casefold() in NO_PEOPLE:
         claim = sign_on.file.name_claim
         raise NotLoggedIn("no-name", f"{claim}: expected a login name, found {name[:100]!a}")
     try:

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 EVERYWHERE = "*"  # stands for every known environment in a table of roles
+# Actors of the log that are no people. Nobody is called so, however it is spelt.
+NO_PEOPLE = frozenset({"sentienguard", "clock", "single-sign-on"})
 AUDITOR_FOR_AT_MOST = timedelta(days=30)  # an audit ends; the right to look ends with it
 
 

@@ -78,4 +78,7 @@ class UserStore(Protocol):
         """Tell whether this account belongs to a provider's person, so has no password."""
 
     def check_password(self, name: str, password: str) -> User:
-        """Return the user. Takes as long for unknown names. Raises NotAuthenticated."""
+        """Return the user. Takes as long for unknown names.
+
+        Raises NotAuthenticated; Unavailable at once where too many are being checked.
+        """

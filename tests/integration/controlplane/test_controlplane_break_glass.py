@@ -363,3 +363,39 @@ def test_what_is_not_recorded_does_not_stand(world: World, monkeypatch: Any) -> 
     with pytest.raises(sqlite3.OperationalError):
         break_glass.agree(world.centre, asked["id"], "bob", "")
     assert world.centre.emergencies.get(asked["id"]).agreed_by is None
+
+
+@pytest.mark.parametrize("left", [{}, {"staging": Role.OBSERVER}])
+def test_whose_roles_are_taken_away_keeps_no_right_of_an_emergency(
+    world: World, left: dict[str, Role]
+) -> None:
+    world.standing()
+    ada = world.as_("ada")
+    assert permissions(ada, PLACE) == {"freeze", "view"}
+    world.centre.users.set_roles("ada", left)
+    try:
+        assert permissions(ada, PLACE) == set()
+        assert not may_freeze(ada)
+    finally:
+        world.centre.users.set_roles("ada", PEOPLE["ada"])
+
+
+def test_a_request_of_somebody_who_may_not_ask_any_more_gives_nothing(world: World) -> None:
+    asked = world.asked()
+    world.centre.users.set_roles("ada", {"staging": Role.OBSERVER})
+    try:
+        world.post("bob", asked["id"], "agree")
+        assert permissions(world.as_("ada"), PLACE) == set()
+    finally:
+        world.centre.users.set_roles("ada", PEOPLE["ada"])
+
+
+def test_nobody_wakes_everybody_with_more_than_a_few_requests(world: World) -> None:
+    for _ in range(break_glass.MOST_ASKED):
+        world.asked()
+    body = {"environment": PLACE, "purpose": "freeze", "reason": REASON, "minutes": 10}
+    answer = world.as_("ada").post("/api/v1/break-glass", json=body)
+    assert (answer.status_code, "wait for a second person" in answer.text) == (422, True)
+    assert world.asked(by="cyd")["phase"] == "asked", "others still ask"
+    world.clock.ahead = TO_AGREE
+    assert world.asked()["phase"] == "asked", "those that lapsed do not count"

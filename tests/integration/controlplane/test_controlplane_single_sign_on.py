@@ -197,7 +197,10 @@ def test_a_person_is_the_same_under_a_new_name_and_has_no_password_here(
         assert answer.status_code in {401, 422}
 
 
-@pytest.mark.parametrize("name", ["", "token:grafana", "a b", "x\ny", "<b>", "é", None, 7])
+@pytest.mark.parametrize("name", [
+    "", "token:grafana", "a b", "x\ny", "<b>", "é", None, 7,
+    "sentienguard", "SentienGuard", "clock", "single-sign-on",  # actors of the log
+])  # fmt: skip
 def test_a_name_that_could_be_taken_for_something_else_is_no_name(
     provider: Provider, browser: httpx.Client, name: Any
 ) -> None:

@@ -148,3 +148,11 @@ def test_any_text_is_understood_or_not_and_never_breaks(text: str) -> None:
     found = kinds.understand(text)
     assert found.kind is None or found.kind in Kind
     json.dumps(answering.answer(found, FACTS).known)
+
+
+def test_reasons_that_were_cut_end_with_a_whole_one_and_say_that_there_are_more() -> None:
+    reasons = "; ".join(f"rule {number} permits it" for number in range(40))
+    cut = entry(1, "decision.made", playbook="p", version="1", route="RUN", rationale=reasons[:500])
+    assert sentences.say(cut).text.endswith("permits it and more.")
+    whole = entry(1, "decision.made", playbook="p", version="1", route="RUN", rationale="a; b")
+    assert sentences.say(whole).text == "Decided on p 1, route run, because a; b."

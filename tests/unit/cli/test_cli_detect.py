@@ -71,7 +71,7 @@ def test_a_host_s_metrics_give_one_score_and_what_stands_out_is_named(tmp_path):
         ("time,value\n1,2\n", "expected columns timestamp,value"),
         ("timestamp,value\n2026-02-12 11:26:00,much\n", "row 1: value is 'much'"),
         ("timestamp,value\nyesterday,1\n", "row 1: timestamp is 'yesterday'"),
-        ("timestamp,value\n,1\n", "row 1: timestamp '' is no time"),
+        ("timestamp,value\n,1\n", "row 1: timestamp is '', expected a time"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named_and_leaves_no_output(content, said, tmp_path, capsys):

@@ -46,6 +46,18 @@ def test_with_nothing_there_every_command_says_so_and_the_way_out(words, nowhere
         assert ASKS_FOR_A_FILE.search(said)
 
 
+def test_beside_a_running_demo_it_is_named_and_nowhere_else(nowhere, tmp_path, capsys):
+    assert main.main(["incidents", "list"]) == main.AWAY
+    assert ".demo" not in capsys.readouterr().err
+    running = tmp_path / ".demo" / client.SERVER_FILE
+    running.parent.mkdir(parents=True)
+    running.write_text("{}")
+    assert main.main(["incidents", "list"]) == main.AWAY
+    assert "for the demo of this directory add --data .demo" in capsys.readouterr().err
+    assert main.main(["incidents", "list", "--data", ".demo"]) == main.AWAY
+    assert "add --data" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [("detect score none.csv --out o.csv", "none.csv: No such file or directory; check its name"),
@@ -55,7 +67,8 @@ def test_with_nothing_there_every_command_says_so_and_the_way_out(words, nowhere
      ("drill run nonsense", "`sentienguard drill list`"),
      ("incidents lst", "Did you mean 'list'?"),
      ("roles show", "Missing argument"),
-     ("completion tcsh", "there is one for bash, zsh, fish")],
+     ("completion tcsh", "there is one for bash, zsh, fish"),
+     ("playbook lint .", ".: is a directory; name a file in it")],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_what_to_do(words, wanted, nowhere, capsys):
     assert main.main(words.split()) != 0

@@ -104,3 +104,13 @@ def test_values_that_are_offered_are_values_that_are_taken():
     assert {"disk-full", "cron-died"} <= set(known["drill run"])
     assert "disk_cleanup_rotated_logs" in known["playbook test"]
     assert "stackstorm" in known["playbook import --from"]
+
+
+def test_a_paragraph_of_help_is_broken_by_the_terminal_and_not_by_its_source(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main.main(["audit", "verify", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "the control plane verifies what lies on its disk;" in said
+    assert main._unbroken("One\ntwo.\n\nthree\nfour\n\n- a\n- b\n\n  five\n  six") == (
+        "One two.\n\nthree four\n\n- a\n- b\n\n  five\n  six"
+    )

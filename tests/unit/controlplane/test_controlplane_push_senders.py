@@ -312,3 +312,34 @@ def test_without_senders_nobody_is_let_in_and_nobody_is_asked():
         assert world.fetched == 0
     finally:
         world.keeper.stop()
+
+
+def test_while_google_does_not_answer_nobody_waits_for_who_asks_it() -> None:
+    asked, opened = threading.Event(), threading.Event()
+
+    def send(_request: Any) -> Answer:
+        asked.set()
+        assert opened.wait(20)
+        return Answer(200, {}, json.dumps({"keys": []}).encode())
+
+    way: Any = SimpleNamespace(send=send)
+    keys = push_senders.Keys("https://keys.example", way)
+    first = threading.Thread(target=keys.get, args=(0.0,), daemon=True)
+    first.start()
+    assert asked.wait(20)
+    told: list[str] = []
+
+    def ask() -> None:
+        try:
+            keys.get(1.0)
+        except push_senders.KeysAway as cause:
+            told.append(str(cause))
+
+    second = threading.Thread(target=ask, daemon=True)
+    second.start()
+    second.join(2)
+    waits = second.is_alive()
+    opened.set()
+    first.join(20)
+    assert (waits, told) == (False, ["https://keys.example: no keys are to be had now"])
+    assert keys.get(2.0) == {"keys": []}

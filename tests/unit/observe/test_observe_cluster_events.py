@@ -112,6 +112,28 @@ def test_the_same_event_told_again_is_nothing_new_and_a_higher_count_is():
     assert episodes.is_new(event("BackOff", BACK_OFF, series={"count": 9}))
 
 
+def test_one_namespace_does_not_take_the_places_of_the_others(monkeypatch):
+    monkeypatch.setattr(cluster_events, "MOST_OF_NAMESPACE", 3)
+    episodes = cluster_events.Episodes(PLACE)
+    for number in range(20):
+        made_up = event("FailedScheduling", uid=f"u{number}", namespace="tenant", name=f"p{number}")
+        episodes.hear(made_up, "", NOW)
+    assert len(episodes._standing) == 3
+    assert episodes.left_out == 17
+    assert len(episodes.hear(event("BackOff", BACK_OFF, uid="real"), "web", NOW)) == 1
+
+
+@pytest.mark.parametrize("about", [
+    {"name": ".."}, {"name": "."}, {"name": "../../secrets/db"}, {"name": "web/log"},
+    {"name": "web?x"}, {"name": "web%2e"}, {"name": "Web"}, {"namespace": ""},
+    {"namespace": ".."}, {"namespace": "prod/pods"},
+])  # fmt: skip
+def test_nobody_is_asked_about_what_no_pod_is_called(about):
+    assert cluster_events.asks_owner(event("BackOff", BACK_OFF))
+    assert cluster_events.asks_owner(event("BackOff", BACK_OFF, name="web.v1-5d4"))
+    assert not cluster_events.asks_owner(event("BackOff", BACK_OFF, **about))
+
+
 def test_what_is_remembered_is_bounded(monkeypatch):
     monkeypatch.setattr(cluster_events, "MOST_KNOWN", 10)
     monkeypatch.setattr(cluster_events, "MOST_STANDING", 5)

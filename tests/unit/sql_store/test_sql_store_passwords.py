@@ -1,11 +1,12 @@
 """A wrong name costs as much as a wrong password, and neither crashes anything."""
 
+import threading
 from typing import Any
 
 import argon2
 import pytest
 
-from sentienguard.adapters.sql_store import tokens
+from sentienguard.adapters.sql_store import passwords, tokens
 from sentienguard.adapters.sql_store.passwords import Passwords
 from sentienguard.model import errors
 
@@ -34,6 +35,36 @@ def test_a_check_for_nobody_does_the_work_of_a_check_for_somebody() -> None:
     assert not passwords.matches("wrong horse battery", kept)
     nobody, somebody = hasher.worked
     assert nobody == somebody
+
+
+def test_a_flood_of_sign_ins_is_told_to_come_again_and_holds_few_threads() -> None:
+    opened = threading.Event()
+
+    class Slow(CountingHasher):
+        def verify(self, hash: str | bytes, password: str | bytes) -> Any:  # noqa: A002  # its name
+            assert opened.wait(20)
+            return super().verify(hash, password)
+
+    found = Passwords(Slow())
+    refused: list[str] = []
+
+    def ask() -> None:
+        try:
+            found.matches("correct horse battery", None)
+        except passwords.TooManyAtOnce as cause:
+            refused.append(str(cause))
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(40)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(0.2 if len(refused) < len(threads) - passwords.PLACES else 0)
+    held = sum(one.is_alive() for one in threads)
+    opened.set()
+    for one in threads:
+        one.join(20)
+    assert (held, len(refused)) == (passwords.PLACES, 40 - passwords.PLACES)
+    assert not found.matches("correct horse battery", None), "places are given back"
 
 
 def test_nobodys_hash_is_made_with_the_parameters_of_new_passwords() -> None:

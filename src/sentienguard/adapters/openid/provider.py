@@ -9,6 +9,8 @@ Rules:
  3. Where the provider does not answer, nobody asks it again for five seconds.
  4. The code is redeemed with the verifier that only this login's browser holds, and with our
     secret where we have one.
+ 5. At most `AT_ONCE` people are waited for; the next one is told to try again. A provider that
+    does not answer keeps nobody from what they do here.
 
 Formats: OpenID Connect Core 1.0 and Discovery 1.0, RFC 6749, 7636, 9207.
 """
@@ -18,7 +20,8 @@ import hashlib
 import json
 import threading
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -33,6 +36,7 @@ from sentienguard.trust import dsse, encoding, id_token
 
 KEPT_S: Final = 3600.0  # rule 2
 PAUSE_S: Final = 5.0  # rule 3
+AT_ONCE: Final = 8  # rule 5; of the 40 threads that answer people
 LONGEST_CODE: Final = 4096  # characters
 _ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -74,11 +78,13 @@ class Provider:
         self._clock = clock
         self._secret = secret
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(AT_ONCE)
         self._kept: dict[str, _Kept] = {}
 
     def address(self, asked: Asked) -> str:
         """Return where the browser goes. Raises ProviderAway."""
-        endpoint = str(self._described()["authorization_endpoint"])
+        with self._place():
+            endpoint = str(self._described()["authorization_endpoint"])
         digest = hashlib.sha256(asked.verifier.encode()).digest()
         query = urllib.parse.urlencode({
             "response_type": "code",
@@ -98,17 +104,28 @@ class Provider:
             raise NotBelieved("the answer names another issuer than ours")
         if not 0 < len(code) <= LONGEST_CODE or not code.isascii() or not code.isprintable():
             raise NotBelieved("the answer holds no code")
-        token = self._token(code, asked)
         expected = id_token.Expected(
             self._client.issuer, self._client.id, asked.nonce, self._client.algorithms
         )
-        try:
-            found = self._verified(token, expected)
-        except dsse.NotTrusted as cause:
-            raise NotBelieved(str(cause)) from cause
+        with self._place():
+            token = self._token(code, asked)
+            try:
+                found = self._verified(token, expected)
+            except dsse.NotTrusted as cause:
+                raise NotBelieved(str(cause)) from cause
         return claims.person(
             found, name_claim=self._client.name_claim, groups_claim=self._client.groups_claim
         )
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Hold one of the places of rule 5. Raises ProviderAway where none is free."""
+        if not self._places.acquire(blocking=False):
+            raise ProviderAway(f"{self._client.issuer}: too many wait for it; try again")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def _verified(self, token: str, expected: id_token.Expected) -> dict[str, Any]:
         url = str(self._described()["jwks_uri"])

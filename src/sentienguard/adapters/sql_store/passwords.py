@@ -2,12 +2,16 @@
 
 Called by `users`. argon2id as argon2-cffi sets it by default (RFC 9106, low memory): 64 MiB, 3
 passes, 4 lanes, 32-byte hash, 16-byte salt; about 0.1 s. A check for a name that nobody has does
-the same work on a made-up hash, so that time does not tell which names exist.
+the same work on a made-up hash, so that time does not tell which names exist. Who has no account
+can ask for this work as often as they like: a few are waited for, the next are told to come again,
+so that a flood of sign-ins keeps nobody from the kill switch.
 """
 
 import base64
 import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import argon2
 
@@ -15,7 +19,12 @@ from sentienguard.model import errors
 
 MIN_LENGTH = 12  # characters; NIST SP 800-63B asks for 8, more where there is no second factor
 MAX_LENGTH = 1024  # characters; nobody types more, and hashing more is work for an attacker's sake
-_AT_ONCE = 4  # hashes of 64 MiB each; more sign-ins wait their turn instead of taking memory
+_AT_ONCE = 2  # hashes of 64 MiB each; more sign-ins wait their turn instead of taking memory
+PLACES = 8  # sign-ins at work or waiting; each holds one of the 40 threads that answer people
+
+
+class TooManyAtOnce(errors.Unavailable):
+    """More sign-ins than are waited for; none of them was looked at."""
 
 
 class Passwords:
@@ -24,6 +33,7 @@ class Passwords:
     def __init__(self, hasher: argon2.PasswordHasher | None = None) -> None:
         self._hasher = hasher or argon2.PasswordHasher()
         self._turn = threading.BoundedSemaphore(_AT_ONCE)
+        self._places = threading.BoundedSemaphore(PLACES)
         self._nobody = _hash_of_nothing(self._hasher)
 
     @property
@@ -32,24 +42,27 @@ class Passwords:
         return self._nobody
 
     def hash(self, password: str) -> str:
-        """Return what to keep of a new password. Raises Rejected on one too short or too long."""
+        """Return what to keep of a new password.
+
+        Raises Rejected on one too short or too long, TooManyAtOnce.
+        """
         length = len(_normal(password))
         if not MIN_LENGTH <= length <= MAX_LENGTH:
             raise errors.Rejected(
                 f"the password has {length} characters; expected {MIN_LENGTH} to {MAX_LENGTH}"
             )
-        with self._turn:
+        with self._place():
             return self._hasher.hash(_bytes(password))
 
     def matches(self, password: str, kept: str | None) -> bool:
         """Tell whether a password belongs to a kept hash; for None, as slowly, that it does not.
 
-        Raises Broken where the kept hash is none.
+        Raises Broken where the kept hash is none, TooManyAtOnce.
         """
         if len(password) > MAX_LENGTH:
             password = ""  # shorter than any that was kept, so it matches nothing
         try:
-            with self._turn:
+            with self._place():
                 self._hasher.verify(self._nobody if kept is None else kept, _bytes(password))
         except argon2.exceptions.InvalidHashError as error:
             raise errors.Broken(
@@ -62,6 +75,17 @@ class Passwords:
     def is_outdated(self, kept: str) -> bool:
         """Tell whether a hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(kept)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Wait for a turn, where there is a place to wait in. Raises TooManyAtOnce."""
+        if not self._places.acquire(blocking=False):
+            raise TooManyAtOnce("many people log in at this moment; try again in a few seconds")
+        try:
+            with self._turn:
+                yield
+        finally:
+            self._places.release()
 
 
 def _normal(password: str) -> str:

@@ -15,7 +15,7 @@ from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.adapters.sql_store.data_keys import PASSWORD_HASH, DataKeys
 from sentienguard.adapters.sql_store.passwords import Passwords
 from sentienguard.model import errors
-from sentienguard.model.access import Role, User
+from sentienguard.model.access import NO_PEOPLE, Role, User
 from sentienguard.ports.user_store import NameTaken, NoSuchUser, NotAuthenticated, Outside
 
 MAX_NAME = 254  # characters; the longest e-mail address
@@ -180,6 +180,8 @@ def _require_name(name: str) -> None:
             f"user name {name[:80]!a}: expected 1 to {MAX_NAME} printable characters "
             "without space around them"
         )
+    if name.casefold() in NO_PEOPLE:
+        raise errors.Rejected(f"user name {name!a}: the audit log calls a part of us so")
 
 
 def _no_such_user(name: str) -> NoSuchUser:

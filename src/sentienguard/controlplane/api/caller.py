@@ -42,10 +42,20 @@ class Caller:
         """Tell whether this is allowed there; an environment that does not exist denies."""
         if environment not in self.centre.environments:
             return False
-        return (
-            self.user.may(permission, environment, self.at)
-            or any(one.gives(permission, environment, self.at) for one in self.emergencies)
-            or (permission is Permission.BREAK_GLASS and self._may_as_the_owner_says(environment))
+        return self._may_by_role(permission, environment) or (
+            any(one.gives(permission, environment, self.at) for one in self.emergencies)
+            and self._may_ask_anywhere()
+        )
+
+    def _may_by_role(self, permission: Permission, environment: str) -> bool:
+        return self.user.may(permission, environment, self.at) or (
+            permission is Permission.BREAK_GLASS and self._may_as_the_owner_says(environment)
+        )
+
+    def _may_ask_anywhere(self) -> bool:
+        """Tell whether they could ask in an emergency; who could not keeps no right of one."""
+        return any(
+            self._may_by_role(Permission.BREAK_GLASS, one) for one in self.centre.environments
         )
 
     def _may_as_the_owner_says(self, environment: str) -> bool:

@@ -88,7 +88,7 @@ def finish(
 
 
 def _failed(request: Request, cause: NotLoggedIn) -> RedirectResponse:
-    single_sign_on.refused(centre_of(request), cause, address_of(request))
+    single_sign_on.refused(centre_of(request), _required(request), cause, address_of(request))
     answer = RedirectResponse(f"/login?{urlencode({'why': cause.code})}", HTTPStatus.SEE_OTHER)
     _forget(request, answer)
     return answer

@@ -237,7 +237,12 @@ def _who(facts: Facts) -> list[Sentence]:
     )
     if found:
         return _say(found)
-    return [Sentence("Nobody has said so.", tuple(one.index for one in facts.entries[-1:]))]
+    return [
+        Sentence(
+            "Nobody has said that they have it in hand.",
+            tuple(one.index for one in facts.entries[-1:]),
+        )
+    ]
 
 
 _TEMPLATES: Final[Mapping[Kind, Callable[[Facts], list[Sentence]]]] = {

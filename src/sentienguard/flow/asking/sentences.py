@@ -8,6 +8,7 @@ from typing import Any, Final
 from sentienguard.flow.telling.wording import clean
 from sentienguard.stages.observe import redact
 
+RATIONALE_CHARACTERS: Final = 500  # that flow.deciding keeps of a decision's reasons
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -63,7 +64,15 @@ def _opened(entry: Entry) -> str:
 def _decided(entry: Entry) -> str:
     playbook, route = entry.data.get("playbook"), str(entry.data.get("route", "")).lower()
     chosen = f"{clean(playbook)} {_text(entry, 'version')}" if playbook else "no playbook"
-    return f"Decided on {chosen}, route {route}, because {_text(entry, 'rationale')}"
+    return f"Decided on {chosen}, route {route}, because {_because(entry)}"
+
+
+def _because(entry: Entry) -> str:
+    """Return the reasons; of those that the entry had no room for, that there were more."""
+    said = _text(entry, "rationale")
+    if len(str(entry.data.get("rationale", ""))) < RATIONALE_CHARACTERS:
+        return said
+    return f"{said.rpartition('; ')[0] or said} and more"
 
 
 def _answered(entry: Entry) -> str:

@@ -12,8 +12,12 @@ Rules:
 4. Kubernetes says of few things that they are over (`_ENDS`). An episode of which nothing was heard
    for `QUIET` is over.
 5. A cluster's clock is not ours: a time more than `AHEAD` ahead or `BEHIND` behind counts as now.
+6. Whoever may write events in one namespace takes at most `MOST_OF_NAMESPACE` of the places for
+   episodes, so that the others are heard. What an event names is asked about where Kubernetes could
+   have called a pod so.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,8 +35,10 @@ AHEAD: Final = timedelta(minutes=5)
 BEHIND: Final = timedelta(hours=24)
 MOST_KNOWN: Final = 20_000  # events whose counts are remembered
 MOST_STANDING: Final = 5000  # episodes
+MOST_OF_NAMESPACE: Final = 500  # of these, rule 6
 _LONGEST: Final = 253  # characters of a name of Kubernetes
 _COUNT: Final = 2**31
+_OBJECT: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?\Z")  # a pod, a namespace
 
 
 class Malformed(errors.Rejected):
@@ -140,8 +146,9 @@ def read(found: Mapping[str, Any], now: datetime) -> Event:
 
 
 def asks_owner(event: Event) -> bool:
-    """Tell whether it matters to which Deployment the object of an event belongs."""
-    return event.kind == "Pod" and _row(event) is not None
+    """Tell whether it matters to which Deployment the object of an event belongs (rule 6)."""
+    named = _OBJECT.match(event.name) and _OBJECT.match(event.namespace)
+    return event.kind == "Pod" and named is not None and _row(event) is not None
 
 
 def change(event: Event) -> Changed | None:
@@ -166,6 +173,7 @@ class Episodes:
 
     def __init__(self, place: Place) -> None:
         """Begin knowing nothing."""
+        self.left_out = 0  # alerts for which there was no place
         self._place = place
         self._counts: OrderedDict[str, int] = OrderedDict()
         self._standing: dict[tuple[str, str, str, str], _Standing] = {}
@@ -199,7 +207,10 @@ class Episodes:
         if standing is not None:
             standing.heard_at = max(standing.heard_at, heard_at)
             return ()
-        if len(self._standing) >= MOST_STANDING:
+        namespace = event.namespace  # none: of nodes, which no tenant speaks for
+        beside = sum(one[2] == namespace for one in self._standing) if namespace else 0
+        if len(self._standing) >= MOST_STANDING or beside >= MOST_OF_NAMESPACE:
+            self.left_out += 1
             return ()
         alert = self._alert(row, event, kind, name)
         self._standing[key] = _Standing(alert, heard_at)
