@@ -52,6 +52,16 @@ export function claim(metric: string, subject: string, value: number): string {
   return `${metricName(metric, subject)} ${verb} ${reading(metric, value)}`;
 }
 
+/** What is wrong, before anything that was thought or done about it. */
+export function symptom(of: {
+  metric: string;
+  subject: string;
+  value: number;
+  host: string;
+}): string {
+  return `${claim(of.metric, of.subject, of.value)} on ${of.host}`;
+}
+
 export function number(value: number, digits = 2): string {
   return value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) >= 100 ? 0 : digits });
 }

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { incident } from "../api/queries";
 import type { Story } from "../api/types";
-import { claim, duration } from "../format";
+import { duration, symptom } from "../format";
 import { ApprovalBox } from "../parts/ApprovalBox";
 import { Loaded } from "../parts/Loaded";
 import { Facts, Page } from "../parts/Page";
@@ -28,7 +28,7 @@ export default function Incident() {
   const query = useQuery(incident(id));
   return (
     <Page
-      title={query.data?.incident.summary ?? id}
+      title={query.data ? symptom(query.data.incident) : id}
       actions={query.data && <StopButton story={query.data} />}
     >
       <Loaded query={query}>{(story) => <Whole story={story} />}</Loaded>
@@ -43,10 +43,7 @@ function Whole({ story }: { story: Story }) {
       <div className="row">
         <StateTag incident={summary} />
         <SeverityTag of={summary.severity} />
-        <span>
-          {claim(summary.metric, summary.subject, summary.value)} on{" "}
-          <Link to="/hosts/$agent" params={{ agent: story.agent_id }}>{summary.host}</Link>
-        </span>
+        <span>{summary.summary}</span>
       </div>
       {story.approval?.status === "pending" && (
         <ApprovalBox approval={story.approval} linked={false} />
@@ -55,6 +52,12 @@ function Whole({ story }: { story: Story }) {
       <Rail story={story} />
       <Facts
         of={[
+          [
+            "Host",
+            <Link key="host" to="/hosts/$agent" params={{ agent: story.agent_id }}>
+              {summary.host}
+            </Link>,
+          ],
           ["Environment", summary.environment],
           ["Opened", <Time key="opened" at={summary.opened_at} />],
           [

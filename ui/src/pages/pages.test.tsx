@@ -157,7 +157,8 @@ describe("an incident's story", () => {
   test("a resolved one shows every stage with its evidence", async () => {
     const there = world();
     visit(storyOf(there, RESOLVED).address, there);
-    await heading("Disk /var is filling up on prod-db-03");
+    await heading("Disk usage /var at 94.8 % on prod-db-03.us-east-1");
+    expect(screen.getByText("Disk /var is filling up on prod-db-03")).toBeTruthy();
     const stages = within(screen.getByRole("navigation", { name: "Stages" })).getAllByRole("link");
     expect(stages.map((stage) => stage.getAttribute("href"))).toEqual([
       "#observe", "#detect", "#decide", "#execute", "#audit",

@@ -16,9 +16,11 @@ export function IncidentTable({ rows }: { rows: Incident[] }) {
         <>
           <td><StateTag incident={row} /></td>
           <td className="wide">
-            <Link to="/incidents/$id" params={{ id: row.id }} className="strong">{row.summary}</Link>
+            <Link to="/incidents/$id" params={{ id: row.id }} className="strong">
+              {claim(row.metric, row.subject, row.value)}
+            </Link>
             <div className="dim">
-              <SeverityTag of={row.severity} /> {claim(row.metric, row.subject, row.value)}
+              <SeverityTag of={row.severity} /> <span>{row.summary}</span>
               {row.earlier.length > 0 && `, seen ${plural(row.earlier.length, "time")} before`}
             </div>
           </td>
