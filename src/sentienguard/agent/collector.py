@@ -114,7 +114,7 @@ def compose(configured: settings.Settings, logs: telling.Logs) -> tuple[collecto
         disk_io.DiskIo(),
         kernel_tables.KernelTables(),
         clock.Clock(),
-        certificates.Certificates(configured.certificates),
+        certificates.Certificates(configured.certificates, configured.controls),
         processes.Processes(configured.limits.top),
         services.Services(declared),
         *kinds.compose(configured),

@@ -86,6 +86,7 @@ Checks (`Check.kind`: fields), the same as pre-check and as verification:
     log_check          file: str or log_of: Value (service), pattern: str (regular expression),
                        max_matches: int, lookback: seconds
     tag_check          tag: str, expect_value: str | bool | number
+    setting_check      file_of: Value (service whose config_file) or path: str, key: str
     concurrency_check  scope: host
     resources          disk_free?: bytes (volume of the parameter `mount`, else /),
                        memory_free?: bytes

@@ -272,6 +272,14 @@ CHECKS: Mapping[str, Kind] = {
             _field("expect_value", Shape.SCALAR, "value it has to have"),
         ),
         _check(
+            "setting_check",
+            "a configuration file gives a setting a value",
+            _field("file_of", Shape.SERVICE, "service whose config_file it is", required=False),
+            _field("path", Shape.FILE, "the file", required=False),
+            _field("key", Shape.WORD, "name of the setting"),
+            one_of=("file_of", "path"),
+        ),
+        _check(
             "concurrency_check",
             "no other playbook runs",
             _choice("scope", "where no other may run", "host"),

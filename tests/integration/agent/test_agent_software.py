@@ -176,6 +176,7 @@ def test_postgresql_tells_its_pool_and_the_longest_transaction(database, place):
     assert values["database.connections_max"] == 97
     assert values["database.connections_utilization"] == pytest.approx(4 / 97, abs=0.0001)
     assert 0 <= values["database.longest_idle_in_transaction_s"] < 60
+    assert values["database.longest_lock_wait_s"] == 0
     assert 0 <= values["database.cache_hit_ratio"] <= 1
     assert values["database.wal_bytes"] >= 16 << 20
     assert values["database.oldest_xid_percent"] < 1

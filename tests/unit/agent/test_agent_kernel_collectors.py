@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sentienguard.agent import collectors
+from sentienguard.agent import collectors, controls
 from sentienguard.agent.collectors import (
     certificates,
     clock,
@@ -220,6 +220,16 @@ def test_days_left_of_a_real_certificate_with_its_key_before_it(pem, tmp_path):
     )
     later = int((now + timedelta(days=11)).timestamp() * 1000)
     assert -1.1 < read(collector, at_ms=later)["certificate.days_left", str(both)] < -0.9
+
+
+def test_a_certificate_of_a_service_is_known_by_its_name(pem):
+    file = str(pem / "cert.pem")
+    declared = {
+        "web": {"certificate": controls.Control("certificate", "127.0.0.1:443", file=file)},
+        "cache": {"redis": controls.Control("redis", "127.0.0.1:6379")},
+    }
+    values = read(certificates.Certificates((file,), declared))
+    assert list(values) == [("certificate.days_left", "web")]
 
 
 def test_one_bad_file_is_told_and_the_others_are_read(pem, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from sentienguard.model.decision import Route
 from sentienguard.playbook import parse
-from sentienguard.stages.decide import matching, meaning
+from sentienguard.stages.decide import matching, meaning, parameters
 from sentienguard.stages.decide.decide import decide
 from sentienguard.stages.decide.facts import TrackRecord
 from sentienguard.stages.decide.settings import DecideSettings
@@ -39,6 +39,35 @@ def test_each_anomaly_finds_its_remedy(library, metric, subject, texts, expected
     ranked = library.rank(meaning.of_evidence(cases.evidence(metric, subject, texts=texts)))
     assert matching.matches(ranked)
     assert ranked[0].playbook.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("metric", "subject", "expected"),
+    [
+        ("service.up", "web", "service_start_stopped"),
+        ("database.longest_lock_wait_s", "postgresql", "postgres_blocking_query_cancel"),
+        (
+            "database.longest_idle_in_transaction_s",
+            "postgresql",
+            "postgres_idle_in_transaction_kill",
+        ),
+        ("database.archive_failing", "postgresql", "postgres_wal_archival_recovery"),
+        ("redis.last_save_ok", "redis", "redis_snapshot_again"),
+        ("certificate.days_left", "web", "certificate_renew"),
+    ],
+)
+def test_a_remedy_of_a_service_is_told_which_one(library, metric, subject, expected):
+    found = cases.evidence(metric, subject)
+    [first, *_] = library.rank(meaning.of_evidence(found))
+    assert first.playbook == expected
+    filled = parameters.fill(library.get(first), found)
+    assert (filled.parameters, filled.missing) == ({"service": subject}, ())
+
+
+def test_a_certificate_of_no_service_is_left_to_people(library):
+    found = cases.evidence("certificate.days_left", "/etc/ssl/mail.pem")
+    [first, *_] = library.rank(meaning.of_evidence(found))
+    assert parameters.fill(library.get(first), found).missing == ("service",)
 
 
 def test_a_proven_remedy_runs_in_a_drill_and_asks_in_production(library):

@@ -30,6 +30,8 @@ def prepared(pretend):
     pretend.table = {100: pretend_host.process(100, "web"), 7: pretend_host.process(7, "spin")}
     pretend.programs["/bin/bad"] = pretend_host.Program(exit_code=2)
     pretend.programs["/bin/slow"] = pretend_host.Program(ending=command_runner.Ending.TIMED_OUT)
+    pretend.contents["/etc/known.conf"] = b"port = 1\n  safe_mode: off\n"
+    pretend.contents["/etc/comment.conf"] = b"# safe_mode = off\nsafe_mode =\n"
     pretend.tags = {"maintenance_mode": "false", "tier": "gold"}
     now = pretend_host.START
     pretend.log["/log/web"] = [
@@ -82,6 +84,10 @@ CASES = [
     ("tag_check", {"tag": "not_set", "expect_value": True}, False),
     ("tag_check", {"tag": "tier", "expect_value": "gold"}, True),
     ("tag_check", {"tag": "tier", "expect_value": "silver"}, False),
+    ("setting_check", {"path": "/etc/known.conf", "key": "safe_mode"}, True),
+    ("setting_check", {"path": "/etc/known.conf", "key": "mode"}, False),
+    ("setting_check", {"path": "/etc/comment.conf", "key": "safe_mode"}, False),
+    ("setting_check", {"path": "/etc/none.conf", "key": "safe_mode"}, False),
     ("concurrency_check", {"scope": "host"}, True),
     ("resources", {"disk_free": 10, "memory_free": 10}, True),
     ("resources", {"disk_free": 10**12}, False),

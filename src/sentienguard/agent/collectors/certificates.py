@@ -1,17 +1,18 @@
 """How long certificates remain valid, from files that the owner declares and the agent's own.
 
-Gives certificate.days_left by path: days until the first of the file's certificates ends, negative
-once it has ended. A file is read again when it was written anew, and judged by the clock each time.
+Gives certificate.days_left by path, or by service where `controls` say whose it is, so that a
+remedy knows what to renew: days until the first of the file's certificates ends, negative once it
+has ended. A file is read again when it was written anew, and judged by the clock each time.
 Only the validity is looked at: a PEM file of any program can be declared, keys in it are skipped.
 """
 
 import base64
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from sentienguard.agent import collectors
+from sentienguard.agent import collectors, controls
 from sentienguard.stages.observe import redact
 
 _MOST_BYTES = 1 << 20  # a bundle of all public authorities has 220 kB
@@ -28,21 +29,30 @@ class Certificates(collectors.Unprepared):
 
     name = "certificates"
 
-    def __init__(self, paths: tuple[str, ...]) -> None:
-        self._paths = paths
+    def __init__(self, paths: tuple[str, ...], declared: controls.Controls | None = None) -> None:
+        """Take files, and what remedies may speak to, which names the files of services."""
+        of_services = {
+            each["certificate"].file: service
+            for service, each in sorted((declared or {}).items())
+            if "certificate" in each
+        }
+        self._subjects: Mapping[str, str] = {
+            **{path: redact.printable(path) for path in paths},
+            **of_services,
+        }
         self._known: dict[str, tuple[tuple[int, int, int], float]] = {}  # path -> look, end in ms
 
     def read(self, into: collectors.Reading) -> None:
         """Add one reading for each file; one that cannot be read or understood is told."""
         failed: Exception | None = None
-        for path in self._paths:
+        for path, subject in self._subjects.items():
             try:
                 ends_ms = self._ends(path)
             except (OSError, ValueError) as error:
                 failed = error
                 continue
             days = round((ends_ms - into.at_ms) / _DAY_MS, 2)
-            into.values["certificate.days_left", redact.printable(path)] = days
+            into.values["certificate.days_left", subject] = days
         if failed is not None:
             raise failed
 

@@ -101,6 +101,7 @@ _SYMPTOMS = frozenset(
         "degraded",
     }
 )
+_CERTIFICATES = "certificate."
 _OPEN = frozenset({"any", "linux", "http"})  # contradict no system: everything here runs on Linux
 
 
@@ -113,6 +114,8 @@ def of_evidence(evidence: Evidence) -> Query:
     named = words.terms(f"{series.metric} {series.subject} {evidence.tags.get('service', '')}")
     systems = _spelled(frozenset(term for term in named if term in _SYSTEMS | _STEMS.keys()))
     systems |= _spelled(lexicon.products(named))
+    if series.metric.startswith(_CERTIFICATES):
+        systems |= {"tls"}  # whatever serves it
     return Query(
         metric=series.metric,
         systems=systems | {"linux"},

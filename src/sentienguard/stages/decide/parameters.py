@@ -14,6 +14,10 @@ from sentienguard.model.playbook import Parameter, ParamType, Playbook
 from sentienguard.playbook import objects
 
 _VOLUMES = frozenset({"system.disk_usage_percent", "system.inode_usage_percent"})
+# Metrics whose subject is a service as its host's owner declares it. A certificate that was
+# declared for no service is known by its path, and so is a program that nobody named.
+_OF_SERVICES = ("service.", "software.", "database.", "redis.", "rabbitmq.", "nginx.")
+_CERTIFICATES = "certificate."
 _BUSY_PERCENT = 50.0  # of one core: below this no process is what keeps a processor busy
 _LEADS_BY = 1.5  # times the second: otherwise no single process is to blame
 _INIT = 1  # never a target
@@ -42,7 +46,7 @@ def _value(parameter: Parameter, evidence: Evidence) -> str | None:
     match parameter.type:
         case ParamType.MOUNTPOINT if series.metric in _VOLUMES and series.subject:
             return series.subject
-        case ParamType.SERVICE if series.metric.startswith("service.") and series.subject:
+        case ParamType.SERVICE if _is_service(series.metric, series.subject):
             return series.subject
         case ParamType.OBJECT if _is_of(parameter, series.subject):
             return series.subject
@@ -50,6 +54,13 @@ def _value(parameter: Parameter, evidence: Evidence) -> str | None:
             return _culprit(evidence) or parameter.default
         case _:
             return parameter.default
+
+
+def _is_service(metric: str, subject: str) -> bool:
+    """Tell whether the subject is the name of a service, as far as the metric says."""
+    if metric.startswith(_CERTIFICATES):
+        return bool(subject) and "/" not in subject
+    return bool(subject) and metric.startswith(_OF_SERVICES)
 
 
 def _is_of(parameter: Parameter, subject: str) -> bool:

@@ -118,6 +118,7 @@ KINDS: Mapping[str, Kind] = {
     "database.connections_max": _UNJUDGED,  # a setting
     "database.cache_hit_ratio": Kind(Direction.DOWN, floor=0.02, ceiling=1.0, confirm=3),
     "database.longest_transaction_s": _LONG,
+    "database.longest_lock_wait_s": _UNJUDGED,  # a limit: see limits.LIMITS
     "database.longest_idle_in_transaction_s": _LONG,
     "database.dead_rows_percent": Kind(
         Direction.UP, floor=2.0, material=20.0, ceiling=100.0, confirm=3

@@ -72,6 +72,17 @@ LIMITS: Mapping[str, Limit] = {
     "database.archive_failing": Limit(
         1.0, 0.0, Severity.WARNING, "the write-ahead log cannot be archived", samples=2
     ),
+    # Locks are waited for all the time; what waits for half a minute stands in a queue.
+    "database.longest_lock_wait_s": Limit(
+        45.0, 5.0, Severity.CRITICAL, "sessions wait behind a lock that is not given up", samples=2
+    ),
+    "database.longest_idle_in_transaction_s": Limit(
+        660.0,
+        60.0,
+        Severity.WARNING,
+        "a session holds its transaction open and does nothing",
+        samples=2,
+    ),
     "database.oldest_xid_percent": Limit(
         50.0, 40.0, Severity.CRITICAL, "old transactions hold back the numbers of new ones"
     ),

@@ -2,6 +2,7 @@
 
 Gives database.connections_active, database.connections_idle,
 database.connections_idle_in_transaction, database.connections_waiting (for a lock),
+database.longest_lock_wait_s (from PostgreSQL 14 on),
 database.connections_max, database.connections_utilization (all, of what ordinary users may have),
 database.cache_hit_ratio (since the statistics began), database.longest_transaction_s,
 database.longest_idle_in_transaction_s, database.deadlocks_total, database.dead_rows_percent (of the
@@ -35,6 +36,9 @@ _QUERIES = (
          FROM pg_stat_activity, (SELECT current_setting('max_connections')::int
               - current_setting('superuser_reserved_connections')::int AS room) m
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()""",
+    """SELECT round(coalesce(max(extract(epoch FROM clock_timestamp() - waitstart)), 0)::numeric, 1)
+                  AS longest_lock_wait_s
+         FROM pg_locks WHERE NOT granted""",
     """SELECT round(sum(blks_hit) / nullif(sum(blks_hit) + sum(blks_read), 0), 4)
                   AS cache_hit_ratio,
               sum(deadlocks) AS deadlocks_total

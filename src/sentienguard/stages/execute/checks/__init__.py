@@ -21,6 +21,7 @@ from sentienguard.stages.execute.checks import (
     metric,
     process,
     resources,
+    setting_check,
     sql,
     tag_check,
 )
@@ -36,6 +37,7 @@ KINDS: Mapping[str, work.CheckKind] = {
     "metric": metric.MetricCheck(),
     "process": process.ProcessCheck(),
     "resources": resources.Resources(),
+    "setting_check": setting_check.SettingCheck(),
     "sql": sql.SqlCheck(),
     "sql_query": sql.SqlCheck(),
     "tag_check": tag_check.TagCheck(),

@@ -43,7 +43,7 @@ class Fs:
         operation = _operation(action)
         if operation in _WRITES:
             path = targets.config_file(action.fields, context)
-            content = _small(context.host.files, path)
+            content = small(context.host.files, path)
             return {
                 "path": path,
                 "content": base64.b64encode(content).decode(),
@@ -133,13 +133,14 @@ def _wanted(action: playbook.Action, context: work.Context, path: str, content: 
         key, value = (context.bound.text(action.fields.get(one)) for one in ("key", "value"))
         return with_setting(content, key, value)
     copy = path + context.bound.text(action.fields.get("suffix"))
-    kept = _small(context.host.files, copy)
+    kept = small(context.host.files, copy)
     if not kept.strip():
         raise work.NotPossible(f"{copy} is empty, which is no copy of a good file")
     return kept
 
 
-def _small(host: files.Files, path: str) -> bytes:
+def small(host: files.Files, path: str) -> bytes:
+    """Read a configuration file. Raises work.NotPossible where it is none by its size."""
     content = host.read(path)
     if len(content) > MAX_CONFIG_BYTES:
         raise work.NotPossible(
@@ -179,16 +180,25 @@ def with_setting(content: bytes, key: str, value: str) -> bytes:
 
     The last line that sets the key is the one that counts; comments and all other bytes stay.
     """
-    pattern = re.compile(
-        rb"^([ \t]*" + re.escape(key.encode()) + rb"(?:[ \t]*[=:][ \t]*|[ \t]+))([^\r\n]*)",
-        re.MULTILINE,
-    )
-    found = list(pattern.finditer(content))
+    found = _lines_of(content, key)
     if not found:
         gap = b"" if not content or content.endswith(b"\n") else b"\n"
         return content + gap + f"{key} = {value}\n".encode()
     last = found[-1]
     return content[: last.start(2)] + value.encode() + content[last.end(2) :]
+
+
+def has_setting(content: bytes, key: str) -> bool:
+    """Tell whether a line of a configuration file gives the setting a value."""
+    return any(line[2].strip() for line in _lines_of(content, key))
+
+
+def _lines_of(content: bytes, key: str) -> list[re.Match[bytes]]:
+    pattern = re.compile(
+        rb"^([ \t]*" + re.escape(key.encode()) + rb"(?:[ \t]*[=:][ \t]*|[ \t]+))([^\r\n]*)",
+        re.MULTILINE,
+    )
+    return list(pattern.finditer(content))
 
 
 def _selection(action: playbook.Action, context: work.Context) -> files.Selection:
