@@ -304,6 +304,25 @@ class IncidentCases:
         database.incidents.put_decision(replace(first, playbook=None))
         assert database.incidents.decision(given.id) == first
 
+    def test_a_further_decision_takes_the_place_of_the_one_it_follows_and_of_no_other(
+        self, database: Database
+    ) -> None:
+        given = database.incidents.open(nouns.incident())
+        first = nouns.decision(given)
+        second = replace(first, playbook=ids.PlaybookName("restart"))
+        assert first.playbook is not None
+        database.incidents.put_further(second, after=first.playbook)
+        assert database.incidents.decision(given.id) is None
+        database.incidents.put_decision(first)
+        database.incidents.put_further(second, after=first.playbook)
+        assert database.incidents.decision(given.id) == second
+        database.incidents.put_further(first, after=first.playbook)  # performed a second time
+        assert database.incidents.decision(given.id) == second
+        database.incidents.put_further(
+            replace(first, playbook=None), after=ids.PlaybookName("restart")
+        )
+        assert database.incidents.decision(given.id) == replace(first, playbook=None)
+
     def test_a_decision_needs_its_incident(self, database: Database) -> None:
         with pytest.raises(NoSuchIncident):
             database.incidents.put_decision(nouns.decision(nouns.incident()))

@@ -56,6 +56,22 @@ class SpellCases:
         found = database.spells.around("production", since=NOW, until=later(9))
         assert [one.remedied_at for one in found] == [None] * 3
 
+    def test_of_several_orders_the_last_is_the_remedy(self, database: Database) -> None:
+        opened = begin(database, 1)
+        ruled_out = nouns.order(1)
+        other = ids.Digest("sha256:" + "7" * 64)
+        second = replace(ruled_out, id=ids.OrderId("ord_second"), digest=other)
+        for given, seconds in ((ruled_out, 5), (second, 9)):
+            database.orders.release(given, at=later(seconds))
+        found = database.spells.of(opened.id)
+        assert found is not None
+        assert (found.order, found.remedied_at) == (second.id, later(9))
+        assert len(database.spells.around("production", since=NOW, until=later(9))) == 1
+        database.orders.refused(second.id, because="guard")
+        found = database.spells.of(opened.id)
+        assert found is not None
+        assert found.order is None
+
     def test_a_parameter_that_says_it_is_a_dry_run_makes_it_none(self, database: Database) -> None:
         opened = begin(database, 1)
         given = replace(nouns.order(1), parameters={"mount": '"dry_run":true'})

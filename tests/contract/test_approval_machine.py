@@ -59,6 +59,7 @@ class Centre:
         self.incidents = types.SimpleNamespace(
             get=database.incidents.get,
             move=database.incidents.move,
+            decision=database.incidents.decision,
             unfinished=lambda: database.incidents.unfinished(agent),  # not of the run before
         )
         self.passed = timedelta()

@@ -93,7 +93,7 @@ def test_silence_is_an_answer_where_a_person_gave_one_in_time(calm):
     question, site = asked(calm), calm.centre_site
     decide(site, question)
     said = calm.centre.engine._work.silence(incident(calm).id)
-    assert said == flow.Answered(approved=True, by="pat", note="go")
+    assert said == flow.Answered(approved=True, by="pat", note="go", approval=question.id)
     assert f"{question.id}/decided" in calm.watch.log_keys
 
 

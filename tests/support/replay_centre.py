@@ -99,6 +99,11 @@ class Incidents:
     def put_decision(self, made: Any) -> None:
         self.made.setdefault(made.incident, made)
 
+    def put_further(self, made: Any, *, after: str) -> None:
+        kept = self.made.get(made.incident)
+        if kept is not None and kept.playbook == after:
+            self.made[made.incident] = made
+
 
 class Library:
     """The bundled playbooks."""

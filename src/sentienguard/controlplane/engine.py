@@ -73,7 +73,7 @@ class Work(Protocol):
     def perform(self, incident: IncidentId, deed: flow.Deed) -> None:
         """Do it."""
 
-    def decide(self, incident: IncidentId) -> flow.Decided:
+    def decide(self, incident: IncidentId, question: flow.Decide) -> flow.Decided:
         """Gather evidence, decide, record both."""
 
     def release(self, order: flow.Release) -> flow.Released:
@@ -183,7 +183,7 @@ class Engine:
     def _ask(self, incident: IncidentId, question: flow.Question) -> flow.Event:
         match question:
             case flow.Decide():
-                return self._event("decide", lambda: self._work.decide(incident))
+                return self._event("decide", lambda: self._work.decide(incident, question))
             case flow.Release():
                 return self._event("release", lambda: self._work.release(question))
             case flow.Withdraw():

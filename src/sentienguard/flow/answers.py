@@ -18,9 +18,11 @@ from sentienguard.flow import incident as flow
 from sentienguard.flow.centre import Centre
 from sentienguard.model import errors
 from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
+from sentienguard.model.ids import IncidentId, approval_id
 from sentienguard.model.incident import Status
+from sentienguard.ports.approval_store import NoSuchApproval
 
-TOLD = "answered"  # the key of the message: an incident hears one answer
+TOLD = "answered"  # begins the key of the message: an incident hears one answer to each question
 OF_PEOPLE = frozenset({ApprovalStatus.APPROVED, ApprovalStatus.DENIED})
 
 
@@ -61,7 +63,7 @@ def answer(
             _record_agreement(centre, asked, by, note, {**about, "needed": asked.needed})
             return centre.approvals.get(asked.id)
     decided = centre.approvals.decide(asked.id, status, by=by, at=now, note=note)
-    centre.tell(asked.incident, follow(centre, decided, about), key=TOLD)
+    centre.tell(asked.incident, follow(centre, decided, about), key=f"{TOLD}/{asked.id}")
     return decided
 
 
@@ -90,9 +92,24 @@ def finish(centre: Centre) -> None:
     for incident in centre.incidents.unfinished():
         if incident.status is not Status.AWAITING_APPROVAL:
             continue
-        decided = centre.approvals.of(incident.id)
+        decided = present(centre, incident.id)
         if decided is not None and decided.status in OF_PEOPLE:
-            centre.tell(incident.id, follow(centre, decided), key=TOLD)
+            centre.tell(incident.id, follow(centre, decided), key=f"{TOLD}/{decided.id}")
+
+
+def present(centre: Centre, incident: IncidentId) -> Approval | None:
+    """Return the question of the incident's present decision.
+
+    An incident that was decided again may have had another one, and by a clock that was set back
+    that one may be the newer.
+    """
+    made = centre.incidents.decision(incident)
+    if made is None or made.digest is None:
+        return centre.approvals.of(incident)
+    try:
+        return centre.approvals.get(approval_id(incident, made.digest))
+    except NoSuchApproval:
+        return None
 
 
 def follow(
@@ -115,4 +132,5 @@ def follow(
         },
         actor=by,
     )
-    return flow.Answered(decided.status is ApprovalStatus.APPROVED, by, decided.note)
+    approved = decided.status is ApprovalStatus.APPROVED
+    return flow.Answered(approved, by, decided.note, decided.id)

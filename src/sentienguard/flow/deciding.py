@@ -1,17 +1,19 @@
 """Gather what the decide stage asks for, let it decide, keep the decision and its evidence.
 
 Called by incident_work. A decision that was made stands: the second call reads it back. What it
-rests on is kept beside it in the audit log (`basis`), so that `replaying` can make it again.
+rests on is kept beside it in the audit log (`basis`), so that `replaying` can make it again. Where
+the host rules a remedy out before its first step, the incident is decided again (`further`): a
+decision of its own, with a number, which takes the place of the one before.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from sentienguard.flow import basis
+from sentienguard.flow import basis, further, track_records
 from sentienguard.flow import incident as flow
 from sentienguard.flow.advising import Advising
 from sentienguard.flow.centre import Centre, Samples, Settings
@@ -20,18 +22,17 @@ from sentienguard.model import errors, target
 from sentienguard.model.advice import May
 from sentienguard.model.decision import Decision, Route
 from sentienguard.model.evidence import Evidence, PastIncident
-from sentienguard.model.ids import AgentId, PlaybookName, order_id
-from sentienguard.model.incident import Incident, Outcome
-from sentienguard.model.order import ExecutionOutcome
+from sentienguard.model.ids import OrderId, PlaybookName, order_id
+from sentienguard.model.incident import Incident
 from sentienguard.model.playbook import Playbook, Risk
 from sentienguard.model.telemetry import LogLine
 from sentienguard.model.window import Purpose
 from sentienguard.ports import audit_log
 from sentienguard.ports.audit_log import BlobRef
 from sentienguard.ports.embedder import Vector
-from sentienguard.ports.order_store import ANY_KIND, Ended, NoSuchOrder
+from sentienguard.ports.order_store import NoSuchOrder
 from sentienguard.stages.decide import approval, decide, evidence, matching, meaning, planning
-from sentienguard.stages.decide.facts import Circumstances, TrackRecord
+from sentienguard.stages.decide.facts import Before, Circumstances, TrackRecord
 from sentienguard.stages.decide.settings import DecideSettings
 from sentienguard.stages.detect import silencing
 from sentienguard.stages.observe import payload
@@ -43,8 +44,6 @@ RECENT_WINDOW = timedelta(hours=2)  # of the anomalous series, for people and th
 PATTERN_WINDOW = timedelta(days=30)
 HOUR = timedelta(hours=1)
 MOST_REOPENED = 20  # incidents that go on with one another, looked at
-FAILED = frozenset({ExecutionOutcome.ROLLED_BACK})
-HARMFUL = frozenset({ExecutionOutcome.PARTIALLY_ROLLED_BACK, ExecutionOutcome.UNKNOWN})
 
 
 class Deciding:
@@ -74,8 +73,13 @@ class Deciding:
         self._diagnosing = diagnosing
         self._advising = advising
 
-    def decide(self, incident: Incident) -> flow.Decided:
-        """Return the decision as the flow needs it, with the order or the question it permits."""
+    def decide(self, incident: Incident, ruled_out: tuple[OrderId, ...] = ()) -> flow.Decided:
+        """Return the decision as the flow needs it, with the order or the question it permits.
+
+        `ruled_out` are this incident's orders that its host said are not for what it sees.
+        """
+        if ruled_out:
+            return self._answer(incident, self._again(incident, ruled_out))
         decision = self._centre.incidents.decision(incident.id)
         if decision is None:
             decision = self._recorded(incident)
@@ -86,6 +90,19 @@ class Deciding:
             if self._advising is not None:
                 self._advising.after(incident, decision, self._of_candidates(decision))
         return self._answer(incident, decision)
+
+    def _again(self, incident: Incident, ruled_out: tuple[OrderId, ...]) -> Decision:
+        """Decide without what the host ruled out; again is a no-op, as for the first decision."""
+        number = len(ruled_out) + 1
+        decision = self._recorded(incident, number)
+        if decision is None:
+            before = further.before(self._centre, incident, ruled_out)
+            decision, under = self._make(incident, before)
+            self._record(incident, decision, under, number)
+        self._centre.incidents.put_further(
+            decision, after=further.playbook_of(self._centre, ruled_out[-1])
+        )
+        return decision
 
     def _of_candidates(self, decision: Decision) -> tuple[Playbook, ...]:
         """Return the playbooks of its candidates, those that are in the library."""
@@ -108,10 +125,12 @@ class Deciding:
             return None
         return self._centre.meanings.question(meaning.spoken(known))
 
-    def _recorded(self, incident: Incident) -> Decision | None:
+    def _recorded(self, incident: Incident, number: int = 1) -> Decision | None:
         """Return what a process that then died had recorded: the log and we say the same."""
         for entry in self._centre.log.by_incident(incident.id):
             if entry.fields["kind"] != "decision.made":
+                continue
+            if entry.fields["data"].get("number", 1) != number:
                 continue
             for blob in entry.fields["blobs"]:
                 if blob["type"] == basis.DECISION_TYPE:
@@ -125,7 +144,9 @@ class Deciding:
         except (audit_log.NoSuchBlob, audit_log.BlobErased, msgspec.MsgspecError):
             return None  # made anew
 
-    def _make(self, incident: Incident) -> tuple[Decision, tuple[BlobRef, ...]]:
+    def _make(
+        self, incident: Incident, before: Before | None = None
+    ) -> tuple[Decision, tuple[BlobRef, ...]]:
         now = self._centre.clock.now()
         series = incident.anomaly.series
         text = self._centre.episodes.sample_of(incident.id)
@@ -145,11 +166,11 @@ class Deciding:
         library = self.prepare()
         # Its vectors may have come since; the decision and its record are about one library.
         vector = self._vector(known) if library.shelf.model else None
-        circumstances = self._circumstances(incident, now)
+        circumstances = replace(self._circumstances(incident, now), before=before)
         asked = basis.Asked(lambda playbook: self._track_record(playbook, incident))
         made = decide.decide(known, library, asked, circumstances, self._settings, vector=vector)
         opinion = None
-        if self._advising is not None:
+        if self._advising is not None and before is None:  # later ones permit no more than that one
             opinion = self._advising.before(incident, made, self._of_candidates(made))
         if opinion is not None:
             made = decide.decide(
@@ -205,7 +226,9 @@ class Deciding:
         ended = self._centre.orders.ended(playbook.digest, incident.environment)  # newest first
         series = incident.anomaly.series
         kind = target.kind(series.metric, series.subject, incident.tags)
-        return record_in(self._centre, playbook, ended, agent=incident.agent, kind=kind)
+        return track_records.record_in(
+            self._centre, playbook, ended, agent=incident.agent, kind=kind
+        )
 
     def _circumstances(self, incident: Incident, now: datetime) -> Circumstances:
         centre = self._centre
@@ -264,15 +287,22 @@ class Deciding:
             self._kept[index] = tuple(kept)
         return self._kept[index]
 
-    def _record(self, incident: Incident, decision: Decision, under: tuple[BlobRef, ...]) -> None:
+    def _record(
+        self,
+        incident: Incident,
+        decision: Decision,
+        under: tuple[BlobRef, ...],
+        number: int = 1,
+    ) -> None:
         known = decision.evidence
+        which = "" if number == 1 else f"/{number}"
         blob = self._centre.audit.append_blob(
             msgspec.json.encode(decision, order="deterministic"), basis.DECISION_TYPE
         )
         self._centre.audit.once(
             "evidence.taken",
             incident,
-            "evidence",
+            f"evidence{which}",
             {
                 "host": known.host,
                 "recent": len(known.recent),
@@ -290,7 +320,7 @@ class Deciding:
         self._centre.audit.once(
             "decision.made",
             incident,
-            "decision",
+            f"decision{which}",
             {
                 "route": decision.route.name,
                 "playbook": decision.playbook or "",
@@ -304,6 +334,7 @@ class Deciding:
                 "approval_required": decision.route is Route.ASK,
                 "rationale": "; ".join(one.reason for one in decision.deciding)[:500],
                 "verdicts": [f"{one.rule} {one.route.name}" for one in decision.verdicts],
+                **({"number": number} if which else {}),
             },
             blobs=(blob, *under),
         )
@@ -367,85 +398,3 @@ def _diagnosed(known: Evidence) -> dict[str, str]:
         "diagnosis_confidence": f"{made.verdict.confidence:.4f}",
         "snapshot": made.snapshot or "",
     }
-
-
-def record_in(
-    centre: Centre,
-    playbook: Playbook,
-    ended: Sequence[Ended],
-    *,
-    agent: AgentId,
-    kind: target.TargetKind,
-) -> TrackRecord:
-    """Return the record of a playbook, with what it proved in signed drills."""
-    proving = centre.library.proving().get(playbook.digest)
-    return record_of(
-        ended,
-        agent=agent,
-        kind=kind,
-        proven_runs=sum(one.runs for one in proving.proven) if proving else 0,
-        proven_verified=sum(one.verified for one in proving.proven) if proving else 0,
-    )
-
-
-def record_of(
-    ended: Sequence[Ended],
-    *,
-    agent: AgentId,
-    kind: target.TargetKind,
-    proven_runs: int = 0,
-    proven_verified: int = 0,
-) -> TrackRecord:
-    """Return what a playbook has done on one kind of target, from how its orders ended there.
-
-    Newest first, of one environment. Harm counts whatever the target, and so do the failures in a
-    row that stop it: those are about the playbook, the rest is about what it works on.
-    """
-    alike = [one for one in ended if one.kind in {ANY_KIND, kind}]
-    here = [one for one in ended if one.agent == agent]
-    return TrackRecord(
-        verified=sum(_verified(one) for one in alike),
-        failed=sum(_failed(one) for one in alike),
-        harmful=sum(one.execution in HARMFUL for one in ended),
-        dry_runs=sum(one.execution is ExecutionOutcome.DRY_RUN for one in alike),
-        proven_runs=proven_runs,
-        proven_verified=proven_verified,
-        failures_in_row=_failures_in_row(ended),
-        failures_on_host=_failures_in_row(here),
-        explained=sum(_recovered(one) and not _verified(one) for one in alike),
-        since_failure=_since_failure(alike),
-        elsewhere=sum(_verified(one) for one in ended) - sum(_verified(one) for one in alike),
-    )
-
-
-def _recovered(one: Ended) -> bool:
-    """Tell whether host and centre both saw the symptom gone after the remedy ran."""
-    return one.execution is ExecutionOutcome.SUCCESS and one.incident is Outcome.RESOLVED
-
-
-def _verified(one: Ended) -> bool:
-    """Tell whether that counts for the remedy; what no release judged, does."""
-    return _recovered(one) and one.counts is not False
-
-
-def _failed(one: Ended) -> bool:
-    """Tell whether it ran and did not help: undone, or the centre still saw the symptom."""
-    unseen = one.execution is ExecutionOutcome.SUCCESS and one.incident is Outcome.ESCALATED
-    return one.execution in FAILED or unseen
-
-
-def _since_failure(newest_first: Sequence[Ended]) -> int | None:
-    """Return the successes since the last failure; None where there was none."""
-    for place, one in enumerate(newest_first):
-        if _failed(one) or one.execution in HARMFUL:
-            return sum(_verified(later) for later in newest_first[:place])
-    return None
-
-
-def _failures_in_row(newest_first: Iterable[Ended]) -> int:
-    count = 0
-    for one in newest_first:
-        if _verified(one):
-            break
-        count += _failed(one) or one.execution in HARMFUL
-    return count

@@ -8,8 +8,8 @@
 Called by controlplane.engine. Rules, cited below by number:
 
  1. Nothing is released without a durable intent: `RecordIntent` stands before `Release`.
- 2. A playbook is released at most once for an incident: the order id is derived from both, and no
-    path leads from MITIGATING back to a release.
+ 2. A playbook is released at most once for an incident: the order id is derived from both, and
+    only rule 10 leads from MITIGATING to another release, which is another playbook's.
  3. A person's no, silence or an incident that ended by itself releases nothing.
  4. An incident that a remedy was released for closes as resolved only when the host's own
     verification passed and, on RUN_AND_VERIFY, the centre saw the symptom gone as well.
@@ -20,6 +20,10 @@ Called by controlplane.engine. Rules, cited below by number:
     it closes as theirs, never as resolved, whatever ran before. What is under way is stopped first.
  9. What a person asked for by name has no symptom that could go: it hears of no recovery, and once
     the host has verified it, it closes as theirs, never as resolved, so no playbook is credited.
+10. Where the host's own guard or pre-check says that a remedy is not for what it sees, before any
+    step of it, the incident is decided again without it, at most MOST_FURTHER times. Each release
+    has its own decision, its own intent and, where a person is asked, its own yes. After a step
+    has begun there is no second remedy (rule 5).
 """
 
 from dataclasses import dataclass, replace
@@ -37,6 +41,7 @@ DELIVERY_PATIENCE = timedelta(minutes=3)  # how long an order may wait for the a
 REPORT_MARGIN = timedelta(minutes=2)  # beyond the order's own deadline, for a slow uplink
 RECOVERY_PATIENCE = timedelta(minutes=3)  # for the centre to see the symptom gone: 6 samples
 ALERT_PATIENCE = timedelta(minutes=15)  # for who sent an alert to say that it ended
+MOST_FURTHER = 2  # decisions after the first one (rule 10)
 SETTLED_FROM = frozenset({Status.AWAITING_APPROVAL, Status.VERIFYING})  # rule 8
 
 # ---- events: what happened -------------------------------------------------------------------
@@ -60,6 +65,7 @@ class Answered:
     approved: bool
     by: str
     note: str = ""
+    approval: str = ""  # the question that was answered; empty: written before there were several
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ class OrderEnded:
     outcome: ExecutionOutcome
     reason: str
     left_behind: tuple[str, ...] = ()
+    not_for_this: bool = False  # the host ruled it out untouched, and another candidate is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +172,8 @@ Deed: TypeAlias = Move | OpenApproval | CloseApproval | RecordIntent | Close
 class Decide:
     """Gather evidence and decide: yields Decided."""
 
+    ruled_out: tuple[OrderId, ...] = ()  # by the host, oldest first (rule 10)
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -216,6 +225,8 @@ class Life:
     delivered: bool = False  # the order can no longer be taken back
     recovery: timedelta = RECOVERY_PATIENCE  # how long the symptom may take to go
     requested: bool = False  # a person asked for a playbook by name (rule 9)
+    ruled_out: tuple[OrderId, ...] = ()  # orders that the host said are not for this (rule 10)
+    because: str = ""  # why it ruled out the last of them
 
 
 def begin(incident: Incident) -> tuple[Life, Turn]:
@@ -235,7 +246,7 @@ def advance(life: Life, event: Event) -> tuple[Life, Turn]:
             return _after_decision(life, event)
         case Released() if isinstance(life.asked, Release):
             return _ask(life, _wait(event.at, DELIVERY_PATIENCE))
-        case Answered() if life.status is Status.AWAITING_APPROVAL:
+        case Answered() if life.status is Status.AWAITING_APPROVAL and _answers(life, event):
             return _after_answer(life, event)
         case Settled() if life.status in SETTLED_FROM and isinstance(life.asked, Wait):
             return _settled(life, event)
@@ -268,6 +279,12 @@ def _is_ours(life: Life, event: OrderEnded) -> bool:
     return life.order is not None and life.order.id == event.order
 
 
+def _answers(life: Life, event: Answered) -> bool:
+    """Tell whether a yes or no is to the question that is open; a late one was to an earlier."""
+    asked = life.approval.id if life.approval is not None else ""
+    return event.approval == asked or not (event.approval or life.ruled_out)
+
+
 def _after_decision(life: Life, event: Decided) -> tuple[Life, Turn]:
     life = replace(life, route=event.route, order=event.order, approval=event.approval)
     match event.route:
@@ -283,7 +300,8 @@ def _after_decision(life: Life, event: Decided) -> tuple[Life, Turn]:
                 Move(Status.AWAITING_APPROVAL, f"waiting for a person: {event.reason}"),
             )
         case _:  # ESCALATE, or a route without what it needs, which permits nothing
-            return _close(life, Outcome.ESCALATED, event.reason, escalate=True)
+            summary = f"{life.because}; {event.reason}" if life.ruled_out else event.reason
+            return _close(life, Outcome.ESCALATED, summary, escalate=True)
 
 
 def _wait(since: datetime, patience: timedelta) -> Wait:
@@ -349,10 +367,32 @@ def _after_report(life: Life, event: OrderEnded) -> tuple[Life, Turn]:
             left = ", ".join(event.left_behind)
             summary = f"{event.reason}; not undone: {left}" if left else event.reason
             return _close(life, Outcome.FAILED, summary, escalate=True)
+        case ExecutionOutcome.REFUSED | ExecutionOutcome.ABORTED if _may_go_on(life, event):
+            return _decide_again(life, event)
         case ExecutionOutcome.REFUSED | ExecutionOutcome.ABORTED:
             return _close(life, Outcome.ESCALATED, event.reason, escalate=True)
         case never:
             assert_never(never)
+
+
+def _may_go_on(life: Life, event: OrderEnded) -> bool:  # rule 10
+    left = len(life.ruled_out) < MOST_FURTHER
+    return event.not_for_this and not event.left_behind and left and not life.requested
+
+
+def _decide_again(life: Life, event: OrderEnded) -> tuple[Life, Turn]:
+    asked = Decide((*life.ruled_out, event.order))
+    again = replace(
+        life,
+        status=Status.ANALYZING,
+        route=None,
+        order=None,
+        approval=None,
+        delivered=False,
+        ruled_out=asked.ruled_out,
+        because=event.reason,
+    )
+    return _ask(again, asked, Move(Status.ANALYZING, f"looking for another: {event.reason}"))
 
 
 def _nothing_came(life: Life) -> tuple[Life, Turn]:

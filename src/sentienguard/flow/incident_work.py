@@ -79,9 +79,9 @@ class IncidentWork:
             case never:
                 assert_never(never)
 
-    def decide(self, incident: IncidentId) -> flow.Decided:
+    def decide(self, incident: IncidentId, question: flow.Decide) -> flow.Decided:
         """Gather evidence and decide; a decision that was made before stands."""
-        return self._deciding.decide(self._centre.incidents.get(incident))
+        return self._deciding.decide(self._centre.incidents.get(incident), question.ruled_out)
 
     def release(self, question: flow.Release) -> flow.Released:
         """Make the order available to its agent, once."""
@@ -104,7 +104,7 @@ class IncidentWork:
         is never one that comes too late for its incident.
         """
         if self._centre.incidents.get(incident).status is Status.AWAITING_APPROVAL:
-            asked = self._centre.approvals.of(incident)
+            asked = answers.present(self._centre, incident)
             if asked is not None:
                 ended = self._ended(asked, ApprovalStatus.EXPIRED)
                 if ended.status in answers.OF_PEOPLE:

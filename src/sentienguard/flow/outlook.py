@@ -9,7 +9,8 @@ its first metric is about.
 from datetime import datetime
 
 from sentienguard.flow.centre import Centre
-from sentienguard.flow.deciding import HOUR, record_in, settings_of
+from sentienguard.flow.deciding import HOUR, settings_of
+from sentienguard.flow.track_records import record_in
 from sentienguard.model import target
 from sentienguard.model.playbook import Playbook
 from sentienguard.model.window import Purpose

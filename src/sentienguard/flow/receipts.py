@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sentienguard.flow import further, reports
 from sentienguard.flow import incident as flow
-from sentienguard.flow import reports
 from sentienguard.flow.centre import Centre
 from sentienguard.model.ids import IncidentId, OrderId
 from sentienguard.model.order import ExecutionOutcome, ExecutionReport
@@ -99,7 +99,7 @@ class Receipts:
             case "order.admitted":
                 self._centre.orders.admitted(order)
             case "order.refused":
-                self._refused(agent, incident, order, str(data.get("reason", "")))
+                self._refused(agent, incident, order, data)
             case _:
                 self._finished(incident, order, data)
 
@@ -129,9 +129,19 @@ class Receipts:
             },
         )
 
-    def _refused(self, agent: Agent, incident: IncidentId, order: OrderId, reason: str) -> None:
+    def _refused(
+        self, agent: Agent, incident: IncidentId, order: OrderId, data: dict[str, Any]
+    ) -> None:
+        reason, refused = str(data.get("reason", "")), ExecutionOutcome.REFUSED
         self._centre.orders.refused(order, because=reason)
-        self._end(incident, order, ExecutionOutcome.REFUSED, f"{agent.host} refused: {reason}", ())
+        end = flow.OrderEnded(
+            self._centre.clock.now(),
+            order,
+            refused,
+            f"{agent.host} refused: {reason}",
+            not_for_this=further.is_not_for_this(self._centre, incident, order, refused, data),
+        )
+        self._centre.tell(incident, end, key=f"ended/{order}")
 
     def _finished(self, incident: IncidentId, order: OrderId, data: dict[str, Any]) -> None:
         outcome, reason = _outcome(data), str(data.get("reason", ""))
@@ -143,24 +153,21 @@ class Receipts:
                 incident=incident,
                 outcome=outcome,
                 reason=reason,
-                records=reports.steps(self._centre.log, incident),
+                records=reports.steps(self._centre.log, incident, order),
                 left_behind=left_behind,
                 started_at=_moment(data, "started_ms", self._centre.clock.now()),
                 finished_at=_moment(data, "finished_ms", self._centre.clock.now()),
             )
         )
-        self._end(incident, order, outcome, reason, left_behind)
-
-    def _end(
-        self,
-        incident: IncidentId,
-        order: OrderId,
-        outcome: ExecutionOutcome,
-        reason: str,
-        left_behind: tuple[str, ...],
-    ) -> None:
-        event = flow.OrderEnded(self._centre.clock.now(), order, outcome, reason, left_behind)
-        self._centre.tell(incident, event, key=f"ended/{order}")
+        end = flow.OrderEnded(
+            self._centre.clock.now(),
+            order,
+            outcome,
+            reason,
+            left_behind,
+            not_for_this=further.is_not_for_this(self._centre, incident, order, outcome, data),
+        )
+        self._centre.tell(incident, end, key=f"ended/{order}")
 
 
 def _outcome(data: dict[str, Any]) -> ExecutionOutcome:

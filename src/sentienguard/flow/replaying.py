@@ -10,6 +10,8 @@ Called by the API. Rules:
  5. The diagnosis is made again from its snapshot; a decision is replayed with what comes out now.
  6. Where a decision made today asks for more than was recorded, that counts as nothing known, and
     is said.
+ 7. Where a host ruled a remedy out and it was decided again, the last decision is the one that is
+    replayed, with what was ruled out before it.
 """
 
 import json
@@ -29,13 +31,14 @@ from sentienguard.model.ids import Digest, IncidentId, digest
 from sentienguard.model.incident import Incident
 from sentienguard.model.playbook import Playbook
 from sentienguard.ports import audit_log
-from sentienguard.stages.decide import advice, decide, matching, policy
+from sentienguard.stages.decide import advice, decide, further, matching, policy
 from sentienguard.stages.decide.diagnosis.snapshot import NotASnapshot
 from sentienguard.stages.decide.diagnosis.surroundings import finding
 from sentienguard.stages.decide.facts import TrackRecord
 from sentienguard.stages.decide.settings import DecideSettings
 
-_BESIDE: Final = frozenset({"untrusted_text", "requested", advice.RULE})  # verdicts of no rule's
+# Verdicts that are no rule's of policy.
+_BESIDE: Final = frozenset({"untrusted_text", "requested", further.RULE, advice.RULE})
 _LONGEST: Final = 200  # characters of a value that is shown
 _ABSENT: Final = "(nothing)"
 
@@ -137,7 +140,7 @@ class Replaying:
             decision=made,
             differences=tuple(_differences(json.loads(kept.stored), json.loads(stored))),
             changes=tuple(self._changes(kept)),
-            notes=(*unknown, *self._acted_on(incident, kept)),
+            notes=(*unknown, *_before(kept), *self._acted_on(incident, kept)),
             what_if=None if document is None else _what_if(kept, made, document),
         )
 
@@ -187,8 +190,8 @@ class Replaying:
         return replace(known, diagnosis=again)
 
     def _blobs(self, incident: Incident) -> dict[str, str]:
-        """Return the blobs of the entry, digest by type."""
-        for entry in self._centre.log.by_incident(incident.id):
+        """Return the blobs of its last decision's entry, digest by type (rule 7)."""
+        for entry in reversed(self._centre.log.by_incident(incident.id)):
             if entry.fields["kind"] == "decision.made":
                 return {blob["type"]: blob["sha256"] for blob in entry.fields["blobs"]}
         raise NoSuchDecision(f"{incident.id}: nothing was decided yet")
@@ -234,6 +237,15 @@ class Replaying:
         if acted is None or acted == kept.decision:
             return []
         return ["the decision in the database is not the one in the audit log: one was changed"]
+
+
+def _before(kept: _Kept) -> list[str]:
+    """Say which remedies the host had ruled out, where it was not the first decision (rule 7)."""
+    before = kept.basis.circumstances.before
+    if before is None:
+        return []
+    names = ", ".join(one.playbook for one in before.ruled_out)
+    return [f"decided again: the host had ruled out {names} before anything ran"]
 
 
 def _made(kept: _Kept, settings: DecideSettings) -> tuple[Decision, list[str]]:

@@ -6,7 +6,7 @@ Called by the API and by receipts. The log is the only source: nothing is rememb
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sentienguard.model.ids import IncidentId
+from sentienguard.model.ids import IncidentId, OrderId
 from sentienguard.model.order import Phase, StepRecord, StepStatus
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint
@@ -23,12 +23,18 @@ PHASE_OF_KIND = {
 }
 
 
-def steps(log: audit_log.AuditLog, incident: IncidentId) -> tuple[StepRecord, ...]:
-    """Return what the host reported of each pre-check, step, verification and undo, in order."""
+def steps(
+    log: audit_log.AuditLog, incident: IncidentId, order: OrderId | None = None
+) -> tuple[StepRecord, ...]:
+    """Return what the host reported of each pre-check, step, verification and undo, in order.
+
+    Of one order where it is named; an incident whose host ruled a remedy out has several.
+    """
     return tuple(
         _step(log, PHASE_OF_KIND[fields["kind"]], fields["data"])
         for fields in records.believed(log.by_incident(incident))
         if fields["kind"] in PHASE_OF_KIND
+        and (order is None or fields["data"].get("order_id") == order)
     )
 
 

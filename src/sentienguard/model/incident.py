@@ -1,6 +1,9 @@
 """An incident and its life.
 
 OPEN -> ANALYZING -> (AWAITING_APPROVAL) -> MITIGATING -> VERIFYING -> CLOSED
+
+From MITIGATING back to ANALYZING where the host said, before anything ran, that the remedy is not
+for what it sees.
 """
 
 from collections.abc import Mapping
@@ -41,7 +44,7 @@ NEXT: Mapping[Status, frozenset[Status]] = {
     Status.OPEN: frozenset({Status.ANALYZING, Status.CLOSED}),
     Status.ANALYZING: frozenset({Status.AWAITING_APPROVAL, Status.MITIGATING, Status.CLOSED}),
     Status.AWAITING_APPROVAL: frozenset({Status.MITIGATING, Status.CLOSED}),
-    Status.MITIGATING: frozenset({Status.VERIFYING, Status.CLOSED}),
+    Status.MITIGATING: frozenset({Status.ANALYZING, Status.VERIFYING, Status.CLOSED}),
     Status.VERIFYING: frozenset({Status.CLOSED}),
     Status.CLOSED: frozenset(),
 }

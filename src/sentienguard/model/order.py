@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from sentienguard.model.ids import AgentId, Digest, IncidentId, OrderId, PlaybookName
 
+NOTHING_TO_REMOVE = "nothing to remove"  # begins why a host aborts what would free 0 bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

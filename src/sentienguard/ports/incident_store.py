@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sentienguard.model import errors
 from sentienguard.model.decision import Decision
-from sentienguard.model.ids import AgentId, Fingerprint, IncidentId
+from sentienguard.model.ids import AgentId, Fingerprint, IncidentId, PlaybookName
 from sentienguard.model.incident import Incident, Outcome, Status
 
 
@@ -85,6 +85,12 @@ class IncidentStore(Protocol):
 
     def put_decision(self, decision: Decision) -> None:
         """Keep the decision of an incident; the same incident again replaces nothing."""
+
+    def put_further(self, decision: Decision, *, after: PlaybookName) -> None:
+        """Keep a decision in the place of the one about `after`, which the host ruled out.
+
+        Where that is not the one that is kept, nothing is written: this is the second call.
+        """
 
     def decision(self, incident: IncidentId) -> Decision | None:
         """Return the decision of an incident, where one was made."""

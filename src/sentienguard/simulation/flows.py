@@ -127,8 +127,8 @@ class Engine:
             case None:
                 self._record(lambda: setattr(record, "over", True))
                 return False
-            case flow.Decide():
-                return self._answer(incident, record, self._work.decide(incident))
+            case flow.Decide() as question:
+                return self._answer(incident, record, self._work.decide(incident, question))
             case flow.Release() as question:
                 return self._answer(incident, record, self._work.release(question))
             case flow.Withdraw() as question:

@@ -3,8 +3,12 @@
 Called by `world` and `site`. The remedies are playbooks like any other: parsed by `playbook`,
 listed in a signed catalogue, executed by the real engine. Between them they take every route, use
 steps with and without an undo, with and without something recorded, and every outcome can happen.
+In a world of `two_against_hung` there are two for a hung service, and hosts rule out the first one
+most of the time; in the others each illness has one remedy.
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -125,6 +129,33 @@ steps:
     argv: [/pretend/act, warm]
     timeout: 20s
     rollback: {action: ssh_command, argv: [/pretend/undo, warm]}
+verification:
+  - {name: runs, type: condition, condition: service_status == running, retry: 3, retry_delay: 2s}
+"""
+
+_CROWDED = """
+name: pretend_hung_restart
+version: "1.0.0"
+description: Service hung among many zombies. Restarts it.
+match: {system: any, resource: service, symptom: hung}
+metrics: [service.healthy]
+risk: WARNING
+idempotent: true
+estimated_duration: 40s
+max_per_hour: 4
+needs: ["service:@service"]
+parameters:
+  service: {type: service, description: the service}
+guard: service_status == hung and swap_percent < 90
+pre_execution_checks:
+  - {name: crowded, type: condition, condition: zombies > 500, fail_action: abort}
+steps:
+  - name: restart
+    action: service
+    operation: restart
+    service: {param: service}
+    timeout: 30s
+    rollback: {skip: what the hung process held in memory is gone}
 verification:
   - {name: runs, type: condition, condition: service_status == running, retry: 3, retry_delay: 2s}
 """
@@ -292,6 +323,18 @@ def signed() -> Signed:
             if one.name not in UNPROVEN
         ),
     )
+
+
+@contextlib.contextmanager
+def two_against_hung() -> Iterator[None]:
+    """Have a second remedy for a hung service while the block runs."""
+    _TEXTS["hung among zombies"] = _CROWDED
+    signed.cache_clear()
+    try:
+        yield
+    finally:
+        del _TEXTS["hung among zombies"]
+        signed.cache_clear()
 
 
 def _catalogue(parsed: tuple[playbook.Playbook, ...], version: int, signer: SigningKey) -> Any:

@@ -13,7 +13,15 @@ from datetime import datetime
 from sentienguard.model import errors, target
 from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
 from sentienguard.model.decision import Decision
-from sentienguard.model.ids import AgentId, ApprovalId, Digest, Fingerprint, IncidentId, OrderId
+from sentienguard.model.ids import (
+    AgentId,
+    ApprovalId,
+    Digest,
+    Fingerprint,
+    IncidentId,
+    OrderId,
+    PlaybookName,
+)
 from sentienguard.model.incident import NEXT, Incident, Outcome, Status
 from sentienguard.model.order import ExecutionReport, Order, OrderStatus
 from sentienguard.model.window import Purpose, Window, WindowId
@@ -279,6 +287,14 @@ class Incidents:
         """Keep the decision of an incident, the first one."""
         self._database.write("decision")
         self._decisions.setdefault(decision.incident, decision)
+        self._database.wrote("decision")
+
+    def put_further(self, decision: Decision, *, after: PlaybookName) -> None:
+        """Keep a decision in the place of the one that was about `after`."""
+        self._database.write("decision")
+        kept = self._decisions.get(decision.incident)
+        if kept is not None and kept.playbook == after:
+            self._decisions[decision.incident] = decision
         self._database.wrote("decision")
 
     def decision(self, incident: IncidentId) -> Decision | None:

@@ -8,7 +8,8 @@ was done to it, a person what was answered. Each rule is judged at the event tha
     I2 lost         what was acknowledged as recorded is on the disk for good, and stays there
     I3 intent       nothing is released or acts without a durable intent, in log and journal
     I4 stuck        every incident closes and every intent ends, within its bound
-    I5 unknown      what ended, or ended unknown, is never tried again by itself
+    I5 unknown      what ended, or ended unknown, is never tried again by itself; another remedy
+                    only where the host ruled out those before it and nothing of them was done
     I6 permitted    no route above what policy allows; nothing without approval, beyond the budget,
                     on a stale ticket, number or catalogue, while frozen, withdrawn or stopped
     I7 growth       checkpoints cover what is durable and only grow; no witness signs another log
@@ -94,7 +95,7 @@ class Watch:
         self._effects: Counter[tuple[str, str, str]] = Counter()
         self._undo_runs: Counter[tuple[object, str, str]] = Counter()
         self._orders: dict[str, Order] = {}
-        self._released: dict[IncidentId, set[str]] = defaultdict(set)
+        self._released: dict[IncidentId, list[str]] = defaultdict(list)  # oldest first
         self._decisions: dict[IncidentId, flow.Decided] = {}
         self._answers: dict[str, Approval] = {}
         self._taken_back: set[str] = set()
@@ -180,8 +181,9 @@ class Watch:
     def decided(self, incident: IncidentId, event: flow.Event) -> None:
         """An incident was told something by its own questions."""
         if isinstance(event, flow.Decided):
-            if incident not in self._decisions:
+            if self._decisions.get(incident) != event:  # the same again: performed before a crash
                 self.tally[f"route {event.route.name}"] += 1
+                self.tally["decided again"] += incident in self._decisions
                 self._judge_route(incident, event)
             self._decisions[incident] = event
         elif isinstance(event, flow.Withdrawn) and event.taken_back:
@@ -207,10 +209,19 @@ class Watch:
         if f"{order.id}/intent" not in self.log_keys:
             self.broken("I3", f"{order.id} is released without a durable intent in the log")
         names = self._released[order.incident]
-        names.add(order.id)
-        if len(names) > 1:
-            self.broken("I5", f"{order.incident} has the orders {sorted(names)}")
+        for earlier in names:
+            self._judge_ruled_out(earlier)
+        names.append(order.id)
+        if len(names) > 1 + flow.MOST_FURTHER:
+            self.broken("I5", f"{order.incident} has the orders {names}")
         self._judge_permission(order, "released")
+
+    def _judge_ruled_out(self, name: str) -> None:
+        """Another order comes: this one must have ended on its host with nothing done."""
+        acted = any(order == name for _, order, _ in self._effects)
+        begun = any(name in truth.admitted for truth in self.hosts.values())
+        if acted or (begun and self._ended(name) is not ExecutionOutcome.ABORTED):
+            self.broken("I5", f"{name} is followed by another, but it was begun")
 
     def _judge_permission(self, order: Order, what: str) -> None:
         decided = self._decisions.get(order.incident)
@@ -257,14 +268,19 @@ class Watch:
             return
         self._closed[incident] = deed
         self.tally[f"outcome {deed.outcome.value}"] += 1
-        answer = next((one for one in self._answers.values() if one.incident == incident), None)
+        made = self._decisions.get(incident)
+        asked = made.approval if made is not None else None
+        answer = self._answers.get(asked.id) if asked is not None else None
         of_person = answer is not None and answer.status in {
             ApprovalStatus.APPROVED,
             ApprovalStatus.DENIED,
         }
         if deed.outcome is Outcome.EXPIRED and of_person:
             self.broken("I4", f"{incident} closed as expired, but a person answered")
-        for name in self._released[incident]:
+        last = made.order if made is not None else None
+        for name in self._released[incident][-1:]:
+            if last is not None and last.id != name:
+                continue  # it was ruled out, and what was decided then is not released
             ended = self._ended(name)
             if ended in FAILURES and (not deed.escalate or deed.outcome is Outcome.RESOLVED):
                 self.broken("I9", f"{incident}: {ended} closed as {deed.outcome.value}, untold")
@@ -365,6 +381,8 @@ class Watch:
         truth.used.add(nonce)
         if order.id in truth.admitted:
             self.broken("I1", f"{order.id} is begun again")
+        if order.id in self._released[order.incident][:-1]:
+            self.broken("I5", f"{order.id} is begun after another took its place")
         truth.admitted.add(order.id)
         self.numbered(host, seq, order.id)
         if order.id not in truth.intents:

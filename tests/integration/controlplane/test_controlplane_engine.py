@@ -67,7 +67,7 @@ class World:
             ids.PlaybookName("p"), "1.0.0", digest, {}, {}, False, self.now(), 60,
         )  # fmt: skip
 
-    def decide(self, incident):
+    def decide(self, incident, question):
         order = self.order(incident)
         asked = None
         if self.route is Route.ASK:

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from sentienguard.flow import deciding
+from sentienguard.flow import track_records
 from sentienguard.model.ids import AgentId
 from sentienguard.model.incident import Outcome
 from sentienguard.model.order import ExecutionOutcome
@@ -101,7 +101,7 @@ HARM_ON_DB = end(ExecutionOutcome.UNKNOWN, Outcome.FAILED, kind=DB)
     ],
 )
 def test_a_record_is_of_one_kind_of_target(newest_first, expected):
-    found = deciding.record_of(newest_first, agent=HERE, kind=WEB)
+    found = track_records.record_of(newest_first, agent=HERE, kind=WEB)
     assert {name: getattr(found, name) for name in expected} == expected
 
 

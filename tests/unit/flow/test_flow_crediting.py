@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sentienguard.flow import crediting, deciding
+from sentienguard.flow import crediting, track_records
 from sentienguard.model import ids, target
 from sentienguard.model.incident import Incident, Outcome, Status
 from sentienguard.model.order import ExecutionOutcome, ExecutionReport, Order
@@ -102,7 +102,7 @@ class World:
     def record(self):
         kind = target.kind(*HEALTHY, {"role": "web"})
         ended = self.orders.ended(RESTART, "production")
-        return deciding.record_of(ended, agent=ids.AgentId("web-1"), kind=kind)
+        return track_records.record_of(ended, agent=ids.AgentId("web-1"), kind=kind)
 
     def judged(self, incident):
         return [key.rpartition("/")[2] for key in self.entries if key.startswith(incident.id)]

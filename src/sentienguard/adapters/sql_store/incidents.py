@@ -21,7 +21,7 @@ from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
 from sentienguard.model import errors
 from sentienguard.model.decision import Decision
-from sentienguard.model.ids import AgentId, Fingerprint, IncidentId
+from sentienguard.model.ids import AgentId, Fingerprint, IncidentId, PlaybookName
 from sentienguard.model.incident import NEXT, Incident, Outcome, Status
 from sentienguard.ports.incident_store import IncidentFilter, NoSuchIncident, Page, WrongTransition
 
@@ -89,6 +89,12 @@ PUT_DECISION = text("""
     INSERT INTO decisions (incident, playbook, decision)
     VALUES (:incident, :playbook, :decision)
     ON CONFLICT DO NOTHING
+""")
+
+# Put a further decision in the place of the one that its host ruled out.
+PUT_FURTHER = text("""
+    UPDATE decisions SET playbook = :playbook, decision = :decision
+    WHERE incident = :incident AND playbook = :after
 """)
 
 # The decision of an incident.
@@ -205,6 +211,18 @@ class SqlIncidentStore:
                 incident=decision.incident,
                 playbook=decision.playbook,
                 decision=text_form,
+            )
+
+    def put_further(self, decision: Decision, *, after: PlaybookName) -> None:
+        """Keep a decision in the place of the one about `after`, where that is kept."""
+        text_form = codec.DECISION.encode(decision)
+        with self._connections.write() as transaction:
+            transaction.change(
+                PUT_FURTHER,
+                incident=decision.incident,
+                playbook=decision.playbook,
+                decision=text_form,
+                after=after,
             )
 
     def decision(self, incident: IncidentId) -> Decision | None:

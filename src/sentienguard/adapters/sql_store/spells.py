@@ -2,7 +2,8 @@
 
 Called through ports.spell_store. A spell is read from what is there already: the episode says how
 long, its incident whether it was handed to people, its order whether a remedy was released. A dry
-run is no remedy, nor is what the host refused or the centre took back.
+run is no remedy, nor is what the host refused or the centre took back. Of several orders only the
+last can have acted: the others were ruled out before their first step.
 """
 
 from collections.abc import Sequence
@@ -36,6 +37,10 @@ _SPELLS: Final = """
         LEFT JOIN orders ON orders.incident = incidents.id
             AND orders.status NOT IN ('withdrawn', 'refused')
             AND orders.order_json NOT LIKE '%"dry_run"\\:true%'
+            AND NOT EXISTS (
+                SELECT 1 FROM orders AS later
+                WHERE later.incident = orders.incident AND later.released_us > orders.released_us
+            )
 """
 
 # The spell of one incident.

@@ -115,7 +115,7 @@ def diagnosis(incident_id: str, caller: Viewer) -> DiagnosisView:
 def snapshot(incident_id: str, caller: Viewer) -> dict[str, Any]:
     """Return the snapshot that the diagnosis was made from, as `sentienguard diagnose` reads it."""
     incident = _visible(caller, incident_id)
-    for entry in caller.centre.log.by_incident(incident.id):
+    for entry in reversed(caller.centre.log.by_incident(incident.id)):  # the last decision's
         if entry.fields["kind"] != "decision.made":
             continue
         for blob in entry.fields["blobs"]:

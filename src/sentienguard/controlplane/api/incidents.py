@@ -66,7 +66,9 @@ def story(incident_id: str, caller: Viewer) -> incident_schemas.IncidentStory:
         anomaly=views.anomaly(incident.anomaly),
         decision=views.decision(centre.incidents.decision(incident.id)),
         approval=views.approval(approval) if approval else None,
-        order=views.order(kept, reports.steps(centre.log, incident.id)) if kept else None,
+        order=views.order(kept, reports.steps(centre.log, incident.id, kept.order.id))
+        if kept
+        else None,
         advice=incident_advice.shown(
             centre.log, incident.id, centre.incidents.decision(incident.id)
         ),

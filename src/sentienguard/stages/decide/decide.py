@@ -17,6 +17,7 @@ from sentienguard.model.playbook import Playbook
 from sentienguard.stages.decide import (
     advice,
     confidence,
+    further,
     matching,
     meaning,
     parameters,
@@ -101,7 +102,9 @@ def _unadvised(
 ) -> Decision:
     query = meaning.of_evidence(evidence)
     asked = evidence.anomaly.request
-    candidates = library.rank(query, vector) if asked is None else requested.only(asked, library)
+    before = circumstances.before
+    ranked = library.rank(query, vector) if asked is None else requested.only(asked, library)
+    candidates = further.remaining(ranked, before, library, query, vector)
     chosen, certainty, filled, verdicts = _judged(
         evidence,
         library,
@@ -111,7 +114,9 @@ def _unadvised(
         settings=settings,
     )
     if any(item.name == "hint" for one in candidates for item in one.items):
-        by_facts = library.rank(matching.without_hints(query), vector)
+        plain_query = matching.without_hints(query)
+        by_facts = library.rank(plain_query, vector)
+        by_facts = further.remaining(by_facts, before, library, plain_query, vector)
         _, _, _, plain = _judged(
             evidence,
             library,
@@ -123,6 +128,8 @@ def _unadvised(
         verdicts = (*verdicts, _no_more_than(plain))
     if asked is not None:
         verdicts = (*verdicts, requested.at_most(asked))
+    if before is not None:
+        verdicts = (*verdicts, further.at_most(before))
     return Decision(
         incident=evidence.incident,
         at=evidence.taken_at,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sentienguard.model.decision import Confidence
+from sentienguard.model.decision import Confidence, Route
 from sentienguard.model.evidence import Blame
-from sentienguard.model.ids import PlaybookName
+from sentienguard.model.ids import Digest, OrderId, PlaybookName
 from sentienguard.model.playbook import Playbook
 from sentienguard.stages.decide.settings import DecideSettings
 
@@ -28,6 +28,25 @@ class TrackRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RuledOut:
+    """A remedy that the host said is not for what it sees, before any step of it."""
+
+    playbook: PlaybookName
+    digest: Digest
+    order: OrderId
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was decided about the same incident and ruled out by its host (`further`)."""
+
+    ruled_out: tuple[RuledOut, ...]  # oldest first, at least one
+    listed: tuple[Digest, ...]  # candidates of the decision before; nothing else is looked at
+    at_most: Route  # of the decision before
+    symptom_stands: bool  # now, as the centre sees it
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """What holds now, whatever the playbook."""
 
@@ -39,6 +58,7 @@ class Circumstances:
     already_ran: frozenset[PlaybookName] = frozenset()  # for this incident, dry runs left out
     service_starts_last_hour: int = 0  # unattended, on this service, or host where it has none
     fleet_starts_last_hour: int = 0  # unattended, in this environment
+    before: Before | None = None  # None: this is the first decision of its incident
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def _nothing_to_remove(running: session.Session) -> str | None:
                 return None
         except errors.SentienGuardError:
             return None  # the step itself will say what is wrong
-    return "nothing to remove: no file fits any of its steps, so it would free 0 bytes"
+    return f"{order.NOTHING_TO_REMOVE}: no file fits any of its steps, so it would free 0 bytes"
 
 
 def _only_looks(check: playbook.Check) -> bool:
