@@ -44,12 +44,17 @@ OUTSIDE = text("""
 IS_OUTSIDE = text("SELECT 1 FROM outside_people WHERE user_name = :name")
 ADOPT = text("""
     INSERT INTO outside_people (issuer, subject, user_name) VALUES (:issuer, :subject, :name)
+    ON CONFLICT DO NOTHING
 """)
 
 # Keep a password in today's parameters, unless it was changed meanwhile.
 REHASH = text("""
     UPDATE users SET password_hash = :password_hash WHERE name = :name AND password_hash = :was
 """)
+
+
+class _AnotherWasFirst(Exception):
+    """Another control plane, or another browser, has just made this person's account."""
 
 
 class SqlUserStore:
@@ -120,6 +125,14 @@ class SqlUserStore:
         """
         _require_name(name)
         kept = {"roles": codec.ROLES.encode(roles), "ends": _ends(ends)}
+        try:
+            owner = self._adopt(who, name, kept)
+        except _AnotherWasFirst:
+            owner = self._adopt(who, name, kept)  # and finds the account that was made meanwhile
+        return User(owner, dict(roles), dict(ends or {}))
+
+    def _adopt(self, who: Outside, name: str, kept: Mapping[str, str | None]) -> str:
+        """Return whose account it is. Raises NameTaken, _AnotherWasFirst."""
         with self._connections.write() as transaction:
             row = transaction.row(OUTSIDE, issuer=who.issuer, subject=who.subject)
             if row is None:
@@ -130,11 +143,12 @@ class SqlUserStore:
                 row = transaction.row(OUTSIDE, issuer=who.issuer, subject=who.subject)
                 if not made and row is None:
                     raise NameTaken(f"the name {name!r} is somebody else's here")
-                if made:
-                    transaction.change(ADOPT, issuer=who.issuer, subject=who.subject, name=name)
+                mine = {"issuer": who.issuer, "subject": who.subject, "name": name}
+                if made and not transaction.change(ADOPT, **mine):
+                    raise _AnotherWasFirst  # under another name; ours is taken back
             owner = name if row is None else str(row.name)
             transaction.change(SET_ROLES, name=owner, **kept)
-        return User(owner, dict(roles), dict(ends or {}))
+        return owner
 
     def outside(self, who: Outside) -> User | None:
         """Return the account of a provider's person, where there is one."""
