@@ -160,7 +160,13 @@ def changed(world: World, incident: str) -> dict[str, Any]:
     return answer
 
 
-def test_an_order_that_was_changed_after_the_person_signed_is_refused(world: World) -> None:
+def test_a_changed_order_is_refused_and_the_one_that_was_signed_runs(world: World) -> None:
+    # One test: the host starts this remedy once an hour, and what it refused did not count.
+    changed_order_is_refused(world)
+    signed_order_runs(world)
+
+
+def changed_order_is_refused(world: World) -> None:
     incident = world.request("/")
     collector = world.installed.process("collector")
     assert collector is not None
@@ -175,7 +181,7 @@ def test_an_order_that_was_changed_after_the_person_signed_is_refused(world: Wor
     assert world.story(incident)["incident"]["outcome"] != "resolved"
 
 
-def test_a_signed_yes_lets_the_host_run_the_step(world: World) -> None:
+def signed_order_runs(world: World) -> None:
     silent = {"matchers": [{"label": "metric", "comparison": "=~", "value": "system.*"}],
               "minutes": 30, "reason": "the volume is filled on purpose"}  # fmt: skip
     with world.installed.client() as asked:

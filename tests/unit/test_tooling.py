@@ -1,6 +1,8 @@
 """What the files that build and check this project promise one another."""
 
 import configparser
+import dataclasses
+import importlib.util
 import os
 import pathlib
 import re
@@ -128,3 +130,67 @@ def test_check_refuses_a_suite_that_does_not_exist():
     )
     assert refused.returncode == 2
     assert "no-such-suite; there are format, lint" in refused.stderr
+
+
+SOMETIMES = """
+import pathlib
+
+def test_that_fails_at_first():
+    seen = pathlib.Path("seen")
+    before, _ = seen.exists(), seen.touch()
+    assert before
+"""
+
+
+@pytest.fixture
+def checks(tmp_path, monkeypatch):
+    """Give scripts/check.py as a module that looks at an empty tree."""
+    spec = importlib.util.spec_from_file_location("check", ROOT / "scripts/check.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "check", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    (tmp_path / "tests/many").mkdir(parents=True)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    return module
+
+
+@pytest.mark.parametrize(
+    ("waits", "source", "expected"),
+    [
+        pytest.param(True, SOMETIMES, "UNSTEADY", id="passes alone"),
+        pytest.param(False, SOMETIMES, "FAILED", id="of a suite that waits for nothing"),
+        pytest.param(True, "def test_it():\n    assert False\n", "FAILED", id="never passes"),
+        pytest.param(
+            True,
+            SOMETIMES + "".join(f"def test_{n}():\n    assert False\n" for n in range(3)),
+            "FAILED",
+            id="too many to be an accident",
+        ),
+        pytest.param(True, "import nothing_like_it\n", "FAILED", id="cannot be loaded"),
+    ],
+)
+def test_a_test_that_waits_for_servers_may_fail_once_and_is_named(
+    checks, tmp_path, capfd, *, waits, source, expected
+):
+    (tmp_path / "tests/many/test_many.py").write_text(source)
+    suite = checks.pytest_suite("many", waits=waits)
+    suite = dataclasses.replace(suite, cwd=tmp_path)
+    outcomes = checks.try_again([suite], [checks.run(suite)])
+    status = checks.report(outcomes, in_ci=False)
+    assert [one.result for one in outcomes] == [expected]
+    assert status == (0 if expected == "UNSTEADY" else 1)
+    shown = capfd.readouterr().out
+    if expected == "UNSTEADY":
+        assert "failed once, passed alone: tests/many/test_many.py::test_that_fails_at" in shown
+
+
+def test_the_order_of_tests_is_drawn_from_the_tests(checks, tmp_path):
+    file = tmp_path / "tests/many/test_many.py"
+    file.write_text("one")
+    first = checks.order_of_tests()
+    checks.order_of_tests.cache_clear()
+    assert checks.order_of_tests() == first
+    file.write_text("two")
+    checks.order_of_tests.cache_clear()
+    assert checks.order_of_tests() != first
