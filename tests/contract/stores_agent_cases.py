@@ -6,7 +6,7 @@ import pytest
 
 from sentienguard.adapters.sql_store import Database, open_database
 from sentienguard.model import errors, ids
-from sentienguard.ports.agent_store import NoSuchAgent, TokenRefused
+from sentienguard.ports.agent_store import NoSuchAgent, Sighting, TokenRefused
 from sentienguard.ports.episode_store import Episode
 from tests.contract import stores_nouns as nouns
 from tests.contract.stores_nouns import NOW, later
@@ -45,6 +45,38 @@ class AgentCases:
         assert database.agents.get(given.id) == replace(
             given, last_seen=later(10), last_seq=7, events_through=12
         )
+
+    def test_many_agents_are_found_by_their_keys_and_unknown_keys_are_left_out(
+        self, database: Database
+    ) -> None:
+        given = [nouns.agent(number) for number in range(3)]
+        for one in given:
+            database.agents.add(one)
+        asked = [given[0].tls_pin, given[2].tls_pin, "00"]
+        found = database.agents.by_pins(asked)
+        assert found == {one.tls_pin: one for one in (given[0], given[2])}
+        assert database.agents.by_pins([]) == {}
+
+    def test_what_many_agents_reached_never_goes_back(self, database: Database) -> None:
+        given = [nouns.agent(number) for number in range(3)]
+        for one in given:
+            database.agents.add(one)
+        database.agents.seen_all([Sighting(one.id, later(10), 7) for one in given[:2]])
+        database.agents.seen_all([Sighting(one.id, later(5)) for one in given])
+        database.agents.seen_all([])
+        assert [database.agents.get(one.id) for one in given] == [
+            replace(given[0], last_seen=later(10), last_seq=7),
+            replace(given[1], last_seen=later(10), last_seq=7),
+            replace(given[2], last_seen=later(5), last_seq=0),
+        ]
+
+    def test_of_many_none_is_kept_where_one_is_unknown(self, database: Database) -> None:
+        given = nouns.agent()
+        database.agents.add(given)
+        unknown = Sighting(ids.AgentId("nobody"), later(10), 7)
+        with pytest.raises(NoSuchAgent, match="nobody"):
+            database.agents.seen_all([Sighting(given.id, later(10), 7), unknown])
+        assert database.agents.get(given.id) == given
 
     def test_a_number_of_more_than_64_bits_is_rejected(self, database: Database) -> None:
         given = nouns.agent()
@@ -165,6 +197,14 @@ class EpisodeCases:
         assert database.episodes.learned(nouns.AGENT) == "lane"
         assert database.episodes.detector_state(nouns.AGENT) == "{}"
 
+    def test_states_of_many_are_those_that_are_kept_one_by_one(self, database: Database) -> None:
+        one, other = ids.AgentId("one"), ids.AgentId("other")
+        database.episodes.save_detector_state(other, "before")
+        database.episodes.save_states({one: "1", other: "2"}, {other: "learned"})
+        database.episodes.save_states({}, {})
+        assert [database.episodes.detector_state(name) for name in (one, other)] == ["1", "2"]
+        assert [database.episodes.learned(name) for name in (one, other)] == [None, "learned"]
+
     def test_who_is_missed_is_kept_beside_what_detectors_remember(self, database: Database) -> None:
         assert database.episodes.missed() is None
         database.episodes.save_detector_state(nouns.AGENT, "{}")
@@ -181,8 +221,10 @@ class EpisodeCases:
 
 
 class OpeningCases:
-    def test_eight_control_planes_that_start_at_once_make_the_tables_once(self, url: str) -> None:
-        opened = at_once(lambda _: open_database(url), 8)
+    def test_eight_control_planes_that_start_at_once_make_the_tables_once(
+        self, empty_url: str
+    ) -> None:
+        opened = at_once(lambda _: open_database(empty_url), 8)
         try:
             numbers = [database.orders.next_seq(nouns.AGENT) for database in opened]
         finally:

@@ -276,6 +276,15 @@ class IncidentCases:
         close(database, kept[2])
         assert database.incidents.unfinished() == (kept[1], kept[0])
 
+    def test_agents_are_found_by_the_statuses_of_their_incidents(self, database: Database) -> None:
+        store = database.incidents
+        given = store.open(nouns.incident())
+        closed = store.open(replace(nouns.incident(2), agent=ids.AgentId("another")))
+        close(database, closed)
+        assert store.agents_in([Status.OPEN, Status.VERIFYING]) == {given.agent}
+        assert store.agents_in([Status.CLOSED]) == {closed.agent}
+        assert store.agents_in([Status.VERIFYING]) == store.agents_in([]) == frozenset()
+
     def test_the_open_one_of_a_symptom_is_found(self, database: Database) -> None:
         given = database.incidents.open(nouns.incident())
         store = database.incidents

@@ -96,6 +96,25 @@ class OrderCases:
             released,
         ]
 
+    def test_who_expects_something_has_an_order_that_waits_or_is_under_way(
+        self, database: Database
+    ) -> None:
+        states = ("released", "delivered", "admitted", "refused", "finished", "withdrawn")
+        agents = [ids.AgentId(name) for name in states]
+        orders = [nouns.order(number, agent=agent) for number, agent in enumerate(agents)]
+        _, delivered, admitted, refused, finished, withdrawn = orders
+        for one in orders:
+            database.orders.release(one, at=NOW)
+        database.orders.withdraw(withdrawn.id)
+        for one in (delivered, admitted, refused, finished):
+            database.orders.delivered(one.id, at=NOW)
+        database.orders.admitted(admitted.id)
+        database.orders.refused(refused.id, because="no")
+        database.orders.finished(nouns.report(finished))
+        assert database.orders.expecting([*agents, ids.AgentId("another")]) == set(agents[:3])
+        assert database.orders.expecting(agents[1:2]) == {delivered.agent}
+        assert database.orders.expecting([]) == frozenset()
+
     def test_a_second_delivery_keeps_the_time_of_the_first(self, database: Database) -> None:
         given = nouns.order()
         database.orders.release(given, at=NOW)

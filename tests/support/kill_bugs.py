@@ -65,16 +65,15 @@ def readings_are_buffered() -> None:
     """Acknowledge samples whose readings are still in memory."""
     from sentienguard.adapters.metric_blocks import store
 
-    right, waiting = store.BlockStore.append, []
+    right, waiting = store.BlockStore.append_all, []
 
-    def append(self: Any, *arguments: Any) -> None:
-        waiting.append(arguments)
+    def append_all(self: Any, moments: Any) -> None:
+        waiting.extend(moments)
         if len(waiting) >= 16:
-            for each in waiting:
-                right(self, *each)
+            right(self, waiting)
             waiting.clear()
 
-    store.BlockStore.append = append
+    store.BlockStore.append_all = append_all
 
 
 def orders_have_no_intent() -> None:
@@ -93,17 +92,16 @@ def orders_have_no_intent() -> None:
 
 def orders_are_delivered_once() -> None:
     """Never give an order a second time, whatever became of the first delivery."""
-    from sentienguard.controlplane.api import agents
+    from sentienguard.flow.dispatch import Dispatch
     from sentienguard.model.order import OrderStatus
 
-    dispatch = agents.Dispatch
-    right = dispatch._due
+    right = Dispatch._due
 
     def work(self: Any, order: Any) -> bool:
         kept = self._centre.orders.get(order)
         return kept.status is OrderStatus.RELEASED and right(self, order)
 
-    dispatch._due = work
+    Dispatch._due = work
 
 
 def spool_is_emptied_at_the_start() -> None:

@@ -14,18 +14,16 @@ Called by the agents' API. Rules:
     that is open already goes on.
 """
 
+import functools
 import json
 import logging
 import threading
-import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sentienguard.controlplane import kept_samples
+from sentienguard.controlplane import desks, kept_samples
 from sentienguard.controlplane.centre import Centre
-from sentienguard.controlplane.sample_numbers import Numbers
 from sentienguard.flow import crediting
 from sentienguard.flow import incident as flow
 from sentienguard.model import errors
@@ -34,11 +32,10 @@ from sentienguard.model.ids import AgentId, Fingerprint, IncidentId, incident_id
 from sentienguard.model.incident import Incident, Status
 from sentienguard.model.telemetry import Sample, Series
 from sentienguard.model.window import Purpose
-from sentienguard.ports.agent_store import Agent
+from sentienguard.ports.agent_store import Agent, Sighting
 from sentienguard.ports.episode_store import Episode
 from sentienguard.stages.detect import correlate, silencing
 from sentienguard.stages.detect import detector as detection
-from sentienguard.stages.detect.deviations import Deviations
 from sentienguard.stages.detect.settings import DetectSettings, Sensitivity
 from sentienguard.stages.observe import payload, wire
 
@@ -46,7 +43,6 @@ log = logging.getLogger(__name__)
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a host whose clock is further ahead has to be mended
 KEPT_TEXTS = 8  # last texts of an agent, any of which its next frame may build on
 KEPT_SAMPLES = 20  # last ones of a host, which decisions look at
-LANE_SAVED_EACH = 20  # samples: ten minutes at one each thirty seconds
 RECENT_WINDOW = timedelta(hours=1)  # what the trend looks at
 PATTERN_WINDOW = timedelta(days=30)  # in which an earlier incident counts as the same pattern
 AWAITS_RECOVERY = frozenset({Status.AWAITING_APPROVAL, Status.VERIFYING})
@@ -54,19 +50,6 @@ AWAITS_RECOVERY = frozenset({Status.AWAITING_APPROVAL, Status.VERIFYING})
 
 class SampleRefused(errors.Rejected):
     """The sample is not one that this agent may send."""
-
-
-@dataclass
-class _Desk:
-    """What is kept in memory of one agent; everything here can be rebuilt."""
-
-    detector: detection.Detector
-    lane: Deviations = field(default_factory=Deviations)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    texts: dict[int, bytes] = field(default_factory=dict)
-    seqs: Numbers = field(default_factory=Numbers)
-    saved: str = ""
-    known: int = 0  # highest sample number that the detector remembers; -1: recall what was saved
 
 
 class Intake:
@@ -77,7 +60,7 @@ class Intake:
         self._centre = centre
         self._settings = DetectSettings(sensitivity=Sensitivity(centre.settings.sensitivity))
         self._desks_lock = threading.Lock()
-        self._desks: dict[AgentId, _Desk] = {}
+        self._desks: dict[AgentId, desks.Desk] = {}
         self._latest: defaultdict[AgentId, deque[Sample]] = defaultdict(
             lambda: deque(maxlen=KEPT_SAMPLES)
         )
@@ -90,35 +73,40 @@ class Intake:
         """
         desk = self._desk(agent.id)
         with desk.lock:
-            decoded = wire.decode(frame, desk.texts.get)
-            if agent.last_seq > desk.known:  # another control plane judged samples meanwhile
-                self._recall(desk, agent)
-            if decoded.seq in desk.seqs:
-                self._centre.counters.add("samples_total", "duplicate")
-                return False
-            sample = payload.parse(decoded.text)
             now = self._centre.clock.now()
-            _require_own(agent, sample, decoded.seq, now)
-            values = [
-                (Series(sample.host, metric, subject), value)
-                for (metric, subject), value in sample.values.items()
-            ]
-            self._centre.metrics.append(agent.id, sample.at, values)
-            try:
-                self._judge(desk, agent, sample, decoded.text)
-            except BaseException:
-                desk.known = -1  # what was judged and not kept is judged again (rule 1)
-                raise
-            self._centre.agents.seen(agent.id, at=now, seq=sample.seq)
-            self._latest[agent.id].append(kept_samples.kept(sample, decoded.text))
-            desk.known = max(desk.known, sample.seq)
-            desk.seqs.add(decoded.seq)
-            desk.texts[decoded.seq] = decoded.text
-            while len(desk.texts) > KEPT_TEXTS:
-                del desk.texts[next(iter(desk.texts))]
-        self._centre.counters.add("samples_total", "accepted")
-        self._centre.live.changed("host", agent.id, now)
+            read = self._read(desk, agent, frame, now)
+            if read is None:
+                return False
+            moment = read.moment()
+            self._centre.metrics.append(agent.id, moment.at, moment.values)
+            with desks.judging(desk):
+                self._follow(desk, read, self._judged(desk, read.sample))
+            self._centre.agents.seen(agent.id, at=now, seq=read.sample.seq)
+            self._remember(desk, read, now)
         return True
+
+    def accept_all(self, arrivals: Sequence[desks.Arrival]) -> None:
+        """Take frames of many agents in one commit of each store; each arrival is told its own.
+
+        As `accept` for each, but for what may take long: where a sample changes anything about
+        incidents, or another thread is at the agent's desk, the arrival gets a `rest`. Whoever
+        called has to run that, in any thread: it keeps the desk, and the answer comes with it.
+        """
+        now = self._centre.clock.now()
+        held: list[desks.Held] = []
+        try:
+            for arrival in arrivals:
+                self._begin(arrival, now, held)
+            if not held:
+                return
+            self._keep_readings(held)
+            self._judge_all(held)
+            self._part(held)
+            self._keep_calm([one for one in held if one.at_work], now)
+        finally:
+            for one in held:
+                if one.at_work:
+                    one.let_go()
 
     def alerted(self, agent: Agent, anomaly: Anomaly, name: IncidentId) -> IncidentId | None:
         """Return the incident of what an alert from outside says of this agent's host.
@@ -143,18 +131,18 @@ class Intake:
         """Return the last samples of an agent, oldest first; empty after a restart."""
         return tuple(self._latest[agent])
 
-    def _desk(self, agent: AgentId) -> _Desk:
+    def _desk(self, agent: AgentId) -> desks.Desk:
         with self._desks_lock:
             if agent not in self._desks:
                 detector = detection.Detector(self._settings)
                 saved = self._centre.episodes.detector_state(agent)
                 if saved:
                     detector.restore(json.loads(saved))
-                self._desks[agent] = _Desk(detector, saved=saved or "")
+                self._desks[agent] = desks.Desk(detector, saved=saved or "")
                 self._recall_lane(self._desks[agent], agent)
             return self._desks[agent]
 
-    def _recall(self, desk: _Desk, agent: Agent) -> None:
+    def _recall(self, desk: desks.Desk, agent: Agent) -> None:
         """Take up what was saved of the agent, instead of what this process remembers."""
         saved = self._centre.episodes.detector_state(agent.id) or ""
         desk.detector = detection.Detector(self._settings)
@@ -163,7 +151,7 @@ class Intake:
         desk.saved, desk.known = saved, agent.last_seq
         self._recall_lane(desk, agent.id)
 
-    def _recall_lane(self, desk: _Desk, agent: AgentId) -> None:
+    def _recall_lane(self, desk: desks.Desk, agent: AgentId) -> None:
         learned = self._centre.episodes.learned(agent)
         if learned is None:
             return
@@ -172,7 +160,21 @@ class Intake:
         except ValueError as problem:  # of another release: it is learned anew
             log.warning("what was learned of %s cannot be read: %s", agent, problem)
 
-    def _judge(self, desk: _Desk, agent: Agent, sample: Sample, text: bytes) -> None:
+    def _read(
+        self, desk: desks.Desk, agent: Agent, frame: bytes, now: datetime
+    ) -> desks.Read | None:
+        """Unpack and check a frame; None where it was taken before. Raises as `accept` does."""
+        decoded = wire.decode(frame, desk.texts.get)
+        if agent.last_seq > desk.known:  # another control plane judged samples meanwhile
+            self._recall(desk, agent)
+        if decoded.seq in desk.seqs:
+            self._centre.counters.add("samples_total", "duplicate")
+            return None
+        sample = payload.parse(decoded.text)
+        _require_own(agent, sample, decoded.seq, now)
+        return desks.Read(agent, sample, decoded.text)
+
+    def _judged(self, desk: desks.Desk, sample: Sample) -> detection.Judgement:
         judgement = desk.detector.judge(
             sample,
             self._centre.baselines.lookup(sample.host, sample.at),
@@ -180,6 +182,11 @@ class Intake:
             desk.lane.judge(sample.at, sample.values),
         )
         self._centre.counters.add("anomalies_total", amount=len(judgement.anomalies))
+        return judgement
+
+    def _follow(self, desk: desks.Desk, read: desks.Read, judgement: detection.Judgement) -> None:
+        """Do what follows from a judgement."""
+        agent, sample = read.agent, read.sample
         standing = {one.fingerprint: one for one in self._centre.episodes.standing(agent.id)}
         heard = self._heard(desk, agent, judgement.anomalies, standing)
         for group in correlate.fold(heard):
@@ -188,7 +195,7 @@ class Intake:
                 self._centre.begin(found.incident)  # it may have failed right before that
             else:
                 name = incident_id(self._centre.clock.now(), self._centre.entropy.bytes(4))
-                self._open(agent, group.lead, name, at=sample.at, text=text.decode())
+                self._open(agent, group.lead, name, at=sample.at, text=read.text.decode())
         for fingerprint in judgement.cleared:
             if fingerprint in standing:
                 self._centre.episodes.clear(standing[fingerprint].incident, at=sample.at)
@@ -197,9 +204,125 @@ class Intake:
         self._save_lane(desk, sample)
         self._tell_recovered(agent.id, set(judgement.standing), sample)
 
+    def _remember(self, desk: desks.Desk, read: desks.Read, now: datetime) -> None:
+        """Take a sample over into memory, once all of it is durable."""
+        sample = read.sample
+        self._latest[read.agent.id].append(kept_samples.kept(sample, read.text))
+        desk.known = max(desk.known, sample.seq)
+        desk.seqs.add(sample.seq)
+        desk.texts[sample.seq] = read.text
+        while len(desk.texts) > KEPT_TEXTS:
+            del desk.texts[next(iter(desk.texts))]
+        self._centre.counters.add("samples_total", "accepted")
+        self._centre.live.changed("host", read.agent.id, now)
+
+    # --- many at once
+
+    def _begin(self, arrival: desks.Arrival, now: datetime, held: list[desks.Held]) -> None:
+        """Read one of many, and keep its desk where there is more to do."""
+        try:
+            desk = self._desk(arrival.agent.id)
+            if not desk.lock.acquire(blocking=False):
+                arrival.rest = functools.partial(self.accept, arrival.agent, arrival.frame)
+                return
+        except Exception as problem:  # noqa: BLE001  its sender gets it as its answer
+            arrival.problem = problem
+            return
+        try:
+            read = self._read(desk, arrival.agent, arrival.frame, now)
+        except Exception as problem:  # noqa: BLE001  the same
+            arrival.problem = problem
+            read = None
+        except BaseException:
+            desk.lock.release()
+            raise
+        if read is None:
+            desk.lock.release()
+        else:
+            held.append(desks.Held(arrival, desk, read))
+
+    def _keep_readings(self, held: Sequence[desks.Held]) -> None:
+        try:
+            self._centre.metrics.append_all([one.read.moment() for one in held])
+        except errors.Rejected:  # of one: each by itself, so that none takes another with it
+            for one in held:
+                one.arrival.rest = functools.partial(self.accept, one.read.agent, one.arrival.frame)
+                one.let_go()
+        except Exception as problem:  # noqa: BLE001  each sender gets it as its answer
+            for one in held:
+                one.fail(problem)
+
+    def _judge_all(self, held: Sequence[desks.Held]) -> None:
+        for one in held:
+            if one.at_work:
+                try:
+                    with desks.judging(one.desk):
+                        one.judgement = self._judged(one.desk, one.read.sample)
+                except Exception as problem:  # noqa: BLE001  its sender gets it as its answer
+                    one.fail(problem)
+
+    def _part(self, held: Sequence[desks.Held]) -> None:
+        """Leave to another thread what something follows from (rules 4 and 5)."""
+        try:
+            waiting = self._centre.incidents.agents_in(AWAITS_RECOVERY)
+        except Exception as problem:  # noqa: BLE001  each sender gets it as its answer
+            for one in held:
+                one.fail(problem)
+            return
+        for one in held:
+            found = one.judgement
+            if not one.at_work or found is None:
+                continue
+            if found.anomalies or found.cleared or one.read.agent.id in waiting:
+                one.at_work = False  # the desk stays taken until `rest` was run
+                one.arrival.rest = functools.partial(self._finish, one, found)
+
+    def _finish(self, one: desks.Held, judgement: detection.Judgement) -> bool:
+        """Do what follows, in any thread; then let the desk go."""
+        try:
+            now = self._centre.clock.now()
+            with desks.judging(one.desk):
+                self._follow(one.desk, one.read, judgement)
+            self._centre.agents.seen(one.read.agent.id, at=now, seq=one.read.sample.seq)
+            self._remember(one.desk, one.read, now)
+        finally:
+            one.desk.lock.release()
+        return True
+
+    def _keep_calm(self, calm: Sequence[desks.Held], now: datetime) -> None:
+        """Keep what is left to keep of samples from which nothing follows."""
+        if not calm:
+            return
+        states: dict[AgentId, str] = {}
+        watched: dict[AgentId, str] = {}
+        learned: dict[AgentId, str] = {}
+        for one in calm:
+            agent = one.read.agent.id
+            watches = one.desk.watches()
+            if watches != one.desk.saved:
+                states[agent], watched[agent] = one.desk.state(), watches
+            if desks.lane_is_due(one.read.sample):
+                learned[agent] = one.desk.lane.state()
+        try:
+            if states or learned:
+                self._centre.episodes.save_states(states, learned)
+            self._centre.agents.seen_all(
+                [Sighting(one.read.agent.id, now, one.read.sample.seq) for one in calm]
+            )
+        except Exception as problem:  # noqa: BLE001  each sender gets it as its answer
+            for one in calm:
+                one.fail(problem)
+            return
+        for one in calm:
+            one.desk.saved = watched.get(one.read.agent.id, one.desk.saved)
+            self._remember(one.desk, one.read, now)
+            one.arrival.taken = True
+
+    # --- incidents
+
     def _heard(
         self,
-        desk: _Desk,
+        desk: desks.Desk,
         agent: Agent,
         anomalies: Sequence[Anomaly],
         standing: Mapping[Fingerprint, Episode],
@@ -276,16 +399,15 @@ class Intake:
         self._centre.live.changed("incident", opened.id, now)
         return opened.id
 
-    def _save(self, desk: _Desk, agent: AgentId) -> None:
-        state = json.dumps(desk.detector.state()["watches"], sort_keys=True)
-        if state != desk.saved:
-            whole = json.dumps(desk.detector.state(), sort_keys=True)
-            self._centre.episodes.save_detector_state(agent, whole)
-            desk.saved = state
+    def _save(self, desk: desks.Desk, agent: AgentId) -> None:
+        watches = desk.watches()
+        if watches != desk.saved:
+            self._centre.episodes.save_detector_state(agent, desk.state())
+            desk.saved = watches
 
-    def _save_lane(self, desk: _Desk, sample: Sample) -> None:
+    def _save_lane(self, desk: desks.Desk, sample: Sample) -> None:
         """Save what the lane learned, each host in its own turn: it is large and not urgent."""
-        if (sample.seq + zlib.crc32(sample.agent.encode())) % LANE_SAVED_EACH == 0:
+        if desks.lane_is_due(sample):
             self._centre.episodes.save_learned(sample.agent, desk.lane.state())
 
     def _tell_recovered(self, agent: AgentId, standing: set[str], sample: Sample) -> None:

@@ -68,6 +68,11 @@ class Dispatch:
         checkpoint, consistency = self._checkpoint(poll)
         return Answer(order, stop, checkpoint, consistency)
 
+    def nothing(self, poll: Poll) -> Answer:
+        """Return what an agent gets for whom no order waits or is under way; as `answer` would."""
+        checkpoint, consistency = self._checkpoint(poll)
+        return Answer(None, None, checkpoint, consistency)
+
     def witnessed(self, poll: Poll) -> None:
         """Keep the co-signature that came with a poll."""
         if poll.cosigned:

@@ -3,7 +3,7 @@
 Called by controlplane (agent api, detection loop). Offered by adapters.sql_store.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -36,6 +36,15 @@ class Agent:
     events_through: int = 0  # highest event number that is durable in the audit log
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An agent spoke."""
+
+    agent: AgentId
+    at: datetime
+    seq: int = 0  # number of the sample that it sent; 0: it said something else
+
+
 class AgentStore(Protocol):
     """Agents by id, by pin and by host."""
 
@@ -48,11 +57,23 @@ class AgentStore(Protocol):
     def by_pin(self, tls_pin: str) -> Agent:
         """Return the one whose client certificate has this key. Raises NoSuchAgent."""
 
+    def by_pins(self, tls_pins: Collection[str]) -> Mapping[str, Agent]:
+        """Return those whose client certificates have these keys, by key.
+
+        Unknown keys are left out. For a few hundred at a time.
+        """
+
     def list(self) -> Sequence[Agent]:
         """Return all, by host name."""
 
     def seen(self, agent: AgentId, *, at: datetime, seq: int | None = None) -> None:
         """Remember that it spoke, and the highest sample number."""
+
+    def seen_all(self, sightings: Sequence[Sighting]) -> None:
+        """Remember of many that they spoke, in one commit.
+
+        Raises NoSuchAgent where one is unknown; then none is kept.
+        """
 
     def events_through(self, agent: AgentId, through: int) -> None:
         """Remember how far its events are durable."""

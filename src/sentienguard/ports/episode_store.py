@@ -7,7 +7,7 @@ Called by controlplane.intake, controlplane.roll_call and flow.deciding. Offered
 adapters.sql_store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,6 +53,9 @@ class EpisodeStore(Protocol):
 
     def learned(self, agent: AgentId) -> str | None:
         """Return what `save_learned` kept last."""
+
+    def save_states(self, detectors: Mapping[AgentId, str], learned: Mapping[AgentId, str]) -> None:
+        """Keep what `save_detector_state` and `save_learned` would of many, in one commit."""
 
     def roll_call(self) -> AbstractContextManager[bool]:
         """Take the turn to tell of silent hosts, for a block; False where another has it."""

@@ -4,7 +4,7 @@ Called by controlplane (engine, detection loop, api). Offered by adapters.sql_st
 Every method is one transaction and durable when it returns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -74,6 +74,9 @@ class IncidentStore(Protocol):
 
     def unfinished(self, agent: AgentId | None = None) -> Sequence[Incident]:
         """Return all that are not closed, oldest first; of one agent where it is named."""
+
+    def agents_in(self, statuses: Collection[Status]) -> frozenset[AgentId]:
+        """Return the agents that have an incident in one of these statuses."""
 
     def open_for(self, agent: AgentId, fingerprint: Fingerprint) -> Incident | None:
         """Return the one that is open for this symptom at this place."""

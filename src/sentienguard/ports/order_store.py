@@ -3,7 +3,7 @@
 Called by controlplane (engine, agent api). Offered by adapters.sql_store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -59,6 +59,12 @@ class OrderStore(Protocol):
 
     def under_way(self, agent: AgentId) -> Sequence[KeptOrder]:
         """Return what this agent was given and has not ended, oldest first."""
+
+    def expecting(self, agents: Collection[AgentId]) -> frozenset[AgentId]:
+        """Return which of these agents have an order that is waiting or under way.
+
+        For a few hundred at a time.
+        """
 
     def delivered(self, order: OrderId, *, at: datetime) -> bool:
         """Mark as handed over; False where it was withdrawn or is past that already."""

@@ -7,7 +7,7 @@ method raises DatabaseAway.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from sentienguard.model import errors, target
@@ -110,6 +110,11 @@ class Orders:
     def under_way(self, agent: AgentId) -> Sequence[order_store.KeptOrder]:
         """Return what this agent was given and has not ended, oldest first."""
         return self._in(agent, {S.DELIVERED, S.ADMITTED})
+
+    def expecting(self, agents: Collection[AgentId]) -> frozenset[AgentId]:
+        """Return which of these agents have an order that is waiting or under way."""
+        states = {S.RELEASED, S.DELIVERED, S.ADMITTED}
+        return frozenset(one for one in agents if self._in(one, states))
 
     def delivered(self, order: OrderId, *, at: datetime) -> bool:
         """Mark as handed over."""

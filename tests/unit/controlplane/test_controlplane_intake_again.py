@@ -18,6 +18,7 @@ from sentienguard.model import errors, ids
 from sentienguard.model.telemetry import Sample
 from sentienguard.ports.agent_store import Agent
 from sentienguard.stages.observe import payload, wire
+from tests.support import tables
 
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 WEB = ids.AgentId("8f14e45f-ceea-467f-a1d1-2b7a5f0c9e11")
@@ -43,7 +44,7 @@ class Fails:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path / 'store.db'}")
+    opened = open_database(tables.in_file(tmp_path / "store.db"))
     opened.agents.add(Agent(WEB, "web-1", "drill", {}, "pin", "key", NOW))
     yield opened
     opened.close()

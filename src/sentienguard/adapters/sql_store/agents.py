@@ -5,18 +5,18 @@ uses it up, so it enrols one agent however many ask at once. What an agent reach
 a late or repeated message leaves the highest number and the latest time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, TextClause, bindparam, text
 
 from sentienguard.adapters.joint_commit import JointCommit
 from sentienguard.adapters.sql_store import codec, tokens
 from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.model import errors
 from sentienguard.model.ids import AgentId
-from sentienguard.ports.agent_store import Agent, NoSuchAgent, TokenRefused
+from sentienguard.ports.agent_store import Agent, NoSuchAgent, Sighting, TokenRefused
 
 # Keep a new agent, unless its id or pin is taken.
 ADD = text("""
@@ -34,6 +34,11 @@ GET = text("SELECT * FROM agents WHERE id = :id")
 
 # The agent whose client certificate has this key.
 BY_PIN = text("SELECT * FROM agents WHERE tls_pin = :tls_pin")
+
+# The agents whose client certificates have these keys.
+BY_PINS = text("SELECT * FROM agents WHERE tls_pin IN :tls_pins").bindparams(
+    bindparam("tls_pins", expanding=True)
+)
 
 # All agents, by host name.
 LIST = text("SELECT * FROM agents ORDER BY host, id")
@@ -99,6 +104,14 @@ class SqlAgentStore:
         """Return the one whose client certificate has this key. Raises NoSuchAgent."""
         return self._one(BY_PIN, f"certificate key {tls_pin!r}", tls_pin=tls_pin)
 
+    def by_pins(self, tls_pins: Collection[str]) -> Mapping[str, Agent]:
+        """Return those whose client certificates have these keys, by key."""
+        if not tls_pins:
+            return {}
+        with self._connections.read() as transaction:
+            rows = transaction.rows(BY_PINS, tls_pins=list(tls_pins))
+        return {row.tls_pin: _agent(row) for row in rows}
+
     def list(self) -> Sequence[Agent]:
         """Return all, by host name."""
         with self._connections.read() as transaction:
@@ -107,6 +120,10 @@ class SqlAgentStore:
     def seen(self, agent: AgentId, *, at: datetime, seq: int | None = None) -> None:
         """Remember that it spoke, and the highest sample number. Raises NoSuchAgent."""
         self._sightings.write((agent, codec.micros(at), 0 if seq is None else seq))
+
+    def seen_all(self, sightings: Sequence[Sighting]) -> None:
+        """Remember of many that they spoke, in one commit. Raises NoSuchAgent."""
+        self._keep_sightings([(one.agent, codec.micros(one.at), one.seq) for one in sightings])
 
     def events_through(self, agent: AgentId, through: int) -> None:
         """Remember how far its events are durable. Raises NoSuchAgent."""
@@ -153,9 +170,15 @@ class SqlAgentStore:
     def _keep_sightings(self, sightings: Sequence[_Sighting]) -> None:
         """Keep what several threads tell at once. Raises NoSuchAgent."""
         with self._connections.write() as transaction:
-            for agent, at_us, seq in sorted(sightings):  # in one order, so that none deadlocks
-                if not transaction.change(SEEN, id=agent, at_us=at_us, seq=seq):
-                    raise _unknown(agent)
+            rows: list[dict[str, Any]] = [
+                {"id": agent, "at_us": at_us, "seq": seq}
+                for agent, at_us, seq in sorted(sightings)  # in one order, so that none deadlocks
+            ]
+            if transaction.change_all(SEEN, rows) == len(rows):
+                return
+            for row in rows:
+                if not transaction.change(SEEN, **row):
+                    raise _unknown(row["id"])
 
     def _update(self, statement: TextClause, agent: AgentId, **values: int) -> None:
         """Change one agent. Raises NoSuchAgent."""

@@ -3,7 +3,7 @@
 Called through ports.episode_store.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -112,6 +112,14 @@ class SqlEpisodeStore:
     def learned(self, agent: AgentId) -> str | None:
         """Return what `save_learned` kept last."""
         return self.detector_state(_learned(agent))
+
+    def save_states(self, detectors: Mapping[AgentId, str], learned: Mapping[AgentId, str]) -> None:
+        """Keep what detectors remember and lanes learned of many agents, in one commit."""
+        rows = {**detectors, **{_learned(agent): state for agent, state in learned.items()}}
+        with self._connections.write() as transaction:  # in one order, so that none deadlocks
+            transaction.change_all(
+                SAVE_STATE, [{"agent": name, "state": rows[name]} for name in sorted(rows)]
+            )
 
     @contextmanager
     def roll_call(self) -> Iterator[bool]:

@@ -10,12 +10,12 @@ Called through ports.incident_store. Rules:
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, TextClause, bindparam, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
@@ -63,6 +63,11 @@ UNFINISHED = text("SELECT * FROM incidents WHERE status <> 'CLOSED' ORDER BY ope
 UNFINISHED_OF = text("""
     SELECT * FROM incidents WHERE agent = :agent AND status <> 'CLOSED' ORDER BY opened_us, id
 """)
+
+# The agents that have an incident in one of these statuses.
+AGENTS_IN = text("SELECT DISTINCT agent FROM incidents WHERE status IN :statuses").bindparams(
+    bindparam("statuses", expanding=True)
+)
 
 # Closed incidents with this fingerprint that opened since then, newest first.
 EARLIER = text("""
@@ -184,6 +189,14 @@ class SqlIncidentStore:
             else:
                 rows = transaction.rows(UNFINISHED_OF, agent=agent)
             return tuple(_incident(row) for row in rows)
+
+    def agents_in(self, statuses: Collection[Status]) -> frozenset[AgentId]:
+        """Return the agents that have an incident in one of these statuses."""
+        if not statuses:
+            return frozenset()
+        with self._connections.read() as transaction:
+            rows = transaction.rows(AGENTS_IN, statuses=sorted(one.value for one in statuses))
+        return frozenset(AgentId(row.agent) for row in rows)
 
     def open_for(self, agent: AgentId, fingerprint: Fingerprint) -> Incident | None:
         """Return the one that is open for this symptom at this place."""

@@ -8,11 +8,11 @@ Called through ports.order_store. Rules:
 3. Nothing goes back: each statement names the states that it may leave.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, TextClause, bindparam, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
@@ -47,6 +47,12 @@ UNDER_WAY = text("""
     WHERE agent = :agent AND status IN ('delivered', 'admitted')
     ORDER BY released_us, id
 """)
+
+# Which agents have any of both.
+EXPECTING = text("""
+    SELECT DISTINCT agent FROM orders
+    WHERE agent IN :agents AND status IN ('released', 'delivered', 'admitted')
+""").bindparams(bindparam("agents", expanding=True))
 
 # Mark as handed over; the first time counts, an agent that lost it gets it again.
 DELIVERED = text("""
@@ -148,6 +154,14 @@ class SqlOrderStore:
         """Return what this agent was given and has not ended, oldest first."""
         with self._connections.read() as transaction:
             return tuple(_kept(row) for row in transaction.rows(UNDER_WAY, agent=agent))
+
+    def expecting(self, agents: Collection[AgentId]) -> frozenset[AgentId]:
+        """Return which of these agents have an order that is waiting or under way."""
+        if not agents:
+            return frozenset()
+        with self._connections.read() as transaction:
+            rows = transaction.rows(EXPECTING, agents=list(agents))
+        return frozenset(AgentId(row.agent) for row in rows)
 
     def delivered(self, order: OrderId, *, at: datetime) -> bool:
         """Mark as handed over; True for a second handing over too, whose time is not kept."""

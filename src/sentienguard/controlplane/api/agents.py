@@ -6,6 +6,7 @@ key is enrolled; the certificate says who is speaking, whatever the body says.
 
 import base64
 import binascii
+import functools
 import hashlib
 import json
 import uuid
@@ -18,20 +19,23 @@ from starlette.concurrency import run_in_threadpool
 
 from sentienguard.controlplane import problems
 from sentienguard.controlplane.centre import Centre
-from sentienguard.controlplane.intake import Intake
+from sentienguard.controlplane.poll_desk import PollDesk
 from sentienguard.controlplane.problems import ProblemError
-from sentienguard.flow.dispatch import Answer, Dispatch, Poll
+from sentienguard.controlplane.sample_desk import SampleDesk
+from sentienguard.flow.dispatch import Poll
 from sentienguard.flow.receipts import Event, Receipts
 from sentienguard.model import errors, ids
 from sentienguard.model.ids import AgentId
 from sentienguard.ports.agent_store import Agent, NoSuchAgent, TokenRefused
-from sentienguard.stages.observe import payload, wire
+from sentienguard.stages.observe import wire
 from sentienguard.trust import certificates, keys, pins
 
 MAX_SAMPLE_BYTES = 256 * 1024
 MAX_JSON_BYTES = 4 * 1024 * 1024  # 64 events with their output blobs
 LONGEST_WAIT_S = 55.0
+_PINS_REMEMBERED = 16_384  # of certificates: to read one takes as long as to inflate a sample
 T = TypeVar("T")
+_pin_of = functools.lru_cache(_PINS_REMEMBERED)(pins.spki_sha256)
 
 
 class Enrolment(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,11 +105,11 @@ class EventsBody(msgspec.Struct, forbid_unknown_fields=True):
     events: list[EventBody]
 
 
-def application(centre: Centre, intake: Intake) -> FastAPI:
+def application(centre: Centre, samples: SampleDesk, polls: PollDesk) -> FastAPI:
     """Return the agents' application."""
     app = FastAPI(title="SentienGuard agents", docs_url=None, redoc_url=None, openapi_url=None)
     problems.install(app)
-    dispatch, receipts = Dispatch(centre), Receipts(centre)
+    receipts = Receipts(centre)
 
     @app.post("/api/v1/enroll", status_code=HTTPStatus.CREATED)
     async def enroll(request: Request) -> Response:
@@ -115,7 +119,7 @@ def application(centre: Centre, intake: Intake) -> FastAPI:
 
     async def metrics(request: Request) -> Response:
         frame = await _body(request, MAX_SAMPLE_BYTES)
-        return await run_in_threadpool(_metrics, request, centre, intake, frame)
+        return await _metrics(request, centre, samples, frame)
 
     @app.get("/api/v1/config")
     async def config(request: Request) -> Response:
@@ -131,22 +135,17 @@ def application(centre: Centre, intake: Intake) -> FastAPI:
             cosigned=body.witness.checkpoint,
         )
 
-        def first_look() -> tuple[Agent, Answer]:
-            agent = _agent(request, centre)
-            if body.status.drift:
-                _drifted(centre, agent, body.status)
-            centre.agents.seen(agent.id, at=centre.clock.now())
-            dispatch.witnessed(poll)
-            if poll.cosigned and centre.anchoring is not None:
-                centre.anchoring.watchers.heard(agent, poll.cosigned)
-            return agent, dispatch.answer(agent, poll)
-
-        # One turn in the threads for all of it: each turn waits for everybody else's.
-        agent, answer = await run_in_threadpool(first_look)
+        pin = _pin(request)
+        try:
+            agent, answer = await polls.first(pin, poll)
+        except NoSuchAgent as cause:
+            raise _stranger(centre) from cause
+        if body.status.drift:
+            await run_in_threadpool(_drifted, centre, agent, body.status)
         if not answer.has_work and body.wait_s > 0:
             # A second look after the bell; then it gets the newest checkpoint and asks again.
             await centre.bells.wait(agent.id, min(body.wait_s, LONGEST_WAIT_S))
-            answer = await run_in_threadpool(dispatch.answer, agent, poll)
+            answer = await polls.again(agent, poll)
         return Response(
             msgspec.json.encode(
                 {
@@ -192,40 +191,57 @@ def _drifted(centre: Centre, agent: Agent, status: AgentStatus) -> None:
     )
 
 
-def _agent(request: Request, centre: Centre) -> Agent:
-    der = getattr(request.state, "peer_certificate", None)
+def _pin(request: Request) -> str:
+    """Return whose key the client certificate has. Raises ProblemError where there is none."""
+    der: bytes | None = getattr(request.state, "peer_certificate", None)
     if der is None:
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
             "no-certificate",
             "an enrolled agent's client certificate is needed; run sentienguard-agent enroll",
         )
+    return _pin_of(der)
+
+
+def _agent(request: Request, centre: Centre) -> Agent:
+    pin = _pin(request)
     try:
-        return centre.agents.by_pin(pins.spki_sha256(der))
+        return centre.agents.by_pin(pin)
     except NoSuchAgent as cause:
-        centre.counters.add("access_denied_total", "unknown_agent")
-        raise ProblemError(
-            HTTPStatus.FORBIDDEN,
-            "unknown-agent",
-            "the key of this client certificate is not enrolled here; enrol the host again",
-        ) from cause
+        raise _stranger(centre) from cause
 
 
-def _metrics(request: Request, centre: Centre, intake: Intake, frame: bytes) -> Response:
-    agent = _agent(request, centre)
+def _stranger(centre: Centre) -> ProblemError:
+    """Return the refusal of a key that nobody here has."""
+    centre.counters.add("access_denied_total", "unknown_agent")
+    return ProblemError(
+        HTTPStatus.FORBIDDEN,
+        "unknown-agent",
+        "the key of this client certificate is not enrolled here; enrol the host again",
+    )
+
+
+async def _metrics(request: Request, centre: Centre, samples: SampleDesk, frame: bytes) -> Response:
+    pin = _pin(request)
     try:
-        intake.accept(agent, frame)
-    except wire.UnknownBase as error:
+        await samples.take(pin, frame)
+    except NoSuchAgent as cause:
+        raise _stranger(centre) from cause
+    except errors.Rejected as problem:
+        return _refused(problem, request, centre)
+    except wire.UnknownBase as problem:
         centre.counters.add("samples_total", "unknown_base")
-        return problems.response(HTTPStatus.CONFLICT, "unknown-base", str(error), request)
-    except wire.Malformed as error:
-        centre.counters.add("samples_total", "refused")
-        return problems.response(HTTPStatus.BAD_REQUEST, "malformed-frame", str(error), request)
-    except (payload.Malformed, errors.Rejected) as error:
-        centre.counters.add("samples_total", "refused")
-        status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return problems.response(status, "sample-refused", str(error), request)
+        return problems.response(HTTPStatus.CONFLICT, "unknown-base", str(problem), request)
     return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _refused(problem: errors.Rejected, request: Request, centre: Centre) -> Response:
+    """Answer a sample that is not to be sent again."""
+    centre.counters.add("samples_total", "refused")
+    status, kind = HTTPStatus.UNPROCESSABLE_ENTITY, "sample-refused"
+    if isinstance(problem, wire.Malformed):
+        status, kind = HTTPStatus.BAD_REQUEST, "malformed-frame"
+    return problems.response(status, kind, str(problem), request)
 
 
 def _config(request: Request, centre: Centre) -> Response:

@@ -1,0 +1,111 @@
+"""What the intake keeps of each agent, and what it holds of a sample on its way.
+
+Called by controlplane.intake and controlplane.sample_desk.
+"""
+
+import contextlib
+import json
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from sentienguard.controlplane.sample_numbers import Numbers
+from sentienguard.model.telemetry import Sample, Series
+from sentienguard.ports.agent_store import Agent
+from sentienguard.ports.metric_store import Moment
+from sentienguard.stages.detect import detector as detection
+from sentienguard.stages.detect.deviations import Deviations
+
+LANE_SAVED_EACH = 20  # samples: ten minutes at one each thirty seconds
+
+
+@dataclass
+class Desk:
+    """What is kept in memory of one agent; everything here can be rebuilt."""
+
+    detector: detection.Detector
+    lane: Deviations = field(default_factory=Deviations)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    texts: dict[int, bytes] = field(default_factory=dict)
+    seqs: Numbers = field(default_factory=Numbers)
+    saved: str = ""
+    known: int = 0  # highest sample number that the detector remembers; -1: recall what was saved
+
+    def watches(self) -> str:
+        """Return what has to be saved as soon as it changes."""
+        return json.dumps(self.detector.state()["watches"], sort_keys=True)
+
+    def state(self) -> str:
+        """Return what is saved then."""
+        return json.dumps(self.detector.state(), sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a frame says."""
+
+    agent: Agent
+    sample: Sample
+    text: bytes
+
+    def moment(self) -> Moment:
+        """Return its readings, each by its series."""
+        host = self.sample.host
+        return Moment(
+            self.sample.at,
+            [
+                (Series(host, metric, subject), value)
+                for (metric, subject), value in self.sample.values.items()
+            ],
+        )
+
+
+@dataclass(eq=False, slots=True)
+class Arrival:
+    """One frame that came, and what became of it."""
+
+    agent: Agent
+    frame: bytes
+    taken: bool = False  # false: taken before, or `problem`, or `rest`
+    problem: Exception | None = None  # why it was not taken
+    rest: Callable[[], bool] | None = None  # what is left to do; returns what `accept` would
+
+
+@dataclass(eq=False, slots=True)
+class Held:
+    """One of many samples, and the desk that is taken for it."""
+
+    arrival: Arrival
+    desk: Desk
+    read: Read
+    judgement: detection.Judgement | None = None  # None: not judged yet
+    at_work: bool = True  # the desk is to be let go by whoever took it
+
+    def let_go(self) -> None:
+        """Leave the desk to others."""
+        self.at_work = False
+        self.desk.lock.release()
+
+    def fail(self, problem: Exception) -> None:
+        """Say why the sample was not taken; it is sent again, and judged again (rule 1)."""
+        if self.at_work:
+            if self.judgement is not None:
+                self.desk.known = -1
+            self.arrival.problem = problem
+            self.let_go()
+
+
+@contextlib.contextmanager
+def judging(desk: Desk) -> Iterator[None]:
+    """Forget what was judged where it cannot be kept: it is judged again (rule 1)."""
+    try:
+        yield
+    except BaseException:
+        desk.known = -1
+        raise
+
+
+def lane_is_due(sample: Sample) -> bool:
+    """Tell whether what the lane learned is to be saved, each host in its own turn."""
+    return (sample.seq + zlib.crc32(sample.agent.encode())) % LANE_SAVED_EACH == 0

@@ -1,0 +1,127 @@
+"""Polls of many agents, answered together.
+
+Called by the agents' API. Every host has a poll open all the time, and after a restart all of them
+ask in one moment and then again in one moment. Nearly always there is nothing for them, which one
+look at the database tells of all that came together. Rules:
+
+1. What an agent is answered is what `Dispatch.answer` would answer it alone.
+2. For whom there is something, it is got in other threads, a few at a time: those for whom there
+   is nothing never wait for it, nor people's requests for either.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from sentienguard.controlplane.centre import Centre
+from sentienguard.controlplane.group_commit import GroupCommit
+from sentienguard.flow.dispatch import Answer, Dispatch, Poll
+from sentienguard.model import errors
+from sentienguard.model.ids import AgentId
+from sentienguard.ports.agent_store import Agent, NoSuchAgent, Sighting
+
+MOST_TOGETHER = 256  # polls that share a look
+COURIERS = 4  # threads that seal orders; more would only take turns at the processor
+
+
+@dataclass(eq=False, slots=True)
+class _Asked:
+    """One poll, and its answer once there is one."""
+
+    pin: str  # of the client certificate; empty: it has been looked up
+    poll: Poll
+    agent: Agent | None = None
+    answer: "Future[Answer]" = field(default_factory=Future)
+
+
+@contextlib.contextmanager
+def opened(centre: Centre) -> Iterator["PollDesk"]:
+    """Answer polls while the block lasts."""
+    desk = PollDesk(centre)
+    desk.start()
+    try:
+        yield desk
+    finally:
+        desk.stop()
+
+
+class PollDesk:
+    """Answers polls, from `start` to `stop`."""
+
+    def __init__(self, centre: Centre) -> None:
+        """Prepare; nothing runs yet."""
+        self._centre = centre
+        self._dispatch = Dispatch(centre)
+        self._keeper = GroupCommit(self._put, most=MOST_TOGETHER)
+        self._couriers = ThreadPoolExecutor(COURIERS, "poll-couriers")
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._keeper.start()
+
+    def stop(self) -> None:
+        """Answer who asked, and nobody more."""
+        self._keeper.stop()
+        self._couriers.shutdown()
+
+    async def first(self, pin: str, poll: Poll) -> tuple[Agent, Answer]:
+        """Return who asks, and what there is for it; the agent was seen then.
+
+        Raises NoSuchAgent where no agent has this key, and what the stores and the log raise.
+        """
+        asked = _Asked(pin, poll)
+        answer = await self._answered(asked)
+        if asked.agent is None:  # it has no answer without
+            raise NoSuchAgent(_unknown(pin))
+        return asked.agent, answer
+
+    async def again(self, agent: Agent, poll: Poll) -> Answer:
+        """Return what there is for an agent that has waited."""
+        return await self._answered(_Asked("", poll, agent))
+
+    async def _answered(self, asked: _Asked) -> Answer:
+        await self._keeper.keep([asked])
+        if asked.answer.done():
+            return asked.answer.result()
+        return await asyncio.shield(asyncio.wrap_future(asked.answer))
+
+    def _put(self, asked: Sequence[_Asked]) -> None:
+        self._recognise([one for one in asked if one.agent is None])
+        found = [(one, one.agent) for one in asked if one.agent is not None]
+        expecting = self._centre.orders.expecting({agent.id for _, agent in found})
+        for one, agent in found:
+            self._answer(one, agent, expecting)
+
+    def _recognise(self, asked: Sequence[_Asked]) -> None:
+        """Look up who asks, and remember that they did."""
+        if not asked:
+            return
+        known = self._centre.agents.by_pins({one.pin for one in asked})
+        now = self._centre.clock.now()
+        self._centre.agents.seen_all([Sighting(agent.id, now) for agent in known.values()])
+        for one in asked:
+            one.agent = known.get(one.pin)
+            if one.agent is None:
+                one.answer.set_exception(NoSuchAgent(_unknown(one.pin)))
+
+    def _answer(self, one: _Asked, agent: Agent, expecting: frozenset[AgentId]) -> None:
+        try:
+            if one.pin:
+                self._witnessed(agent, one.poll)
+            if agent.id in expecting:
+                one.answer = self._couriers.submit(self._dispatch.answer, agent, one.poll)
+            else:
+                one.answer.set_result(self._dispatch.nothing(one.poll))
+        except errors.SentienGuardError as problem:
+            one.answer.set_exception(problem)
+
+    def _witnessed(self, agent: Agent, poll: Poll) -> None:
+        self._dispatch.witnessed(poll)
+        if poll.cosigned and self._centre.anchoring is not None:
+            self._centre.anchoring.watchers.heard(agent, poll.cosigned)
+
+
+def _unknown(pin: str) -> str:
+    return f"no agent has certificate key {pin!r}; enrol it"
