@@ -7,17 +7,15 @@ where XDG_CACHE_HOME says. Rules:
 
 1. The directory, all in it and all above it belong to root or to who runs this, and nobody else may
    write there; above it a sticky one will do, such as /tmp, in which others rename nothing of ours.
-2. Every file has the digest that the manifest says, at each start; none is there that it does not
-   name. A directory that is other than that is not used, and said so.
+2. Every file has the digest that the manifest says, at each start, compiled ones too; none is there
+   that it does not name. A directory that is other than that is not used, and said so.
 3. It is unpacked beside its place and renamed, so that a crash or a second start finds all of it or
    nothing.
 """
 
-import compileall
 import hashlib
 import json
 import os
-import py_compile
 import shutil
 import stat
 import sys
@@ -53,9 +51,11 @@ def main() -> int:
     wrong = first_wrong(place, manifest["files"])
     if wrong:
         return fail(f"{place}: {wrong}; find out who changed it, remove it, and start again")
-    command = f"import sys; sys.path.insert(0, {str(place)!r}); "
-    command += "from sentienguard.agent.main import main; sys.exit(main())"
-    argv = [sys.executable, "-I", "-c", command, *sys.argv[1:]]
+    command = f"import sys; sys.path.insert(0, {str(place)!r}); from pathlib import Path; "
+    command += "from sentienguard.agent import main, release; "
+    command += f"one = release.OneFile(Path({str(archive)!r}), Path({str(place)!r})); "
+    command += "sys.exit(main.main(one_file=one))"
+    argv = [sys.executable, "-I", "-B", "-c", command, *sys.argv[1:]]  # -B: nothing is added there
     return os.execv(argv[0], argv)  # noqa: S606 - no shell is the point
 
 
@@ -77,9 +77,6 @@ def unpack(packed: zipfile.ZipFile, place: Path, files: dict[str, str]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
             target.write_bytes(packed.read("lib/" + name))
             target.chmod(0o644)
-        # Compiled by the digest of their source, so that changed source is never run from these.
-        mode = py_compile.PycInvalidationMode.CHECKED_HASH
-        compileall.compile_dir(draft, quiet=2, invalidation_mode=mode)
         draft.chmod(0o755)
         try:
             draft.rename(place)
@@ -109,7 +106,7 @@ def first_wrong(place: Path, files: dict[str, str]) -> str:
             state = path.lstat()
             if state.st_uid not in {0, os.geteuid()} or state.st_mode & OTHERS_WRITE:
                 return f"{path} can be changed by others"
-            if stat.S_ISDIR(state.st_mode) or path.parent.name == "__pycache__":
+            if stat.S_ISDIR(state.st_mode):
                 continue
             known = files.get(path.relative_to(place).as_posix())
             if known is None or not stat.S_ISREG(state.st_mode):

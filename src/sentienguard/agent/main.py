@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sentienguard.agent import enroll, executor_link, inspection, lean, settings
+from sentienguard.agent import enroll, executor_link, inspection, lean, release, settings
 from sentienguard.model import errors, ids
 
 DIRECTORY = Path("/var/lib/sentienguard-agent")
@@ -21,9 +21,10 @@ REFUSED = 3
 _LONGEST_COMMAND = 1000  # characters of a refused command that are audited
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments say and return the exit status."""
+def main(argv: Sequence[str] | None = None, *, one_file: release.OneFile | None = None) -> int:
+    """Do what the arguments say and return the exit status; `one_file` is where it was started."""
     wanted = _parser().parse_args(argv)
+    wanted.one_file = one_file
     run: Callable[[argparse.Namespace], int] = wanted.run
     try:
         return run(wanted)
@@ -157,11 +158,20 @@ def _status(wanted: argparse.Namespace) -> int:
 
 
 def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    _command(commands, "verify", "Check this agent's files, keys and signatures.", _verify)
+    what = "Check this agent's files, keys and signatures."
+    parser = _command(commands, "verify", what, _verify)
+    parser.add_argument(
+        "--release-signers", type=Path, metavar="FILE",
+        help=f"who signs the agent as one file: public key, or allowed signers ({release.SIGNERS})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--release-signature", type=Path, metavar="FILE", help="the file's signature (FILE.sig)"
+    )
 
 
 def _verify(wanted: argparse.Namespace) -> int:
-    findings = inspection.verify(wanted.dir, now=datetime.now(UTC))
+    shipped = release.verify(wanted.one_file, wanted.release_signers, wanted.release_signature)
+    findings = [*shipped, *inspection.verify(wanted.dir, now=datetime.now(UTC))]
     good = all(finding.good for finding in findings)
     if wanted.json:
         listed = [

@@ -59,6 +59,8 @@ def backtest(  # noqa: PLR0917  the options of a command
     host: prometheus_options.Renamed = None,
     series: prometheus_options.Series = None,
     token_file: prometheus_options.TokenFile = None,
+    user: prometheus_options.User = None,
+    password_file: prometheus_options.PasswordFile = None,
     as_json: frame.Json = False,
 ) -> None:
     """Run detection, matching and policy over the history of a Prometheus, and write a report.
@@ -66,9 +68,14 @@ def backtest(  # noqa: PLR0917  the options of a command
     The server is read and nothing is changed. Interrupted, the same command goes on where it was.
     """
     shown = frame.open_frame(None, as_json)
-    source = prometheus_options.server(prometheus, host_label, host, token_file)
+    proof = prometheus_options.Proof(token_file, user, password_file)
+    source = prometheus_options.server(prometheus, host_label, host, proof)
+    if alertmanager is not None:
+        prometheus_options.require_nobody(
+            "--alertmanager", alertmanager, "fetch /api/v2/alerts yourself, and give it as --alerts"
+        )
     wanted = plans.Plan(
-        url=plans.without_password(prometheus),
+        url=prometheus,
         days=days,
         end_s=round(time.time()) // step * step,
         step_s=step,

@@ -39,6 +39,8 @@ def import_(  # noqa: PLR0917  the options of a command
     host: prometheus_options.Renamed = None,
     series: prometheus_options.Series = None,
     token_file: prometheus_options.TokenFile = None,
+    user: prometheus_options.User = None,
+    password_file: prometheus_options.PasswordFile = None,
     data: frame.Data = None,
     as_json: frame.Json = False,
 ) -> None:
@@ -52,7 +54,8 @@ def import_(  # noqa: PLR0917  the options of a command
     if csv is not None:
         stretches: Iterator[Stretch] = read_csv(csv)
     else:
-        source = prometheus_options.server(str(prometheus), host_label, host, token_file)
+        proof = prometheus_options.Proof(token_file, user, password_file)
+        source = prometheus_options.server(str(prometheus), host_label, host, proof)
         end = round(time.time()) // step * step
         wanted = [recipe(one) for one in series] if series else NODE_EXPORTER
         span = (end - days * DAY_S, end)

@@ -102,7 +102,9 @@ class Prometheus:
     url: str
     host_label: str
     renamed: Mapping[str, str]  # value of the label -> host
-    token: str = ""
+    token: str = field(default="", repr=False)
+    user: str = ""  # for HTTP basic; empty: none
+    password: str = field(default="", repr=False)
     transport: httpx.BaseTransport | None = None  # for tests
 
     def read(self, wanted: Recipe, span_s: tuple[int, int], step_s: int) -> Iterator[Stretch]:
@@ -125,10 +127,12 @@ class Prometheus:
         """Return what one range query gives. Raises SourceWrong, Unavailable."""
         asked = {"query": expression, "start": str(start), "end": str(end), "step": str(step)}
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        proof = httpx.BasicAuth(self.user, self.password) if self.user else None
         try:
             with httpx.Client(
-                timeout=TIMEOUT_S, transport=self.transport, trust_env=False, headers=headers
-            ) as client:
+                timeout=TIMEOUT_S, transport=self.transport, trust_env=False, headers=headers,
+                auth=proof,
+            ) as client:  # fmt: skip
                 answer = client.post(f"{self.url.rstrip('/')}/api/v1/query_range", data=asked)
                 body = answer.json()
         except (httpx.HTTPError, httpx.InvalidURL) as cause:

@@ -6,6 +6,7 @@ import typer
 from rich.text import Text
 
 from sentienguard.cli import client, frame, user_commands
+from sentienguard.model import addresses
 
 
 def login(
@@ -24,6 +25,11 @@ def login(
     """Log in and keep the session; password and code are asked for, or piped in as lines."""
     shown = frame.open_frame(data, as_json)
     address = (server or client.local_server(shown.data)).rstrip("/")
+    if addresses.names_somebody(address):
+        raise typer.BadParameter(
+            "--server: found a name or a password before the host, which everybody on this machine "
+            "can read; give --name, and the password when it is asked for"
+        )
     if not address.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
         raise typer.BadParameter(
             f"--server {address}: expected https://host:port; a password crosses no network in "

@@ -6,6 +6,7 @@ a control plane.
 """
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,14 @@ from sentienguard.trust.root import RoleName
 app = typer.Typer(no_args_is_help=True, help="Offline keys: who may sign what hosts run.")
 
 FILE_NAME = "trust.json"
+
+
+class OnlineRole(StrEnum):
+    """Online keys that another one can follow."""
+
+    DISPATCH = "dispatch"
+
+
 ROOT_DAYS, CATALOGUE_DAYS = 365, 90
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The trust file.")]
@@ -200,6 +209,36 @@ def rotate(  # noqa: PLR0917  # one argument for each option
         )
         bundle = ceremony.add_proving(bundle, bundled.proving())
     _drafted(shown, file, bundle, now)
+
+
+@app.command("online-key")
+def online_key(
+    role: Annotated[
+        OnlineRole, typer.Argument(metavar="ROLE", help="dispatch: the key that seals orders.")
+    ],
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+) -> None:
+    """Make the next online key on the control plane, for the root keys to name; it signs nothing.
+
+    It takes the place of the old one with the import of the first root that names it alone.
+    """
+    shown = frame.open_frame(data, as_json)
+    places = Places(shown.data)
+    standing = trust_exchange.standing_root(places.centre)
+    if standing is None:
+        raise errors.Unavailable(
+            f"{places.centre}: no control plane has been set up here; run `sentienguard up`, or "
+            "name another directory with --data"
+        )
+    made = trust_exchange.make_next_dispatch_key(places.centre)
+    old = ", ".join(standing.roles[RoleName.DISPATCH].keyids)
+    shown.answer({"role": role.value, "key_id": made.id, "public": made.text, "named": old})
+    shown.say(
+        f"key {made.id} waits in {places.centre / trust_exchange.NEXT_DISPATCH}; named: {old}"
+    )
+    shown.say("next, on a trust file that `sentienguard trust export` wrote:")
+    shown.say(f"  sentienguard trust rotate trust.json --add {role.value}={made.text}")
 
 
 @app.command("revoke")

@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentienguard.cli import client, user_commands
+from sentienguard.cli import private_files, user_commands
 from sentienguard.model import errors
 from sentienguard.trust import bundle as bundles
 from sentienguard.trust import keys, passkeys
@@ -33,7 +33,7 @@ def make_key(path: Path, passphrase: str) -> tuple[keys.SigningKey, Made]:
         raise errors.Rejected(f"{path}: there is a key already; name another file")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = keys.SigningKey.generate()
-    client.write_private(path, key.to_sealed_pem(passphrase))
+    private_files.write(path, key.to_sealed_pem(passphrase))
     path.with_suffix(PUBLIC_SUFFIX).write_text(key.public.text + "\n")
     return key, Made(path.stem, path, key.public)
 
@@ -44,7 +44,7 @@ def make_online_key(path: Path) -> keys.SigningKey:
         raise errors.Rejected(f"{path}: there is a key already; name another directory")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = keys.SigningKey.generate()
-    client.write_private(path, key.to_pem())
+    private_files.write(path, key.to_pem())
     return key
 
 
@@ -95,7 +95,7 @@ def read(file: Path) -> bundles.Bundle:
 def write(file: Path, bundle: bundles.Bundle) -> None:
     """Write a trust file, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    client.write_private(file, bundles.write(bundle))
+    private_files.write(file, bundles.write(bundle))
 
 
 def _first_line(file: Path) -> str:

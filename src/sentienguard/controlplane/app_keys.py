@@ -20,8 +20,10 @@ from sentienguard.adapters.outbound_http.client import GuardedClient
 from sentienguard.adapters.outbound_http.destinations import Allowed
 from sentienguard.adapters.secret_stores import door
 from sentienguard.adapters.sql_store import database
+from sentienguard.controlplane import key_care
 from sentienguard.controlplane import settings as settings_module
 from sentienguard.controlplane.settings import Settings, SettingWrong, environment
+from sentienguard.model import errors
 from sentienguard.ports.clock import Clock
 from sentienguard.ports.key_keeper import KeyKeeper
 from sentienguard.ports.outbound import Outbound, Wanted
@@ -43,9 +45,9 @@ def rotate(data: Path, clock: Clock) -> str:
     """Rotate the data keys of an installation, beside running control planes; say what was done."""
     directory = data / "controlplane"
     settings = settings_module.load(directory)
-    if not (directory / settings.data_keys_file).exists() and (directory / FILE).exists():
-        local_file.LocalFile(directory / FILE).add()
     with contextlib.closing(open_database(directory, settings, clock)) as stores:
+        if not stores.is_shared and _local(directory, settings):
+            local_file.LocalFile(directory / FILE).add()
         done = stores.data_keys.rotate()
     return (
         f"data key {done.number} seals from now on; {done.rewrapped} earlier wrapped anew, "
@@ -53,11 +55,41 @@ def rotate(data: Path, clock: Clock) -> str:
     )
 
 
+def add_wrapping_key(data: Path) -> str:
+    """Add the next key to the local file, for others to get before it is used; say what follows.
+
+    Raises Rejected where no local file wraps.
+    """
+    directory = data / "controlplane"
+    file = directory / FILE
+    if not _local(directory, settings_module.load(directory)):
+        raise errors.Rejected(f"{file}: a key of AWS KMS wraps here, which is rotated there")
+    name = local_file.LocalFile(file).add()
+    return (
+        f"{file} has key {name}, which wraps nothing yet: copy the file to the other control "
+        "planes of this database, then run this with --rotate-data-keys on one of them"
+    )
+
+
+def care(directory: Path, settings: Settings, stores: database.Database) -> key_care.KeyCare:
+    """Return who looks after the keys of an open control plane."""
+    file = local_file.LocalFile(directory / FILE)
+    wrapping = None
+    if _local(directory, settings):
+        wrapping = key_care.Wrapping(name=lambda: file.name, add=file.add)
+    return key_care.KeyCare(directory, stores.data_keys, wrapping, shared=stores.is_shared)
+
+
+def _local(directory: Path, settings: Settings) -> bool:
+    """Tell whether the local file wraps data keys."""
+    return not (directory / settings.data_keys_file).exists()
+
+
 def keeper(directory: Path, settings: Settings, clock: Clock) -> KeyKeeper:
     """Return what wraps data keys. Raises SettingWrong, SecretNameWrong, NotAllowed."""
     local = local_file.LocalFile(directory / FILE)
     path = directory / settings.data_keys_file
-    if not path.exists():
+    if _local(directory, settings):
         return local
     document = _document(path)
     said = [_checked(path, one) for one in (document["keeper"], *document.get("former", ()))]

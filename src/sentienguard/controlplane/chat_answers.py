@@ -4,7 +4,9 @@ Called by controlplane.slack_desk. What the chat service says names a person of 
 nothing else. Rules:
 
 1. The link to an account was made here beforehand; without one nothing happens, and it is recorded.
-2. The account's role in the question's environment decides, looked up now.
+2. The account's role in the question's environment decides, looked up now. A right that was given
+   in an emergency says no from here too, and yes on the dashboard alone: there its holder showed
+   who they are minutes ago. Whoever holds one is told where to go.
 3. A yes by whoever has a second factor, or where hosts ask for a signature, is not taken from a
    chat: the service's secret lies in the control plane, so its word is worth no more than ours. The
    answer is the page where people show it. A no is never made harder.
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sentienguard.controlplane import findings
+from sentienguard.controlplane.api.caller import Caller
 from sentienguard.controlplane.centre import Centre
 from sentienguard.flow import answers
 from sentienguard.model import errors
@@ -26,6 +29,7 @@ from sentienguard.ports.chat_identities import NotLinked
 from sentienguard.ports.user_store import NoSuchUser
 from sentienguard.trust import root as roots
 
+BREAK_GLASS: Final = "`sentienguard break-glass request`"
 ANSWERS: Final = {"approve": ApprovalStatus.APPROVED, "deny": ApprovalStatus.DENIED}
 
 
@@ -75,17 +79,31 @@ def answer(centre: Centre, person: Person, pressed: Pressed, page: str) -> str:
             f"Your {person.service} user {person.person} of workspace {person.team} is linked to "
             "no account here. Ask an administrator to link it; then press again."
         )
-    now = centre.clock.now()
-    known = asked.environment in centre.environments
-    if not known or not user.may(Permission.DECIDE_APPROVAL, asked.environment, now):  # rule 2
+    held = _held(centre, person, user)
+    if not held.may(Permission.DECIDE_APPROVAL, asked.environment):  # rule 2
         _denied(centre, person, user, asked, what)
-        return f"{user.name} may not answer questions about {asked.environment}."
+        return (
+            f"{user.name} may not answer questions about {asked.environment}. Somebody who may "
+            f"has to; in an emergency two people can give the right: {BREAK_GLASS}."
+        )
     if asked.digest != pressed.digest:  # rule 4
         return "The playbook has changed since this message was written; open the incident."
-    if status is ApprovalStatus.APPROVED and needs_page(centre, user):  # rule 3
-        where = page or "the incident's page on the dashboard"
+    where = page or "the incident's page on the dashboard"
+    elsewhere = status is ApprovalStatus.APPROVED and _elsewhere(held, asked, where)
+    return elsewhere or _answered(centre, person, held, asked, status)
+
+
+def _elsewhere(held: Caller, asked: Approval, where: str) -> str:
+    """Return where a yes of this person has to be given instead; empty: it may be given here."""
+    if not held.user.may(Permission.DECIDE_APPROVAL, asked.environment, held.at):  # rule 2
+        return (
+            f"You may approve this by a right of an emergency ({held.title_in(asked.environment)}),"
+            f" which counts where you log in, not in a chat. Open {where} and approve it there, or "
+            f"run `sentienguard approvals approve {asked.id}`."
+        )
+    if needs_page(held.centre, held.user):  # rule 3
         return f"Approving this takes more than a click here. Open {where} and approve it there."
-    return _answered(centre, person, user, asked, status)
+    return ""
 
 
 def needs_page(centre: Centre, user: User) -> bool:
@@ -97,11 +115,18 @@ def needs_page(centre: Centre, user: User) -> bool:
     )
 
 
+def _held(centre: Centre, person: Person, user: User) -> Caller:
+    """Return what this person may do now, with what was given to them in emergencies."""
+    now = centre.clock.now()
+    standing = tuple(centre.emergencies.of(user.name, at=now))
+    return Caller(user, person.name, centre, now, None, standing)
+
+
 def _answered(
-    centre: Centre, person: Person, user: User, asked: Approval, status: ApprovalStatus
+    centre: Centre, person: Person, held: Caller, asked: Approval, status: ApprovalStatus
 ) -> str:
-    role = user.role_in(asked.environment, centre.clock.now())
-    about = {"role": role.value if role else "none", "via": person.name}
+    user = held.user
+    about = {"role": held.title_in(asked.environment), "via": person.name}
     try:
         decided = answers.answer(centre, asked, status, by=user.name, note="", about=about)
     except answers.RequesterCannotApprove as cause:

@@ -90,7 +90,7 @@ class NoticeDesk:
     def _messages(self, entry: StoredEntry, now: datetime) -> list[Outgoing]:
         fields = entry.fields
         old = fields["ts_ms"] < (now - NEWS).timestamp() * 1000
-        if fields["kind"] in loud.TOLD:
+        if fields["kind"] in loud.KINDS:
             return [] if old else self._to_everybody(entry)
         if fields["kind"] not in wording.TOLD or not fields["incident"] or old:
             return []

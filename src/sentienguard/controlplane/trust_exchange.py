@@ -7,14 +7,16 @@ directory when it starts. Rules of taking over; the line that refuses names its 
    brings from elsewhere; then it is written, and what was written halfway is written again by the
    next import.
 2. The online keys of this machine are the ones that the new root names: else hosts would refuse
-   everything from here.
+   everything from here. A dispatch key that waits (`keys/dispatch.next.pem`) takes the place of the
+   old one with the first root that names it and no longer the old one.
 3. The log keeps its name. Another one would be another log.
-4. No private key is read but the two online ones, and none is written. Old offline keys that `up`
-   made are only looked for, by their file names, to say whether they still count.
+4. No private key is read but the online ones, and none is written but the next dispatch key. Old
+   offline keys that `up` made are only looked for, by their file names, to say whether they still
+   count.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from sentienguard.trust import bundle as bundles
 from sentienguard.trust import catalogue, dsse, keys
 from sentienguard.trust import root as roots
 
+NEXT_DISPATCH = "keys/dispatch.next.pem"  # in the control plane's directory
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # what stands here may have expired: that is why
 
 
@@ -64,14 +67,24 @@ def take_over(
     verified = bundles.verify(
         bundle, now=now, current=current, pinned=pinned, newest=_newest(directory)
     )
-    _require_online_keys(directory, verified.root)
+    waiting = _require_online_keys(directory, verified.root)
     if current is not None and current.log_origin != verified.root.log_origin:
         raise NotTaken(
             f"the log is called {current.log_origin} here and {verified.root.log_origin} in the "
             "new root; a log never changes its name"  # rule 3
         )
     _write(directory, bundle, pinned)
+    if waiting is not None:  # last: one that was cut off here is done by the next import
+        waiting.replace(directory / "keys/dispatch.pem")
     return verified
+
+
+def make_next_dispatch_key(directory: Path) -> keys.VerifyKey:
+    """Make the key that is to follow the dispatch key, or return the one that waits already."""
+    file = directory / NEXT_DISPATCH
+    if not file.exists():
+        evaluation.write_private(file, keys.SigningKey.generate().to_pem())
+    return keys.SigningKey.from_pem(file.read_bytes()).public
 
 
 def standing_root(directory: Path) -> roots.Root | None:
@@ -126,19 +139,30 @@ def _put(path: Path, envelope: Any) -> None:
     evaluation.write_private(path, json.dumps(envelope, indent=1, sort_keys=True).encode())
 
 
-def _require_online_keys(directory: Path, root: roots.Root) -> None:
+def _require_online_keys(directory: Path, root: roots.Root) -> Path | None:
+    """Return what takes the dispatch key's place now (rule 2); None: it stays. Raises NotTaken."""
+    follows = None
     for name, role in (("dispatch", roots.RoleName.DISPATCH), ("log", roots.RoleName.LOG)):
         file = directory / f"keys/{name}.pem"
         try:
             found = keys.SigningKey.from_pem(file.read_bytes()).id
         except OSError as cause:
             raise NotTaken(f"{file}: {cause.strerror}; put the {name} key there first") from cause
-        if found not in root.roles[role].keyids:
+        if found in root.roles[role].keyids:
+            continue
+        waiting = directory / NEXT_DISPATCH
+        if name != "dispatch" or not _is_one_of(waiting, root.roles[role].keyids):
             named = ", ".join(root.roles[role].keyids)
             raise NotTaken(
                 f"{file} is key {found}, but the new root names {named} for {name}; have the root "
                 "keys sign one that names this key, or put the named one there"  # rule 2
             )
+        follows = waiting
+    return follows
+
+
+def _is_one_of(file: Path, keyids: Collection[str]) -> bool:
+    return file.exists() and keys.SigningKey.from_pem(file.read_bytes()).id in keyids
 
 
 def _current(directory: Path) -> roots.Root | None:

@@ -20,10 +20,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from joserfc import errors as jose
-from joserfc import jws, jwt
-from joserfc.jwk import KeySet
-
 from sentienguard.trust.dsse import NotTrusted
 
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "ES384", "Ed25519")
@@ -86,6 +82,11 @@ def _signed(token: str, published: Mapping[str, Any], allowed: Sequence[str]) ->
     algorithms = [one for one in allowed if one in ALGORITHMS]  # rule 1, whatever was configured
     if not algorithms or len(token) > LONGEST_TOKEN or not token.isascii():
         raise NotTrusted(f"expected a token of at most {LONGEST_TOKEN} ASCII characters")
+    # joserfc is loaded by the first token; most runs of a control plane see none.
+    from joserfc import errors as jose  # noqa: PLC0415
+    from joserfc import jws, jwt  # noqa: PLC0415
+    from joserfc.jwk import KeySet  # noqa: PLC0415
+
     try:
         keys = KeySet.import_key_set({"keys": _for_signatures(published)})  # rule 2
         found = jwt.decode(

@@ -1,8 +1,9 @@
 """SSH signatures of files (SSHSIG), as `ssh-keygen -Y sign` makes them and `-Y verify` reads them.
 
-Called by `sentienguard playbook sign` and `verify`. The format is OpenSSH's PROTOCOL.sshsig; of its
-keys only Ed25519 is made and believed. Such a signature says which person stands behind a file, for
-review and for git. It lets nothing run: executors look at the signed catalogue alone (`catalogue`).
+Called by `sentienguard playbook sign` and `verify`, and for releases by scripts/agent_file.py and
+`sentienguard-agent verify`. The format is OpenSSH's PROTOCOL.sshsig; of its keys only Ed25519 is
+made and believed. Such a signature says which person stands behind a file, for review and for git.
+It lets nothing run: executors look at the signed catalogue alone (`catalogue`).
 
 Rules; the line that refuses names its rule:
 1. The armour holds one blob and nothing else, canonical base64, no byte too many.
@@ -25,6 +26,7 @@ from sentienguard.trust import keys
 from sentienguard.trust.dsse import NotTrusted
 
 PLAYBOOK: Final = "sentienguard.playbook"  # the namespace of signed playbooks
+RELEASE: Final = "sentienguard.release"  # of what is shipped
 MAX_BYTES: Final = 8_192  # of an armoured signature; ours have 300
 MAX_SIGNERS_BYTES: Final = 256 * 1024  # of a file of allowed signers
 _MAGIC: Final = b"SSHSIG"
@@ -110,7 +112,7 @@ def allowed_signers(text: str, *, namespace: str) -> tuple[Signer, ...]:
     if not found:
         raise NotTrusted(
             f"rule 4: no Ed25519 key is named there for {namespace}; a line is `PRINCIPAL "
-            'namespaces="sentienguard.playbook" ssh-ed25519 AAAA...`, or a public key alone'
+            f'namespaces="{namespace}" ssh-ed25519 AAAA...`, or a public key alone'
         )
     return tuple(found)
 

@@ -434,3 +434,37 @@ def test_a_browser_that_came_under_another_name_is_not_sent_there(browser: httpx
     answer = browser.get(BEGIN, headers={"Host": "evil.example"})
     assert answer.status_code == 422
     assert "people_origin" in answer.json()["detail"]
+
+
+def test_nothing_of_a_login_is_kept_here_neither_under_way_nor_afterwards(
+    centre: Centre, provider: Provider, browser: httpx.Client
+) -> None:
+    as_person(provider, "kim", groups=["everybody"])
+    answer = begun(browser)
+    under_way = urllib.parse.parse_qs(urllib.parse.urlsplit(answer).query)
+    [cookie] = [one.value or "" for one in browser.cookies.jar if "session" not in one.name]
+    attempt = single_sign_on._read(cookie)
+    assert attempt is not None
+    asked = attempt.asked("")
+    secrets = {
+        "secret": cookie.split(".")[0], "raw secret": attempt.secret, "state": asked.state,
+        "nonce": asked.nonce, "verifier": asked.verifier, "code": under_way["code"][0],
+        "client secret": SECRET,
+    }  # fmt: skip
+    assert found_in(centre, secrets) == []
+    assert browser.get(answer).status_code == 303
+    assert me(browser)["name"] == "kim@example.org"
+    assert found_in(centre, secrets) == []
+    assert found_in(centre, {"name": "kim@example.org"}), "the search would notice it"
+
+
+def found_in(centre: Centre, secrets: dict[str, str | bytes]) -> list[tuple[str, str]]:
+    """Return which of these stand in which files of the control plane, its diary included."""
+    files = [*(centre.data / "controlplane").rglob("*"), centre.data / "controlplane.log"]
+    return [
+        (file.name, what)
+        for file in files
+        if file.is_file()
+        for what, one in secrets.items()
+        if (one if isinstance(one, bytes) else one.encode()) in file.read_bytes()
+    ]

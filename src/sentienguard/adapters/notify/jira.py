@@ -17,7 +17,10 @@ KIND: Final = "jira"
 _SUMMARY: Final = 255  # characters, as published
 _KEY: Final = re.compile(r"[A-Z][A-Z0-9_]{1,30}-[0-9]{1,12}\Z", re.ASCII)
 _OPENS: Final = frozenset(
-    {NoticeKind.APPROVAL, NoticeKind.ESCALATED, NoticeKind.EMERGENCY, NoticeKind.TEST}
+    {
+        *(NoticeKind.APPROVAL, NoticeKind.ESCALATED, NoticeKind.EMERGENCY),
+        *(NoticeKind.UPKEEP, NoticeKind.TEST),
+    }
 )
 
 

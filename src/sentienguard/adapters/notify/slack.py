@@ -46,6 +46,7 @@ _SIGNS: Final = {
     NoticeKind.ESCALATED: "Needs a person",
     NoticeKind.HANDLED: "In hand",
     NoticeKind.EMERGENCY: "Break-glass",
+    NoticeKind.UPKEEP: "Upkeep",
     NoticeKind.DIGEST: "Digest",
     NoticeKind.TEST: "Test",
 }

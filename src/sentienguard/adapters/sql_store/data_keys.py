@@ -8,7 +8,8 @@ Rules:
    rotated a moment ago.
 3. A new key is made only where the one before opens, or where there is none: whoever lost the
    keeper's key hears of it and does not begin anew beside what they can no longer read.
-4. What an earlier release kept in the clear is sealed at the next start with a keeper, and is
+4. A number is given once: of two processes that rotate at the same moment one makes the key.
+5. What an earlier release kept in the clear is sealed at the next start with a keeper, and is
    overwritten in SQLite's file. PostgreSQL keeps replaced rows until it vacuums.
 """
 
@@ -26,6 +27,7 @@ from sqlalchemy import text
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.model import errors
+from sentienguard.ports.data_keys import DataKey, Rotation
 from sentienguard.ports.key_keeper import KeyKeeper
 from sentienguard.trust import sealed
 
@@ -80,25 +82,6 @@ SEALED: Final = (
     PASSWORD_HASH,
     BLOB_SECRET,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DataKey:
-    """A data key, without what it is."""
-
-    number: int
-    keeper: str  # name of the key that wrapped it
-    made_at: datetime
-    whole_at: datetime | None  # since when all rows are under it or a later one
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """What a rotation did."""
-
-    number: int  # of the new data key
-    rewrapped: int  # data keys that another key had wrapped
-    resealed: int  # values that were in the clear or under another data key
 
 
 class DataKeys:
@@ -180,31 +163,48 @@ class DataKeys:
         Control planes that run beside it go on. Raises Rejected without a keeper, KeeperAway,
         KeyRefused.
         """
+        while True:
+            if (done := self.rotate_after(self._newest() or 0)) is not None:
+                return done
+
+    def rotate_after(self, newest: int) -> Rotation | None:
+        """Make the data key that follows `newest`; None: somebody did. See ports.data_keys."""
         if self._keeper is None:
             raise errors.Rejected("this database was opened without a keeper of keys")
-        newest = self._newest() or 0
+        if (self._newest() or 0) != newest:
+            return None
         if newest:
             self._key(newest)  # rule 3
         rewrapped = self._rewrap(self._keeper)
         number = newest + 1
-        self._add(number, self._keeper)
+        if not self._add(number, self._keeper):
+            return None  # rule 4
         return Rotation(number, rewrapped, self._reseal(number))
+
+    def finish(self) -> int:
+        """Finish a resealing that was cut off; return how many values it took."""
+        keys = self.all()
+        if self._keeper is None or not keys or keys[-1].whole_at is not None:
+            return 0
+        return self._reseal(keys[-1].number)
 
     def _newest(self) -> int | None:
         with self._connections.read() as transaction:
             row = transaction.row(NEWEST)
         return None if row is None else row.number
 
-    def _add(self, number: int, keeper: KeyKeeper) -> None:
+    def _add(self, number: int, keeper: KeyKeeper) -> bool:
+        """Keep a new data key; False where its number is taken (rule 4)."""
         name, wrapped = keeper.wrap(self._entropy(sealed.KEY_BYTES), _about(number))
         with self._connections.write() as transaction:
-            transaction.change(
+            added = transaction.change(
                 ADD,
                 number=number,
                 keeper=name,
                 wrapped=base64.b64encode(wrapped).decode(),
                 at_us=codec.micros(datetime.now(UTC)),
             )
+        return added == 1
 
     def _key(self, number: int) -> bytes:
         with self._lock:

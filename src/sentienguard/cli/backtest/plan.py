@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from sentienguard.cli.history_sources import NODE_EXPORTER, Recipe
 
@@ -68,15 +67,6 @@ class Plan:
         said: dict[str, Any] = asdict(self)
         del said["end_s"]
         return json.dumps(said, sort_keys=True)
-
-
-def without_password(url: str) -> str:
-    """Return an address as it may be kept and shown: without a name and a password in it."""
-    try:
-        split = urlsplit(url)
-    except ValueError:
-        return url
-    return urlunsplit(split._replace(netloc=split.netloc.rpartition("@")[2]))
 
 
 def recipes(given: Sequence[Recipe]) -> tuple[Recipe, ...]:

@@ -239,14 +239,15 @@ class ReadTokenList(BaseModel):
 
 
 class FindingView(BaseModel):
-    """Something odd about an approval or a login; it forbade nothing."""
+    """Something odd about an approval or a login, or a key that is due; it forbade nothing."""
 
     index: int = Field(description="leaf index in the audit log")
     at: datetime
     user: str
     finding: Literal[
-        "quick_answer", "burst", "same_pair", "off_hours", "new_network", "break_glass"
-    ]
+        "quick_answer", "burst", "same_pair", "off_hours", "new_network", "break_glass",
+        "key_soon", "key_due",
+    ]  # fmt: skip
     detail: str
     address: str
     incident: str = Field(description="empty: of a login")

@@ -1,23 +1,29 @@
-"""What every channel hears of, whatever its routes say: rights that people give in emergencies.
+"""What every channel hears of, whatever its routes say.
 
-Called by controlplane.notice_desk for each entry. No route leaves it out, no quiet time holds it
-back, no storm folds it: whoever breaks glass is seen doing it.
+Called by controlplane.notice_desk for each entry. Rights that people give in emergencies: no route
+leaves them out, no quiet time holds them back, no storm folds them, so that whoever breaks glass is
+seen doing it. And keys of the control plane that need people: they belong to no environment, so no
+route could name them, and each is told twice in its life.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from sentienguard.flow import key_ages
 from sentienguard.model.anomaly import Severity
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.notice import Notice, NoticeKind
 from sentienguard.stages.observe import redact
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+KEY_DUE: Final = "key.due"
 
 
 def notice(fields: Mapping[str, Any], base: str) -> Notice | None:
     """Return what everybody hears of an entry; None: it is not loud."""
+    if fields["kind"] == KEY_DUE:
+        return _key_due(fields, base)
     say = TOLD.get(fields["kind"])
     if say is None:
         return None
@@ -42,6 +48,28 @@ def notice(fields: Mapping[str, Any], base: str) -> Notice | None:
     )
 
 
+def _key_due(fields: Mapping[str, Any], base: str) -> Notice:
+    data = fields["data"]
+    late = data["stage"] == key_ages.Stage.DUE
+    title = f"The {data['name']} {'is due' if late else 'is due soon'}: people have to renew it"
+    lines = [
+        f"Key: {data['key_id']}, {data['age_days']} days old",
+        f"Due: {data['due']}",
+        f"What to do: {data['way']}",
+    ]
+    return Notice(
+        kind=NoticeKind.UPKEEP,
+        incident=IncidentId(""),
+        environment="",
+        host="",
+        severity=Severity.CRITICAL if late else Severity.WARNING,
+        title=redact.line(title),
+        lines=tuple(redact.line(line) for line in lines),
+        at=_EPOCH + timedelta(milliseconds=fields["ts_ms"]),
+        page=f"{base}/settings" if base else "",
+    )
+
+
 def _asked(actor: str, data: Mapping[str, Any]) -> str:
     del data
     return f"Break-glass asked for by {actor}: a second person has to agree"
@@ -61,3 +89,4 @@ TOLD: Final[Mapping[str, Callable[[str, Mapping[str, Any]], str]]] = {
     "emergency.agreed": _agreed,
     "emergency.ended": _ended,
 }
+KINDS: Final = frozenset({*TOLD, KEY_DUE})

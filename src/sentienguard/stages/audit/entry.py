@@ -98,6 +98,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "user.factor_removed": Kind(_PEOPLE, ("hipaa_164.312.d", *_ACCESS)),
     "session.ended": Kind(_PEOPLE, _ACCESS),
     "access.finding": Kind(_CENTRE, ("soc2_cc7.2", "iso_a.8.16", *_ACCESS)),
+    "key.rotated": Kind(_CENTRE, ("soc2_cc6.1", *_TRAIL)),
+    "key.due": Kind(_CENTRE, ("soc2_cc6.1", *_TRAIL)),
     "emergency.asked": Kind(_PEOPLE, ("hipaa_164.312.a.2.ii", "soc2_cc6.3", *_ACCESS)),
     "emergency.agreed": Kind(_PEOPLE, ("hipaa_164.312.a.2.ii", "soc2_cc6.3", *_ACCESS)),
     "emergency.ended": Kind(_PEOPLE, ("hipaa_164.312.a.2.ii", "soc2_cc6.3", *_ACCESS)),

@@ -20,13 +20,13 @@ FRAMEWORK: Final = Framework(
             id="CC6.1",
             title="Logical access",
             asks="Access to systems is restricted to people and machines that were given it.",
-            shows="Logins, refused access with role and address, tokens, enrolled hosts, and who "
-            "approved what before it ran.",
+            shows="Logins, refused access with role and address, tokens, enrolled hosts, keys that "
+            "were rotated or due, and who approved what before it ran.",
             missing="Let people log in with accounts of their own, and check that a refused "
             "request "
             "leaves an access.denied entry.",
             topics=frozenset({
-                Topic.OVERSIGHT, Topic.EMERGENCY,
+                Topic.OVERSIGHT, Topic.EMERGENCY, Topic.KEY,
                 Topic.LOGIN, Topic.DENIAL, Topic.ATTEMPT, Topic.ACCOUNT, Topic.ROLE, Topic.HOST,
                 Topic.APPROVAL, Topic.EXPORT,
             }),

@@ -22,6 +22,7 @@ class Topic(StrEnum):
     ATTEMPT = "attempts to run what is not approved"
     ACCOUNT = "accounts and tokens"
     ROLE = "changes of roles"
+    KEY = "keys of the control plane"
     EMERGENCY = "rights given in emergencies"
     SILENCE = "silences"
     STOP = "freezes and stops"
@@ -59,6 +60,8 @@ OF_KIND: Final[Mapping[str, Topic]] = {
     "chat.linked": Topic.ACCOUNT,
     "chat.unlinked": Topic.ACCOUNT,
     "user.roles_set": Topic.ROLE,
+    "key.rotated": Topic.KEY,
+    "key.due": Topic.KEY,
     "emergency.asked": Topic.EMERGENCY,
     "emergency.agreed": Topic.EMERGENCY,
     "emergency.ended": Topic.EMERGENCY,

@@ -153,6 +153,8 @@ CLASS_OF: Final[Mapping[str, Mapped]] = {
     "user.stepped_up": Mapped(LOGIN, _OTHER, "Step-up"),
     "session.ended": Mapped(LOGIN, 2, "Logoff"),
     "access.finding": Mapped(LOGIN, _OTHER, "Finding"),
+    "key.rotated": Mapped(ENTITY, 3, "Update"),
+    "key.due": Mapped(ENTITY, _OTHER, "Due"),
     "emergency.asked": Mapped(PRIVILEGES, _OTHER, "Asked in an emergency"),
     "emergency.agreed": Mapped(PRIVILEGES, 1, "Assign Privileges"),
     "emergency.ended": Mapped(PRIVILEGES, 2, "Revoke Privileges"),

@@ -1,0 +1,111 @@
+"""No password stands in an address: not on a command line, not in a setting."""
+
+import pytest
+
+from sentienguard.cli import main, prometheus_options
+from sentienguard.controlplane import settings
+from sentienguard.model import addresses, errors
+
+SECRET = "hunter2-in-an-address"
+WITH = f"https://me:{SECRET}@guard.example:9090/prometheus"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        WITH,
+        f"http://{SECRET}@p",
+        f"https://me:{SECRET}@[::1]:9090",
+        f"HTTP://me:{SECRET}@p/x?y=z",
+        f"//me:{SECRET}@p",
+        f"me:{SECRET}@p:9090",
+        f"  https://me:{SECRET}@p",
+        f"https://me:{SECRET}@other@p",
+        f"https://:{SECRET}@p",
+    ],
+)
+def test_a_name_or_a_password_before_the_host_is_seen(address):
+    assert addresses.names_somebody(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://p:9090",
+        "http://[::1]:9090/x",
+        "https://p/team@example.org",
+        "https://p?to=me@example.org",
+        "https://p#a@b",
+        "p:9090",
+        "",
+    ],
+)
+def test_an_at_sign_behind_the_host_is_none(address):
+    assert not addresses.names_somebody(address)
+
+
+COMMANDS = {
+    "backtest": ("backtest", "--prometheus", WITH, "--out", "{here}"),
+    "backtest, alerts": (
+        "backtest", "--prometheus", "http://127.0.0.1:1", "--alertmanager", WITH, "--out", "{here}",
+    ),
+    "history": ("history", "import", "--prometheus", WITH, "--data", "{here}"),
+    "login": ("login", "--name", "dan", "--server", WITH, "--data", "{here}"),
+    "login in the clear": (
+        "login", "--name", "dan", "--server", f"http://me:{SECRET}@far", "--data", "{here}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+def test_a_command_refuses_it_says_what_to_do_and_does_not_repeat_it(words, tmp_path, capsys):
+    given = [one.format(here=tmp_path / "out") for one in words]
+    assert main.main(given) in {1, 2}
+    out, err = capsys.readouterr()
+    assert SECRET not in out + err
+    said = " ".join(err.replace("│", " ").split())
+    assert "a name or a password before the host" in said
+    assert any(way in said for way in ("--password-file", "--alerts", "give --name"))
+    assert not (tmp_path / "out").exists()
+
+
+ADDRESSES = [
+    name for name in settings.sentences() if name.endswith("_url") and name != "database_url"
+]
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_a_setting_refuses_it_and_does_not_repeat_it(name, tmp_path):
+    with pytest.raises(settings.SettingWrong, match="name or a password before") as refused:
+        settings.load(tmp_path, {f"SENTIENGUARD_{name.upper()}": WITH})
+    assert SECRET not in str(refused.value)
+    (tmp_path / settings.FILE_NAME).write_text(f"{name}: {WITH}\n")
+    with pytest.raises(settings.SettingWrong, match=name) as refused:
+        settings.load(tmp_path, {})
+    assert SECRET not in str(refused.value)
+
+
+def test_prometheus_names_its_way_out(tmp_path):
+    with pytest.raises(settings.SettingWrong, match="prometheus_password_file"):
+        settings.load(tmp_path, {"SENTIENGUARD_PROMETHEUS_URL": WITH})
+
+
+def test_the_password_of_a_server_comes_from_a_file_and_is_not_shown(tmp_path):
+    (tmp_path / "password").write_text(f"{SECRET}\n")
+    proof = prometheus_options.Proof(user="me", password_file=tmp_path / "password")
+    made = prometheus_options.server("https://p:9090", "instance", None, proof)
+    assert (made.user, made.password) == ("me", SECRET)
+    assert SECRET not in repr(made)
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        prometheus_options.Proof(user="me"),
+        prometheus_options.Proof(password_file="x"),
+        prometheus_options.Proof(user="me", password_file="x", token_file="y"),
+    ],
+)
+def test_half_a_proof_or_two_are_refused(proof):
+    with pytest.raises(errors.Rejected, match="expected"):
+        prometheus_options.server("https://p:9090", "instance", None, proof)
