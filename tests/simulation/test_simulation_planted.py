@@ -40,6 +40,7 @@ RULES = {
     "old_catalogue_accepted": {"I6"},
     "growth_unproven": {"I7"},
     "wait_without_end": {"I4"},
+    "one_intent_for_an_incident": {"I3"},
 }
 
 

@@ -21,6 +21,7 @@ from sentienguard.simulation import (
     clock,
     flows,
     journal,
+    remedies,
     search,
     stores,
     vault,
@@ -336,6 +337,27 @@ def wait_without_end() -> contextlib.AbstractContextManager[None]:
     return swapped(flows.Engine, "_ended", lambda *_: None)
 
 
+def one_intent_for_an_incident() -> contextlib.AbstractContextManager[None]:
+    """What is ordered after the host ruled the first remedy out rests on the first one's intent.
+
+    In a world where hosts rule remedies out: in the others no incident has a second order.
+    """
+    real = incident_work.IncidentWork._record_intent  # noqa: SLF001 - a planted bug
+
+    def record(self: incident_work.IncidentWork, order: Any) -> None:
+        known = self._centre.log.by_incident(order.incident)
+        if not any(one.fields["kind"] == "order.intent" for one in known):
+            real(self, order)
+
+    @contextlib.contextmanager
+    def both() -> Iterator[None]:
+        changed = swapped(incident_work.IncidentWork, "_record_intent", record)
+        with remedies.two_against_hung(), changed:
+            yield
+
+    return both()
+
+
 BUGS: Final[Mapping[str, Patch]] = {
     one.__name__: one
     for one in (
@@ -371,5 +393,6 @@ BUGS: Final[Mapping[str, Patch]] = {
         old_catalogue_accepted,
         growth_unproven,
         wait_without_end,
+        one_intent_for_an_incident,
     )
 }

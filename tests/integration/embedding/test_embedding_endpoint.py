@@ -9,11 +9,20 @@ import time
 import pytest
 
 from sentienguard.adapters.embedding_endpoint.client import Address, Endpoint
+from sentienguard.controlplane.meanings import Meanings
+from sentienguard.model.decision import Route
 from sentienguard.ports import embedder
+from sentienguard.stages.decide import matching, meaning
+from sentienguard.stages.decide.decide import decide
+from sentienguard.stages.decide.retrieval import fitted
+from sentienguard.stages.decide.settings import DecideSettings
+from tests.support import decide_cases as cases
 from tests.support import match_library as library
 
 pytestmark = pytest.mark.integration
 DIMENSIONS = 3072
+SURE = {"constant": 20.0}  # a calibration that is always sure
+[CALIBRATED] = [name for name in fitted.TABLES if name]
 
 
 class Model(http.server.BaseHTTPRequestHandler):
@@ -34,7 +43,7 @@ class Model(http.server.BaseHTTPRequestHandler):
         status, payload = self.server.behave(answer)
         if payload is None:
             time.sleep(1.5)
-            payload = b"{}"
+            payload = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
@@ -64,7 +73,7 @@ def server():
 @pytest.fixture
 def endpoint(server):
     url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    address = Address(url, "text-embedding-3-large", DIMENSIONS, key="sk-made-up", limit_s=0.5)
+    address = Address(url, "text-embedding-3-large", DIMENSIONS, key="sk-made-up", limit_s=60)
     made = Endpoint(address)
     yield made
     made.close()
@@ -104,7 +113,6 @@ def changed(change):
         lambda _: (200, b"<html>"),
         lambda _: (200, b"[]"),
         lambda _: (200, b'{"data": 7}'),
-        lambda _: (200, None),  # too late
         changed(lambda answer: answer["data"].pop()),
         changed(lambda answer: answer["data"][0].pop("embedding")),
         changed(lambda answer: answer["data"][0].update(index=9)),
@@ -120,8 +128,44 @@ def test_whatever_else_comes_back_the_embedder_is_away(server, endpoint, behave)
         endpoint.embed(["disk full", "redis down"])
 
 
+def test_who_answers_too_late_is_away(server):
+    server.behave = lambda _: (200, None)
+    url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    late = Endpoint(Address(url, "m", 8, limit_s=0.3))
+    with contextlib.closing(late), pytest.raises(embedder.EmbedderAway, match="timed out"):
+        late.embed(["disk full"])
+
+
 def test_nobody_there_is_away_too(server, endpoint):
     away = Endpoint(Address("http://127.0.0.1:1/v1", "m", 8, limit_s=0.5))
     with pytest.raises(embedder.EmbedderAway):
         away.embed(["disk"])
     away.close()
+
+
+@pytest.mark.parametrize("name", ["text-embedding-3-large", CALIBRATED])
+def test_a_hosted_model_runs_nothing_unattended_until_it_has_a_calibration_of_its_own(
+    server, tmp_path, monkeypatch, name
+):
+    url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    with contextlib.closing(Endpoint(Address(url, name, 256, limit_s=60))) as hosted:
+        monkeypatch.setattr(fitted, "TABLES", {"": SURE, CALIBRATED: SURE})
+        found = decided(hosted, tmp_path)
+        [cap] = [one for one in found.candidates[0].items if one.name == matching.AUTONOMY_CAP]
+        assert f"no calibration for {hosted.model}" in cap.because
+        assert found.confidence.value <= 0.89
+        assert found.route <= Route.ASK
+        monkeypatch.setattr(fitted, "TABLES", {"": SURE, hosted.model: SURE})
+        assert decided(hosted, tmp_path).confidence.value >= 0.90
+
+
+def decided(hosted, place):
+    """Decide about a metric that no author declared, by vectors that came over the wire."""
+    meanings = Meanings(hosted, place)
+    plain = matching.Library(cases.LIBRARY.playbooks)
+    equipped = matching.Library(plain.playbooks, meanings.library(plain.documents))
+    known = cases.evidence("app.connection_pool.utilization", tags={"service": "postgresql"})
+    vector = meanings.question(meaning.spoken(known))
+    return decide(
+        known, equipped, lambda _: cases.TRUSTED, cases.CLEAR, DecideSettings(), vector=vector
+    )

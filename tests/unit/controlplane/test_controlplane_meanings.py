@@ -6,7 +6,9 @@ import threading
 import numpy as np
 
 from sentienguard.controlplane.meanings import Meanings
+from sentienguard.model import errors
 from sentienguard.ports import embedder
+from tests.contract import stores_nouns as nouns
 from tests.support import match_library as library
 
 DOCUMENTS = library.DOCUMENTS
@@ -100,3 +102,26 @@ def test_while_the_library_is_embedded_nobody_waits_for_it(tmp_path):
         model.go_on.set()
         making.join()
     assert meanings.library(DOCUMENTS) is not None
+
+
+def test_in_files_no_incident_is_kept_and_none_is_alike(tmp_path):
+    meanings = Meanings(library.HashedWords(), tmp_path)
+    meanings.remember(nouns.incident(), meanings.question("disk full"))
+    assert meanings.alike(nouns.incident().id, 5) == []
+    assert not list(tmp_path.glob("*"))
+
+
+class Failing:
+    """A database whose every answer is an error."""
+
+    def __getattr__(self, name):
+        def fail(*_):
+            raise errors.Broken(f"{name}: no such table")
+
+        return fail
+
+
+def test_a_database_that_fails_keeps_nobody_from_deciding():
+    meanings = Meanings(library.HashedWords(), Failing())
+    assert meanings.library(DOCUMENTS) is not None
+    meanings.remember(nouns.incident(), meanings.question("disk full"))

@@ -64,6 +64,21 @@ def test_an_explanation_names_words_and_slots():
     assert "cosine" in parts["text"]
 
 
+SHELF = library.shelf()
+WORDS = sorted({word for one in SHELF.entries for word in one.words} | {"unheard"})
+
+
+@given(st.frozensets(st.sampled_from(WORDS), max_size=12))
+def test_all_documents_at_once_have_the_shares_that_each_has_alone(words):
+    assert SHELF.titles_said(words).tolist() == [
+        ranking.share(one.title, words, SHELF.title_rarity) for one in SHELF.entries
+    ]
+    assert SHELF.said_in(words).tolist() == [
+        ranking.share(words, one.words, SHELF.word_rarity, SHELF.unseen_rarity)
+        for one in SHELF.entries
+    ]
+
+
 def test_a_new_document_is_found_by_its_description_alone():
     more = Document("new", "GpuThrottled", "gpu", "A graphics card is too hot and slows down.")
     shelf = Shelf((*library.DOCUMENTS, more))

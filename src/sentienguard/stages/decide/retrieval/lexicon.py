@@ -202,7 +202,7 @@ def service_words(service: str) -> frozenset[str]:
 
 def products(words: Iterable[str]) -> frozenset[str]:
     """Return the products that words name."""
-    return frozenset(word for word in words if word in _FAMILY_OF)
+    return _PRODUCTS.intersection(words)
 
 
 def families(names: Iterable[str]) -> frozenset[str]:
@@ -212,7 +212,7 @@ def families(names: Iterable[str]) -> frozenset[str]:
 
 def editions(words: Iterable[str]) -> frozenset[str]:
     """Return the words that make another product of the same name."""
-    return frozenset(words) & _EDITION_WORDS
+    return _EDITION_WORDS.intersection(words)
 
 
 @lru_cache(maxsize=16_384)
@@ -260,5 +260,6 @@ _FAMILY_OF: Mapping[str, str] = {
     for line in _FAMILIES.strip().splitlines()
     for word in line.split()
 }
+_PRODUCTS = frozenset(_FAMILY_OF)
 _EDITION_WORDS = frozenset(base(word) for word in _EDITIONS.split())
 _PLAIN = frozenset(base(word) for word in _PLAIN_SERVICE.split())

@@ -78,22 +78,13 @@ def ask(shelf: Shelf, question: Question, vector: Sequence[float] | None = None)
     symptoms = lexicon.symptoms(said)
     resources = lexicon.resources(said | measured)
     entries = shelf.entries
-    values["title_covered"] = _each(
-        entries, lambda one: share(one.title, words, shelf.title_rarity)
-    )
-    values["question_covered"] = _each(
-        entries,
-        lambda one: share(headline, one.words, shelf.word_rarity, shelf.unseen_rarity),
-    )
-    first = headline | service
-    values["title_in_headline"] = _each(
-        entries, lambda one: share(one.title, first, shelf.title_rarity)
-    )
+    wanted = lexicon.service_words(question.service)
+    values["title_covered"] = shelf.titles_said(words)
+    values["question_covered"] = shelf.said_in(headline)
+    values["title_in_headline"] = shelf.titles_said(headline | service)
     values["symptom"] = _each(entries, lambda one: _agreement(one.symptoms, symptoms))
     values["resource"] = _each(entries, lambda one: _agreement(one.resources, resources))
-    values["system"] = _each(
-        entries, lambda one: _AGAINST.get(relation_of(question, one).kind, 0.0)
-    )
+    values["system"] = _each(entries, lambda one: _against(wanted, one))
     parts = {
         name: weight * (values[name] if name in _SLOTS else _standing_out(values[name]))
         for name, weight in _WEIGHTS.items()
@@ -121,9 +112,7 @@ def ranked(shelf: Shelf, asked: Asked) -> tuple[Ranked, ...]:
 
 def relation_of(question: Question, entry: Entry) -> relation.Relation:
     """Return how a document's system stands to the question's."""
-    return relation.between(
-        lexicon.service_words(question.service), entry.service, entry.names, entry.words
-    )
+    return _relation(lexicon.service_words(question.service), entry)
 
 
 def share(
@@ -141,6 +130,14 @@ def share(
 
 _SLOTS = frozenset({"symptom", "resource", "system"})
 _AGAINST = {relation.Kind.RELATIVE: -0.5, relation.Kind.FOREIGN: -1.0}
+
+
+def _relation(wanted: frozenset[str], entry: Entry) -> relation.Relation:
+    return relation.between(wanted, entry.service, entry.names, entry.words)
+
+
+def _against(wanted: frozenset[str], entry: Entry) -> float:
+    return _AGAINST.get(_relation(wanted, entry).kind, 0.0)
 
 
 def _weighted(question: Question) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """A library prepared once for many questions: its words, how rare they are, its vectors.
 
-Vectors are kept as whole numbers (`_STEPS` to 1), so that their products are exact and the ranking
+Vectors are kept as whole numbers (`STEPS` to 1), so that their products are exact and the ranking
 is the same on every machine.
 """
 
@@ -16,11 +16,12 @@ import numpy.typing as npt
 from sentienguard.stages.decide.retrieval import lexicon
 
 VERSION = "1"  # of features and weights: another one needs another calibration
-_STEPS = 10_000  # a vector's numbers are rounded to this part of 1
+STEPS = 10_000  # a vector's numbers are rounded to this part of 1
 _K1, _B = 1.2, 0.75  # BM25's saturation and length normalisation, the values of its literature
 _TITLE_COUNTS = 2  # a word of the title is worth this many of the text
 _SAME_MEANING = 0.87  # cosine from which two texts count as the same remedy told twice
 Numbers = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]  # of documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,45 @@ class Shelf:
         self.title_rarity = _rarities([frozenset(one.title) for one in self.entries])
         self.word_rarity = _rarities([one.words for one in self.entries])
         self.unseen_rarity = _rarity(len(documents), 0)
+        self._in_titles = _holders([frozenset(one.title) for one in self.entries])
+        self._in_words = _holders([one.words for one in self.entries])
+        self._title_weights = np.array(
+            [
+                sum(self.title_rarity[word] for word in sorted(set(one.title)))
+                for one in self.entries
+            ],
+            dtype=np.float64,
+        )
         self.index = _digest(documents, self.model)
 
     def bm25(self, asked: Mapping[str, float]) -> Numbers:
         """Return the score of each document by words and their weights."""
         scores = np.zeros(len(self.entries))
         for word in sorted(asked):
-            for at, value in self._postings.get(word, ()):
-                scores[at] += asked[word] * value
+            if word in self._postings:
+                places, values = self._postings[word]
+                scores[places] += asked[word] * values
         return scores
+
+    def titles_said(self, words: frozenset[str]) -> Numbers:
+        """Return which share of each title, by how rare its words are, `words` hold; 0 of none."""
+        found = np.zeros(len(self.entries))
+        for word in sorted(words & self._in_titles.keys()):
+            found[self._in_titles[word]] += self.title_rarity[word]
+        shares = np.zeros_like(found)
+        np.divide(found, self._title_weights, out=shares, where=self._title_weights > 0)
+        return shares
+
+    def said_in(self, words: frozenset[str]) -> Numbers:
+        """Return which share of `words`, by how rare they are, stands in each document."""
+        found = np.zeros(len(self.entries))
+        whole = 0.0
+        for word in sorted(words):
+            rarity = self.word_rarity.get(word, self.unseen_rarity)
+            whole += rarity
+            if word in self._in_words:
+                found[self._in_words[word]] += rarity
+        return found / whole if whole else found
 
     def rarest(self, words: Sequence[str], limit: int) -> tuple[str, ...]:
         """Return the words that tell most, best first."""
@@ -92,7 +123,7 @@ class Shelf:
         if vector is None or self._titles is None or self._texts is None:
             return None
         asked = exact([vector])[0]
-        scale = float(_STEPS) ** 2
+        scale = float(STEPS) ** 2
         return self._titles @ asked / scale, self._texts @ asked / scale
 
     def same(self, one: int, other: int) -> bool:
@@ -102,12 +133,12 @@ class Shelf:
             return True
         if self._texts is None:
             return False
-        return bool(self._texts[one] @ self._texts[other] / float(_STEPS) ** 2 > _SAME_MEANING)
+        return bool(self._texts[one] @ self._texts[other] / float(STEPS) ** 2 > _SAME_MEANING)
 
 
 def exact(vectors: Sequence[Sequence[float]] | Numbers) -> npt.NDArray[np.float64]:
     """Return vectors of length 1 as whole numbers; sums of their products stay below 2**53."""
-    return np.round(np.asarray(vectors, dtype=np.float64) * _STEPS)
+    return np.round(np.asarray(vectors, dtype=np.float64) * STEPS)
 
 
 def _entry(document: Document) -> Entry:
@@ -125,10 +156,19 @@ def _entry(document: Document) -> Entry:
     )
 
 
+def _holders(sets: Sequence[frozenset[str]]) -> dict[str, Places]:
+    """Return word -> the documents that hold it."""
+    found: dict[str, list[int]] = {}
+    for at, words in enumerate(sets):
+        for word in words:
+            found.setdefault(word, []).append(at)
+    return {word: np.array(places, dtype=np.intp) for word, places in found.items()}
+
+
 def _postings(
     documents: Sequence[Document],
-) -> tuple[dict[str, list[tuple[int, float]]], dict[str, float]]:
-    """Return word -> document and its share of BM25, and word -> rarity."""
+) -> tuple[dict[str, tuple[Places, Numbers]], dict[str, float]]:
+    """Return word -> documents and their shares of BM25, and word -> rarity."""
     counts = []
     for one in documents:
         count = Counter(lexicon.features(one.text))
@@ -145,7 +185,12 @@ def _postings(
         for word, times in count.items():
             value = rarity[word] * times * (_K1 + 1) / (times + length)
             postings.setdefault(word, []).append((at, value))
-    return postings, rarity
+    return {word: _columns(rows) for word, rows in postings.items()}, rarity
+
+
+def _columns(rows: Sequence[tuple[int, float]]) -> tuple[Places, Numbers]:
+    places, values = zip(*rows, strict=True)
+    return np.array(places, dtype=np.intp), np.array(values, dtype=np.float64)
 
 
 def _rarities(sets: Sequence[frozenset[str]]) -> dict[str, float]:
