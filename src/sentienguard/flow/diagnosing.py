@@ -165,7 +165,10 @@ class _Gathering:
         calls = [one.edge for one in seen]
         lines, is_whole = self._lines() if self._in_time("log lines") else ([], True)
         foreign = self._foreign() if self._in_time("series of other systems") else {}
-        directory = naming.Directory(self._runs_on(calls, lines, foreign))
+        places = list(self._runs_on(calls, lines, foreign))
+        if symptom.service:  # it was measured there, whatever else says where it runs
+            places.append((symptom.service, symptom.host))
+        directory = naming.Directory(places)
         near = nearby.find(symptom.host, symptom.service or None, calls, directory)
         if near.left_out:
             self.left_out.append(f"{near.left_out} services and hosts farther away")

@@ -289,6 +289,27 @@ def test_a_disk_that_fills_up_has_its_paths_named_and_one_that_does_not_is_not_w
     assert [use.path for use in into.top_paths[str(tmp_path)]] == [str(tmp_path / "f")]
 
 
+@pytest.mark.parametrize(("percent", "is_seen"), [(81.5, False), (96.0, True)])
+def test_a_large_volume_is_walked_again_at_once_where_what_is_used_has_moved(
+    tmp_path, percent, is_seen
+):
+    for number in range(150):  # more than one sample looks at, so that it rests between two walks
+        (tmp_path / f"d{number}").mkdir()
+        (tmp_path / f"d{number}" / "f").write_bytes(bytes(10))
+    collector = volumes.Volumes((), settings.Limits(walk_entries=100, walk_ms=1000))
+
+    def read_often(used):
+        for _ in range(10):
+            into = reading()
+            into.values["system.disk_usage_percent", str(tmp_path)] = used
+            collector.read(into)
+        return [use.path for use in into.top_paths[str(tmp_path)]]
+
+    assert read_often(81.0)
+    (tmp_path / "new").write_bytes(bytes(10_000))
+    assert (str(tmp_path / "new") in read_often(percent)) == is_seen
+
+
 def test_a_volume_that_is_missing_is_an_error_and_the_others_are_read(tmp_path):
     both = (settings.Volume(str(tmp_path / "no"), 5), settings.Volume(str(tmp_path), 1000))
     into = reading()

@@ -44,6 +44,40 @@ def test_what_fills_a_volume_says_which_remedy_is_for_it(library, root, paths, e
     assert _ranked(library, root, *paths)[0].playbook == expected
 
 
+LARGE_AND_ALWAYS_THERE = (
+    ("/usr/lib/x86_64-linux-gnu/libLLVM-14.so.1", 110),
+    ("/var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages", 50),
+    ("/usr/bin/", 44),
+    ("/usr/lib/x86_64-linux-gnu/gconv/", 8),
+    ("/var/lib/app/core/temp/dumps.db", 4),
+)
+
+
+@pytest.mark.parametrize("count", range(1, len(LARGE_AND_ALWAYS_THERE) + 1))
+def test_the_name_of_a_file_that_a_remedy_leaves_alone_does_not_choose_it(library, count):
+    """A walk from before the fault lists what is always there: `Packages` is no cached package."""
+    first = _ranked(library, "/", *LARGE_AND_ALWAYS_THERE[:count])[0]
+    assert first.playbook == _ranked(library, "/")[0].playbook == "disk_cleanup_rotated_logs"
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "may"),
+    [
+        ("journal_vacuum", "/var/log/journal/0a1b/system.journal", True),  # says not which files
+        ("disk_cleanup_package_cache", "/var/cache/apt/archives/a_1.deb", True),
+        ("disk_cleanup_package_cache", "/var/cache/apt/archives/", True),
+        ("disk_cleanup_package_cache", "/var/lib/apt/lists/debian_Packages", False),
+        ("disk_cleanup_rotated_logs", "/srv/app.log.1", True),
+        ("disk_cleanup_rotated_logs", "/srv/", False),  # the names in it are not known
+    ],
+)
+def test_a_name_speaks_for_a_remedy_that_would_take_the_file_or_says_not_which(
+    library, name, path, may
+):
+    playbook = next(one for one in library.playbooks if one.name == name)
+    assert fills.may_take(playbook, "/", path) is may
+
+
 def test_names_of_files_bring_nothing_in_that_facts_do_not_match(library):
     plain = {one.playbook for one in _ranked(library, "/var") if one.score >= matching.MATCH_FROM}
     with_names = _ranked(library, "/var", ("/var/spool/app/data.tmp", 50), ("/var/mysql-bin.01", 9))

@@ -116,7 +116,7 @@ def test_it_is_left_only_where_another_one_matched():
 
 
 def test_every_kind_of_check_measures_or_is_about_circumstances():
-    assert set(kinds.CHECKS) >= further.MEASURING | CIRCUMSTANCES  # of no other kind it is known
+    assert set(kinds.CHECKS) == further.MEASURING | CIRCUMSTANCES
     assert not further.MEASURING & CIRCUMSTANCES
 
 

@@ -49,6 +49,49 @@ def test_a_service_beside_it_on_the_same_host_is_elsewhere():
     assert (made.blame.object, made.blame.is_here) == ("service:orders", False)
 
 
+def one_name_on_two_hosts():
+    """A new host's service fails; one of the same name on another host had its trouble before."""
+    world = worlds.World()
+    world.host("old-1")
+    world.host("new-1")
+    world.measure("old-1", "service.healthy", "nginx", usual=1.0, now=0.0, since_s=1500)
+    world.measure("old-1", "system.cpu_percent", usual=20.0, now=99.0, since_s=400)
+    down = world.measure("new-1", "service.healthy", "nginx", usual=1.0, now=0.0, since_s=30)
+    # It is watched since half a minute: nothing of it is older than the guard gap.
+    world.metrics.kept[down] = world.metrics.kept[down][-4:]
+    return world, down
+
+
+def test_a_service_of_the_same_name_on_another_host_is_not_to_blame():
+    world, down = one_name_on_two_hosts()
+    made = world.look(worlds.incident(down, 0.0, ago_s=20)).diagnosis
+    assert made.blame is None
+    assert made.verdict is not None
+    assert made.verdict.abstained
+
+
+def test_a_service_on_another_host_is_to_blame_where_it_is_called():
+    """The same trouble, and this time the one that fails asks it."""
+    world, down = one_name_on_two_hosts()
+    world.measure("old-1", "service.up", "app", usual=1.0, now=0.0, since_s=400)
+    world.call("nginx", "app")
+    made = world.look(worlds.incident(down, 0.0, ago_s=20)).diagnosis
+    assert made.blame is not None
+    assert made.blame.hosts == ("old-1",)
+    assert not made.blame.is_here
+
+
+def test_what_fails_is_where_it_was_measured_although_nothing_else_says_that_it_runs_there():
+    world, _ = one_name_on_two_hosts()
+    world.metrics.kept = {
+        series: points for series, points in world.metrics.kept.items() if series.host == "old-1"
+    }
+    busy = world.measure("new-1", "nginx.connections_active", "nginx", usual=9.0, now=900.0)
+    found = writing.read(world.look(worlds.incident(busy, 900.0)).snapshot)
+    assert found.symptom is not None
+    assert found.symptom.object == "service:nginx@new-1"
+
+
 def test_where_nothing_moved_it_abstains_and_blames_nobody():
     world = worlds.World()
     world.host("web-1")

@@ -18,7 +18,7 @@ from sentienguard.stages.observe import redact
 
 FAST = 1.0  # percentage points within REFERENCE_S that count as growing fast
 REFERENCE_S = 600  # seconds after which growth is measured from a newer point
-REST_S = 300  # seconds between two walks of a volume too big for one sample
+REST_S = 300  # seconds between two walks of a volume too big for one sample that changes little
 _USAGE = "system.disk_usage_percent"
 
 
@@ -31,13 +31,19 @@ class _Watched:
         self.finding: directory_walk.Finding | None = None
         self.reference: directory_walk.Finding | None = None
         self.rest_until_ns = 0
+        self.percent = 0.0  # used when the last pass began
 
-    def advance(self, entries: int, deadline_ns: int) -> int:
-        """Walk on within the limits and return how many entries that took."""
+    def advance(self, entries: int, deadline_ns: int, percent: float | None) -> int:
+        """Walk on within the limits and return how many entries that took.
+
+        `percent` is what is used now. What a pass saw is out of date once that has moved on.
+        """
         if self.walk is None:
-            if time.monotonic_ns() < self.rest_until_ns:
+            moved = percent is not None and abs(percent - self.percent) >= FAST
+            if time.monotonic_ns() < self.rest_until_ns and not moved:
                 return 0
             self.walk = directory_walk.Walk(self.root)
+            self.percent = self.percent if percent is None else percent
         began = self.walk.entries
         found = self.walk.advance(entries, deadline_ns)
         looked = self.walk.entries - began
@@ -90,7 +96,8 @@ class Volumes(collectors.Unprepared):
         for root, budget in self._due(into):
             try:
                 watched = self._walks.setdefault(root, _Watched(root))
-                left -= watched.advance(max(left, 1), deadline_ns)
+                percent = into.values.get((_USAGE, redact.printable(root)))
+                left -= watched.advance(max(left, 1), deadline_ns, percent)
                 if budget is not None and watched.finding is not None:
                     _add_budget(into, root, budget, watched.finding.total_bytes)
             except OSError as error:

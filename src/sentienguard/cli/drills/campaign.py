@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sentienguard.cli import client
+from sentienguard.cli import client, private_files
 from sentienguard.cli.drills import (
     case,
     definition,
@@ -36,7 +36,7 @@ from sentienguard.cli.drills import (
     trial,
     verdict,
 )
-from sentienguard.cli.drills.beds import choice, leftovers
+from sentienguard.cli.drills.beds import leftovers
 from sentienguard.model import errors, ids
 from sentienguard.trust import catalogue
 
@@ -175,11 +175,7 @@ class Campaign:
                 del unproven[str(record.playbook)]
         wanted: dict[str, list[definition.Definition]] = {}
         for one in missing:
-            if (
-                one.expected.playbook in unproven
-                and one.expected.outcomes == ("resolved",)
-                and choice.possible(one)
-            ):
+            if one.expected.playbook in unproven and trial.can_prove(one):
                 wanted.setdefault(one.expected.playbook, []).append(one)
 
         def prove(name: str) -> list[trial.Trial]:
@@ -241,7 +237,7 @@ class Campaign:
         }
         _write(self.directory / "report.json", whole)
         page = self.directory / "report.html"
-        client.write_private(page, report_page.render(whole).encode())
+        private_files.write(page, report_page.render(whole).encode())
         return whole
 
 
@@ -278,4 +274,4 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, found: Mapping[str, Any]) -> None:
-    client.write_private(file, (json.dumps(found, ensure_ascii=False, indent=1) + "\n").encode())
+    private_files.write(file, (json.dumps(found, ensure_ascii=False, indent=1) + "\n").encode())

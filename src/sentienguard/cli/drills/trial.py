@@ -1,10 +1,10 @@
 """What a playbook proves before a benchmark: drills straight to a real executor.
 
-Called by `campaign`. A playbook that nobody has seen work may only show what it would do; policy
-lets it run in the drill environment once signed drill runs say that it heals. Each trial is a bed
-of its own, the drill's fault, one order, and judgements that are not the playbook's own: the fault
-is gone by the drill's eyes, and no invariant changed. The incident never reaches the control
-plane: there is an executor and no collector.
+Called by `campaign` and by tools/prove_playbooks.py. A playbook that nobody has seen work may only
+show what it would do; policy lets it run in the drill environment once signed drill runs say that
+it heals. Each trial is a bed of its own, the drill's fault, one order, and judgements that are not
+the playbook's own: the fault is gone by the drill's eyes, and no invariant changed. The incident
+never reaches the control plane: there is an executor and no collector.
 
 As `proving`, this holds the dispatch key of this installation's own trust and of no other.
 """
@@ -44,6 +44,15 @@ class Trial:
     runs: int
     verified: int
     why_not: str  # of the last run that was not verified; empty: all were
+
+
+def can_prove(drill: definition.Definition) -> bool:
+    """Tell whether a playbook has to mend this drill's fault, and it can be put here."""
+    return (
+        bool(drill.expected.playbook)
+        and drill.expected.outcomes == ("resolved",)
+        and bool(choice.possible(drill))
+    )
 
 
 def unproven(site: case.Site) -> dict[str, Playbook]:

@@ -30,6 +30,15 @@ def share(playbook: Playbook, root: str, fills: Sequence[Fill]) -> float:
     return taken / whole
 
 
+def may_take(playbook: Playbook, root: str, path: str) -> bool:
+    """Tell whether a path that was seen may be something that the playbook is for.
+
+    One without steps that remove files says nothing of which it is for, so it may be for any.
+    """
+    actions = [step.action for step in playbook.steps if _removes(step.action)]
+    return not actions or any(_takes(one, root, path) for one in actions)
+
+
 def _removes(action: Action) -> bool:
     return action.kind == "fs" and action.fields.get("operation") in _REMOVING
 

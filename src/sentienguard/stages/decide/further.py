@@ -27,7 +27,17 @@ from sentienguard.stages.decide.meaning import Query
 RULE: Final = "further"
 GUARD: Final = "guard_holds"  # the rule of a host's admission that measures
 MEASURING: Final = frozenset(  # kinds of pre-checks that say whether a remedy is for this (rule 4)
-    {"command", "condition", "http", "log_check", "metric", "process", "sql", "sql_query"}
+    {
+        "command",
+        "condition",
+        "http",
+        "log_check",
+        "metric",
+        "process",
+        "setting_check",
+        "sql",
+        "sql_query",
+    }
 )
 
 

@@ -11,7 +11,8 @@ Rules, cited below by number:
 3. Words come last. Those of measured facts count for the score; those of text that anybody can
    write only break ties between playbooks whose scores are within `_TIE` of the best. Names of
    files, with the bytes that were measured, order all that declare the metric of a full volume by
-   how much of it their steps would remove.
+   how much of it their steps would remove. A file that none of a playbook's steps would take is no
+   word for that playbook.
 4. Every score is the sum of its items, and each item says which words or slots it rests on.
 5. The order is total: score, then name, then digest. The same input gives the same output.
 6. Embeddings rank what matches and never make a match (`retrieval`). They compare measured facts
@@ -19,6 +20,7 @@ Rules, cited below by number:
 7. A match that no author declared for this metric, and one for a relative of the system, carries
    the item `AUTONOMY_CAP` with its reason, unless the calibrated comparison is sure of it:
    `confidence` then stays below unattended running.
+8. Of two that are alike and do the same, the one for this very system goes first (`specific`).
 """
 
 import math
@@ -28,7 +30,7 @@ from dataclasses import dataclass, replace
 
 from sentienguard.model.decision import Candidate, ScoreItem
 from sentienguard.model.playbook import Playbook, Slots
-from sentienguard.stages.decide import fills, meaning, words
+from sentienguard.stages.decide import fills, meaning, specific, words
 from sentienguard.stages.decide.meaning import Query
 from sentienguard.stages.decide.retrieval import calibration, ranking
 from sentienguard.stages.decide.retrieval.shelf import Document, Shelf, Vectors
@@ -174,8 +176,13 @@ class Library:
         because = f"words: {', '.join(matched)}" if matched else "no word in common"
         return ScoreItem("words", value, because)
 
-    def _alike(self, entry: _Entry, terms: Sequence[str]) -> tuple[float, tuple[str, ...]]:
-        """Return BM25 as a share of what a perfect document would have, and the words."""
+    def _alike(
+        self, entry: _Entry, terms: Sequence[str], about: frozenset[str] | None = None
+    ) -> tuple[float, tuple[str, ...]]:
+        """Return BM25 as a share of what a perfect document would have, and the words.
+
+        Only words that are `about` the entry count for it; None: all.
+        """
         asked = sorted(set(terms))
         reachable = sum(self._rarity.get(term, 0.0) for term in asked) * (_K1 + 1)
         if not reachable:
@@ -187,7 +194,7 @@ class Library:
             * (_K1 + 1)
             / (entry.counts[term] + _K1 * length)
             for term in asked
-            if term in entry.counts
+            if term in entry.counts and (about is None or term in about)
         }
         matched = tuple(sorted(found, key=lambda term: (-found[term], term)))
         return sum(found.values()) / reachable, matched
@@ -202,13 +209,22 @@ class Library:
             for one in scored[:SHOWN]  # cut first: words bring nothing in
             if one.score >= MATCH_FROM and scored[0].score - one.score <= _TIE
         ]
-        if len(alike) < 2 or not query.hints:  # noqa: PLR2004  it takes two to tie
+        if len(alike) < 2:  # noqa: PLR2004  it takes two to tie
             return tuple(scored)
+        led = specific.first(self._by_words(alike, query), self.get, query)
+        return (*led, *scored[len(alike) :])
+
+    def _by_words(self, alike: list[Candidate], query: Query) -> list[Candidate]:
+        """Order by words that anybody can write, each by those that may be about it (rule 3)."""
+        if not query.hints:
+            return alike
         entries = {entry.playbook.digest: entry for entry in self._entries}
-        shares = {one.digest: self._alike(entries[one.digest], query.hints) for one in alike}
-        alike.sort(key=lambda one: (-round(shares[one.digest][0], 6), *_order(one)))
-        explained = [_hinted(one, shares[one.digest][1]) for one in alike]
-        return (*explained, *scored[len(alike) :])
+        shares = {
+            one.digest: self._alike(entries[one.digest], query.hints, _about(self.get(one), query))
+            for one in alike
+        }
+        ordered = sorted(alike, key=lambda one: (-round(shares[one.digest][0], 6), *_order(one)))
+        return [_hinted(one, shares[one.digest][1]) for one in ordered]
 
     def _by_fills(self, scored: list[Candidate], query: Query) -> tuple[Candidate, ...] | None:
         """Order what declares the metric by what its steps are for; None where they tell nothing.
@@ -243,7 +259,7 @@ def alike(candidates: Sequence[Candidate]) -> int:
 
 def without_hints(query: Query) -> Query:
     """Return the query with its measured facts only."""
-    return replace(query, hints=(), fills=())
+    return replace(query, hints=(), said=(), fills=())
 
 
 def _entry(playbook: Playbook) -> _Entry:
@@ -317,6 +333,16 @@ def _contradiction(playbook: Playbook, query: Query) -> str:
         if declared != "any" and declared not in wanted and not named:
             return f"{name} {declared}, not {' or '.join(sorted(wanted)) or 'known'}"
     return ""
+
+
+def _about(playbook: Playbook, query: Query) -> frozenset[str]:
+    """Return the words of text that may be about a playbook: not those of files it leaves alone."""
+    named = [
+        path.removeprefix(query.root)
+        for path, _ in query.fills
+        if fills.may_take(playbook, query.root, path)
+    ]
+    return frozenset((*query.said, *words.terms("\n".join(named))))
 
 
 def _filled(candidate: Candidate, share: float) -> Candidate:

@@ -28,6 +28,7 @@ class Query:
     symptoms: frozenset[str]
     terms: tuple[str, ...]  # words of measured facts
     hints: tuple[str, ...] = ()  # words of text that anybody can write
+    said: tuple[str, ...] = ()  # those of them that are not in names of files
     root: str = ""  # the volume that `fills` are of; empty: this is about none
     fills: tuple[tuple[str, int], ...] = ()  # the biggest paths there and their bytes
     question: Question | None = None  # measured facts for comparing by likeness; None: do not
@@ -123,6 +124,7 @@ def of_evidence(evidence: Evidence) -> Query:
         symptoms=symptoms,
         terms=(*words.terms(said), *words.terms(" ".join(sorted(systems)))),
         hints=words.terms(free_text(evidence)),
+        said=words.terms(_spoken_text(evidence)),
         root=series.subject,
         fills=tuple((use.path, use.bytes) for use in evidence.top_paths),
         question=Question(
@@ -174,13 +176,23 @@ def free_text(evidence: Evidence) -> str:
     Where a volume lies says nothing of what fills it, so files are named from its root on.
     """
     root = evidence.anomaly.series.subject
+    names = (use.path.removeprefix(root) for use in evidence.top_paths)
+    return "\n".join([*names, _spoken_text(evidence)])
+
+
+def _spoken_text(evidence: Evidence) -> str:
+    """Return what processes are called and what logs say."""
     return "\n".join(
         [
-            *(use.path.removeprefix(root) for use in evidence.top_paths),
             *(use.name for use in evidence.top_processes),
             *(line.text for line in evidence.log_lines),
         ]
     )
+
+
+def is_open(system: str) -> bool:
+    """Tell whether a declared system is no product: any, or what all hosts here have."""
+    return system in _OPEN
 
 
 def same_family(declared: str, wanted: frozenset[str]) -> bool:

@@ -53,7 +53,7 @@ def claims_of(snapshot: diagnosis.Snapshot) -> tuple[claims.Claim, ...]:
     ):
         own.setdefault(change.operation[0], []).append(change)
     sizes = {name: _largest(found) for name, found in own.items()}
-    graph = topology.Graph.of(_edges(snapshot))
+    graph = topology.Graph.of(edges(snapshot))
     return tuple(
         _claim(
             name,
@@ -195,7 +195,8 @@ def _likelihood(rate: float, of: float, chance: float) -> float:
     )
 
 
-def _edges(snapshot: diagnosis.Snapshot) -> Iterable[diagnosis.Edge]:
+def edges(snapshot: diagnosis.Snapshot) -> Iterable[diagnosis.Edge]:
+    """Yield what depends on what, as the snapshot says and as its traces show."""
     yield from snapshot.edges
     for edge in snapshot.traces:
         if edge.caller and edge.caller != edge.callee:

@@ -7,7 +7,9 @@ Which way decides follows from what there is to look at, the most telling first:
 3. which origin's predicted effects are those that are there (`cascade`);
 4. who did something by itself (`behaviour`, `resources`).
 
-What an object did by itself also counts a little where 2 or 3 decides.
+What an object did by itself also counts a little where 2 or 3 decides. In 4 only what the symptom
+can come from is a candidate: what moved on a host that has nothing to do with it is a coincidence,
+or the trouble of another service of the same name.
 """
 
 import dataclasses
@@ -90,6 +92,15 @@ def _blame(
     tried = cascade.hypotheses(snapshot, found)
     if tried:
         return _verdict(snapshot, _of_cascade(tried, own), tried[0].edges)
+    return _by_claims(snapshot, own)
+
+
+def _by_claims(snapshot: diagnosis.Snapshot, claimed: _Claims) -> diagnosis.Verdict:
+    """Rank who did something by itself, of those that the symptom can come from."""
+    own = _concerned(claimed, snapshot)
+    if claimed and not own:
+        name = snapshot.symptom.object if snapshot.symptom else ""
+        return _abstain(snapshot, f"nothing moved that {name} has to do with")
     verdict = _verdict(snapshot, _of_claims(own, snapshot), ())
     if not verdict.ranked and any(found[0].text_alone for found in own.values()):
         return _abstain(snapshot, "nothing but log lines speaks against anybody")
@@ -155,6 +166,15 @@ def _of_cascade(tried: Sequence[cascade.Hypothesis], own: _Claims) -> Iterable[d
             evidence=one.evidence,
             against=one.against,
         )
+
+
+def _concerned(own: _Claims, snapshot: diagnosis.Snapshot) -> _Claims:
+    """Keep what the symptom can come from; everything where nobody knows what that is."""
+    if snapshot.symptom is None or not snapshot.symptom.object:
+        return own
+    graph = topology.Graph.of(behaviour.edges(snapshot))
+    near = graph.concerned(snapshot.symptom.object)
+    return {name: own[name] for name in own if name in near} if near else own
 
 
 def _of_claims(own: _Claims, snapshot: diagnosis.Snapshot) -> Iterable[diagnosis.Suspect]:
