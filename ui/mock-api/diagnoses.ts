@@ -2,7 +2,7 @@
 import type * as api from "../src/api/types.ts";
 
 const NONE: api.Diagnosis = {
-  incident: "", asked: true, abstained: "", absent: "", confidence: 0, first: null,
+  incident: "", asked: true, abstained: "", absent: "", confidence: 0, sure: false, first: null,
   runner_up: null, others: [], edges: [], changes: [], blame: null, left_out: [], snapshot: null,
 };
 
@@ -18,7 +18,7 @@ export function diagnosisOf(incident: api.Incident): api.Diagnosis {
   return {
     ...NONE,
     incident: incident.id,
-    confidence: 0.83,
+    confidence: 0.83, sure: true,
     first: {
       object: "service:orders", cause: "latency", score: 0.9, share: 1,
       path: ["service:orders", here],

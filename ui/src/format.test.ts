@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { ago, bytes, claim, duration, metricKey, reading, utc } from "./format";
+import { describe, expect, test } from "vitest";
+import { ago, bytes, claim, duration, metricKey, reading, symptom, utc } from "./format";
 
 test.each([
   [0.012, "12 ms"], [3.84, "3.8 s"], [107, "1 min 47 s"], [3599.9, "60 min"], [7200, "2 h"],
@@ -27,4 +27,17 @@ test("moments and sizes", () => {
   expect(ago("2026-02-12T11:26:00Z", Date.parse("2026-02-12T11:20:00Z"))).toBe("in 6 min");
   expect(bytes(512)).toBe("512 B");
   expect(claim("service.healthy", "web", 0)).toBe("Service health web is unhealthy");
+});
+
+describe("what is wrong, in a title", () => {
+  const of = { host: "web-1", subject: "", value: 0 };
+  test.each([
+    ["a reading", { ...of, metric: "system.cpu_percent", value: 97 }, "CPU at 97 % on web-1"],
+    ["a service", { ...of, metric: "service.healthy", subject: "api" },
+      "Service health api is unhealthy on web-1"],
+    ["nothing: somebody asked", { ...of, metric: "playbook.requested", subject: "log_flood_truncate" },
+      "log_flood_truncate was asked for on web-1"],
+  ])("%s", (_, incident, said) => {
+    expect(symptom(incident)).toBe(said);
+  });
 });

@@ -19,6 +19,25 @@ const METRICS: Record<string, string> = {
   "service.up": "Service process",
   "service.healthy": "Service health",
   "service.http_ms": "Service response time",
+  "service.http_status": "Service HTTP status",
+  "system.clock_error_s": "Clock error",
+  "system.clock_step_s": "Clock step",
+  "system.clock_synchronised": "Clock synchronised",
+  "system.conntrack_percent": "Connections tracked",
+  "system.disk_busy_percent": "Disk busy",
+  "system.disk_latency_ms": "Disk latency",
+  "system.disk_read_bytes_per_s": "Disk read",
+  "system.disk_write_bytes_per_s": "Disk written",
+  "system.interface_up": "Interface",
+  "system.listen_drops_per_s": "Connections dropped",
+  "system.oom_kills": "Killed for memory",
+  "system.open_files_percent": "Open files",
+  "system.pressure_full_percent": "Pressure, all waiting,",
+  "system.pressure_percent": "Pressure",
+  "system.tcp_retransmit_percent": "TCP sent again",
+  "log.messages_per_s": "Log lines",
+  "log.new_trouble": "New trouble in",
+  "log.trouble_per_s": "Trouble in",
 };
 
 export function metricName(metric: string, subject = ""): string {
@@ -36,6 +55,8 @@ export function metricKey(key: string): { metric: string; subject: string } {
 
 export function reading(metric: string, value: number): string {
   if (metric === "service.up") return value >= 0.5 ? "running" : "not running";
+  if (metric === "system.interface_up") return value >= 0.5 ? "up" : "down";
+  if (metric === "system.clock_synchronised") return value >= 0.5 ? "yes" : "no";
   if (metric === "service.healthy") return value >= 0.5 ? "healthy" : "unhealthy";
   if (metric.endsWith("_percent")) return `${number(value)} %`;
   if (metric.endsWith("_bytes_per_s")) return `${bytes(value)}/s`;
@@ -59,6 +80,7 @@ export function symptom(of: {
   value: number;
   host: string;
 }): string {
+  if (of.metric === "playbook.requested") return `${of.subject} was asked for on ${of.host}`;
   return `${claim(of.metric, of.subject, of.value)} on ${of.host}`;
 }
 

@@ -108,7 +108,12 @@ const host = createRoute({
   validateSearch: (search: Search) => words(search, ["metric", "minutes", "playbook"]),
 });
 
-const playbooks = page("/playbooks", () => import("./pages/Playbooks"));
+const playbooks = createRoute({
+  getParentRoute: () => inside,
+  path: "/playbooks",
+  component: lazyRouteComponent(() => import("./pages/Playbooks")),
+  validateSearch: (search: Search) => words(search, ["text"]),
+});
 const playbook = createRoute({
   getParentRoute: () => inside,
   path: "/playbooks/$name",

@@ -22,9 +22,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     if first is None:
         yield f"cause     nobody is blamed: {frame.plain(found['abstained'])}"
         return
-    way = " -> ".join(frame.plain(one) for one in first["path"])
-    sure = f"confidence {found['confidence']:.2f}, explains {first['share']:.0%}"
-    yield f"cause     {way} ({frame.plain(first['cause'])}; {sure})"
+    yield f"cause     {_cause(found, first)}"
     for name, texts in (("for", first["evidence"]), ("against", first["against"])):
         for text in texts:
             yield f"  {name:<7} {frame.plain(text)}"
@@ -37,3 +35,15 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     blame = found["blame"]
     if blame is not None and not blame["is_here"]:
         yield "  the remedy here would not reach it: a person decides where that is sure enough"
+
+
+def _cause(found: dict[str, Any], first: dict[str, Any]) -> str:
+    """Say what the diagnosis says, and no more: a hint is no cause, a place is no way."""
+    here = len(first["path"]) == 1
+    way = " -> ".join(frame.plain(one) for one in first["path"])
+    sure = f"confidence {found['confidence']:.2f}"
+    if not found["sure"]:
+        hint = f"nothing points beyond {way}, where it is seen" if here else f"a hint is {way}"
+        return f"not established; {hint} ({sure}, too low to go by)"
+    what = f"{frame.plain(first['cause'])}; {sure}, explains {first['share']:.0%}"
+    return f"{way} itself, where it is seen ({what})" if here else f"{way} ({what})"

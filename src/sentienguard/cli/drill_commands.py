@@ -15,12 +15,13 @@ from sentienguard.cli.drills import (
     definition,
     follow,
     library,
+    listing,
     scoring,
     screen,
     shelf,
     trial,
 )
-from sentienguard.cli.drills.beds import choice, leftovers
+from sentienguard.cli.drills.beds import leftovers
 from sentienguard.cli.installation import ports, up
 from sentienguard.cli.installation.places import Places
 
@@ -51,36 +52,16 @@ Bed = Annotated[
 def list_(data: frame.Data = None, as_json: frame.Json = False) -> None:
     """Show every drill and what has to come of it."""
     shown = frame.open_frame(data, as_json)
-    items = [
-        {
-            "name": name,
-            "kind": "fault",
-            "beds": ["sandbox"],
-            "description": made.description,
-            "expected": made.expected.sentence,
-            "parameters": list(library.parameters_of(made)),
-        }
-        for name, made in library.DRILLS.items()
-    ] + [
-        {
-            "name": one.name,
-            "kind": one.kind,
-            "beds": list(choice.possible(one)),
-            "description": one.about,
-            "expected": one.expected.sentence,
-            "parameters": [],
-        }
-        for one in shelf.chosen(())
-    ]
+    found = listing.document()
     rows = [
         (
             Text.assemble((str(one["name"]), "bold"), f"\n{frame.plain(str(one['description']))}"),
             f"{one['kind']}: {one['expected']}",
         )
-        for one in items
+        for one in found["items"]
     ]
     shown.answer(
-        {"items": items},
+        found,
         frame.table("drill, and what happens", "expected", rows=rows, empty=""),
     )
 

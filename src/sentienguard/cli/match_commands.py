@@ -41,9 +41,12 @@ def evaluate(  # noqa: PLR0917 - Typer passes options by name
     corpus: Annotated[Path, typer.Option(metavar="C.jsonl", help="The library, a row for each.")],
     queries: Annotated[Path, typer.Option(metavar="Q.jsonl", help="The alerts, a row for each.")],
     out: Annotated[Path, typer.Option(metavar="R.jsonl", help="Where the answers go.")],
-    words_only: Annotated[bool, typer.Option(help="Leave the embeddings out.")] = False,
+    words_only: Annotated[
+        bool, typer.Option("--words-only", help="Leave the embeddings out.")
+    ] = False,
     explain: Annotated[
-        bool, typer.Option(help="Add the parts of the first five scores to each answer.")
+        bool,
+        typer.Option("--explain", help="Add the parts of the first five scores to each answer."),
     ] = False,
     as_json: frame.Json = False,
 ) -> None:

@@ -1,5 +1,6 @@
 """`playbook`: the signed remedies, and a look at one that somebody writes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,18 +35,24 @@ def list_(data: frame.Data = None, as_json: frame.Json = False) -> None:
         found = asked.get("/playbooks")
     rows = [
         (
-            one["name"],
+            _named(one),
             one["version"],
             one["risk"].lower(),
-            f"{one['system']} {one['resource']} {one['symptom']}",
             str(one["runs"]),
             str(one["resolved"]),
         )
         for one in found["items"]
     ]
     shown.answer(found, frame.table(
-        "playbook!", "version", "risk", "for", "runs>", "resolved>", rows=rows, empty="none",
+        "playbook, and what it is for!", "version!", "risk!", "runs>", "resolved>", rows=rows,
+        empty="none",
     ))  # fmt: skip
+
+
+def _named(one: Mapping[str, Any]) -> Text:
+    """Return a name and below it what it is for: side by side they are wider than a terminal."""
+    what = f"{one['system']} {one['resource']} {one['symptom']}"
+    return Text.assemble((frame.plain(one["name"]), "bold"), "\n  ", frame.plain(what))
 
 
 @app.command("show")

@@ -1,28 +1,37 @@
 """Which drills there are, and what came of them in this data directory.
 
-Called by api.drills. Definitions are asked of the command line, which owns them, once. Results lie
-in files that `sentienguard drill run-all` writes into the data directory: read, never written.
+Called by api.drills. Definitions are asked of a small program of the command line, which owns them,
+once. Results lie in files that `sentienguard drill run-all` writes into the data directory: read,
+never written.
 """
 
 import json
+import subprocess
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sentienguard.controlplane.errands import Errands
+from sentienguard.model import errors
 
 DIRECTORY: Final = "benchmark"  # of the data directory; cli.drills.campaign writes it
 MOST_BYTES: Final = 16 << 20
+LISTING: Final = (sys.executable, "-m", "sentienguard.cli.drills.listing")
+LIST_S: Final = 60.0  # for what takes half a second on an idle machine
+
+
+class NotAnswered(errors.Unavailable):
+    """The program that knows the drills did not answer."""
 
 
 class DrillReports:
     """Definitions and results."""
 
-    def __init__(self, data: Path, desk: Errands) -> None:
-        """Read the results of this data directory."""
+    def __init__(self, data: Path, listing: Sequence[str] = LISTING) -> None:
+        """Read the results of this data directory; `listing` prints the definitions."""
         self.data = data
-        self._desk = desk
+        self._listing = tuple(listing)
         self._lock = threading.Lock()
         self._known: list[Mapping[str, Any]] | None = None
 
@@ -30,9 +39,24 @@ class DrillReports:
         """Return every drill of this release, by name. Raises NotAnswered."""
         with self._lock:
             if self._known is None:
-                found = self._desk.question("drill", "list")["items"]
-                self._known = sorted(found, key=lambda one: str(one["name"]))
+                self._known = sorted(self._listed(), key=lambda one: str(one["name"]))
             return self._known
+
+    def _listed(self) -> Sequence[Mapping[str, Any]]:
+        try:
+            asked = subprocess.run(  # noqa: S603  # our own program
+                self._listing,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=LIST_S,
+                check=True,
+            )
+            return list(json.loads(asked.stdout)["items"])
+        except subprocess.CalledProcessError as cause:
+            said = cause.stderr.decode("utf-8", "replace").strip()[-300:]
+            raise NotAnswered(f"which drills there are cannot be read: {said}") from cause
+        except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as cause:
+            raise NotAnswered(f"which drills there are cannot be read: {cause}") from cause
 
     def report(self) -> Mapping[str, Any]:
         """Return the newest report of all drills; empty: none was made here."""

@@ -40,7 +40,6 @@ MOST_WAITING: Final = 4
 MOST_KEPT: Final = 20  # of each kind
 MOST_BYTES: Final = 64 << 20  # of an answer; a year of a thousand hosts is a tenth of that
 LONGEST_S: Final = 6 * 3600.0  # a year of history of a large estate
-LIST_S: Final = 60.0  # for a question that is answered at once
 GRACE_S: Final = 5.0  # between the polite and the other end of a child
 LOW_PRIORITY: Final = 10  # nice
 OURS: Final = (sys.executable, "-m", "sentienguard.cli.main")
@@ -94,10 +93,6 @@ class Progress:
 
 class NoSuchErrand(errors.Rejected):
     """Nothing of this id waits, runs or is kept."""
-
-
-class NotAnswered(errors.Unavailable):
-    """The command line did not answer."""
 
 
 class TooMany(errors.Unavailable):
@@ -202,21 +197,6 @@ class Errands:
         if one.state is not State.DONE or found is None:
             raise NoSuchErrand(f"{one.id} is {one.state}: it has no answer")
         return found
-
-    def question(self, *words: str) -> dict[str, Any]:
-        """Ask the command line something that it answers at once. Raises NotAnswered."""
-        try:
-            asked = subprocess.run(  # noqa: S603  # our own program and our own words
-                [*self._command, *words, "--json"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=LIST_S,
-                check=True,
-            )
-            found = json.loads(asked.stdout)
-        except (OSError, subprocess.SubprocessError, ValueError) as cause:
-            raise NotAnswered(f"{' '.join(words)}: the command line does not answer") from cause
-        return dict(found)
 
     # ---- the worker ---------------------------------------------------------------------------
 

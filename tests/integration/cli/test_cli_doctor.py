@@ -24,7 +24,7 @@ import sqlalchemy
 from sentienguard.adapters.sql_store import database
 from sentienguard.agent import enroll, executor
 from sentienguard.agent import settings as agent_settings
-from sentienguard.cli import client, doctor, main
+from sentienguard.cli import client, doctor, main, private_files
 from sentienguard.cli.checkup import agent as agent_looks
 from sentienguard.cli.checkup.finding import State
 from sentienguard.cli.installation import centre, host_agent, ports
@@ -268,7 +268,7 @@ def test_a_session_that_nobody_can_renew_is_found(installed):
         found = wrong(installed.places, "address")
     finally:
         for name, content in kept.items():
-            client.write_private(installed.places.data / name, content)
+            private_files.write(installed.places.data / name, content)
     assert "sentienguard login" in found.detail
 
 

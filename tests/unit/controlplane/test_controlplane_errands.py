@@ -5,14 +5,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sentienguard.adapters.local_host.clock import LocalClock
 from sentienguard.adapters.local_host.entropy import SystemEntropy
-from sentienguard.controlplane import errands
+from sentienguard.controlplane import drill_reports, errands
 from sentienguard.controlplane.drill_reports import DrillReports
 from sentienguard.controlplane.errands import Errand, Errands, Kind, State
 
@@ -26,11 +25,8 @@ if words[0] == "waits":
     pathlib.Path("below").write_text(str(below.pid))
     print("asking for history: 3 of 20, system.cpu_percent", file=sys.stderr, flush=True)
     time.sleep(60)
-if words[0] == "drill":
-    print(json.dumps({"items": [{"name": "b"}, {"name": "a"}]}))
-else:
-    pathlib.Path(words[1].partition("=")[2]).mkdir()
-    print(json.dumps({"words": words}))
+pathlib.Path(words[1].partition("=")[2]).mkdir()
+print(json.dumps({"words": words}))
 sys.exit(int(words[0] == "not-as-expected"))
 """
 
@@ -147,10 +143,16 @@ def test_the_oldest_of_a_kind_are_forgotten(desk: Errands, monkeypatch: Any) -> 
         desk.get(Kind.BACKTEST, first.id)
 
 
+def listing(items: str) -> tuple[str, ...]:
+    program = f"import pathlib; pathlib.Path('asked').open('a').write('.'); print({items!r})"
+    return (sys.executable, "-I", "-c", program)
+
+
 def test_drills_are_asked_of_the_command_line_once_and_results_read_from_files(
-    desk: Errands, tmp_path: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reports = DrillReports(tmp_path, desk)
+    monkeypatch.chdir(tmp_path)
+    reports = DrillReports(tmp_path, listing('{"items": [{"name": "b"}, {"name": "a"}]}'))
     assert [one["name"] for one in reports.definitions()] == ["a", "b"]
     assert reports.report() == {} and reports.case("a") == {}  # noqa: PT018  # both of nothing
     cases = tmp_path / "benchmark/cases"
@@ -159,12 +161,17 @@ def test_drills_are_asked_of_the_command_line_once_and_results_read_from_files(
     (tmp_path / "benchmark/report.json").write_text("{cut off")
     assert reports.case("a") == {"passed": True}
     assert reports.report() == {}
-    silent = SimpleNamespace(question=lambda *_: pytest.fail("asked again"))
-    reports._desk = silent  # type: ignore[assignment]  # it is not asked again
     assert reports.definitions()
+    assert (tmp_path / "asked").read_text() == "."
 
 
-def test_a_command_line_that_does_not_answer_is_unavailable(tmp_path: Path) -> None:
-    desk = Errands(tmp_path, LocalClock(), SystemEntropy(), (sys.executable, "-c", "print('no')"))
-    with pytest.raises(errands.NotAnswered, match="drill list"):
-        desk.question("drill", "list")
+def test_a_command_line_that_does_not_answer_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = (sys.executable, "-I", "-c", "raise SystemExit('drill.yaml: name: expected a name')")
+    with pytest.raises(drill_reports.NotAnswered, match="name: expected a name"):
+        DrillReports(tmp_path, failing).definitions()
+    monkeypatch.chdir(tmp_path)
+    for said in ("no", "[]", "{}"):
+        with pytest.raises(drill_reports.NotAnswered):
+            DrillReports(tmp_path, listing(said)).definitions()

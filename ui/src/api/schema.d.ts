@@ -957,7 +957,7 @@ export interface paths {
         };
         /**
          * List Findings
-         * @description List findings about approvals and logins, newest first.
+         * @description List findings about approvals and logins, and keys that are due, newest first.
          */
         get: operations["list_findings_api_v1_findings_get"];
         put?: never;
@@ -1256,6 +1256,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{incident_id}/alike": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alike
+         * @description List earlier incidents of its environment whose measured facts mean the same, or nearly.
+         *
+         *     Empty where vectors are not kept in a database (setting `embedding_store`).
+         */
+        get: operations["alike_api_v1_incidents__incident_id__alike_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents/{incident_id}/assign": {
         parameters: {
             query?: never;
@@ -1454,6 +1476,26 @@ export interface paths {
          * @description Stop an execution in mid-flight: the host kills the step and undoes what ran.
          */
         post: operations["stop_api_v1_incidents__incident_id__stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Keys
+         * @description List the keys that are online with their ages, and when each is due.
+         */
+        get: operations["list_keys_api_v1_keys_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2663,6 +2705,18 @@ export interface components {
             status: "firing" | "resolved";
         };
         /**
+         * AlikeView
+         * @description An earlier incident that is about much the same.
+         */
+        AlikeView: {
+            /**
+             * Cosine
+             * @description How alike, 1 is the same; for showing, decides nothing
+             */
+            cosine: number;
+            incident: components["schemas"]["IncidentSummary"];
+        };
+        /**
          * Anomaly
          * @description The reading that opened the incident.
          */
@@ -3620,6 +3674,11 @@ export interface components {
              * @description Digest of the snapshot that it was made from
              */
             snapshot: string | null;
+            /**
+             * Sure
+             * @description Whether it is sure enough for policy to go by it; else a hint
+             */
+            sure: boolean;
         };
         /**
          * DifferenceView
@@ -4067,7 +4126,7 @@ export interface components {
         };
         /**
          * FindingView
-         * @description Something odd about an approval or a login; it forbade nothing.
+         * @description Something odd about an approval or a login, or a key that is due; it forbade nothing.
          */
         FindingView: {
             /** Address */
@@ -4083,7 +4142,7 @@ export interface components {
              * Finding
              * @enum {string}
              */
-            finding: "quick_answer" | "burst" | "same_pair" | "off_hours" | "new_network" | "break_glass";
+            finding: "quick_answer" | "burst" | "same_pair" | "off_hours" | "new_network" | "break_glass" | "key_soon" | "key_due";
             /**
              * Incident
              * @description empty: of a login
@@ -4338,6 +4397,60 @@ export interface components {
         Kept: {
             /** Kept */
             kept: number;
+        };
+        /**
+         * KeyList
+         * @description All keys that are online.
+         */
+        KeyList: {
+            /** Items */
+            items: components["schemas"]["KeyView"][];
+            /**
+             * Rotate Keys Days
+             * @description the setting: how old a key may become
+             */
+            rotate_keys_days: number;
+        };
+        /**
+         * KeyView
+         * @description One key that is online.
+         */
+        KeyView: {
+            /** Age Days */
+            age_days: number;
+            /**
+             * Due At
+             * @description null: never
+             */
+            due_at: string | null;
+            /**
+             * Id
+             * @description key id, fingerprint or number
+             */
+            id: string;
+            /**
+             * Made At
+             * Format: date-time
+             * @description or when it was seen first
+             */
+            made_at: string;
+            /** Name */
+            name: string;
+            /**
+             * Rotates
+             * @enum {string}
+             */
+            rotates: "by itself" | "with the root keys" | "by hand" | "lasts";
+            /**
+             * Stage
+             * @enum {string}
+             */
+            stage: "good" | "soon" | "due";
+            /**
+             * Way
+             * @description what puts a new one in its place
+             */
+            way: string;
         };
         /**
          * Learned
@@ -9042,6 +9155,48 @@ export interface operations {
             };
         };
     };
+    alike_api_v1_incidents__incident_id__alike_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlikeView"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     assign_api_v1_incidents__incident_id__assign_post: {
         parameters: {
             query?: never;
@@ -9516,6 +9671,35 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_keys_api_v1_keys_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyList"];
                 };
             };
             /** @description A problem; its type says which. */

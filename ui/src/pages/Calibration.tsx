@@ -75,7 +75,7 @@ function Whole({ of }: { of: Found }) {
     <>
       <div className="figures">
         <Figure name="Remedies that ran" value={number(of.count)}>
-          {of.resolved} resolved
+          {number(of.resolved)} resolved
           {of.truncated && "; the newest are counted"}
         </Figure>
         <Figure name="Mean distance of said and seen" value={percent(of.error)}>

@@ -202,6 +202,7 @@ function Runs({ of }: { of: DrillRun[] }) {
             <td>
               {one.passed === null ? <ErrandTag of={one.state} /> : <Verdict passed={one.passed} />}
               {one.seconds !== null && <div className="dim">{duration(one.seconds)}</div>}
+              {one.checks.length > 0 && <Checks of={one.checks} />}
             </td>
             <td>{one.by}</td>
             <td><End of={one} /></td>
@@ -209,6 +210,22 @@ function Runs({ of }: { of: DrillRun[] }) {
         ))}
       </Table>
     </Card>
+  );
+}
+
+function Checks({ of }: { of: DrillRun["checks"] }) {
+  const held = of.filter(({ passed }) => passed).length;
+  return (
+    <details open={held < of.length}>
+      <summary>{held} of {plural(of.length, "check")} held</summary>
+      <ul className="checks">
+        {of.map((one) => (
+          <li key={one.name}>
+            {one.passed ? "" : <strong>not: </strong>}{one.name}: <span className="dim">{one.detail}</span>
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 

@@ -11,6 +11,7 @@ import { SeverityTag, StateTag } from "../parts/Tag";
 import { Time } from "../parts/Time";
 import { Advice } from "./incident/Advice";
 import { Audit } from "./incident/Audit";
+import { Brief } from "./incident/Brief";
 import { CareBox } from "./incident/CareBox";
 import { Decide } from "./incident/Decide";
 import { Detect } from "./incident/Detect";
@@ -45,6 +46,7 @@ function Whole({ story }: { story: Story }) {
         <SeverityTag of={summary.severity} />
         <span>{summary.summary}</span>
       </div>
+      <Brief story={story} />
       {story.approval?.status === "pending" && (
         <ApprovalBox approval={story.approval} linked={false} />
       )}

@@ -59,10 +59,10 @@ function Figures({ of }: { of: Numbers }) {
         <Link to="/approvals">answer</Link>
       </Figure>
       <Figure name="Resolved, 7 days" value={share(of.resolved_7d)}>
-        {of.resolved_7d} of {of.closed_7d} closed
+        {number(of.resolved_7d)} of {number(of.closed_7d)} closed
       </Figure>
       <Figure name="With nobody involved" value={share(of.unattended_7d)}>
-        {of.unattended_7d} of {of.closed_7d} closed
+        {number(of.unattended_7d)} of {number(of.closed_7d)} closed
       </Figure>
       <Figure
         name="Median time to resolve"

@@ -1,10 +1,15 @@
+import { TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useDeferredValue } from "react";
 import { playbooks } from "../api/queries";
 import type { Playbook } from "../api/types";
+import { plural } from "../format";
 import { Empty, Loaded } from "../parts/Loaded";
 import { Page, Table } from "../parts/Page";
 import { RiskTag, Tag } from "../parts/Tag";
+
+const route = getRouteApi("/inside/playbooks");
 
 export default function Playbooks() {
   return (
@@ -17,30 +22,70 @@ export default function Playbooks() {
               lint</code> and <code>sign</code> bring one here.
             </Empty>
           ) : (
-            <Table stacks label="Playbooks" head={["Playbook", "For", "Risk", "Approval", "Record"]}>
-              {items.map((playbook) => (
-                <tr key={playbook.name}>
-                  <td className="wide">
-                    <Link to="/playbooks/$name" params={{ name: playbook.name }} className="strong">
-                      {playbook.name}
-                    </Link>{" "}
-                    <span className="dim">{playbook.version}</span>
-                    <div className="dim">{playbook.description}</div>
-                  </td>
-                  <td>
-                    {playbook.symptom}
-                    <div className="dim">{playbook.system}, {playbook.resource}</div>
-                  </td>
-                  <td data-name="risk"><RiskTag of={playbook.risk} /></td>
-                  <td data-name="approval">{playbook.approval_required ? <Tag tone="warn">always</Tag> : "by policy"}</td>
-                  <td><Record of={playbook} /></td>
-                </tr>
-              ))}
-            </Table>
+            <Searched items={items} />
           )
         }
       </Loaded>
     </Page>
+  );
+}
+
+function Searched({ items }: { items: Playbook[] }) {
+  const { text = "" } = route.useSearch();
+  const navigate = route.useNavigate();
+  const words = useDeferredValue(text).toLowerCase();
+  const shown = items.filter((one) =>
+    [one.name, one.description, one.system, one.resource, one.symptom, one.risk]
+      .join(" ").toLowerCase().includes(words),
+  );
+  return (
+    <>
+      <TextInput
+        type="search"
+        label="Search playbooks"
+        placeholder="name, what it is for, risk"
+        value={text}
+        onChange={(event) => {
+          const value = event.currentTarget.value;
+          void navigate({ search: value === "" ? {} : { text: value }, replace: true });
+        }}
+      />
+      <p className="dim" role="status">
+        {shown.length === items.length
+          ? plural(items.length, "playbook")
+          : `${shown.length} of ${plural(items.length, "playbook")}`}
+      </p>
+      {shown.length === 0 ? (
+        <Empty title="No playbook matches">
+          <Link to="/playbooks">Show all</Link>
+        </Empty>
+      ) : (
+        <Table stacks label="Playbooks" head={["Playbook", "For", "Risk", "Approval", "Record"]}>
+          {shown.map((playbook) => <Row key={playbook.name} of={playbook} />)}
+        </Table>
+      )}
+    </>
+  );
+}
+
+function Row({ of }: { of: Playbook }) {
+  return (
+    <tr>
+      <td className="wide">
+        <Link to="/playbooks/$name" params={{ name: of.name }} className="strong">{of.name}</Link>{" "}
+        <span className="dim">{of.version}</span>
+        <div className="dim">{of.description}</div>
+      </td>
+      <td>
+        {of.symptom}
+        <div className="dim">{of.system}, {of.resource}</div>
+      </td>
+      <td data-name="risk"><RiskTag of={of.risk} /></td>
+      <td data-name="approval">
+        {of.approval_required ? <Tag tone="warn">always</Tag> : "by policy"}
+      </td>
+      <td><Record of={of} /></td>
+    </tr>
   );
 }
 

@@ -15,6 +15,7 @@ Most drills are directories below `drills/` of the repository, without Python:
     verdict.py     was it what was expected
     sites.py       control planes without a history
     trial.py       a drill's fault and an order straight to a real executor
+    listing.py     every drill as one document, quickly
     campaign.py    all of them, with a state; report.py, report_page.py its numbers and page
 
 Four are Python and break the sandbox of the data directory; `demo` and proving records use them:

@@ -22,6 +22,7 @@ KINDS = ("fault", "decoy")
 OUTCOMES = ("resolved", "rolled_back", "escalated", "self_recovered", "left_alone")
 PERSONS = ("nobody", "approves", "refuses")
 MOST_BYTES = 64 << 10  # of a drill.yaml
+DEEPEST = 50  # mappings within lists within mappings that the quick loader is given
 MOST_VOLUME = 2048 << 20
 LONGEST_S = 600.0
 
@@ -119,10 +120,28 @@ def read(directory: Path) -> Definition:
         text = file.read_bytes()
         if len(text) > MOST_BYTES:
             raise BadDrill(f"{file}: expected at most {MOST_BYTES} bytes, found {len(text)}")
-        found: Any = yaml.safe_load(text)
+        found: Any = yaml.load(text, _loader(text))  # noqa: S506  # both are safe ones
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as cause:
         raise BadDrill(f"{file}: cannot be read as YAML: {cause}") from cause
     return _Reader(str(file)).drill(found, directory.resolve())
+
+
+def _loader(text: bytes) -> Any:
+    """Return the quick loader where it may be used, else the one in Python.
+
+    The quick one recurses in C: it ends the process where a file nests thousands deep, and knows no
+    RecursionError. Reading the events does not recurse.
+    """
+    quick = getattr(yaml, "CSafeLoader", None)
+    if quick is None:
+        return yaml.SafeLoader
+    depth = 0
+    for event in yaml.parse(text, Loader=quick):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return yaml.SafeLoader
+    return quick
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import sentienguard
-from sentienguard.cli import client
+from sentienguard.cli import client, private_files
 from sentienguard.cli.drills import drill, library, scoring, screen, story
 from sentienguard.cli.installation import centre, host_agent, up
 from sentienguard.model import errors
@@ -190,7 +190,7 @@ class Run:
         record = self.asked.get(f"/incidents/{incident}/record")
         path = self.running.places.records / f"{incident}.json"
         content = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-        client.write_private(path, content.encode())
+        private_files.write(path, content.encode())
         return path
 
 

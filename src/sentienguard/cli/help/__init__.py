@@ -7,6 +7,7 @@ what a command does, which stands in its own help.
 
     examples    the examples of each command, and how `--help` shows them
     tree        commands, options and their values, read from the program
+    live        ids, hosts and playbooks of the running system, asked while somebody types
     bash zsh fish   one file for each shell: a tree becomes a script
 
 Add a shell: a file with `script(tree)`, and its line in `completion_commands`.

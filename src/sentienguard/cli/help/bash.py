@@ -1,12 +1,16 @@
-"""Completion in bash: one function, made from the tree; no program runs when somebody types."""
+"""Completion in bash: one function, made from the tree; `live` alone runs when somebody types."""
 
 import shlex
+import sys
 from collections.abc import Sequence
 
 from sentienguard.cli.help.tree import Node
 
 _HEAD = """\
 # Completion of sentienguard in bash, made by `sentienguard completion bash`.
+_sentienguard_live() {
+  PYTHON -m sentienguard.cli.help.live "$1" "${COMP_WORDS[@]}" 2>/dev/null
+}
 _sentienguard() {
   local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD-1]} at=1 place= offered=
   [[ $word == = ]] && word=
@@ -44,7 +48,7 @@ complete -o default -F _sentienguard sentienguard
 
 def script(nodes: Sequence[Node]) -> str:
     """Return what bash reads: `source <(sentienguard completion bash)`."""
-    made = [_HEAD]
+    made = [_HEAD.replace("PYTHON", shlex.quote(sys.executable))]
     for node in nodes:
         for name in node.below:
             there = f"{_place(node)} {name}"
@@ -56,7 +60,7 @@ def script(nodes: Sequence[Node]) -> str:
     for node in nodes:
         for one in node.options:
             if one.takes:
-                offer = f"offered={shlex.quote(' '.join(one.values))}" if one.values else ""
+                offer = _offer(one.values, one.live)
                 call = f'{offer}; COMPREPLY=($(compgen -W "$offered" -- "$word"));' if offer else ""
                 made.append(
                     f"    {shlex.quote(f'{_place(node)} {one.name}')}) {call} return 0 ;;\n"
@@ -68,7 +72,7 @@ def script(nodes: Sequence[Node]) -> str:
         plain = node.below or node.arguments
         if not plain and not node.asks:
             plain = tuple(one.name for one in node.options)
-        made.append(_line(node, plain))
+        made.append(_line(node, plain, node.live))
     return "".join([*made, _FOOT])
 
 
@@ -80,6 +84,13 @@ def _taking(node: Node) -> list[str]:
     return [one.name for one in node.options if one.takes]
 
 
-def _line(node: Node, words: Sequence[str]) -> str:
-    place = shlex.quote(_place(node))
-    return f"      {place}) offered={shlex.quote(' '.join(words))} ;;\n" if words else ""
+def _line(node: Node, words: Sequence[str], live: str = "") -> str:
+    offer = _offer(words, live)
+    return f"      {shlex.quote(_place(node))}) {offer} ;;\n" if offer else ""
+
+
+def _offer(words: Sequence[str], live: str) -> str:
+    """Return what sets `offered`; empty where nothing is."""
+    known = shlex.quote(" ".join(words)) if words else ""
+    asked = f'" $(_sentienguard_live {live})"' if live else ""
+    return f"offered={known}{asked}" if known or asked else ""

@@ -214,6 +214,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
             ("trust.json --new root=keys/root-4.pem --remove root=0123456789abcdef", "one key"),
             ("trust.json --list playbook.yaml", "a playbook more in the catalogue"),
         ),
+        "trust online-key": (("dispatch", "the key that is to follow, and its public half"),),
         "trust revoke": (("trust.json --playbook service_safe_mode@1.0.0", "never to run again"),),
         "trust sign": (("trust.json --key keys/root-1.pem", "after showing what it is"),),
         "trust export": (("--out carried.json", "the signed documents, no private key"),),

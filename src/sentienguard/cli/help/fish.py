@@ -1,11 +1,16 @@
-"""Completion in fish: a line for each word, made from the tree; no program runs in between."""
+"""Completion in fish: a line for each word, made from the tree; `live` alone runs in between."""
 
+import shlex
+import sys
 from collections.abc import Iterator, Sequence
 
 from sentienguard.cli.help.tree import Node
 
 _HEAD = """\
 # Completion of sentienguard in fish, made by `sentienguard completion fish`.
+function __sentienguard_live --description 'What lives in the running system'
+    PYTHON -m sentienguard.cli.help.live $argv[1] (commandline -opc) 2>/dev/null
+end
 function __sentienguard_at --description 'Is the command line at this command?'
     set -l place ''
     set -l skip 0
@@ -28,7 +33,7 @@ def script(nodes: Sequence[Node]) -> str:
     places = [_place(node) for node in nodes if node.words]
     taking = [f"{_place(node)} {one.name}" for node in nodes for one in node.options if one.takes]
     return "".join([
-        _HEAD,
+        _HEAD.replace("PYTHON", shlex.quote(sys.executable)),
         f"set -g __sentienguard_places {' '.join(map(_quoted, places))}\n",
         f"set -g __sentienguard_taking {' '.join(map(_quoted, taking))}\n",
         *_lines(nodes),
@@ -43,18 +48,23 @@ def _lines(nodes: Sequence[Node]) -> Iterator[str]:
         for name in node.below:
             what = sentences[f"{node.words} {name}".strip()]
             yield f"{here} -f -a {_quoted(name)} -d {_quoted(what)}\n"
-        if node.arguments:
-            yield f"{here} -f -a {_quoted(' '.join(node.arguments))}\n"
+        if node.arguments or node.live:
+            yield f"{here} -f -a {_offered(node.arguments, node.live)}\n"
         elif not node.below and not node.asks:
             yield f"{here} -f\n"
         for one in node.options:
-            values = f" -x -a {_quoted(' '.join(one.values))}" if one.values else " -r"
+            offered = one.values or one.live
+            values = f" -x -a {_offered(one.values, one.live)}" if offered else " -r"
             takes = values if one.takes else ""
             yield f"{here} -l {one.name.removeprefix('--')}{takes} -d {_quoted(one.what)}\n"
 
 
 def _place(node: Node) -> str:
     return f" {node.words}" if node.words else ""
+
+
+def _offered(words: Sequence[str], live: str) -> str:
+    return _quoted(" ".join([*words, *([f"(__sentienguard_live {live})"] if live else [])]))
 
 
 def _quoted(text: str) -> str:

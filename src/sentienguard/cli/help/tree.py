@@ -20,6 +20,27 @@ VALUES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+# What the running system is asked for, as `live` names it: of options with any value, and of the
+# first argument of commands, by the first word of the command and what its help calls the argument.
+LIVE: Final[Mapping[str, str]] = {
+    "--environment": "environments",
+    "--host": "hosts",
+    "--incident": "incidents",
+}
+LIVE_ARGUMENTS: Final[Mapping[tuple[str, str], str]] = {
+    ("approvals", "ID"): "approvals",
+    ("break-glass", "ENVIRONMENT"): "environments",
+    ("hosts", "HOST"): "hosts",
+    ("incidents", "ID"): "incidents",
+    ("maintenance", "ID"): "maintenance",
+    ("maintenance", "[HOST]"): "hosts",
+    ("playbook", "NAME"): "playbooks",
+    ("silence", "ID"): "silences",
+    ("silence", "[HOST]"): "hosts",
+    ("tokens", "ENVIRONMENT"): "environments",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option of a command."""
@@ -28,6 +49,7 @@ class Option:
     what: str  # it does
     takes: bool  # a value follows
     values: tuple[str, ...]  # that it can be given, as far as they are known
+    live: str = ""  # kind of `live` that it can be given; empty: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +62,7 @@ class Node:
     options: tuple[Option, ...]
     asks: bool  # for something that is no option
     arguments: tuple[str, ...]  # that are known; none: completes to names of files
+    live: str = ""  # kind of `live` that its argument is; empty: none
 
 
 def walk(command: Any, words: str = "") -> Iterator[tuple[str, Any]]:
@@ -63,6 +86,7 @@ def read(whole: Any, known: Mapping[str, tuple[str, ...]]) -> tuple[Node, ...]:
             options=tuple(_options(words, command, values)),
             asks=any(one.param_type_name == "argument" for one in command.params),
             arguments=values.get(words, ()),
+            live=_live(words, command),
         )
         for words, command in walk(whole)
     )
@@ -72,9 +96,16 @@ def _options(words: str, command: Any, known: Mapping[str, tuple[str, ...]]) -> 
     for one in command.params:
         if one.param_type_name != "option":
             continue
+        plain = "=" not in (one.metavar or "")  # VALUE=HOST is no host
         for name in one.opts:
             values = known.get(f"{words} {name}", known.get(name, ()))
             if _CHOICES.match(one.metavar or ""):
                 values = tuple(one.metavar.split("|"))
-            yield Option(name, one.help or "", not one.is_flag, values)
+            live = LIVE.get(name, "") if plain and not one.is_flag else ""
+            yield Option(name, one.help or "", not one.is_flag, values, live)
     yield Option("--help", "Show this message and exit.", takes=False, values=())
+
+
+def _live(words: str, command: Any) -> str:
+    named = [one.metavar for one in command.params if one.param_type_name == "argument"]
+    return LIVE_ARGUMENTS.get((words.partition(" ")[0], named[0]), "") if named else ""

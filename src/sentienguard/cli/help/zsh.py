@@ -1,6 +1,7 @@
-"""Completion in zsh: one function, made from the tree; no program runs when somebody types."""
+"""Completion in zsh: one function, made from the tree; `live` alone runs when somebody types."""
 
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 
 from sentienguard.cli.help.tree import Node
@@ -8,6 +9,9 @@ from sentienguard.cli.help.tree import Node
 _HEAD = """\
 #compdef sentienguard
 # Completion of sentienguard in zsh, made by `sentienguard completion zsh`.
+_sentienguard_live() {
+  PYTHON -m sentienguard.cli.help.live $1 $words 2>/dev/null
+}
 _sentienguard() {
   local word=$words[CURRENT] last=$words[CURRENT-1] place= at=2
   local -a offered
@@ -55,8 +59,8 @@ def script(nodes: Sequence[Node]) -> str:
     """Return what zsh reads: a file _sentienguard in fpath, or sourced after compinit."""
     sentences = {node.words: node.sentence for node in nodes}
     return "".join([
-        _HEAD, *_walk(nodes), _WALKED, *_values(nodes), _OFFERED, *_options(nodes), _PLACES,
-        *_words(nodes, sentences), _FOOT,
+        _HEAD.replace("PYTHON", shlex.quote(sys.executable)), *_walk(nodes), _WALKED,
+        *_values(nodes), _OFFERED, *_options(nodes), _PLACES, *_words(nodes, sentences), _FOOT,
     ])  # fmt: skip
 
 
@@ -76,7 +80,8 @@ def _values(nodes: Sequence[Node]) -> Iterator[str]:
             if not one.takes:
                 continue
             place = shlex.quote(f"{_place(node)} {one.name}")
-            offer = f"compadd -- {shlex.join(one.values)}" if one.values else "_files"
+            known = " ".join([*map(shlex.quote, one.values), *_asked(one.live)])
+            offer = f"compadd -- {known}" if known else "_files"
             yield f"    {place}) {offer}; return ;;\n"
 
 
@@ -91,9 +96,13 @@ def _words(nodes: Sequence[Node], sentences: dict[str, str]) -> Iterator[str]:
         below = [f"{name}:{sentences[f'{node.words} {name}'.strip()]}" for name in node.below]
         if not below and not node.asks:
             below = [f"{one.name}:{one.what}" for one in node.options]
-        told = below or list(node.arguments)
+        told = [*map(shlex.quote, below or node.arguments), *_asked(node.live)]
         if told:
-            yield f"      {shlex.quote(_place(node))}) offered=({shlex.join(told)}) ;;\n"
+            yield f"      {shlex.quote(_place(node))}) offered=({' '.join(told)}) ;;\n"
+
+
+def _asked(live: str) -> list[str]:
+    return [f'${{(f)"$(_sentienguard_live {live})"}}'] if live else []
 
 
 def _place(node: Node) -> str:

@@ -191,10 +191,14 @@ def ask(wanted: BacktestRequest, caller: Asker) -> BacktestView:
         f"--environment={wanted.environment}",
         f"--sensitivity={wanted.sensitivity}",
         f"--minutes={wanted.minutes:g}",
+        f"--rate={settings.prometheus_rate:g}",
         "--out={out}",
     ]
     if settings.prometheus_token_file:
         words.append(f"--token-file={settings.prometheus_token_file}")
+    if settings.prometheus_user:
+        words.append(f"--user={settings.prometheus_user}")
+        words.append(f"--password-file={settings.prometheus_password_file}")
     made = _desk(caller).ask(Kind.BACKTEST, words, wanted.model_dump(), caller.user.name)
     return _view(_desk(caller), made)
 

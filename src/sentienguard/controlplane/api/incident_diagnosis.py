@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.controlplane.problems import not_found
-from sentienguard.flow import basis
+from sentienguard.flow import basis, deciding
 from sentienguard.model import diagnosis as nouns
 from sentienguard.model.access import Permission
 from sentienguard.model.evidence import Changed
@@ -49,6 +49,7 @@ class DiagnosisView(BaseModel):
     abstained: str = Field(description="Why nobody is blamed; empty if somebody is")
     absent: str = Field(description="Why there is no diagnosis at all; empty if there is one")
     confidence: float
+    sure: bool = Field(description="Whether it is sure enough for policy to go by it; else a hint")
     first: SuspectView | None
     runner_up: SuspectView | None
     others: list[SuspectView]
@@ -87,12 +88,14 @@ def diagnosis(incident_id: str, caller: Viewer) -> DiagnosisView:
     verdict = known.verdict if known is not None else None
     ranked = [_suspect(one) for one in verdict.ranked] if verdict is not None else []
     blame = known.blame if known is not None else None
+    confidence = verdict.confidence if verdict is not None else 0.0
     return DiagnosisView(
         incident=incident.id,
         asked=known is not None,
         abstained=verdict.abstained if verdict is not None else "",
         absent=known.absent if known is not None else "",
-        confidence=verdict.confidence if verdict is not None else 0.0,
+        confidence=confidence,
+        sure=confidence >= deciding.settings_of(caller.centre.settings).blame_from,
         first=ranked[0] if ranked else None,
         runner_up=ranked[1] if len(ranked) > 1 else None,
         others=ranked[2:],

@@ -18,7 +18,8 @@ export function Diagnosis({ id }: { id: string }) {
 
 function Standing({ of }: { of: Told }) {
   if (of.first === null) return <Tag tone="quiet">nobody is blamed</Tag>;
-  return <Tag tone="busy">confidence {percent(of.confidence)}</Tag>;
+  const sure = `confidence ${percent(of.confidence)}`;
+  return <Tag tone={of.sure ? "busy" : "quiet"}>{of.sure ? sure : `a hint, ${sure}`}</Tag>;
 }
 
 function Whole({ of }: { of: Told }) {
@@ -28,10 +29,19 @@ function Whole({ of }: { of: Told }) {
   return (
     <>
       <Way of={of.first} />
-      <p>
-        {of.first.cause === "" ? "It" : <code>{of.first.cause}</code>} explains{" "}
-        {percent(of.first.share)} of the symptom.
-      </p>
+      {of.sure ? (
+        <p>
+          {of.first.cause === "" ? "It" : <code>{of.first.cause}</code>} explains{" "}
+          {percent(of.first.share)} of the symptom.
+        </p>
+      ) : (
+        <p>
+          Not established: {of.first.path.length === 1
+            ? "nothing that was measured points beyond the place where it is seen"
+            : "this is the likeliest of what was measured"}
+          , and too unsure to go by.
+        </p>
+      )}
       {of.blame !== null && !of.blame.is_here && (
         <p className="notice" data-tone="warn">
           Measurements put the cause where a remedy on this host does not reach

@@ -1,6 +1,6 @@
 import { useMemo } from "react";
 import type { Evidence, Story } from "../../api/types";
-import { bytes, metricKey, metricName, number, reading } from "../../format";
+import { bytes, metricKey, metricName, number, plural, reading } from "../../format";
 import { Chart } from "../../parts/Chart";
 import { Empty } from "../../parts/Loaded";
 import { Card, Facts, Table } from "../../parts/Page";
@@ -38,10 +38,12 @@ export function Observe({ story }: { story: Story }) {
           <Consumers of={evidence} />
           <Logs of={evidence} />
           {Object.keys(evidence.related).length > 0 && (
-            <>
-              <h3>Elsewhere on the host</h3>
+            <details>
+              <summary>
+                Elsewhere on the host: {plural(Object.keys(evidence.related).length, "reading")}
+              </summary>
               <Facts of={Object.entries(evidence.related).map(([key, value]) => related(key, value))} />
-            </>
+            </details>
           )}
           <details>
             <summary>The evidence in words, as the matching read it</summary>

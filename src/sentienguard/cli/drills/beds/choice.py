@@ -16,8 +16,7 @@ _LONGEST = 107  # bytes of the path of a Unix socket
 
 def possible(drill: definition.Definition) -> tuple[str, ...]:
     """Return the kinds of bed that the drill can use on this machine, the best first."""
-    allowed = {"sandbox"} if node_image.why_not() else {"sandbox", "node"}
-    return tuple(kind for kind in drill.beds if kind in allowed)
+    return node_image.usable(drill.beds)
 
 
 def choose(drill: definition.Definition, wanted: str | None) -> str:

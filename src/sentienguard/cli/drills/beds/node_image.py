@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,6 +43,12 @@ def why_not() -> str:
     if missing and not (missing == ["debootstrap"] and place().is_dir()):
         return f"nodes need {', '.join(missing)}: apt-get install systemd-container debootstrap"
     return ""
+
+
+def usable(beds: Iterable[str]) -> tuple[str, ...]:
+    """Return the kinds of bed that this machine allows, in the order given."""
+    refused = "node" if why_not() else ""
+    return tuple(kind for kind in beds if kind != refused)
 
 
 def place() -> Path:

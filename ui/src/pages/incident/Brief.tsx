@@ -1,0 +1,78 @@
+// The answer to three questions of somebody who was woken: what is it, what was done, what do I do?
+import type { Story } from "../../api/types";
+import { clock, duration, plural } from "../../format";
+import { Card } from "../../parts/Page";
+import { Tag } from "../../parts/Tag";
+import { Time } from "../../parts/Time";
+
+export function Brief({ story }: { story: Story }) {
+  const { incident } = story;
+  const wanted = asked(story);
+  return (
+    <Card title="In short" aside={wanted.you && <Tag tone="warn">waits for people</Tag>}>
+      <dl className="brief">
+        <dt>Seen</dt>
+        <dd>
+          <Time at={incident.opened_at} relative />
+          {incident.closed_at !== null && incident.duration_s !== null &&
+            <>, closed after {duration(incident.duration_s)}</>}
+          {incident.earlier.length > 0 && <>; {plural(incident.earlier.length, "time")} before</>}
+        </dd>
+        <dt>Done</dt>
+        <dd>{done(story)}</dd>
+        <dt>For you</dt>
+        <dd data-you={wanted.you}>{wanted.words}</dd>
+      </dl>
+    </Card>
+  );
+}
+
+/** What was done about it, in a sentence. */
+export function done({ incident, decision, order, approval }: Story): string {
+  const name = decision?.playbook ?? "the playbook";
+  if (approval?.status === "pending") return `Nothing yet: ${approval.playbook} waits for a yes.`;
+  if (order === null) {
+    if (incident.status !== "CLOSED") return "Nothing yet: evidence is gathered and weighed.";
+    return decision === null ? "Nothing: it ended before a decision." : "Nothing was run.";
+  }
+  if (order.status === "refused") return `Nothing was changed: the host refused ${name}.`;
+  if (order.status === "withdrawn") return "Nothing was run: the order was withdrawn.";
+  if (order.outcome === null) return `${name} runs on the host now.`;
+  if (order.dry_run) return `${name} was only tried: nothing was changed.`;
+  const ran = order.steps.filter(({ phase, status }) => phase === "step" && status === "success");
+  const steps = plural(ran.length, "step");
+  if (order.left_behind.length > 0) {
+    return `${name} ran ${steps} and failed. Not undone: ${order.left_behind.join(", ")}.`;
+  }
+  switch (order.outcome) {
+    case "SUCCESS":
+      return `${name} ran ${steps}, and it was verified that it helped.`;
+    case "SUCCESS_NO_ACTION":
+      return `${name} found nothing to do.`;
+    case "ROLLED_BACK":
+      return `${name} ran ${steps}, it did not help, and all of it was undone.`;
+    default:
+      return `${name} ended as ${order.outcome.toLowerCase().replaceAll("_", " ")}.`;
+  }
+}
+
+/** What is asked of people now; `you` where somebody has to do something. */
+export function asked(story: Story): { you: boolean; words: string } {
+  const { incident, approval, care, order } = story;
+  if (approval?.status === "pending") {
+    return { you: true, words: `Approve or deny it below, before ${clock(approval.expires_at)}.` };
+  }
+  if (care.settled_by !== null) return { you: false, words: `Nothing: ${care.settled_by} closed it.` };
+  if (care.reopened_as !== null) return { you: false, words: "Nothing here: it goes on as a new one." };
+  if (care.acknowledged_by !== null) {
+    return { you: false, words: `Nothing: ${care.acknowledged_by} looks after it.` };
+  }
+  if (care.needs_people) {
+    const first = order !== null && order.left_behind.length > 0
+      ? "Look first at what was not undone."
+      : "Look whether it is still wrong.";
+    return { you: true, words: `${first} Acknowledge it, repair it, then close it by hand.` };
+  }
+  if (incident.status !== "CLOSED") return { you: false, words: "Nothing now: it is worked on." };
+  return { you: false, words: "Nothing." };
+}
