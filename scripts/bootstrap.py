@@ -67,6 +67,7 @@ def main() -> int:
         part("packages", lambda: install_packages(purpose))
         part("embedding model", install_models)
         part("project", install_project)
+        part("bytecode", compile_sources)
         part("dashboard", build_dashboard)
     except SetupError as error:
         print(f"\nbootstrap: {error}", file=sys.stderr)
@@ -171,6 +172,19 @@ def install_project() -> str:
     )
     write_stamp(stamp, wanted)
     return "installed, editable"
+
+
+def compile_sources() -> str:
+    """Compile our sources, those that changed: each start of a process would do it again.
+
+    Python writes what it compiled by itself, but not where PYTHONDONTWRITEBYTECODE is set, as in
+    many images, nor for a user who may only read the checkout.
+    """
+    run(
+        [str(VENV_PYTHON), "-m", "compileall", "-q", "src"],
+        way_out="mend the file that it names; a disk without room is said in the output too.",
+    )
+    return "is up to date"
 
 
 def build_dashboard() -> str:

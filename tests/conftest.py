@@ -1,4 +1,11 @@
-"""Profiles of property tests: `fixed` has the same cases each time, `thorough` searches longer."""
+"""Profiles of property tests, and what every process that a test starts inherits.
+
+`fixed` has the same cases each time, `thorough` searches longer.
+"""
+
+import os
+import signal
+import sys
 
 import hypothesis
 
@@ -9,3 +16,13 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=5_000)
 hypothesis.settings.load_profile(effort.pick("fixed", thorough="thorough"))
+
+# Images of CI often set it. Hundreds of processes would compile our 600 modules again, a second of
+# processor each; installed as users have it, they find bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# A shell ignores SIGINT for what it runs in the background, and all children inherit that: those
+# that a test ends politely would wait for the end of our patience.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -28,11 +28,18 @@ pytest.register_assert_rewrite(
 
 from sentienguard.adapters.sql_store import Database, open_database  # noqa: E402  # after the rewrite
 from tests.contract import host_ports  # noqa: E402
+from tests.support import tables  # noqa: E402
 
 
 @pytest.fixture
 def url(tmp_path: pathlib.Path) -> str:
-    return f"sqlite:///{tmp_path / 'store.sqlite'}"
+    return tables.in_file(tmp_path / "store.sqlite")
+
+
+@pytest.fixture
+def empty_url(tmp_path: pathlib.Path) -> str:
+    """Return the URL of a database without tables."""
+    return f"sqlite:///{tmp_path / 'empty.sqlite'}"
 
 
 @pytest.fixture

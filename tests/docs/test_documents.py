@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 import pytest
-import typer.main
 
 from sentienguard.agent import settings as agent_settings
 from sentienguard.cli import main
@@ -80,7 +79,7 @@ def commands():
         else:
             found[" ".join(words)] = command
 
-    walk(typer.main.get_command(main.app), ("sentienguard",))
+    walk(main.program(), ("sentienguard",))
     return found
 
 

@@ -8,6 +8,7 @@ pytest.register_assert_rewrite("tests.contract.audit_log_cases", "tests.support.
 
 from sentienguard.adapters.sql_store import Database, open_database  # noqa: E402
 from tests.servers import postgresql  # noqa: E402  # after the rewrite
+from tests.support import tables  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def server() -> Iterator[postgresql.Server]:
 
 @pytest.fixture
 def url(server: postgresql.Server) -> str:
-    return server.new_database()
+    return tables.on(server)
 
 
 @pytest.fixture

@@ -23,13 +23,18 @@ from collections.abc import Iterator, Mapping
 
 import psycopg
 
-START_S = 30  # a loaded machine needs some of it
+START_S = 60  # a loaded machine needs some of it
 STOP_S = 10  # after that it is killed
 USER = "sentienguard"
 
 
 def binaries() -> pathlib.Path | None:
-    """Return the directory of initdb and postgres: the newest of Debian's, or that on PATH."""
+    """Return the directory of initdb and postgres: as told, the newest of Debian's, or on PATH.
+
+    Told by SENTIENGUARD_TEST_POSTGRESQL, for a server with an extension that Debian's has not.
+    """
+    if told := os.environ.get("SENTIENGUARD_TEST_POSTGRESQL"):
+        return pathlib.Path(told)
     debian = pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = max(debian, key=lambda initdb: int(initdb.parts[-3]), default=None)
     found = newest or shutil.which("initdb")
@@ -155,11 +160,11 @@ class Server:
             else:
                 return
 
-    def stop(self) -> None:
-        """Stop the server, cutting its connections (a fast shutdown)."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server, cutting its connections (a fast shutdown, unless told)."""
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(how)
         try:
             self._process.wait(timeout=STOP_S)
         except subprocess.TimeoutExpired:
@@ -172,10 +177,10 @@ class Server:
         with contextlib.closing(psycopg.connect(self.url(), autocommit=True)) as connection:
             connection.execute(statement.encode())
 
-    def new_database(self) -> str:
-        """Make an empty database and return its URL."""
+    def new_database(self, like: str = "template1") -> str:
+        """Make a database, empty or a copy of one that nobody uses now; return its URL."""
         name = f"t_{secrets.token_hex(6)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
         return self.url(name)
 
     def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -217,7 +222,7 @@ def running(
             server.start()
             yield server
         finally:
-            server.stop()
+            server.stop(signal.SIGQUIT)  # at once: what it would still write is thrown away
     finally:
         shutil.rmtree(place)
 

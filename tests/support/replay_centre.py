@@ -83,6 +83,9 @@ class Meanings:
     def question(self, text: str) -> tuple[float, ...]:
         return HashedWords().embed([text])[0]
 
+    def remember(self, *_: Any) -> None:
+        pass
+
 
 class Incidents:
     """Decisions in memory."""

@@ -7,7 +7,8 @@ this machine, and `trust` works where there is no control plane.
 What belongs here: options, words, tables, the start and the end of processes, drills. What does
 not: judgement (stages), anything that the public API could answer (the control plane).
 
-    main.py         every command by name; errors become an exit status
+    main.py         the line is read, its command loaded and run; errors become an exit status
+    commands.py     every command by name: where it is, and its sentence for the list of all
     frame.py        data directory, --json, progress and tables: what all commands share
     client.py       the public API; a problem becomes an error
     installation/   one installation on this machine: trust, processes, sandbox
@@ -18,5 +19,6 @@ not: judgement (stages), anything that the public API could answer (the control 
     *_commands.py   one file for each group of commands
 
 Add a command: a function in the file of its group that takes `data: frame.Data` and
-`as_json: frame.Json`, and answers through `Frame.answer` with a document and a table.
+`as_json: frame.Json`, and answers through `Frame.answer` with a document and a table. A new one of
+the first level, and a new group, have a line in `commands.py`.
 """

@@ -7,7 +7,6 @@ Called by every command that needs the control plane. A problem document becomes
 import fcntl
 import getpass
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from typing import Any, Self
 
 import httpx
 
-from sentienguard.cli import frame
+from sentienguard.cli import frame, private_files
 from sentienguard.model import errors
 
 PREFIX = "/api/v1"
@@ -319,7 +318,7 @@ def write_session(data: Path, session: Session) -> None:
         "name": session.name,
         "refresh": session.refresh,
     }
-    write_private(data / SESSION_FILE, json.dumps(record).encode())
+    private_files.write(data / SESSION_FILE, json.dumps(record).encode())
 
 
 def read_first_login(data: Path) -> tuple[str, str] | None:
@@ -329,15 +328,3 @@ def read_first_login(data: Path) -> tuple[str, str] | None:
         return str(found["name"]), str(found["password"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

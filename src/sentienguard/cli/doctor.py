@@ -117,6 +117,7 @@ def _running(places: Places, settings: centre_settings.Settings) -> Iterator[Fin
         looks = (
             ("address", lambda: asked.address(places)),
             ("kill switch", lambda: asked.kill_switch(places)),
+            ("keys", lambda: asked.keys(places)),
             ("samples", lambda: asked.samples(places)),
             ("hosts", lambda: asked.hosts(places)),
             ("notices", lambda: asked.people_told(places, settings)),

@@ -8,7 +8,7 @@ Options that every command takes (`--data`, `--json`) may stand anywhere on the 
 import errno
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
@@ -16,39 +16,7 @@ import typer.core
 import typer.main
 from rich import markup
 
-from sentienguard.cli import (
-    about_commands,
-    alert_commands,
-    approval_commands,
-    ask_commands,
-    audit_commands,
-    backtest_commands,
-    break_glass_commands,
-    completion_commands,
-    detect_commands,
-    diagnose_commands,
-    doctor,
-    drill_commands,
-    evidence_commands,
-    frame,
-    freeze_commands,
-    history_commands,
-    host_commands,
-    incident_commands,
-    login_commands,
-    maintenance_commands,
-    match_commands,
-    mcp_commands,
-    notice_commands,
-    playbook_commands,
-    query_commands,
-    role_commands,
-    silence_commands,
-    traffic_commands,
-    trust_commands,
-    up_commands,
-    user_commands,
-)
+from sentienguard.cli import commands, frame
 from sentienguard.cli.help import examples, tree
 from sentienguard.model import errors
 
@@ -64,59 +32,14 @@ WAYS_OUT = {  # of what the system refuses, by its number
     errno.ENOSPC: "free space there and run this again",
     errno.EROFS: "it is mounted for reading only; name another place",
 }
-
-app = typer.Typer(
-    name=PROGRAM,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Notices what is not normal, fixes it within signed limits, proves that it worked, "
-    "undoes it where it did not.",
-)
-
-app.command()(up_commands.up)
-app.command()(up_commands.down)
-app.command()(drill_commands.demo)
-app.add_typer(drill_commands.app, name="drill")
-app.add_typer(incident_commands.app, name="incidents")
-app.add_typer(approval_commands.app, name="approvals")
-app.add_typer(playbook_commands.app, name="playbook")
-app.add_typer(host_commands.app, name="hosts")
-app.add_typer(silence_commands.app, name="silence")
-app.add_typer(maintenance_commands.app, name="maintenance")
-app.add_typer(alert_commands.app, name="alerts")
-app.command()(freeze_commands.freeze)
-app.command()(freeze_commands.unfreeze)
-app.add_typer(audit_commands.app, name="audit")
-app.add_typer(evidence_commands.app, name="evidence")
-app.add_typer(detect_commands.app, name="detect")
-app.command()(query_commands.query)
-app.command()(ask_commands.ask)
-app.add_typer(notice_commands.notices, name="notices")
-app.add_typer(notice_commands.chat, name="chat")
-app.command()(mcp_commands.mcp)
-app.add_typer(history_commands.app, name="history")
-app.command()(backtest_commands.backtest)
-app.command()(diagnose_commands.diagnose)
-app.add_typer(match_commands.app, name="match")
-app.command()(traffic_commands.verify_agent_traffic)
-app.add_typer(user_commands.users, name="users")
-app.add_typer(role_commands.app, name="roles")
-app.add_typer(break_glass_commands.app, name="break-glass")
-app.add_typer(user_commands.tokens, name="tokens")
-app.add_typer(trust_commands.app, name="trust")
-app.command()(login_commands.login)
-app.command()(about_commands.settings)
-app.command()(doctor.doctor)
-app.command()(completion_commands.completion)
-app.command()(about_commands.version)
+ASKS_FOR_ALL = "completion"  # the one command that is about all others
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say and return the exit status."""
     words = _shared_last(sys.argv[1:] if argv is None else list(argv))
     try:
-        program()(words, prog_name=PROGRAM)
+        program(_wanted(words))(words, prog_name=PROGRAM)
     except SystemExit as end:  # Typer ends this way, with 2 for wrong usage
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except errors.Unavailable as error:
@@ -130,13 +53,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def program() -> Any:
-    """Return the whole command line, each command with its examples at the foot of its help."""
+def program(only: str | None = None) -> Any:
+    """Return the whole command line, each command with its examples at the foot of its help.
+
+    Given the name of a command, that one alone is loaded; the others are names with a sentence.
+    """
+    app = typer.Typer(
+        name=PROGRAM,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Notices what is not normal, fixes it within signed limits, proves that it worked, "
+        "undoes it where it did not.",
+    )
+    for name, place in commands.COMMANDS.items():
+        app.command(name)(place.load() if only in {None, name} else _named(place.sentence))
+    for name, place in commands.GROUPS.items():
+        group = place.load() if only in {None, name} else typer.Typer(help=place.sentence)
+        app.add_typer(group, name=name)
     whole = typer.main.get_command(app)
     for words, command in tree.walk(whole):
         command.epilog = markup.escape(examples.shown(PROGRAM, words))
         command.help = _unbroken(command.help or "")
     return whole
+
+
+def _named(sentence: str) -> Callable[[], None]:
+    """Return a command that is listed and not run."""
+
+    def stand_in() -> None:
+        raise AssertionError(f"a command was run that was not loaded: {sentence}")
+
+    stand_in.__doc__ = sentence
+    return stand_in
+
+
+def _wanted(words: Sequence[str]) -> str | None:
+    """Return the name of the command that these words run; "" for none, None where it needs all."""
+    first = words[0] if words else ""
+    if first == "--help":
+        return ""
+    unclear = first.startswith("-")  # a command may stand behind it
+    return None if unclear or first == ASKS_FOR_ALL else first
 
 
 def _unbroken(text: str) -> str:

@@ -51,6 +51,8 @@ from sentienguard.controlplane import (
     evidence_desk,
     listeners,
     live,
+    poll_desk,
+    sample_desk,
     telemetry,
     trust_store,
     versions,
@@ -70,12 +72,13 @@ from sentienguard.controlplane.live import Bells, Live
 from sentienguard.controlplane.loops import (
     anchoring,
     housekeeping,
+    key_care,
     learning,
     patience,
     roll_call,
     telling,
 )
-from sentienguard.controlplane.meanings import Meanings
+from sentienguard.controlplane.meanings import Meanings, Place
 from sentienguard.controlplane.membership import Duties, Membership, Starting
 from sentienguard.controlplane.settings import Settings
 from sentienguard.flow import answers
@@ -193,20 +196,23 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
                 verify.Trust(log_keys=[trust.log.public]),
                 live=True,  # the log is being written meanwhile
             ),
-            meanings=_meanings(directory, settings),
+            meanings=_meanings(directory, settings, stores),
             company=company,
             anchoring=app_anchors.open_anchoring(directory, settings, audit, pen, clock),
             evidence=opened.enter_context(evidence_desk.opened(desk)),
             errands=errand_desk,
-            drills=DrillReports(directory.parent, errand_desk),
+            drills=DrillReports(directory.parent),
+            keys=app_keys.care(directory, settings, stores),
         )
 
 
-def _meanings(directory: Path, settings: Settings) -> Meanings | None:
+def _meanings(directory: Path, settings: Settings, stores: database.Database) -> Meanings | None:
     """Return what compares meanings, as the settings ask for it; None: words alone."""
     if settings.embeddings == "off":
         return None
-    place = directory / "embeddings"
+    place: Place = directory / "embeddings"
+    if settings.embedding_store == "pgvector":
+        place = stores.vectors()
     if settings.embeddings == "hosted":
         key = settings.embedding_key_file
         address = embedding_endpoint.Address(
@@ -338,6 +344,8 @@ def serve(data: Path) -> None:
                 alert_desk.opened(centre, intake, app_senders.google_keys(centre.settings)) as door,
                 app_clusters.opened(centre, directory, door),
                 telemetry.opened(centre, intake) as inflow,
+                sample_desk.opened(centre, intake) as samples,
+                poll_desk.opened(centre) as polls,
                 app_notices.opened(
                     centre, directory, settings.public_url or doors.people_address
                 ) as told,
@@ -345,7 +353,7 @@ def serve(data: Path) -> None:
                 _begin_interrupted(centre)
                 entry = app_sign_on.sign_on(centre, directory)
                 people = people_api.application(centre, door, inflow, told=told, sign_on=entry)
-                agents = agents_api.application(centre, intake)
+                agents = agents_api.application(centre, samples, polls)
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     own = (
                         roll_call.run(centre, intake),
@@ -411,7 +419,7 @@ async def _listen(
     agents = listeners.agents_server(agents_app, centre.trust.tls)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, people, agents)
-    loops = (learning, housekeeping, patience, anchoring)
+    loops = (learning, housekeeping, patience, anchoring, key_care)
     tasks = [asyncio.create_task(each.run(centre)) for each in loops]
     tasks += [asyncio.create_task(each) for each in own]
     # The sockets are bound: whoever comes from now on is answered, if a moment later.

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sentienguard.controlplane.engine import Engine
     from sentienguard.controlplane.errands import Errands
     from sentienguard.controlplane.evidence_desk import EvidenceDesk
+    from sentienguard.controlplane.key_care import KeyCare
     from sentienguard.controlplane.library import Library
     from sentienguard.controlplane.meanings import Meanings
     from sentienguard.controlplane.trust_store import TrustStore
@@ -123,6 +124,7 @@ class Centre:
     evidence: "EvidenceDesk | None" = None  # None: no packages are made here
     errands: "Errands | None" = None  # None: no backtests and no drills are run from here
     drills: "DrillReports | None" = None  # None: nobody knows which drills there are
+    keys: "KeyCare | None" = None  # None: nobody looks after keys here
 
     def begin(self, incident: IncidentId) -> None:
         """Start the life of an incident; the same one again is a no-op."""

@@ -12,10 +12,17 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from sentienguard.model import errors
+from sentienguard.model import addresses, errors
 
 PREFIX = "SENTIENGUARD_"
 FILE_NAME = "sentienguard.yaml"
+# Given to no other program, and shown without the password; Loki may ask for HTTP basic.
+_WITH_PASSWORD = frozenset({"database_url", "loki_url"})
+_INSTEAD = {  # where a name and a password belong
+    "prometheus_url": "use prometheus_user and prometheus_password_file, or prometheus_token_file",
+    "adviser_url": "use adviser_key_file",
+    "embedding_url": "use embedding_key_file",
+}
 
 
 class SettingWrong(errors.Rejected):
@@ -99,6 +106,12 @@ class Settings:
         " plane's directory; where it is missing a local file keys/data.key does.",
         "data-keys.yaml",
     )
+    rotate_keys_days: int = _setting(
+        "Days after which the keys of secrets at rest are rotated, and after which people are asked"
+        " for a new dispatch key.",
+        90,
+        bounds=(1, 3650),
+    )
     interval_s: float = _setting("How often agents sample, in seconds.", 30.0, bounds=(0.2, 3600))
     host_silence_s: float = _setting(
         "Seconds without a sample after which people are told that a host is silent; never less "
@@ -171,6 +184,13 @@ class Settings:
         "unattended.",
         "offline",
         choices=("offline", "hosted", "off"),
+    )
+    embedding_store: str = _setting(
+        "Where vectors are kept: files of the data directory, or the PostgreSQL database at "
+        "database_url with its extension pgvector, which control planes share; there those of "
+        "past incidents too.",
+        "files",
+        choices=("files", "pgvector"),
     )
     embedding_url: str = _setting(
         "Address of a hosted model up to /embeddings, for any OpenAI-compatible service.",
@@ -283,6 +303,15 @@ class Settings:
     prometheus_token_file: str = _setting(
         "File with the bearer token for prometheus_url; empty sends none.", ""
     )
+    prometheus_user: str = _setting(
+        "Name for prometheus_url where it asks for one (HTTP basic); empty sends none.", ""
+    )
+    prometheus_password_file: str = _setting("File with the password of prometheus_user.", "")
+    prometheus_rate: float = _setting(
+        "Requests a second that a backtest of the dashboard makes of it, at most.",
+        4.0,
+        bounds=(0.01, 1000),
+    )
     drills: str = _setting(
         "Whether drills may be run from the dashboard: each puts a real, bounded fault on the "
         "control plane's own machine.",
@@ -393,6 +422,11 @@ def _typed(name: str, value: Any, where: str) -> Any:
     except (TypeError, ValueError) as cause:
         message = f"{where}: setting {name}: expected {kind.__name__}, found {value!r}"
         raise SettingWrong(message) from cause
+    if name.endswith("_url") and name not in _WITH_PASSWORD and addresses.names_somebody(found):
+        # The text is not shown: it may hold a password.
+        way_out = _INSTEAD.get(name, "write it without")
+        message = f"{where}: setting {name}: found a name or a password before the host; {way_out}"
+        raise SettingWrong(message)
     limits = {item.name: item.metadata for item in fields(Settings)}[name]
     if limits["choices"] and found not in limits["choices"]:
         expected = ", ".join(limits["choices"])

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sentienguard.flow import incident as flow
 from sentienguard.flow.ledger import Ledger
 from sentienguard.model.ids import AgentId, Digest, IncidentId
+from sentienguard.model.incident import Incident
 from sentienguard.model.order import Order
 from sentienguard.model.playbook import Playbook
 from sentienguard.model.telemetry import Sample
@@ -114,6 +115,9 @@ class Meanings(Protocol):
 
     def question(self, text: str) -> Vector | None:
         """Return the vector of a question."""
+
+    def remember(self, incident: Incident, vector: Vector) -> None:
+        """Keep what an incident is about, for people who look for its like."""
 
 
 class Live(Protocol):

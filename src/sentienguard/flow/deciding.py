@@ -166,6 +166,8 @@ class Deciding:
         library = self.prepare()
         # Its vectors may have come since; the decision and its record are about one library.
         vector = self._vector(known) if library.shelf.model else None
+        if vector is not None and self._centre.meanings is not None:
+            self._centre.meanings.remember(incident, vector)
         circumstances = replace(self._circumstances(incident, now), before=before)
         asked = basis.Asked(lambda playbook: self._track_record(playbook, incident))
         made = decide.decide(known, library, asked, circumstances, self._settings, vector=vector)

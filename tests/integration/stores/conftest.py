@@ -13,6 +13,7 @@ pytest.register_assert_rewrite(
 
 from sentienguard.adapters.sql_store import Database, open_database  # noqa: E402
 from tests.servers import postgresql  # noqa: E402  # after the rewrite
+from tests.support import tables  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,12 @@ def server() -> Iterator[postgresql.Server]:
 
 @pytest.fixture
 def url(server: postgresql.Server) -> str:
+    return tables.on(server)
+
+
+@pytest.fixture
+def empty_url(server: postgresql.Server) -> str:
+    """Return the URL of a database without tables."""
     return server.new_database()
 
 

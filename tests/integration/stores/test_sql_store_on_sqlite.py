@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import alembic.config
+import alembic.script
 import argon2
 import pytest
 from sqlalchemy import text
 
-from sentienguard.adapters.sql_store import Database, incidents, open_database
+from sentienguard.adapters.sql_store import Database, incidents, open_database, schema
 from sentienguard.adapters.sql_store.passwords import Passwords
 from sentienguard.adapters.sql_store.users import SqlUserStore
 from sentienguard.model import errors, ids
@@ -360,3 +362,25 @@ def test_page_one_of_a_hundred_thousand_incidents_costs_what_it_costs_of_a_thous
             database.close()
     for few, many in zip(*costs, strict=True):
         assert many <= few * 1.1 + 5
+
+
+def test_the_newest_revision_is_the_one_that_the_migrations_lead_to() -> None:
+    settings = alembic.config.Config()
+    settings.set_main_option("script_location", str(schema.database.MIGRATIONS))
+    settings.set_main_option("path_separator", "os")
+    known = alembic.script.ScriptDirectory.from_config(settings)
+    assert schema.database.newest() == known.get_current_head()
+
+
+def test_who_migrates_nothing_loads_no_migrations(url: str) -> None:
+    code = (
+        "import sys; from sentienguard.adapters.sql_store import open_database; "
+        "open_database(sys.argv[1]).close(); print('alembic' in sys.modules)"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code, url], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert said == ["True\n", "False\n"]

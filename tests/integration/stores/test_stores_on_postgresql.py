@@ -148,11 +148,11 @@ class TestServer:
         server.start()
         assert database.incidents.get(given.id) == given
 
-    def test_a_control_plane_waits_for_the_migrations_of_another(self, url: str) -> None:
+    def test_a_control_plane_waits_for_the_migrations_of_another(self, empty_url: str) -> None:
         lock = WAIT_FOR_OTHER_MIGRATIONS.text.removeprefix("SELECT ")
-        with psycopg.connect(url) as other, ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(empty_url) as other, ThreadPoolExecutor(1) as pool:
             other.execute(f"SELECT {lock}")
-            opening = pool.submit(open_database, url)
+            opening = pool.submit(open_database, empty_url)
             while not opening.done():
                 waits = other.execute(
                     "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

@@ -51,9 +51,20 @@ def test_the_pages_cover_the_judged_days_and_a_week_before_without_overlap():
     assert plan.recipes([RECIPE]) == (RECIPE,)
 
 
-def test_no_password_of_an_address_is_kept_or_shown():
-    assert plan.without_password("https://me:secret@p:9090/x") == "https://p:9090/x"
-    assert plan.without_password("http://p:9090") == "http://p:9090"
+def test_a_server_that_asks_who_asks_is_told_name_and_password():
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        return httpx.Response(200, json={"status": "success", "data": {"result": []}})
+
+    source = Prometheus(
+        "http://p", "instance", {}, user="me", password="secret",
+        transport=httpx.MockTransport(answer),
+    )  # fmt: skip
+    assert source.page("up", 0, 60, 60) == []
+    assert asked[0].headers["authorization"] == "Basic bWU6c2VjcmV0"
+    assert "secret" not in str(asked[0].url)
 
 
 def test_requests_keep_their_distance():

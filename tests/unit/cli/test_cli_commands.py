@@ -73,7 +73,7 @@ CARE = {
 }  # fmt: skip
 STORY["care"] = CARE
 DIAGNOSIS = {
-    "asked": True, "absent": "", "abstained": "", "confidence": 0.81,
+    "asked": True, "absent": "", "abstained": "", "confidence": 0.81, "sure": True,
     "first": {
         "path": ["db-1", "web-1"], "cause": "pool exhausted", "share": 0.9,
         "evidence": ["db-1 moved first"], "against": ["\x1b[31mcache slow"],

@@ -80,7 +80,7 @@ def test_what_the_system_refuses_has_the_file_and_the_way_out(number, monkeypatc
     def refuse(*_, **__):
         raise OSError(number, "the system said no", "/some/file")
 
-    monkeypatch.setattr(main, "program", lambda: refuse)
+    monkeypatch.setattr(main, "program", lambda _: refuse)
     assert main.main(["version"]) == main.REFUSED
     said = capsys.readouterr().err
     assert said == (f"sentienguard: /some/file: the system said no; {main.WAYS_OUT[number]}\n"), (

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,35 @@ def test_a_paragraph_of_help_is_broken_by_the_terminal_and_not_by_its_source(cap
     assert main._unbroken("One\ntwo.\n\nthree\nfour\n\n- a\n- b\n\n  five\n  six") == (
         "One two.\n\nthree four\n\n- a\n- b\n\n  five\n  six"
     )
+
+
+def test_the_list_of_all_commands_says_what_they_say_themselves():
+    listed = main.program("")
+    assert list(listed.commands) == list(WHOLE.commands)
+    for name, command in WHOLE.commands.items():
+        assert listed.commands[name].help == command.help.split("\n\n")[0]
+        assert hasattr(listed.commands[name], "commands") == hasattr(command, "commands")
+
+
+@pytest.mark.parametrize(
+    ("line", "loaded"),
+    [("--help", []), ("nonsense", []), ("version", ["about_commands"])],
+)
+def test_a_line_loads_the_command_that_it_runs_and_no_other(line, loaded):
+    code = (
+        "import sys; from sentienguard.cli import main; main.main(sys.argv[1:]); "
+        "print(*(one for one in sys.modules if one.endswith('_commands')), sep='\\n')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, line], capture_output=True, text=True, check=True
+    )
+    assert re.findall(r"^sentienguard\.cli\.(\w+)$", ran.stdout, re.MULTILINE) == loaded
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [("", ""), ("--help", ""), ("up --json", "up"), ("roles list --help", "roles"),
+     ("-- up", None), ("--version up", None), ("completion bash", None)],
+)  # fmt: skip
+def test_a_line_that_may_need_any_command_gets_all_of_them(line, wanted):
+    assert main._wanted(line.split()) == wanted

@@ -23,6 +23,7 @@ from sentienguard.model.incident import Outcome, Status
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.alert_inbox import NewAlert, Result
 from sentienguard.stages.observe import alert_batch
+from tests.support import tables
 
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 WEB = Agent(ids.AgentId("agent-1"), "web-1", "drill", {}, "pin", "key", NOW)
@@ -110,7 +111,7 @@ class _Counted:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    database = open_database(f"sqlite:///{tmp_path / 'store.db'}")
+    database = open_database(tables.in_file(tmp_path / "store.db"))
     yield World(database)
     database.close()
 
@@ -166,7 +167,7 @@ RESULTS = {
 def test_a_crash_at_any_act_changes_nothing_in_the_end(tmp_path: Path, story: str) -> None:
     ends = []
     for crash_at in range(30):
-        database = open_database(f"sqlite:///{tmp_path / f'{crash_at}.db'}")
+        database = open_database(tables.in_file(tmp_path / f"{crash_at}.db"))
         world = World(database, crash_at=crash_at)
         put(world, *STORIES[story])
         crashed = False

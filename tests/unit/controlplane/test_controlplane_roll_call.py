@@ -23,6 +23,7 @@ from sentienguard.model.telemetry import Sample, Series
 from sentienguard.model.window import Comparison, Matcher, Purpose, Window, WindowId
 from sentienguard.ports.agent_store import Agent
 from sentienguard.stages.observe import payload, wire
+from tests.support import tables
 
 START = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 
@@ -109,7 +110,7 @@ class World:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path / 'store.db'}")
+    opened = open_database(tables.in_file(tmp_path / "store.db"))
     yield opened
     opened.close()
 

@@ -25,6 +25,7 @@ from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.alert_inbox import NewAlert, Result
 from sentienguard.ports.incident_store import IncidentFilter
 from sentienguard.stages.observe import alert_batch, payload, wire
+from tests.support import tables
 
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 WEB = Agent(
@@ -119,7 +120,7 @@ def equal(label: str, value: str) -> Matcher:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    database = open_database(f"sqlite:///{tmp_path / 'store.db'}")
+    database = open_database(tables.in_file(tmp_path / "store.db"))
     yield World(database)
     database.close()
 

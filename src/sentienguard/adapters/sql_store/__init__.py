@@ -11,7 +11,8 @@ Rules:
 2. Every method is one transaction, durable when it returns. What must happen once is decided by a
    key of the table or by a compare-and-set, never by a look before the write.
 3. The same SQL runs on both engines. Where they have to differ, both branches stand side by side
-   (`connections`, and the types and partial indexes of `migrations`).
+   (`connections`, and the types and partial indexes of `migrations`). `vectors` is for PostgreSQL
+   alone, where somebody asked for it.
 4. Nested nouns are JSON text that `codec` wrote, and `codec` has read back before it is kept.
 5. What the database reports is translated in `border`, in one place, with its cause.
 

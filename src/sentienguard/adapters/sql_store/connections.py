@@ -62,6 +62,12 @@ class Transaction:
         """Run a statement and return how many rows it inserted, updated or deleted."""
         return self.connection.execute(statement, _plain(values)).rowcount
 
+    def change_all(self, statement: sqlalchemy.TextClause, rows: Sequence[dict[str, Any]]) -> int:
+        """Run a statement once for each row of values; return how many rows all of them changed."""
+        if not rows:
+            return 0
+        return self.connection.execute(statement, [_plain(values) for values in rows]).rowcount
+
 
 class Connections:
     """The engine behind the stores; safe to use from many threads."""

@@ -6,9 +6,6 @@ Called by the composition roots.
 import pathlib
 import threading
 
-import alembic.command
-import alembic.config
-import alembic.util
 import sqlalchemy
 
 from sentienguard.adapters.sql_store.agents import SqlAgentStore
@@ -17,7 +14,7 @@ from sentienguard.adapters.sql_store.approvals import SqlApprovalStore
 from sentienguard.adapters.sql_store.audit import SqlAuditStorage
 from sentienguard.adapters.sql_store.changes import SqlChangeStore
 from sentienguard.adapters.sql_store.chat_identities import SqlChatIdentities
-from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.adapters.sql_store.connections import Connections, Transaction
 from sentienguard.adapters.sql_store.data_keys import DataKeys
 from sentienguard.adapters.sql_store.emergencies import SqlEmergencyStore
 from sentienguard.adapters.sql_store.episodes import SqlEpisodeStore
@@ -36,6 +33,7 @@ from sentienguard.adapters.sql_store.spells import SqlSpellStore
 from sentienguard.adapters.sql_store.switches import SqlSwitches
 from sentienguard.adapters.sql_store.topology import SqlTopologyStore
 from sentienguard.adapters.sql_store.users import SqlUserStore
+from sentienguard.adapters.sql_store.vectors import SqlVectorStore
 from sentienguard.adapters.sql_store.webhook_tokens import SqlWebhookTokens
 from sentienguard.model import errors
 from sentienguard.ports.agent_store import AgentStore
@@ -62,9 +60,11 @@ from sentienguard.ports.spell_store import SpellStore
 from sentienguard.ports.switches import Switches
 from sentienguard.ports.topology_store import TopologyStore
 from sentienguard.ports.user_store import UserStore
+from sentienguard.ports.vector_store import VectorStore
 from sentienguard.ports.webhook_tokens import WebhookTokens
 
 MIGRATIONS = pathlib.Path(__file__).parent / "migrations"
+REVISION = sqlalchemy.text("SELECT version_num FROM alembic_version")
 
 _one_at_a_time = threading.Lock()  # Alembic keeps its context in a module
 
@@ -138,6 +138,10 @@ class Database:
         """Return the signals between the replicas of this database for the one of this id."""
         return SqlSignals(self._connections, name)
 
+    def vectors(self) -> VectorStore:
+        """Return what keeps vectors. Raises ports.vector_store.NoVectors where it cannot."""
+        return SqlVectorStore(self._connections)
+
     def close(self) -> None:
         """Give all connections back; every later use of a store raises Broken."""
         self._connections.close()
@@ -166,8 +170,21 @@ def open_database(url: str, keeper: KeyKeeper | None = None) -> Database:
     return Database(connections, keys)
 
 
+def newest() -> str:
+    """Return the revision of this release; migrations are numbered in their order."""
+    return max(path.name[1:5] for path in (MIGRATIONS / "versions").glob("v[0-9]*.py"))
+
+
 def _migrate(connections: Connections) -> None:
     """Run the migrations that this database has not seen, all of them or none."""
+    with connections.read() as transaction:
+        if _revision(transaction) == newest():
+            return
+    # Loaded by who migrates alone, and before the transaction, which may not stand still.
+    import alembic.command  # noqa: PLC0415
+    import alembic.config  # noqa: PLC0415
+    import alembic.util  # noqa: PLC0415
+
     settings = alembic.config.Config()
     settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     settings.set_main_option("path_separator", "os")
@@ -182,3 +199,11 @@ def _migrate(connections: Connections) -> None:
                 f"database {connections.place} has tables that this release does not know "
                 f"({error}); start the newer release that wrote it, or restore a backup"
             ) from error
+
+
+def _revision(transaction: Transaction) -> str | None:
+    """Return where this database stands; None where it has no tables of ours."""
+    if not sqlalchemy.inspect(transaction.connection).has_table("alembic_version"):
+        return None
+    row = transaction.row(REVISION)
+    return None if row is None else str(row[0])

@@ -12,8 +12,6 @@ import sqlalchemy
 from sentienguard.adapters.sql_store import database
 from sentienguard.adapters.sql_store.connections import Connections
 
-_VERSION = sqlalchemy.text("SELECT version_num FROM alembic_version")
-
 
 @dataclass(frozen=True, slots=True)
 class Schema:
@@ -35,7 +33,7 @@ def look(url: str) -> Schema:
     try:
         with connections.read() as transaction:
             tables = sqlalchemy.inspect(transaction.connection).get_table_names()
-            row = transaction.row(_VERSION) if "alembic_version" in tables else None
+            row = transaction.row(database.REVISION) if "alembic_version" in tables else None
     finally:
         connections.close()
     found = "" if row is None else str(row[0])

@@ -44,6 +44,32 @@ def kill_switch(places: Places) -> Iterator[Finding]:
         yield finding.ok("kill switch", "off")
 
 
+def keys(places: Places) -> Iterator[Finding]:
+    """Look how old the keys are that are online, and whether one needs people."""
+    with client.connect(places.data, here=True) as asked:
+        found = asked.get("/keys")
+    fresh = []
+    for one in found["items"]:
+        age = f"{one['name']} {one['age_days']} days"
+        if one["stage"] == "good":
+            due = frame.parse_time(one["due_at"]) if one["due_at"] else None
+            fresh.append(age if due is None else f"{age} (due {due:%Y-%m-%d})")
+            continue
+        due = frame.parse_time(one["due_at"])
+        by_itself = one["rotates"] == "by itself"
+        detail = f"{age} old, due {due:%Y-%m-%d}, id {one['id']}"
+        if by_itself and one["stage"] == "soon":
+            fresh.append(f"{age} (due {due:%Y-%m-%d})")
+        elif by_itself:
+            yield finding.note(
+                "keys", f"{detail}: it is rotated within the hour", f"or at once: {one['way']}"
+            )
+        else:
+            yield finding.note("keys", f"{detail}; rotated {one['rotates']}", one["way"])
+    if fresh:
+        yield finding.ok("keys", "; ".join(fresh))
+
+
 def samples(places: Places) -> Iterator[Finding]:
     """Look whether this machine's samples arrive, and when they were taken."""
     if not host_agent.enrolled(places):

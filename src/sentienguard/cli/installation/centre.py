@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from sentienguard.cli import client
+from sentienguard.cli import client, private_files
 from sentienguard.cli.installation import bundled, ports, processes
 from sentienguard.cli.installation.places import Places
 from sentienguard.controlplane import evaluation
@@ -76,9 +76,7 @@ def first_login(places: Places) -> FirstLogin:
         return FirstLogin(*standing, new=not _shown(places).exists())
     name, password = standing or (ADMINISTRATOR, secrets.token_urlsafe(PASSWORD_BYTES))
     record = {"name": name, "password": password}
-    client.write_private(
-        places.data / client.FIRST_LOGIN_FILE, (json.dumps(record) + "\n").encode()
-    )
+    private_files.write(places.data / client.FIRST_LOGIN_FILE, (json.dumps(record) + "\n").encode())
     added = subprocess.run(  # noqa: S603  # our own interpreter and module
         [sys.executable, "-m", MODULE, "--data", str(places.data), "--add-administrator", name],
         input=password + "\n",

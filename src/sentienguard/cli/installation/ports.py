@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from sentienguard.cli import client
+from sentienguard.cli import private_files
 from sentienguard.controlplane import settings
 
 LOOPBACK = "127.0.0.1"
@@ -33,14 +33,14 @@ def write_settings(centre: Path, values: dict[str, Any]) -> None:
     standing = read_settings(centre)
     merged = {**values, **standing}
     if merged != standing:
-        client.write_private(file, (_HEAD + yaml.safe_dump(merged, sort_keys=True)).encode())
+        private_files.write(file, (_HEAD + yaml.safe_dump(merged, sort_keys=True)).encode())
 
 
 def change_settings(centre: Path, values: dict[str, Any]) -> None:
     """Set settings in the file of this control plane."""
     merged = {**read_settings(centre), **values}
     text = _HEAD + yaml.safe_dump(merged, sort_keys=True)
-    client.write_private(centre / settings.FILE_NAME, text.encode())
+    private_files.write(centre / settings.FILE_NAME, text.encode())
 
 
 def read_settings(centre: Path) -> dict[str, Any]:

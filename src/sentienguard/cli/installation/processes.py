@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sentienguard.adapters.local_host import procfs
-from sentienguard.cli import client
+from sentienguard.cli import private_files
 from sentienguard.model import errors
 
 POLL_S = 0.05
@@ -56,7 +56,7 @@ def known(pid: int) -> Known | None:
 def remember(file: Path, process: Known) -> None:
     """Write down which process it is."""
     record = {"pid": process.pid, "started": process.started}
-    client.write_private(file, json.dumps(record).encode())
+    private_files.write(file, json.dumps(record).encode())
 
 
 def remembered(file: Path) -> Known | None:

@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-import httpx
-
-from sentienguard.adapters.local_host import procfs
+from sentienguard.adapters.local_host import http_probe, procfs
 from sentienguard.agent import settings as agent_settings
-from sentienguard.cli import client
+from sentienguard.cli import private_files
 from sentienguard.cli.drills import web_service
 from sentienguard.cli.installation import ports, processes
 from sentienguard.model import errors
@@ -92,10 +90,7 @@ class Service:
 
     def status(self, limit_s: float = PROBE_S) -> int:
         """Return the HTTP status of its health; 0 where nothing answers."""
-        try:
-            return httpx.get(self.health_url, timeout=limit_s, trust_env=False).status_code
-        except httpx.HTTPError:
-            return 0
+        return http_probe.LoopbackProbe().ask(self.health_url, limit_s).status
 
     def calm(self) -> None:
         """Put its files back as a healthy service has them."""
@@ -113,7 +108,7 @@ class Service:
             "safe_mode": safe_mode,
             "require_dependency": require_dependency,
         }
-        client.write_private(self.config, web_service.render(values).encode())
+        private_files.write(self.config, web_service.render(values).encode())
 
     def start(self) -> processes.Known:
         """Start it unless it runs, and wait until it answers. Raises processes.DidNotStart."""
@@ -235,7 +230,7 @@ def raise_up(directory: Path) -> Sandbox:
         numbers = {name: ports.free() for name in NAMES}
     made = Sandbox(directory, _mount(directory / "volume"), _services(directory, numbers))
     record = {"mounted": made.mounted, "ports": numbers}
-    client.write_private(directory / "sandbox.json", json.dumps(record).encode())
+    private_files.write(directory / "sandbox.json", json.dumps(record).encode())
     for service in made.services.values():
         if service.process() is None:
             service.calm()

@@ -258,3 +258,10 @@ class IncidentStory(BaseModel):
         default=None, description="What an adviser thinks of it; null: none was asked"
     )
     timeline: list[TimelineEntry]
+
+
+class AlikeView(BaseModel):
+    """An earlier incident that is about much the same."""
+
+    incident: IncidentSummary
+    cosine: float = Field(description="How alike, 1 is the same; for showing, decides nothing")

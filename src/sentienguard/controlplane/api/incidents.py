@@ -76,6 +76,24 @@ def story(incident_id: str, caller: Viewer) -> incident_schemas.IncidentStory:
     )
 
 
+@router.get("/{incident_id}/alike")
+def alike(
+    incident_id: str, caller: Viewer, limit: Annotated[int, Query(ge=1, le=50)] = 5
+) -> list[incident_schemas.AlikeView]:
+    """List earlier incidents of its environment whose measured facts mean the same, or nearly.
+
+    Empty where vectors are not kept in a database (setting `embedding_store`).
+    """
+    incident = _visible(caller, incident_id)
+    meanings = caller.centre.meanings
+    found = meanings.alike(incident.id, limit) if meanings else []
+    kept = [(one, caller.centre.incidents.get(one.incident)) for one in found]
+    return [
+        incident_schemas.AlikeView(incident=views.summary(past), cosine=one.cosine)
+        for one, past in kept
+    ]
+
+
 @router.get("/{incident_id}/record")
 def record(incident_id: str, caller: Viewer) -> dict[str, Any]:
     """Return the incident record, rendered from the audit log alone."""

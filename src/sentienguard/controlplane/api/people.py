@@ -37,6 +37,7 @@ from sentienguard.controlplane.api import (
     incident_care,
     incident_diagnosis,
     incidents,
+    keys,
     live,
     notices,
     outside,
@@ -117,7 +118,7 @@ def application(
         windows, incident_care, playbook_runs, account, roles, read_tokens, asking, notices,
         findings, incident_advice, incident_diagnosis, figures, settings_view, playbook_history,
         outside, single_sign_on, break_glass,
-        backtests, drills,
+        backtests, drills, keys,
     ):  # fmt: skip
         app.include_router(module.router)
     _require_guards(app.routes)
