@@ -183,6 +183,10 @@ class Server:
         self.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
         return self.url(name)
 
+    def drop(self, url: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
     def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Run one of its programs as the unprivileged user, its output going to a file."""
         directory = binaries()

@@ -26,8 +26,10 @@ def server() -> Iterator[postgresql.Server]:
 
 
 @pytest.fixture
-def url(server: postgresql.Server) -> str:
-    return tables.on(server)
+def url(server: postgresql.Server) -> Iterator[str]:
+    made = tables.on(server)
+    yield made
+    server.drop(made)  # some thousand files for each test would be much to remove at once
 
 
 @pytest.fixture
