@@ -296,6 +296,15 @@ def test_who_saw_nothing_or_all_is_given_the_checkpoint_alone(site, seen):
     assert (answer.consistency, site.log.proofs) == ((), 0)
 
 
+@pytest.mark.parametrize("seen", [0, 3, 5, 6])
+def test_for_whom_nothing_waits_the_short_answer_is_the_long_one(site, seen):
+    short = site.dispatch.nothing(a_poll(tree_size=seen))
+    assert short == site.asked(tree_size=seen)
+    assert short.checkpoint == site.log.checkpoint()
+    site.released("ord_1")  # who asks this way was told that there is none
+    assert site.dispatch.nothing(a_poll(tree_size=seen)).order is None
+
+
 @pytest.mark.parametrize("seen", [1, 3, 4])
 def test_who_saw_less_is_given_the_proof_of_growth(site, seen):
     answer = site.asked(tree_size=seen)
