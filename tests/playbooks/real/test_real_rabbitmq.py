@@ -175,6 +175,7 @@ def test_a_queue_that_somebody_consumes_is_left_alone(broker, stack, tmp_path):
     broker.queue("jobs", 10)
     busy = worker(broker, stack, tmp_path, "jobs", 2)
     programs.wait_for(lambda: broker.told("jobs")["messages_ready"] > 0, "a backlog")
+    programs.wait_for(lambda: broker.told("jobs")["consumers"] == 1, "the worker")
     before = busy.pid
     made = bench(broker, stack, tmp_path, worker=busy)
     made.leaves_alone("rabbitmq_consumer_restart", service="worker")
