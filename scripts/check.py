@@ -24,6 +24,7 @@ Rules:
 from __future__ import annotations
 
 import argparse
+import atexit
 import concurrent.futures
 import dataclasses
 import enum
@@ -203,6 +204,7 @@ def pytest_suite(
     place = f"tests/{name}"
     words = [sys.executable, "-m", "pytest", "--durations=8", "--durations-min=5", place]
     words += [f"--randomly-seed={order_of_tests()}", "-o", f"cache_dir={memory_of(name)}"]
+    words.append(f"--basetemp={scratch() / name.replace('/', '-')}")
     if without:
         words.append(f"--ignore={place}/{without}")
     return Suite(name, place, (tuple(words),), needs, waits=waits)
@@ -211,6 +213,18 @@ def pytest_suite(
 def memory_of(suite: str) -> str:
     """Name the directory in which a suite remembers what failed."""
     return f"{KEPT}/{suite.replace('/', '-')}"
+
+
+@functools.cache
+def scratch() -> pathlib.Path:
+    """Make the directory below which each suite has its own; it goes with this process.
+
+    In the directory that pytest takes by itself, every run clears up after earlier ones, and fails
+    where something of theirs cannot be removed.
+    """
+    made = pathlib.Path(tempfile.mkdtemp(prefix="sg-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 @functools.cache

@@ -153,7 +153,8 @@ def test_alerts_show_who_sent_them_and_lead_to_their_incident(centre, watched) -
     expect(page.get_by_role("cell", name="alertmanager drill").first).to_be_visible()
     keep(watched, "alerts")
     page.get_by_role("link", name="its incident").first.click()
-    expect(page.get_by_text(re.compile("alert DiskFull fires")).first).to_be_visible()
+    told = page.get_by_text(re.compile("alert DiskFull fires")).filter(visible=True)
+    expect(told.first).to_be_visible(timeout=20_000)
 
 
 @pytest.mark.parametrize("watched", [("light", 1280), ("dark", 400)], indirect=True)

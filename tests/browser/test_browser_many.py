@@ -64,7 +64,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
         with start() as running:
             expect.set_options(timeout=PATIENCE_MS)
             yield running
-            expect.set_options(timeout=5_000)
+            expect.set_options(timeout=20_000)  # as conftest says
 
 
 @pytest.fixture(scope="module")

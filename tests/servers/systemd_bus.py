@@ -44,8 +44,14 @@ def running(place: pathlib.Path) -> Iterator[str]:
     configuration = place / "bus.conf"
     configuration.write_text(_CONFIGURATION.format(socket=path), "utf-8")
     command = ["dbus-daemon", f"--config-file={configuration}", "--nofork", "--nopidfile"]
-    with programs.running(command, place, ready=path.exists):
+    with programs.running(command, place, ready=lambda: _answers(path)):
         yield str(path)
+
+
+def _answers(path: pathlib.Path) -> bool:
+    """Tell whether the bus takes connections: its socket is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as tried:
+        return tried.connect_ex(str(path)) == 0
 
 
 class Peer:
@@ -166,11 +172,12 @@ class Manager:
         self._peer.send(4, fields, "uoss", body)
 
     def _serve(self) -> None:
+        with contextlib.suppress(EOFError, OSError, ValueError):  # until one of us leaves the bus
+            self._answer_all()
+
+    def _answer_all(self) -> None:
         while True:
-            try:
-                kind, fields, _ = self._peer.receive()
-            except (EOFError, OSError, ValueError):
-                return
+            kind, fields, _ = self._peer.receive()
             if kind != 1:
                 continue
             self.asked.append(str(fields[3]))

@@ -54,7 +54,7 @@ def until(seen, look, within_s=10):
         if look(values, said):
             return values, said
         assert time.monotonic() < end, (values, said)
-        time.sleep(0.02)
+        time.sleep(0.1)  # units.PATIENCE samples are all that an answer may take
 
 
 def answered(values, _said):
