@@ -28,6 +28,49 @@ class AgentCases:
                 database.agents.add(taken)
         assert database.agents.list() == (given,)
 
+    def test_who_was_struck_off_is_found_by_its_id_alone(self, database: Database) -> None:
+        given, other = nouns.agent(1), nouns.agent(2)
+        for one in (given, other):
+            database.agents.add(one)
+        assert database.agents.strike_off(given.id, at=NOW)
+        assert not database.agents.strike_off(given.id, at=later(9))
+        assert database.agents.get(given.id) == replace(given, struck_off=NOW)
+        with pytest.raises(NoSuchAgent):
+            database.agents.by_pin(given.tls_pin)
+        assert database.agents.by_pins([given.tls_pin, other.tls_pin]) == {other.tls_pin: other}
+        assert database.agents.list() == (other,)
+
+    def test_a_quarantine_keeps_its_first_reason_until_it_is_ended(
+        self, database: Database
+    ) -> None:
+        given = nouns.agent()
+        database.agents.add(given)
+        assert not database.agents.release(given.id)
+        assert database.agents.quarantine(given.id, why="two streams")
+        assert not database.agents.quarantine(given.id, why="again")
+        assert database.agents.by_pin(given.tls_pin) == replace(given, quarantined="two streams")
+        assert database.agents.release(given.id)
+        assert database.agents.get(given.id) == given
+
+    def test_the_end_of_a_certificate_never_goes_back(self, database: Database) -> None:
+        given = replace(nouns.agent(), certificate_ends=later(5))
+        database.agents.add(given)
+        assert database.agents.get(given.id) == given
+        database.agents.renewed(given.id, ends=later(10))
+        database.agents.renewed(given.id, ends=later(7))
+        assert database.agents.get(given.id).certificate_ends == later(10)
+
+    def test_an_unknown_agent_is_neither_renewed_nor_judged(self, database: Database) -> None:
+        unknown = nouns.agent().id
+        for call in (
+            lambda: database.agents.renewed(unknown, ends=NOW),
+            lambda: database.agents.quarantine(unknown, why="x"),
+            lambda: database.agents.release(unknown),
+            lambda: database.agents.strike_off(unknown, at=NOW),
+        ):
+            with pytest.raises(NoSuchAgent):
+                call()
+
     def test_agents_are_listed_by_host(self, database: Database) -> None:
         hosts = ["b", "a", "Z", "ä"]
         for number, host in enumerate(hosts):

@@ -134,6 +134,8 @@ RULES = {
         "thing", query={"metric": "up", "label": "job=node"}
     ),
     "GET /api/v1/hosts/{agent_id}/playbooks": Rule("thing"),
+    "POST /api/v1/hosts/{agent_id}/release": Rule("thing", "manage_users", REASON),
+    "POST /api/v1/hosts/{agent_id}/strike-off": Rule("thing", "manage_users", REASON),
     "GET /api/v1/hosts/{agent_id}/series": Rule("thing", query={"metric": "system.cpu_percent"}),
     "GET /api/v1/incidents": VIEW,
     "GET /api/v1/incidents/{incident_id}": Rule("thing"),

@@ -333,6 +333,9 @@ class PretendExecutor:
     def do_config(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"accepted": True, "reason": "", "catalogue_version": 1}
 
+    def do_renewal(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"statement": {"payload": "pretended"}}
+
     def do_attempt(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"recorded": True}
 

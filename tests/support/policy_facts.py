@@ -58,6 +58,7 @@ def some(chance: random.Random) -> facing.PolicyFacts:
             frozen=seldom(),
             audit_healthy=not seldom(),
             maintenance=seldom(),
+            doubted=seldom(),
             silenced=seldom(),
             already_ran=frozenset(
                 {chance.choice(REMEDIES).name, ids.PlaybookName("x")} if seldom() else {"y"}

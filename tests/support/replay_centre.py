@@ -168,6 +168,7 @@ def opened(directory: Path, facts: Facts) -> Iterator[Any]:
             audit=Ledger(log, clock, entropy),
             library=library,
             meanings=Meanings() if facts.vectors else None,
+            agents=SimpleNamespace(get=lambda _agent: SimpleNamespace(quarantined="")),
             switches=SimpleNamespace(
                 freeze=lambda: Freeze("dan", cases.NOW, "drill") if facts.frozen else None,
                 windows=lambda purpose, at: _windows(facts, purpose),
@@ -271,7 +272,7 @@ def main(directory: Path, what: str) -> None:
                 decide(centre, wanted)
                 continue
             # Nothing but the log may be asked.
-            for asked in ("episodes", "metrics", "orders", "switches", "clock"):
+            for asked in ("agents", "episodes", "metrics", "orders", "switches", "clock"):
                 setattr(centre, asked, None)
             found = replay(centre, wanted)
             print(json.dumps([found.recorded, found.replayed, found.decision.route.name]))

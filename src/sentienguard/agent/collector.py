@@ -1,7 +1,7 @@
 """The collector's process: everything is put together here and nowhere else.
 
 Called by `agent.lean` in an interpreter that holds the standard library alone. Threads: the
-sampler, the sender, three couriers; the main thread waits for signals. Two connections to the
+sampler, the sender, four couriers; the main thread waits for signals. Two connections to the
 centre: one for short requests, which take turns, one for the long poll.
 """
 
@@ -18,6 +18,7 @@ from sentienguard.agent import (
     couriers,
     diary,
     executor_link,
+    renewing,
     sampler,
     sender,
     settings,
@@ -148,7 +149,10 @@ class Collector:
         self._marks = bookmarks.Bookmarks(home / "state.json")
         self._push = uplink.Uplink(address, context)
         self._poll = uplink.Uplink(address, context)
-        self._links = [executor_link.ExecutorLink(places.socket) for _ in range(3)]
+        self._links = [executor_link.ExecutorLink(places.socket) for _ in range(4)]
+        self._renewal = renewing.RenewalCourier(
+            home, address, context, (self._push, self._poll), self._links[3]
+        )
         self._units = None if configured.confined else units.Units()
         logs = self._compose_logs(configured)
         family = compose(configured, logs)
@@ -223,7 +227,7 @@ class Collector:
         self._marks.keep_logs(self._files.positions, self._journal.cursor)
 
     def _make_couriers(self, limits: settings.Limits) -> tuple[couriers.Courier, ...]:
-        for_config, for_orders, for_events = self._links
+        for_config, for_orders, for_events = self._links[:3]
         every_s = limits.config_s
         return (
             couriers.ConfigCourier(self._push, for_config, self.sampler, every_s=every_s),
@@ -236,4 +240,5 @@ class Collector:
                 confinement=lambda: self.confinement,
             ),
             couriers.EventCourier(self._push, for_events, self._marks),
+            self._renewal,
         )

@@ -12,6 +12,7 @@ socket on which the collector brings orders and takes events away. It listens on
     acked       events that the centre holds
     config      root, catalogue and playbooks from the centre
     checkpoint  a checkpoint of the audit log to witness
+    renewal     our word that this host asks for a certificate, now
     attempt     somebody asked for a command by hand: refused, and told
 
 An order that a crash cut off is brought to its end before any other is taken. The executor ends
@@ -67,7 +68,7 @@ from sentienguard.stages.execute import ledger as ledgers
 from sentienguard.stages.execute import recovery
 from sentienguard.stages.execute.report import events
 from sentienguard.stages.observe import redact
-from sentienguard.trust import keys
+from sentienguard.trust import keys, renewal
 
 MARKER = "do-not-remediate"  # a file in the agent's directory; while it exists nothing is executed
 MAINTENANCE_TAG = "maintenance_mode"
@@ -87,7 +88,7 @@ class Executor:
         private_files.directory(home)
         self._diary = told
         self._failed = threading.Event()
-        key = keys.SigningKey.from_pem((home / "key.pem").read_bytes())
+        key = self._key = keys.SigningKey.from_pem((home / "key.pem").read_bytes())
         state = executor_state.ExecutorState(home / "state.json")
         time = clock.LocalClock()
         source = events.Source(
@@ -148,6 +149,7 @@ class Executor:
             "acked": self._acked,
             "config": self._config,
             "checkpoint": self._checkpoint,
+            "renewal": self._renewal,
             "attempt": self._attempt,
         }
 
@@ -231,6 +233,9 @@ class Executor:
             return {"cosigned": False, "reason": str(error)}
         self._diary.worked("witness")
         return {"cosigned": True, "reason": ""}
+
+    def _renewal(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"statement": renewal.seal(self.settings.agent_id, self.host.clock.now(), self._key)}
 
     def _attempt(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         command = redact.line(socket_server.text(request, "command", MAX_COMMAND))

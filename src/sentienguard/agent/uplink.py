@@ -123,6 +123,7 @@ class Uplink:
         self._turn = threading.Lock()
         self._connection: ssl.SSLSocket | None = None
         self._closed = False
+        self._stale = False  # the connection shows a certificate that was renewed
         self._servers = ((address.host, address.port), *address.others)
         self._server = 0  # whose turn it is
 
@@ -144,6 +145,10 @@ class Uplink:
         safe = etag if etag.isprintable() and etag.isascii() else ""
         return self._exchange("GET", path, f"If-None-Match: {safe}\r\n" if safe else "", b"", 0)
 
+    def renew(self) -> None:
+        """Connect anew with the next request: what we show of ourselves has changed."""
+        self._stale = True
+
     def close(self) -> None:
         """Close the connection for good and end a request that waits in another thread."""
         self._closed = True
@@ -157,6 +162,9 @@ class Uplink:
 
     def _exchange(self, method: str, path: str, head: str, body: bytes, wait_s: float) -> Answer:
         with self._turn:
+            if self._stale:
+                self._stale = False
+                self._drop()
             if self._connection is not None:
                 with contextlib.suppress(_Idle):
                     return self._at_one(method, path, head, body, wait_s)

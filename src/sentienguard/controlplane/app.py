@@ -53,6 +53,7 @@ from sentienguard.controlplane import (
     live,
     poll_desk,
     sample_desk,
+    server_certificate,
     telemetry,
     trust_store,
     versions,
@@ -113,6 +114,7 @@ class Doors:
     agents: socket.socket
     people_tls: listeners.TlsFiles | None
     announcement: Path
+    agents_name: str | None = None  # by which agents call us; None: by the address that is bound
 
     @property
     def people_address(self) -> str:
@@ -122,7 +124,10 @@ class Doors:
     @property
     def agents_address(self) -> str:
         """Where agents find it."""
-        return _address("https", self.agents)
+        if self.agents_name is None:
+            return _address("https", self.agents)
+        name = f"[{self.agents_name}]" if ":" in self.agents_name else self.agents_name
+        return f"https://{name}:{self.agents.getsockname()[1]}"
 
     def announce(self) -> None:
         """Write both addresses where `up` and the tests look for them."""
@@ -320,7 +325,9 @@ def serve(data: Path) -> None:
         agents=_bind(settings.agents_host, settings.agents_port),
         people_tls=_people_tls(settings),
         announcement=data / "run/controlplane.json",
+        agents_name=server_certificate.called(settings),
     )
+    _keep_certificate(directory, settings)
     with centre_in(directory, settings, doors.agents_address) as centre:
         intake = Intake(centre)
         around = app_context.around(centre, intake)
@@ -422,6 +429,7 @@ async def _listen(
     loops = (learning, housekeeping, patience, anchoring, key_care)
     tasks = [asyncio.create_task(each.run(centre)) for each in loops]
     tasks += [asyncio.create_task(each) for each in own]
+    tasks.append(asyncio.create_task(_care_for_certificate(centre, agents)))
     # The sockets are bound: whoever comes from now on is answered, if a moment later.
     doors.announce()
     log.info("people: %s agents: %s", doors.people_address, doors.agents_address)
@@ -434,6 +442,23 @@ async def _listen(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _keep_certificate(directory: Path, settings: Settings) -> None:
+    """Look after the certificate before it is used; one that cannot be renewed still serves."""
+    try:
+        server_certificate.keep(directory, settings, LocalClock().now())
+    except settings_module.SettingWrong:
+        raise
+    except (OSError, errors.Rejected) as problem:
+        log.warning("the certificate of the agents' listener was not looked after: %s", problem)
+
+
+async def _care_for_certificate(centre: Centre, agents: uvicorn.Server) -> None:
+    context = agents.config.ssl
+    if context is not None:
+        directory = centre.trust.tls.certificate.parent.parent
+        await server_certificate.care(directory, centre.settings, context, centre.clock.now)
 
 
 def _stop(*servers: uvicorn.Server) -> None:

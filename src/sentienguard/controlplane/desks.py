@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sentienguard.controlplane.sample_numbers import Numbers
 from sentienguard.model.telemetry import Sample, Series
@@ -31,6 +32,8 @@ class Desk:
     seqs: Numbers = field(default_factory=Numbers)
     saved: str = ""
     known: int = 0  # highest sample number that the detector remembers; -1: recall what was saved
+    newest: tuple[int, datetime] | None = None  # number and time of the sample with the highest
+    doubts: int = 0  # samples that do not go on from the others: identities.judge
 
     def watches(self) -> str:
         """Return what has to be saved as soon as it changes."""

@@ -22,7 +22,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sentienguard.controlplane import desks, kept_samples
+from sentienguard.controlplane import desks, identities, kept_samples
 from sentienguard.controlplane.centre import Centre
 from sentienguard.flow import crediting
 from sentienguard.flow import incident as flow
@@ -167,11 +167,17 @@ class Intake:
         decoded = wire.decode(frame, desk.texts.get)
         if agent.last_seq > desk.known:  # another control plane judged samples meanwhile
             self._recall(desk, agent)
-        if decoded.seq in desk.seqs:
+        taken = decoded.seq in desk.seqs
+        if taken and desk.texts.get(decoded.seq) == decoded.text:
             self._centre.counters.add("samples_total", "duplicate")
             return None
         sample = payload.parse(decoded.text)
         _require_own(agent, sample, decoded.seq, now)
+        if identities.is_doubtful(desk, sample, decoded.text):
+            identities.doubted(self._centre, desk, agent, sample)
+        if taken:
+            self._centre.counters.add("samples_total", "duplicate")
+            return None
         return desks.Read(agent, sample, decoded.text)
 
     def _judged(self, desk: desks.Desk, sample: Sample) -> detection.Judgement:
@@ -209,6 +215,8 @@ class Intake:
         sample = read.sample
         self._latest[read.agent.id].append(kept_samples.kept(sample, read.text))
         desk.known = max(desk.known, sample.seq)
+        if desk.newest is None or sample.seq > desk.newest[0]:
+            desk.newest = (sample.seq, sample.at)
         desk.seqs.add(sample.seq)
         desk.texts[sample.seq] = read.text
         while len(desk.texts) > KEPT_TEXTS:

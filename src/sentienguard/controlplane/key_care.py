@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sentienguard.controlplane import evaluation
+from sentienguard.controlplane import evaluation, renewals
 from sentienguard.flow import key_ages
 from sentienguard.flow.key_ages import OnlineKey, Rotates
 from sentienguard.ports.data_keys import DataKey, DataKeyRing, Rotation
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 SEEN: Final = "keys/seen.json"
 ROTATED, DUE = "key.rotated", "key.due"
+_SPEAKS: Final = timedelta(minutes=10)  # since an agent was heard, at most
 _ROTATE_DATA: Final = "python -m sentienguard.controlplane --data DIR --rotate-data-keys"
 _ADD_WRAPPING: Final = (
     "python -m sentienguard.controlplane --data DIR --add-wrapping-key; copy keys/data.key to the "
@@ -188,7 +189,7 @@ def _certified(centre: "Centre") -> Iterable[OnlineKey]:
     tls = centre.trust.tls
     for name, file, way in (
         ("authority of agents' certificates", tls.client_ca, "make a new one and enrol all hosts"),
-        ("certificate for agents", tls.certificate, "hosts pin its key: as for the authority"),
+        ("certificate for agents", tls.certificate, "restart: it is renewed at half of its life"),
         ("certificate for people", _people(centre), "have it issued again, then restart"),
     ):
         if file is None:
@@ -197,17 +198,37 @@ def _certified(centre: "Centre") -> Iterable[OnlineKey]:
             yield _certificate(name, certificates.first_of(file.read_bytes()), way)
         except (OSError, ValueError) as cause:  # what was loaded at the start goes on being used
             log.warning("%s: %s: its age is not known: %s", name, file, cause)
-    agents = centre.agents.list()
-    if agents:
-        first = min(agents, key=lambda one: one.enrolled_at)
-        yield OnlineKey(
-            name=f"certificate of the agent of {first.host}, the oldest",
-            id=str(first.id),
-            made_at=first.enrolled_at,
-            rotates=Rotates.OWNER,
-            way="enrol that host again: sentienguard-agent enroll --replace",
-            ends_at=first.enrolled_at + certificates.AGENT_LIFETIME,
-        )
+    yield from _of_agents(centre)
+
+
+def _of_agents(centre: "Centre") -> "Iterable[OnlineKey]":
+    """Yield the first to end of the certificates of hosts that speak.
+
+    Agents renew theirs by themselves; one that has spoken and has not renewed when a quarter of its
+    time is left needs people. A host that is off renews when it is back.
+    """
+    now = centre.clock.now()
+    speaking = [
+        (one.certificate_ends, one)
+        for one in centre.agents.list()
+        if one.certificate_ends is not None
+        and one.last_seen is not None
+        and now - one.last_seen < _SPEAKS
+    ]
+    if not speaking:
+        return
+    ends, first = min(speaking, key=lambda each: each[0])
+    lasts = renewals.lifetime(centre)
+    late = now > ends - lasts / 4
+    yield OnlineKey(
+        name=f"certificate of the agent of {first.host}, the first to end",
+        id=f"{first.id} until {ends:%Y-%m-%d %H:%M}",
+        made_at=ends - lasts,
+        rotates=Rotates.OWNER if late else Rotates.ITSELF,
+        way="see why in what the agent last said (is its executor running?); else enrol it again: "
+        "sentienguard-agent enroll --replace",
+        ends_at=ends,
+    )
 
 
 def _people(centre: "Centre") -> Path | None:

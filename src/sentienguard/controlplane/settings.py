@@ -60,6 +60,11 @@ class Settings:
     agents_port: int = _setting(
         "Port of the listener for agents; 0 takes a free one.", 7444, bounds=(0, 65535)
     )
+    agents_names: str = _setting(
+        "DNS names and IP addresses by which agents reach this control plane, separated by commas;"
+        " its certificate names them beside localhost, and hosts are told the first.",
+        "",
+    )
     database_url: str = _setting(
         "SQLAlchemy address of the relational store and of the workflows; empty is SQLite files in "
         "the data directory.",
@@ -111,6 +116,11 @@ class Settings:
         " for a new dispatch key.",
         90,
         bounds=(1, 3650),
+    )
+    agent_certificate_hours: int = _setting(
+        "Hours that the certificate of an agent lasts; agents renew theirs at half of it.",
+        24,
+        bounds=(1, 397 * 24),
     )
     interval_s: float = _setting("How often agents sample, in seconds.", 30.0, bounds=(0.2, 3600))
     host_silence_s: float = _setting(

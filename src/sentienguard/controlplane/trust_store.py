@@ -16,7 +16,7 @@ plane never reads them: `evaluation.py`, run by `up`, keeps them elsewhere.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,15 @@ class TrustStore:
         stop = order.SignedStop(wanted.id, wanted.agent, nonce, seq, by)
         return order.seal_stop(stop, self.dispatch)
 
-    def sign_agent(self, csr_pem: bytes, agent: AgentId, now: datetime) -> bytes:
-        """Return a client certificate for a new agent."""
-        return certificates.sign_agent(self.authority, csr_pem, agent, now=now)
+    def sign_agent(
+        self, csr_pem: bytes, agent: AgentId, now: datetime, lifetime: timedelta
+    ) -> bytes:
+        """Return a client certificate for a new agent. Raises dsse.NotTrusted."""
+        return certificates.sign_agent(self.authority, csr_pem, agent, now=now, lifetime=lifetime)
+
+    def renew_agent(self, der: bytes, now: datetime, lifetime: timedelta) -> bytes:
+        """Return the next certificate of an agent that has one. Raises dsse.NotTrusted."""
+        return certificates.renew_agent(self.authority, der, now=now, lifetime=lifetime)
 
 
 def load(directory: Path, *, agents_address: str, now: datetime) -> TrustStore:

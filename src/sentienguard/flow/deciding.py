@@ -244,6 +244,7 @@ class Deciding:
             maintenance=bool(
                 silencing.covering(switches.windows(Purpose.MAINTENANCE, at=now), place, now)
             ),
+            doubted=bool(centre.agents.get(incident.agent).quarantined),
             silenced=bool(
                 silencing.covering(switches.windows(Purpose.SILENCE, at=now), symptom, now)
             ),

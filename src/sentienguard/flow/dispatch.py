@@ -9,6 +9,7 @@ Called by the agents' API and by simulations. Rules:
  4. A frozen system gives nothing but stops.
  5. A host in maintenance gets no order, whoever approved it before; the order is taken back when
     nobody fetched it in time.
+ 6. The same for a host in quarantine, which may be two, and for one that was struck off.
 """
 
 import base64
@@ -91,7 +92,7 @@ class Dispatch:
             return None, self._centre.trust.seal_stop(running.order, poll.nonce, seq, by)
         if poll.busy or self._centre.switches.freeze():  # rules 3 and 4
             return None, None
-        if waiting and self._in_maintenance(agent):  # rule 5
+        if waiting and (self._in_maintenance(agent) or self._is_doubted(agent)):  # rules 5 and 6
             return None, None
         for kept in waiting:
             if not self._due(kept.order.id):  # rule 2
@@ -118,6 +119,11 @@ class Dispatch:
         found = self._centre.switches.windows(Purpose.MAINTENANCE, at=now)
         place = silencing.place(agent.host, agent.environment, agent.tags)
         return bool(silencing.covering(found, place, now))
+
+    def _is_doubted(self, agent: Agent) -> bool:
+        """Look again: who asks was looked up when its poll came, which may be a minute ago."""
+        now = self._centre.agents.get(agent.id)
+        return bool(now.quarantined) or now.struck_off is not None
 
     def _due(self, message: str) -> bool:
         now = self._centre.clock.monotonic()

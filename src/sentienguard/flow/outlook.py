@@ -61,6 +61,7 @@ def _circumstances(centre: Centre, agent: Agent, now: datetime) -> Circumstances
         frozen=centre.switches.freeze() is not None,
         audit_healthy=True,  # what records an order stops it where it cannot
         maintenance=bool(silencing.covering(windows, place, now)),
+        doubted=bool(agent.quarantined),
         service_starts_last_hour=centre.orders.started_on(agent.id, since=now - HOUR),
         fleet_starts_last_hour=centre.orders.started_since(
             now - HOUR, environment=agent.environment

@@ -19,7 +19,7 @@ class NoticeKind(StrEnum):
     ESCALATED = "escalated"  # in people's hands now
     HANDLED = "handled"  # a person has it in hand, or closed it
     EMERGENCY = "emergency"  # somebody was given a right for minutes, or asks for one
-    UPKEEP = "upkeep"  # a key of ours needs people before its time ends
+    UPKEEP = "upkeep"  # a key of ours needs people before its time ends, or an identity
     DIGEST = "digest"  # many at once, in one message
     TEST = "test"  # somebody wants to see whether it arrives
 

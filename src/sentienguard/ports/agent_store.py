@@ -34,6 +34,9 @@ class Agent:
     last_seen: datetime | None = None
     last_seq: int = 0  # highest sample sequence number accepted
     events_through: int = 0  # highest event number that is durable in the audit log
+    certificate_ends: datetime | None = None  # None: it was made before this was kept
+    quarantined: str = ""  # why no order goes there until a person has looked; empty: it may
+    struck_off: datetime | None = None  # its key is refused from then on
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,10 @@ class Sighting:
 
 
 class AgentStore(Protocol):
-    """Agents by id, by pin and by host."""
+    """Agents by id, by pin and by host.
+
+    Who was struck off is found by its id alone: by no pin, and in no list.
+    """
 
     def add(self, agent: Agent) -> None:
         """Keep a new agent. Raises Rejected where its id or pin is taken."""
@@ -77,6 +83,21 @@ class AgentStore(Protocol):
 
     def events_through(self, agent: AgentId, through: int) -> None:
         """Remember how far its events are durable."""
+
+    def renewed(self, agent: AgentId, *, ends: datetime) -> None:
+        """Remember when its newest certificate ends. Raises NoSuchAgent."""
+
+    def quarantine(self, agent: AgentId, *, why: str) -> bool:
+        """Let no order go there; False where that held before, and the first reason stays.
+
+        Raises NoSuchAgent.
+        """
+
+    def release(self, agent: AgentId) -> bool:
+        """Let orders go there again; False where they did. Raises NoSuchAgent."""
+
+    def strike_off(self, agent: AgentId, *, at: datetime) -> bool:
+        """Refuse its key from now on; False where that held before. Raises NoSuchAgent."""
 
     def add_token(
         self, token: str, *, environment: str, host: str | None, expires_at: datetime

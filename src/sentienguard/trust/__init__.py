@@ -19,6 +19,7 @@ the standard library alone, and the collector loads them without paying for a cr
     catalogue     which playbooks may run, and what they proved; its version never falls
     order         orders, stops and approvals
     passkeys      approvals that a person signs in the browser
+    renewal       a host's word that it is still there, for a certificate that ended
     freshness     nonces by the monotonic clock, sequence marks
     pins          the digest of a certificate's public key
     certificates  the authority of the TLS links and what it signs

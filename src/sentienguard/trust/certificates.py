@@ -26,8 +26,12 @@ AUTHORITY_LIFETIME: Final = timedelta(
     days=825
 )  # the longest that Apple's clients accept in a chain
 SERVER_LIFETIME: Final = timedelta(days=397)  # browsers refuse server certificates from 398 days
-AGENT_LIFETIME: Final = timedelta(days=397)  # access ends by striking the agent off, not by waiting
+AGENT_LIFETIME: Final = timedelta(hours=24)  # a copy of a host's files is of use for no longer
+RENEWED_LATE: Final = timedelta(days=30)  # after its end; who was away for longer enrols again
 CLOCK_SKEW: Final = timedelta(minutes=5)  # hosts whose clock is a little behind can begin at once
+_NOT_OURS: Final = (
+    exceptions.InvalidSignature, exceptions.UnsupportedAlgorithm, ValueError, TypeError,
+)  # fmt: skip
 AGENT_URI: Final = "urn:sentienguard:agent:"  # then the agent id
 
 
@@ -115,7 +119,14 @@ def make_request(host: str) -> Request:
     return Request(signed.public_bytes(serialization.Encoding.PEM), _key_pem(key))
 
 
-def sign_agent(authority: Issued, csr_pem: bytes, agent: ids.AgentId, *, now: datetime) -> bytes:
+def sign_agent(
+    authority: Issued,
+    csr_pem: bytes,
+    agent: ids.AgentId,
+    *,
+    now: datetime,
+    lifetime: timedelta = AGENT_LIFETIME,
+) -> bytes:
     """Return the PEM certificate by which an agent is known: its id as common name and URI.
 
     Raises dsse.NotTrusted for a request that does not prove possession of an accepted kind of key.
@@ -129,15 +140,49 @@ def sign_agent(authority: Issued, csr_pem: bytes, agent: ids.AgentId, *, now: da
         raise dsse.NotTrusted("the request is not signed by the key that it is for")
     if not (_is_p256(public) or isinstance(public, ed25519.Ed25519PublicKey)):
         raise dsse.NotTrusted("expected a P-256 or Ed25519 key in the request")
-    name = x509.UniformResourceIdentifier(AGENT_URI + agent)
+    return _agent_certificate(authority, public, agent, now, lifetime)
+
+
+def renew_agent(
+    authority: Issued, der: bytes, *, now: datetime, lifetime: timedelta = AGENT_LIFETIME
+) -> bytes:
+    """Return a new PEM certificate for the key and the agent of one that we signed.
+
+    It may have ended, though no longer than RENEWED_LATE ago: what else proves who asks then is for
+    the caller. Raises dsse.NotTrusted.
+    """
+    agent = agent_of(der)
+    found = x509.load_der_x509_certificate(der)
+    try:
+        found.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.certificate_pem))
+        public = found.public_key()
+    except _NOT_OURS as error:
+        raise dsse.NotTrusted("this certificate was not signed by our authority") from error
+    if now > found.not_valid_after_utc + RENEWED_LATE:
+        raise dsse.NotTrusted(
+            f"the certificate ended at {found.not_valid_after_utc:%Y-%m-%d %H:%M}Z, more than "
+            f"{RENEWED_LATE.days} days ago; enrol the host again"
+        )
+    if not (_is_p256(public) or isinstance(public, ed25519.Ed25519PublicKey)):
+        raise dsse.NotTrusted("expected a P-256 or Ed25519 key in the certificate")
+    return _agent_certificate(authority, public, agent, now, lifetime)
+
+
+def _agent_certificate(
+    authority: Issued,
+    public: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey,
+    agent: ids.AgentId,
+    now: datetime,
+    lifetime: timedelta,
+) -> bytes:
     return _end_certificate(
         authority,
         _named(agent),
         public,
-        names=[name],
+        names=[x509.UniformResourceIdentifier(AGENT_URI + agent)],
         purpose=ExtendedKeyUsageOID.CLIENT_AUTH,
         now=now,
-        lifetime=AGENT_LIFETIME,
+        lifetime=lifetime,
     )
 
 
@@ -244,6 +289,17 @@ def life_of(der: bytes) -> tuple[datetime, datetime]:
     """Return when a certificate begins and ends, UTC. Raises ValueError for what is none."""
     found = x509.load_der_x509_certificate(der)
     return found.not_valid_before_utc, found.not_valid_after_utc
+
+
+def names_of(der: bytes) -> tuple[set[str], set[str]]:
+    """Return the DNS names and the IP addresses that a certificate names. Raises ValueError."""
+    found = x509.load_der_x509_certificate(der)
+    try:
+        named = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set(), set()
+    addresses = {str(one) for one in named.get_values_for_type(x509.IPAddress)}
+    return set(named.get_values_for_type(x509.DNSName)), addresses
 
 
 def _is_p256(public: object) -> TypeGuard[ec.EllipticCurvePublicKey]:

@@ -45,7 +45,7 @@ def sample(seen):
     return into.values, said
 
 
-def until(seen, look, within_s=10):
+def until(seen, look, within_s=30, rest_s=0.1):
     """Take samples until one shows it; return everything that was said on the way."""
     said, end = [], time.monotonic() + within_s
     while True:
@@ -54,7 +54,7 @@ def until(seen, look, within_s=10):
         if look(values, said):
             return values, said
         assert time.monotonic() < end, (values, said)
-        time.sleep(0.1)  # units.PATIENCE samples are all that an answer may take
+        time.sleep(rest_s)  # units.PATIENCE samples are all that an answer may take
 
 
 def answered(values, _said):
@@ -208,5 +208,5 @@ def test_a_flood_costs_one_sample_little_memory(bus, manager, watch):
     until(seen, answered)
     for number in range(3000):
         manager.change(f"job-{number % 700}.service", ("failed", "active")[number % 2], "dead")
-    until(seen, lambda _, said: len(said) > units.MOST_LINES)
+    until(seen, lambda _, said: len(said) > units.MOST_LINES, rest_s=0)
     assert len(seen._states) <= 700

@@ -45,6 +45,7 @@ HOST = {
     "agent_id": "a-1", "host": "web-1", "environment": "drill", "tags": {"role": "web"},
     "enrolled_at": "2026-02-12T11:00:00Z", "last_seen": None, "silent": True,
     "open_incidents": 0, "metrics": {"system.cpu_percent": 3.2},
+    "certificate_ends": "2026-02-13T11:00:00Z", "quarantined": "two hosts use this identity",
 }  # fmt: skip
 PLAYBOOK = {
     "name": "p", "version": "1.0.0", "digest": "sha256:0", "description": "d", "risk": "SAFE",
@@ -120,6 +121,8 @@ ANSWERS = {
     ("POST", "/incidents/inc_1/notes"): {"index": 7},
     ("POST", "/incidents/inc_1/close"): CARE,
     ("POST", "/incidents/inc_1/reopen"): STORY["incident"],
+    ("POST", "/hosts/a-1/release"): {**HOST, "quarantined": ""},
+    ("POST", "/hosts/a-1/strike-off"): HOST,
     ("PUT", "/freeze"): FREEZE,
     ("DELETE", "/freeze"): {**FREEZE, "frozen": False},
     ("POST", "/audit/verify"): VERIFIED,
@@ -134,6 +137,7 @@ COMMANDS = [
     "incidents record inc_1", "incidents stop inc_1 --note why", "approvals list",
     "approvals list --all", "approvals approve apr_1 --note why", "approvals deny apr_1",
     "playbook list", "playbook show p", "hosts list", "hosts show web-1", "hosts show a-1",
+    "hosts release web-1 --reason restored", "hosts strike-off a-1 --reason stolen",
     "silence list", "silence list --all", "silence add web-* --reason why --minutes 5",
     "silence add --match metric=~system.* --reason why --every @sunday --zone Europe/Berlin",
     "silence show sil_1", "silence expire sil_1", "silence preview web-* --match tag.role!=db",

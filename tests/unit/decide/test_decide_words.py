@@ -169,7 +169,7 @@ def test_what_a_host_reported_is_shown_on_one_line(text, shown):
 def test_the_rules_are_those_of_the_page_in_its_order():
     assert [rule.__name__ for rule in policy.RULES] == [
         "match", "confidence", "risk", "approval_gate", "idempotence", "environment", "exclusions",
-        "maintenance", "silence", "do_not_remediate", "earned_autonomy", "service_budget",
-        "fleet_budget", "circuit_breaker", "freeze", "once", "parameters", "audit",
-        "diagnosis",
+        "maintenance", "identity", "silence", "do_not_remediate", "earned_autonomy",
+        "service_budget", "fleet_budget", "circuit_breaker", "freeze", "once", "parameters",
+        "audit", "diagnosis",
     ]  # fmt: skip

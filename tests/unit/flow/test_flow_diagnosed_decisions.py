@@ -60,7 +60,7 @@ def test_a_cause_on_another_host_needs_a_person_s_yes(hung):
 def test_the_decision_with_its_diagnosis_comes_out_again_bit_for_bit(hung):
     centre, wanted = hung
     decided(centre, wanted, below=True)
-    for asked in ("episodes", "metrics", "orders", "switches", "clock"):
+    for asked in ("agents", "episodes", "metrics", "orders", "switches", "clock"):
         setattr(centre, asked, None)
     again = centres.replay(centre, wanted)
     assert again.is_identical, again.differences

@@ -79,6 +79,9 @@ class Site:
         self.orders = stores.Orders(database, lambda _: None)
         self.approvals = stores.Approvals(database)
         self.switches = stores.KillSwitch(database)
+        self.agents = stores.Agents(database)
+        for name in ("a", "b"):
+            self.agents.add(a_host(name))
         self.log, self.clock, self.trust = Log(), Time(), Seals()
         self.audit = pens.Ledger(self.log, self.clock, None)
         self.counted = Counter()
@@ -208,6 +211,27 @@ def test_a_host_in_maintenance_gets_no_order_whoever_approved_it(site, window, g
     site.switches.end_window(window.id, at=NOW - timedelta(hours=1))
     if given is None:
         assert site.given() == "ord_1"
+
+
+@pytest.mark.parametrize(
+    "now", [{"quarantined": "two hosts may use its identity"}, {"struck_off": NOW}]
+)
+def test_a_host_that_may_be_two_or_is_none_gets_no_order_whoever_approved_it(site, now):
+    site.released("ord_1")
+    site.agents.add(dataclasses.replace(a_host(), **now))  # after its poll was looked up
+    assert site.given() is None
+    assert site.status("ord_1") is OrderStatus.RELEASED
+    site.agents.add(a_host())
+    assert site.given() == "ord_1"
+
+
+@pytest.mark.parametrize(
+    "now", [{"quarantined": "two hosts may use its identity"}, {"struck_off": NOW}]
+)
+def test_what_runs_on_such_a_host_can_still_be_stopped(site, now):
+    running(site)
+    site.agents.add(dataclasses.replace(a_host(), **now))
+    assert site.asked(busy="ord_1").stop["stop"] == "ord_1"
 
 
 def running(site):

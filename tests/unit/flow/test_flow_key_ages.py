@@ -72,3 +72,22 @@ def test_every_channel_hears_which_key_and_what_to_do(stage, severity, words):
     assert words in told.title
     assert "What to do: trust online-key dispatch" in told.lines
     assert "key.due" in loud.KINDS
+
+
+def test_a_host_in_quarantine_is_told_to_every_channel_with_both_ways_out():
+    data = {"agent": "a-1", "host": "web-1", "reason": "two\nstreams", "what": "two_histories"}
+    fields = {
+        "kind": "agent.quarantined",
+        "env": "production",
+        "ts_ms": 0,
+        "actor": "",
+        "data": data,
+    }
+    told = loud.notice(fields, "https://guard")
+    assert (told.kind, told.severity) == (NoticeKind.UPKEEP, Severity.CRITICAL)
+    assert (told.environment, told.host) == ("production", "web-1")
+    assert told.page == "https://guard/hosts/a-1"
+    assert any("hosts release a-1" in line for line in told.lines)
+    assert any("hosts strike-off a-1" in line for line in told.lines)
+    assert not any("\n" in line for line in told.lines)
+    assert "agent.quarantined" in loud.KINDS

@@ -1156,6 +1156,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{agent_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release
+         * @description Let orders go to a host in quarantine again: somebody looked, and it is one host.
+         */
+        post: operations["release_api_v1_hosts__agent_id__release_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{agent_id}/series": {
         parameters: {
             query?: never;
@@ -1170,6 +1190,26 @@ export interface paths {
         get: operations["series_api_v1_hosts__agent_id__series_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{agent_id}/strike-off": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Strike Off
+         * @description Refuse a host's key from the next request on; its history stays. It may be enrolled anew.
+         */
+        post: operations["strike_off_api_v1_hosts__agent_id__strike_off_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4186,6 +4226,11 @@ export interface components {
             /** Agent Id */
             agent_id: string;
             /**
+             * Certificate Ends
+             * @description when its certificate ends unless it is renewed; null: not known
+             */
+            certificate_ends: string | null;
+            /**
              * Enrolled At
              * Format: date-time
              */
@@ -4205,6 +4250,11 @@ export interface components {
             };
             /** Open Incidents */
             open_incidents: number;
+            /**
+             * Quarantined
+             * @description why no order goes there until a person has looked; empty: orders do
+             */
+            quarantined: string;
             /**
              * Silent
              * @description nothing heard for three sampling intervals
@@ -4236,6 +4286,11 @@ export interface components {
             /** Agent Id */
             agent_id: string;
             /**
+             * Certificate Ends
+             * @description when its certificate ends unless it is renewed; null: not known
+             */
+            certificate_ends: string | null;
+            /**
              * Enrolled At
              * Format: date-time
              */
@@ -4256,6 +4311,11 @@ export interface components {
             /** Open Incidents */
             open_incidents: number;
             /**
+             * Quarantined
+             * @description why no order goes there until a person has looked; empty: orders do
+             */
+            quarantined: string;
+            /**
              * Silent
              * @description nothing heard for three sampling intervals
              */
@@ -4272,20 +4332,6 @@ export interface components {
         IdentityList: {
             /** Items */
             items: components["schemas"]["IdentityView"][];
-        };
-        /**
-         * IdentityRequest
-         * @description Which person of a chat service has which account.
-         */
-        IdentityRequest: {
-            /** Account */
-            account: string;
-            /** Person */
-            person: string;
-            /** Service */
-            service: string;
-            /** Team */
-            team: string;
         };
         /**
          * IdentityView
@@ -6360,6 +6406,14 @@ export interface components {
             to: string;
         };
         /**
+         * IdentityRequest
+         * @description Why a host's identity is judged anew.
+         */
+        sentienguard__controlplane__api__hosts__IdentityRequest: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * RuleView
          * @description What one rule of policy would allow at most, and why.
          */
@@ -6408,6 +6462,20 @@ export interface components {
             top_paths: components["schemas"]["PathView"][];
             /** Top Processes */
             top_processes: components["schemas"]["ProcessView"][];
+        };
+        /**
+         * IdentityRequest
+         * @description Which person of a chat service has which account.
+         */
+        sentienguard__controlplane__api__notices__IdentityRequest: {
+            /** Account */
+            account: string;
+            /** Person */
+            person: string;
+            /** Service */
+            service: string;
+            /** Team */
+            team: string;
         };
         /**
          * RuleView
@@ -8102,7 +8170,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["IdentityRequest"];
+                "application/json": components["schemas"]["sentienguard__controlplane__api__notices__IdentityRequest"];
             };
         };
         responses: {
@@ -8932,6 +9000,50 @@ export interface operations {
             };
         };
     };
+    release_api_v1_hosts__agent_id__release_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["sentienguard__controlplane__api__hosts__IdentityRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     series_api_v1_hosts__agent_id__series_get: {
         parameters: {
             query: {
@@ -8954,6 +9066,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SeriesView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    strike_off_api_v1_hosts__agent_id__strike_off_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["sentienguard__controlplane__api__hosts__IdentityRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostView"];
                 };
             };
             /** @description Validation Error */

@@ -22,10 +22,10 @@ from sentienguard.ports.agent_store import Agent, NoSuchAgent, Sighting, TokenRe
 ADD = text("""
     INSERT INTO agents
         (id, host, environment, tags, tls_pin, executor_key, enrolled_us, last_seen_us, last_seq,
-         events_through)
+         events_through, certificate_ends_us)
     VALUES
         (:id, :host, :environment, :tags, :tls_pin, :executor_key, :enrolled_us, :last_seen_us,
-         :last_seq, :events_through)
+         :last_seq, :events_through, :certificate_ends_us)
     ON CONFLICT DO NOTHING
 """)
 
@@ -33,15 +33,15 @@ ADD = text("""
 GET = text("SELECT * FROM agents WHERE id = :id")
 
 # The agent whose client certificate has this key.
-BY_PIN = text("SELECT * FROM agents WHERE tls_pin = :tls_pin")
+BY_PIN = text("SELECT * FROM agents WHERE tls_pin = :tls_pin AND struck_off_us IS NULL")
 
 # The agents whose client certificates have these keys.
-BY_PINS = text("SELECT * FROM agents WHERE tls_pin IN :tls_pins").bindparams(
-    bindparam("tls_pins", expanding=True)
-)
+BY_PINS = text(
+    "SELECT * FROM agents WHERE tls_pin IN :tls_pins AND struck_off_us IS NULL"
+).bindparams(bindparam("tls_pins", expanding=True))
 
-# All agents, by host name.
-LIST = text("SELECT * FROM agents ORDER BY host, id")
+# All agents that were not struck off, by host name.
+LIST = text("SELECT * FROM agents WHERE struck_off_us IS NULL ORDER BY host, id")
 
 # The agent spoke; time and number only rise.
 SEEN = text("""
@@ -57,6 +57,25 @@ EVENTS_THROUGH = text("""
     SET events_through = CASE WHEN events_through > :through THEN events_through ELSE :through END
     WHERE id = :id
 """)
+
+# The agent has a new certificate; a late answer takes none back.
+RENEWED = text("""
+    UPDATE agents
+    SET certificate_ends_us = CASE
+        WHEN certificate_ends_us > :ends_us THEN certificate_ends_us ELSE :ends_us END
+    WHERE id = :id
+""")
+
+# No order goes to the agent until it is released.
+QUARANTINE = text("UPDATE agents SET quarantined = :why WHERE id = :id AND quarantined IS NULL")
+
+# Orders go to the agent again.
+RELEASE = text("UPDATE agents SET quarantined = NULL WHERE id = :id AND quarantined IS NOT NULL")
+
+# The agent's key is refused from now on.
+STRIKE_OFF = text(
+    "UPDATE agents SET struck_off_us = :at_us WHERE id = :id AND struck_off_us IS NULL"
+)
 
 # Keep the hash of a join token.
 ADD_TOKEN = text("""
@@ -129,6 +148,22 @@ class SqlAgentStore:
         """Remember how far its events are durable. Raises NoSuchAgent."""
         self._update(EVENTS_THROUGH, agent, through=through)
 
+    def renewed(self, agent: AgentId, *, ends: datetime) -> None:
+        """Remember when its newest certificate ends. Raises NoSuchAgent."""
+        self._update(RENEWED, agent, ends_us=codec.micros(ends))
+
+    def quarantine(self, agent: AgentId, *, why: str) -> bool:
+        """Let no order go there; False where that held before. Raises NoSuchAgent."""
+        return self._switch(QUARANTINE, agent, why=why)
+
+    def release(self, agent: AgentId) -> bool:
+        """Let orders go there again; False where they did. Raises NoSuchAgent."""
+        return self._switch(RELEASE, agent)
+
+    def strike_off(self, agent: AgentId, *, at: datetime) -> bool:
+        """Refuse its key from now on; False where that held before. Raises NoSuchAgent."""
+        return self._switch(STRIKE_OFF, agent, at_us=codec.micros(at))
+
     def add_token(
         self, token: str, *, environment: str, host: str | None, expires_at: datetime
     ) -> None:
@@ -180,6 +215,15 @@ class SqlAgentStore:
                 if not transaction.change(SEEN, **row):
                     raise _unknown(row["id"])
 
+    def _switch(self, statement: TextClause, agent: AgentId, **values: int | str) -> bool:
+        """Change an agent that is not so already. Raises NoSuchAgent."""
+        with self._connections.write() as transaction:
+            if transaction.change(statement, id=agent, **values):
+                return True
+            if transaction.row(GET, id=agent) is None:
+                raise _unknown(agent)
+            return False
+
     def _update(self, statement: TextClause, agent: AgentId, **values: int) -> None:
         """Change one agent. Raises NoSuchAgent."""
         with self._connections.write() as transaction:
@@ -217,6 +261,9 @@ def _columns(agent: Agent) -> dict[str, str | int | None]:
         "last_seen_us": None if agent.last_seen is None else codec.micros(agent.last_seen),
         "last_seq": agent.last_seq,
         "events_through": agent.events_through,
+        "certificate_ends_us": None
+        if agent.certificate_ends is None
+        else codec.micros(agent.certificate_ends),
     }
 
 
@@ -233,4 +280,7 @@ def _agent(row: Row[Any]) -> Agent:
         last_seen=codec.instant_or_none(row.last_seen_us),
         last_seq=row.last_seq,
         events_through=row.events_through,
+        certificate_ends=codec.instant_or_none(row.certificate_ends_us),
+        quarantined=row.quarantined or "",
+        struck_off=codec.instant_or_none(row.struck_off_us),
     )

@@ -71,18 +71,22 @@ def first_end_ms(text: bytes, path: str) -> float:
 
     Raises ValueError where it holds none, or one that is not X.509.
     """
-    ends = [_not_after(base64.b64decode(block)) for block in _blocks(text)]
+    ends = [life_ms(der)[1] for der in ders(text)]
     if not ends:
         raise ValueError(f"{path}: expected a PEM certificate, found none")
     return min(ends)
 
 
-def _blocks(text: bytes) -> Iterator[bytes]:
-    return (match[1] for match in _BLOCK.finditer(text))
+def ders(text: bytes) -> Iterator[bytes]:
+    """Yield the certificates of a PEM text. Raises ValueError for one that is not base64."""
+    return (base64.b64decode(match[1]) for match in _BLOCK.finditer(text))
 
 
-def _not_after(der: bytes) -> float:
-    """Return the end of one certificate in ms. RFC 5280, 4.1: Certificate, TBSCertificate."""
+def life_ms(der: bytes) -> tuple[float, float]:
+    """Return when a certificate begins and ends, in ms since 1970. Raises ValueError.
+
+    RFC 5280, 4.1: Certificate, TBSCertificate.
+    """
     try:
         certificate = next(_elements(der))[1]
         fields = _elements(next(_elements(certificate))[1])
@@ -90,17 +94,21 @@ def _not_after(der: bytes) -> float:
         skipped = _VALIDITY if first[0] == _EXPLICIT_0 else _VALIDITY - 1  # version 1 has no [0]
         for _ in range(skipped):
             next(fields)
-        _, (tag, text) = _elements(next(fields)[1])
-    except (StopIteration, IndexError) as error:
+        begins, ends = _elements(next(fields)[1])
+    except (StopIteration, IndexError, ValueError) as error:
         raise ValueError("not an X.509 certificate") from error
+    return _time_ms(*begins), _time_ms(*ends)
+
+
+def _time_ms(tag: int, text: bytes) -> float:
     match = _TIME.fullmatch(text)
     if match is None or len(match[1]) != {_UTC_TIME: 2, _GENERALIZED_TIME: 4}.get(tag):
         raise ValueError("a certificate whose end is not a time")
     year, month, day, hour, minute, second = (int(part) for part in match.groups())
     if tag == _UTC_TIME:
         year += 2000 if year < _PIVOT else 1900
-    end = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-    return end.timestamp() * 1000
+    at = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    return at.timestamp() * 1000
 
 
 def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sentienguard.agent import inspection
 from sentienguard.agent import settings as agent_settings
-from sentienguard.cli.checkup import centre, finding
+from sentienguard.cli.checkup import finding
 from sentienguard.cli.checkup.finding import Finding
 from sentienguard.cli.installation import host_agent
 from sentienguard.cli.installation.places import Places
@@ -57,7 +57,16 @@ def _certificate(places: Places) -> Iterator[Finding]:
         ends = certificates.life_of(certificates.to_der(file.read_bytes()))[1]
     except (OSError, ValueError, dsse.NotTrusted):
         return  # the identity's own finding says so
-    yield centre.lasting(name, str(file), ends, ENROL_AGAIN.format(agent=places.agent))
+    again = ENROL_AGAIN.format(agent=places.agent)
+    if datetime.now(UTC) > ends:
+        yield finding.wrong(
+            name,
+            f"{file} ended on {ends:%Y-%m-%d %H:%M} UTC",
+            f"with `sentienguard up` it renews itself; {places.log('agent')} says why not; "
+            f"after {certificates.RENEWED_LATE.days} days, {again}",
+        )
+    else:
+        yield finding.ok(name, f"until {ends:%Y-%m-%d %H:%M} UTC; it renews itself before")
 
 
 def executor(places: Places) -> Iterator[Finding]:

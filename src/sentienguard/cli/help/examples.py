@@ -127,6 +127,8 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         ),
         "hosts list": (("", "every host, and how long ago it was heard"),),
         "hosts show": (("web-1", "its newest readings"),),
+        "hosts release": (('web-1 --reason "restored from its snapshot"', "it is one host"),),
+        "hosts strike-off": (('web-1 --reason "disk was stolen"', "its key is refused at once"),),
         "silence list": (("", "what is on or waits"), ("--all", "ended ones too")),
         "silence show": (("sil_0123456789abcdef", "one of them"),),
         "silence add": (

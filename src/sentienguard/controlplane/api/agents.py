@@ -1,7 +1,8 @@
 """The agents' listener: enrol, push samples, pull configuration, poll for orders, report events.
 
-Every route but enrolment needs a client certificate that this centre's authority signed and whose
-key is enrolled; the certificate says who is speaking, whatever the body says.
+Every route but enrolment, and the renewal of what has ended, needs a client certificate that this
+centre's authority signed, that lasts and whose key is enrolled; it says who is speaking, whatever
+the body says. A connection that outlives its certificate is of no more use.
 """
 
 import base64
@@ -10,6 +11,7 @@ import functools
 import hashlib
 import json
 import uuid
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -17,7 +19,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from sentienguard.controlplane import problems
+from sentienguard.controlplane import problems, renewals
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.poll_desk import PollDesk
 from sentienguard.controlplane.problems import ProblemError
@@ -32,10 +34,16 @@ from sentienguard.trust import certificates, keys, pins
 
 MAX_SAMPLE_BYTES = 256 * 1024
 MAX_JSON_BYTES = 4 * 1024 * 1024  # 64 events with their output blobs
+MAX_RENEWAL_BYTES = 16 * 1024  # anybody may send one
 LONGEST_WAIT_S = 55.0
 _PINS_REMEMBERED = 16_384  # of certificates: to read one takes as long as to inflate a sample
 T = TypeVar("T")
-_pin_of = functools.lru_cache(_PINS_REMEMBERED)(pins.spki_sha256)
+
+
+@functools.lru_cache(_PINS_REMEMBERED)
+def _shown(der: bytes) -> tuple[str, datetime]:
+    """Return the pin of a certificate and when it ends."""
+    return pins.spki_sha256(der), certificates.life_of(der)[1]
 
 
 class Enrolment(msgspec.Struct, forbid_unknown_fields=True):
@@ -117,6 +125,12 @@ def application(centre: Centre, samples: SampleDesk, polls: PollDesk) -> FastAPI
         answer = await run_in_threadpool(_enroll, centre, wanted)
         return Response(msgspec.json.encode(answer), 201, media_type="application/json")
 
+    @app.post("/api/v1/certificate")
+    async def certificate(request: Request) -> Response:
+        wanted = _decode(await _body(request, MAX_RENEWAL_BYTES), renewals.Renewal, centre)
+        answer = await run_in_threadpool(_renew, request, centre, wanted)
+        return Response(msgspec.json.encode(answer), media_type="application/json")
+
     async def metrics(request: Request) -> Response:
         frame = await _body(request, MAX_SAMPLE_BYTES)
         return await _metrics(request, centre, samples, frame)
@@ -135,7 +149,7 @@ def application(centre: Centre, samples: SampleDesk, polls: PollDesk) -> FastAPI
             cosigned=body.witness.checkpoint,
         )
 
-        pin = _pin(request)
+        pin = _pin(request, centre)
         try:
             agent, answer = await polls.first(pin, poll)
         except NoSuchAgent as cause:
@@ -191,20 +205,43 @@ def _drifted(centre: Centre, agent: Agent, status: AgentStatus) -> None:
     )
 
 
-def _pin(request: Request) -> str:
-    """Return whose key the client certificate has. Raises ProblemError where there is none."""
-    der: bytes | None = getattr(request.state, "peer_certificate", None)
+def _peer(request: Request) -> bytes | None:
+    """Return the client certificate that TLS checked, DER; None: the client showed none."""
+    found: bytes | None = getattr(request.state, "peer_certificate", None)
+    return found
+
+
+def _pin(request: Request, centre: Centre) -> str:
+    """Return whose key the client certificate has.
+
+    Raises ProblemError where there is none, or where it has ended since the connection was made.
+    """
+    der = _peer(request)
     if der is None:
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
             "no-certificate",
             "an enrolled agent's client certificate is needed; run sentienguard-agent enroll",
         )
-    return _pin_of(der)
+    pin, ends = _shown(der)
+    if centre.clock.now() > ends:
+        raise ProblemError(
+            HTTPStatus.UNAUTHORIZED,
+            "certificate-ended",
+            f"the client certificate ended at {ends:%Y-%m-%d %H:%M:%S}Z; ask for a new one",
+        )
+    return pin
+
+
+def _renew(request: Request, centre: Centre, wanted: renewals.Renewal) -> dict[str, str]:
+    peer = _peer(request)
+    if peer is None:
+        return renewals.late(centre, wanted)
+    return renewals.in_time(centre, _agent(request, centre), peer)
 
 
 def _agent(request: Request, centre: Centre) -> Agent:
-    pin = _pin(request)
+    pin = _pin(request, centre)
     try:
         return centre.agents.by_pin(pin)
     except NoSuchAgent as cause:
@@ -222,7 +259,7 @@ def _stranger(centre: Centre) -> ProblemError:
 
 
 async def _metrics(request: Request, centre: Centre, samples: SampleDesk, frame: bytes) -> Response:
-    pin = _pin(request)
+    pin = _pin(request, centre)
     try:
         await samples.take(pin, frame)
     except NoSuchAgent as cause:
@@ -272,7 +309,8 @@ def _enroll(centre: Centre, wanted: Enrolment) -> dict[str, Any]:
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-environment", message)
     keys.VerifyKey.from_text(wanted.executor_key)
     name = AgentId(str(uuid.UUID(bytes=centre.entropy.bytes(16), version=4)))
-    certificate = centre.trust.sign_agent(wanted.csr_pem.encode(), name, now)
+    lasts = renewals.lifetime(centre)
+    certificate = centre.trust.sign_agent(wanted.csr_pem.encode(), name, now, lasts)
     try:
         centre.agents.redeem_token(
             wanted.token, environment=wanted.environment, host=wanted.host, at=now
@@ -288,6 +326,7 @@ def _enroll(centre: Centre, wanted: Enrolment) -> dict[str, Any]:
         tls_pin=certificates.pin_of(certificate),
         executor_key=wanted.executor_key,
         enrolled_at=now,
+        certificate_ends=certificates.life_of(certificates.to_der(certificate))[1],
     )
     centre.agents.add(agent)
     centre.audit.append(

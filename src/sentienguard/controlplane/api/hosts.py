@@ -18,7 +18,15 @@ from sentienguard.stages.decide.outlook import Outlook
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
+# Who keeps the accounts of people keeps those of hosts.
+Keeper = Annotated[Caller, Depends(needs(Permission.MANAGE_USERS, fresh=True))]
 SILENT_AFTER_INTERVALS = 3
+
+
+class IdentityRequest(BaseModel):
+    """Why a host's identity is judged anew."""
+
+    reason: str = Field(min_length=1, max_length=500)
 
 
 class HostList(BaseModel):
@@ -106,6 +114,24 @@ def host(agent_id: str, caller: Viewer) -> HostDetail:
     )
 
 
+@router.post("/{agent_id}/release")
+def release(agent_id: str, wanted: IdentityRequest, caller: Keeper) -> schemas.HostView:
+    """Let orders go to a host in quarantine again: somebody looked, and it is one host."""
+    agent = _kept(caller, agent_id)
+    if caller.centre.agents.release(agent.id):
+        _record(caller, agent, "agent.released", wanted.reason)
+    return _view(caller, caller.centre.agents.get(agent.id), _open(caller, agent))
+
+
+@router.post("/{agent_id}/strike-off")
+def strike_off(agent_id: str, wanted: IdentityRequest, caller: Keeper) -> schemas.HostView:
+    """Refuse a host's key from the next request on; its history stays. It may be enrolled anew."""
+    agent = _kept(caller, agent_id)
+    if caller.centre.agents.strike_off(agent.id, at=caller.at):
+        _record(caller, agent, "agent.struck_off", wanted.reason)
+    return _view(caller, caller.centre.agents.get(agent.id), _open(caller, agent))
+
+
 @router.get("/{agent_id}/playbooks")
 def may_run(agent_id: str, caller: Viewer) -> MayRunList:
     """List what may run there at most, with the rules that decide; nothing has to be wrong yet."""
@@ -150,6 +176,34 @@ def is_silent(caller: Caller, agent: Agent) -> bool:
     return agent.last_seen is None or caller.centre.clock.now() - agent.last_seen > patience
 
 
+def _kept(caller: Caller, agent_id: str) -> Agent:
+    """Return a host whose identity the caller may judge. Raises 404, 403."""
+    agent = caller.centre.agents.get(AgentId(agent_id))
+    if not caller.may(Permission.VIEW, agent.environment):
+        raise not_found(f"no host has the agent id {agent_id}")
+    caller.require(Permission.MANAGE_USERS, agent.environment, f"the identity of {agent.host}")
+    return agent
+
+
+def _open(caller: Caller, agent: Agent) -> int:
+    return len(caller.centre.incidents.unfinished(agent.id))
+
+
+def _record(caller: Caller, agent: Agent, kind: str, reason: str) -> None:
+    caller.centre.audit.append(
+        kind=kind,
+        env=agent.environment,
+        actor=caller.user.name,
+        data={
+            "agent": agent.id,
+            "host": agent.host,
+            "reason": " ".join(reason.split()),
+            "ip_address": caller.address,
+        },
+    )
+    caller.centre.live.changed("host", agent.id, caller.at)
+
+
 def _may_run(found: Outlook) -> MayRunView:
     return MayRunView(
         playbook=found.playbook.name,
@@ -179,6 +233,8 @@ def _view(caller: Caller, agent: Agent, open_incidents: int) -> schemas.HostView
         enrolled_at=agent.enrolled_at,
         last_seen=agent.last_seen,
         silent=is_silent(caller, agent),
+        certificate_ends=agent.certificate_ends,
+        quarantined=agent.quarantined,
         open_incidents=open_incidents,
         metrics={
             series.metric + (f"[{series.subject}]" if series.subject else ""): reading

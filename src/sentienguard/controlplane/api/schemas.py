@@ -34,6 +34,12 @@ class HostView(BaseModel):
     enrolled_at: datetime
     last_seen: datetime | None
     silent: bool = Field(description="nothing heard for three sampling intervals")
+    certificate_ends: datetime | None = Field(
+        description="when its certificate ends unless it is renewed; null: not known"
+    )
+    quarantined: str = Field(
+        description="why no order goes there until a person has looked; empty: orders do"
+    )
     open_incidents: int
     metrics: dict[str, float] = Field(description="latest values by `metric` or `metric[subject]`")
 

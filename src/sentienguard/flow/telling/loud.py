@@ -2,8 +2,9 @@
 
 Called by controlplane.notice_desk for each entry. Rights that people give in emergencies: no route
 leaves them out, no quiet time holds them back, no storm folds them, so that whoever breaks glass is
-seen doing it. And keys of the control plane that need people: they belong to no environment, so no
-route could name them, and each is told twice in its life.
+seen doing it. Keys of the control plane that need people: they belong to no environment, so no
+route could name them, and each is told twice in its life. And hosts in quarantine: an identity that
+two use may be a stolen one.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,12 +19,15 @@ from sentienguard.stages.observe import redact
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 KEY_DUE: Final = "key.due"
+QUARANTINED: Final = "agent.quarantined"
 
 
 def notice(fields: Mapping[str, Any], base: str) -> Notice | None:
     """Return what everybody hears of an entry; None: it is not loud."""
     if fields["kind"] == KEY_DUE:
         return _key_due(fields, base)
+    if fields["kind"] == QUARANTINED:
+        return _quarantined(fields, base)
     say = TOLD.get(fields["kind"])
     if say is None:
         return None
@@ -70,6 +74,28 @@ def _key_due(fields: Mapping[str, Any], base: str) -> Notice:
     )
 
 
+def _quarantined(fields: Mapping[str, Any], base: str) -> Notice:
+    data = fields["data"]
+    lines = [
+        f"Agent: {data['agent']}",
+        f"Why: {data['reason']}",
+        f"No order goes there until somebody looked: sentienguard hosts show {data['agent']}",
+        f"It is one host: sentienguard hosts release {data['agent']} --reason WHY",
+        f"It may be two: sentienguard hosts strike-off {data['agent']} --reason WHY, enrol again",
+    ]
+    return Notice(
+        kind=NoticeKind.UPKEEP,
+        incident=IncidentId(""),
+        environment=str(fields["env"]),
+        host=str(data["host"]),
+        severity=Severity.CRITICAL,
+        title=redact.line(f"{data['host']} is in quarantine: two hosts may use its identity"),
+        lines=tuple(redact.line(line) for line in lines),
+        at=_EPOCH + timedelta(milliseconds=fields["ts_ms"]),
+        page=f"{base}/hosts/{data['agent']}" if base else "",
+    )
+
+
 def _asked(actor: str, data: Mapping[str, Any]) -> str:
     del data
     return f"Break-glass asked for by {actor}: a second person has to agree"
@@ -89,4 +115,4 @@ TOLD: Final[Mapping[str, Callable[[str, Mapping[str, Any]], str]]] = {
     "emergency.agreed": _agreed,
     "emergency.ended": _ended,
 }
-KINDS: Final = frozenset({*TOLD, KEY_DUE})
+KINDS: Final = frozenset({*TOLD, KEY_DUE, QUARANTINED})

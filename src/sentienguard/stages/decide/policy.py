@@ -114,6 +114,13 @@ def maintenance(facts: PolicyFacts) -> Verdict:
     return Verdict("maintenance", Route.RUN, "no maintenance is going on")
 
 
+def identity(facts: PolicyFacts) -> Verdict:
+    """An order for one host must not reach another that speaks in its name."""
+    if facts.circumstances.doubted:
+        return Verdict("identity", Route.ESCALATE, "the host is in quarantine")
+    return Verdict("identity", Route.RUN, "the host is the one that was enrolled")
+
+
 def silence(facts: PolicyFacts) -> Verdict:
     """A silenced symptom is known to people, who then decide themselves."""
     if facts.circumstances.silenced:
@@ -220,6 +227,7 @@ RULES: tuple[Rule, ...] = (
     environment,
     exclusions,
     maintenance,
+    identity,
     silence,
     do_not_remediate,
     earned_autonomy,

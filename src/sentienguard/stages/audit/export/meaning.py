@@ -124,7 +124,7 @@ def _outcome(kind: str, data: Mapping[str, Any]) -> Outcome:
 def _severity(kind: str, data: Mapping[str, Any], outcome: Outcome) -> Severity:
     if kind == "incident.opened":
         return _OF_INCIDENT.get(str(data.get("severity", "")).lower(), Severity.MEDIUM)
-    if kind == "agent.alarm":
+    if kind in {"agent.alarm", "agent.quarantined"}:
         return Severity.HIGH
     if kind in _REFUSALS:
         return Severity.MEDIUM
