@@ -14,7 +14,7 @@ whatever happened.
 import io
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ from sentienguard.cli import client, frame
 from sentienguard.cli.drills import drill, follow, library, scoring, screen
 from sentienguard.cli.installation import centre, host_agent, ports, processes, sandbox, up
 from sentienguard.cli.installation.places import Places
+from sentienguard.controlplane import evaluation
+from sentienguard.trust.catalogue import ProvingRecord
 from tests.support import centre_process
 
 NAMES = ("control plane", "collector", "executor")
@@ -117,17 +119,26 @@ class Installation:
 
 @contextmanager
 def running(
-    directory: Path, *, interval_s: float = INTERVAL_S, settings: Mapping[str, Any] | None = None
+    directory: Path,
+    *,
+    interval_s: float = INTERVAL_S,
+    settings: Mapping[str, Any] | None = None,
+    proven: Sequence[ProvingRecord] = (),
 ) -> Iterator[Installation]:
     """Start a whole installation below `directory`, and stop all of it at the end.
 
     `settings` are the control plane's; `on_postgresql` makes those of one wholly in a database.
+    `proven` is signed beside what is bundled.
     """
     places = Places(directory / "data")
     if settings:
         places.centre.mkdir(parents=True)
         ports.write_settings(places.centre, dict(settings))
     centre_process.give_vectors(places.centre)
+    if proven:
+        centre.prepare(places, interval_s=interval_s, drills=True)
+        for record in proven:
+            evaluation.sign_proving(places.centre, places.offline, record)
     try:
         wish = up.Wish(places, interval_s=interval_s, drills=True)
         yield Installation(up.bring_up(wish, lambda _: None))
