@@ -32,7 +32,7 @@ class Desk:
     seqs: Numbers = field(default_factory=Numbers)
     saved: str = ""
     known: int = 0  # highest sample number that the detector remembers; -1: recall what was saved
-    newest: tuple[int, datetime] | None = None  # number and time of the sample with the highest
+    newest: tuple[int, datetime] | None = None  # highest number and latest time of its samples
     doubts: int = 0  # samples that do not go on from the others: identities.judge
 
     def watches(self) -> str:

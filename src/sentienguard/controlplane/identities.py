@@ -4,8 +4,8 @@ Called by controlplane.intake for samples that do not go on from those before. R
 
 1. What one agent sends goes on: a number is never used twice, and what is measured later has a
    higher one (agent.spool). A sample with the number of another and other contents, or with a lower
-   number than the newest and a later time, is a doubt. One that was sent again, or comes late, is
-   none.
+   number than the highest and a later time than all, is a doubt. One that was sent again, or comes
+   late, is none, also after the host's clock was put back.
 2. `DOUBTS` of them put the agent in quarantine: no order goes there (flow.dispatch, rule 6), none
    is decided on (policy rule `identity`), people are told. Its samples are taken as before.
 3. Only a person ends that: `sentienguard hosts release`, or `hosts strike-off` and a new enrolment.

@@ -215,8 +215,8 @@ class Intake:
         sample = read.sample
         self._latest[read.agent.id].append(kept_samples.kept(sample, read.text))
         desk.known = max(desk.known, sample.seq)
-        if desk.newest is None or sample.seq > desk.newest[0]:
-            desk.newest = (sample.seq, sample.at)
+        number, at = desk.newest or (sample.seq, sample.at)
+        desk.newest = (max(number, sample.seq), max(at, sample.at))
         desk.seqs.add(sample.seq)
         desk.texts[sample.seq] = read.text
         while len(desk.texts) > KEPT_TEXTS:

@@ -118,6 +118,8 @@ def test_what_an_honest_host_does_is_no_doubt(world: World) -> None:
         world.send(number, NOW + (number - 1010) * EACH)
     for number in range(1130, 1150):  # its clock was put back by an hour
         world.send(number, NOW + number * EACH - timedelta(hours=30))
+    for number in range(1106, 1118):  # and a power cut after that
+        world.send(number, NOW + (number - 1000) * EACH)
     assert world.quarantined == ""
     assert world.records == []
 

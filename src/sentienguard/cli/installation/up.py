@@ -57,7 +57,8 @@ def bring_up(wish: Wish, tell: Tell) -> Running:
         running_centre, running_agent = centre.process_file(places), host_agent.process_file(places)
         interval_s = wish.interval_s or DEFAULT_INTERVAL_S
         if running_centre is None:
-            tell("making keys and signing the bundled playbooks")
+            if not (places.centre / "trust/root.json").exists():
+                tell("making keys and signing the bundled playbooks")
             centre.prepare(places, interval_s=interval_s, drills=wish.drills)
             _set_interval(wish)
             first = centre.first_login(places)
