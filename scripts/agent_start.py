@@ -2,8 +2,8 @@
 
 This is the `__main__.py` of what scripts/agent_file.py builds; the standard library is all it has.
 A compiled library cannot be loaded out of a zip, so everything is unpacked into a directory named
-by the digest of its manifest: below /opt/sentienguard as root, below ~/.cache/sentienguard else, or
-where XDG_CACHE_HOME says. Rules:
+by the digest of its manifest: below /opt/sentienguard as root, and for everybody once root has done
+so; below ~/.cache/sentienguard else, or where XDG_CACHE_HOME says. Rules:
 
 1. The directory, all in it and all above it belong to root or to who runs this, and nobody else may
    write there; above it a sticky one will do, such as /tmp, in which others rename nothing of ours.
@@ -24,6 +24,7 @@ import zipfile
 from pathlib import Path
 
 LEAST = (3, 11)
+SHARED = Path("/opt/sentienguard")  # root's; the collector's user has no home
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -41,7 +42,8 @@ def main() -> int:
         if tuple(manifest["python"]) != sys.version_info[:2]:
             wanted = ".".join(map(str, manifest["python"]))
             return fail(f"was built for Python {wanted}; start it with python{wanted} {archive}")
-        place = home().resolve() / f"agent-{digest[:32]}"
+        name = f"agent-{digest[:32]}"
+        place = home(name).resolve() / name
         shared = first_shared(place)
         if shared:
             return fail(f"{shared} can be changed by others; mend its owner and mode, or name "
@@ -59,16 +61,17 @@ def main() -> int:
     return os.execv(argv[0], argv)  # noqa: S606 - no shell is the point
 
 
-def home() -> Path:
-    """Return where versions are unpacked."""
+def home(name: str) -> Path:
+    """Return where the version `name` is unpacked, or to be."""
     asked = os.environ.get("XDG_CACHE_HOME")
-    if os.geteuid() == 0 and not asked:
-        return Path("/opt/sentienguard")
+    if not asked and (os.geteuid() == 0 or (SHARED / name).exists()):
+        return SHARED
     return Path(asked or Path.home() / ".cache") / "sentienguard"
 
 
 def unpack(packed: zipfile.ZipFile, place: Path, files: dict[str, str]) -> None:
     """Write everything beside its place, and rename it there."""
+    before = os.umask(0o022)  # whoever else runs it has to read it
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     draft = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=place.parent))
     try:
@@ -84,6 +87,7 @@ def unpack(packed: zipfile.ZipFile, place: Path, files: dict[str, str]) -> None:
             if not place.exists():  # else another start was quicker
                 raise
     finally:
+        os.umask(before)
         shutil.rmtree(draft, ignore_errors=True)
 
 

@@ -17,10 +17,11 @@ from playwright import sync_api
 
 from sentienguard.controlplane import evaluation
 from sentienguard.model.ids import PlaybookName, digest
+from sentienguard.stages.observe import payload, wire
 from sentienguard.trust.catalogue import Proven, ProvingRecord
 from tests.browser.test_browser_pages import CHROMIUM, FLAGS, SCREENSHOTS, Watched
 from tests.support import centre_process, otlp_bodies, webhooks
-from tests.support.centre_process import PASSWORD, Centre
+from tests.support.centre_process import PASSWORD, Centre, Host
 
 pytestmark = [pytest.mark.stories, pytest.mark.timeout(180)]
 AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
@@ -251,3 +252,59 @@ def test_the_topology_is_a_picture_and_a_table(centre, watched, request) -> None
     expect(page.get_by_role("img", name=re.compile("6 services and 6 calls"))).to_be_visible()
     expect(page.get_by_role("region", name="Calls in drill").get_by_role("row")).to_have_count(7)
     keep(watched, f"topology-{scheme}")
+
+
+def copied(centre: Centre, host: Host) -> None:
+    """Let two hosts speak in the name of one, until it is in quarantine."""
+    copy = centre.another_client(host)
+    for number in range(1, 5):
+        for one, cpu in ((host, 3.0), (copy, 4.0)):
+            sample = one.sample({("system.cpu_percent", ""): cpu}, seq=number)
+            assert one.send(wire.encode(payload.encode(sample), number)).status_code == 204
+
+
+@pytest.mark.parametrize("watched", [("light", 1280), ("dark", 390)], indirect=True)
+def test_a_host_in_quarantine_is_seen_released_and_struck_off(centre, watched, request) -> None:
+    scheme, _ = request.node.callspec.params["watched"]
+    host = centre.enrol(f"zz-copied-{scheme}")
+    copied(centre, host)
+    page = watched.page
+    watched.open("/", f"overview-quarantine-{scheme}", "1 in quarantine")
+    page.goto(f"{watched.server}/hosts")
+    page.get_by_role("link", name="1 in quarantine").click()
+    listed = page.get_by_role("region", name="Hosts")
+    expect(listed.get_by_text("in quarantine")).to_have_count(1)
+    keep(watched, f"hosts-quarantine-{scheme}")
+    listed.get_by_role("link", name=host.host).click()
+    banner = page.get_by_role("region", name="Quarantine")
+    expect(banner).to_contain_text("two hosts use this identity")
+    keep(watched, f"host-quarantine-{scheme}")
+    banner.get_by_role("button", name="Release").click()
+    page.get_by_label("Reason").fill("put back from its snapshot")
+    page.get_by_role("button", name="Release it").click()
+    expect(page.get_by_text(f"Orders go to {host.host} again.")).to_be_visible()
+    expect(banner).to_have_count(0)
+    admin = centre.login("admin@local")
+    assert admin.get(f"/api/v1/hosts/{host.agent}").json()["quarantined"] == ""
+    page.get_by_role("region", name="Strike off").get_by_role("button", name="Strike off").click()
+    page.get_by_label("Reason").fill("its disk was copied")
+    deed = page.get_by_role("button", name="Strike it off")
+    expect(deed).to_be_disabled()
+    page.get_by_label(f"Type {host.host} to confirm").fill(host.host)
+    keep(watched, f"host-strike-off-{scheme}")
+    deed.click()
+    expect(page.get_by_text(f"{host.host} was struck off")).to_be_visible()
+    keep(watched, f"host-struck-off-{scheme}")
+    assert host.push(CALM).status_code == 403
+    listed_now = admin.get("/api/v1/hosts").json()["items"]
+    assert host.agent not in {one["agent_id"] for one in listed_now}
+
+
+@pytest.mark.parametrize("watched", [("light", 390)], indirect=True)
+def test_settings_show_the_keys_that_are_online(watched) -> None:
+    watched.open("/settings", "keys", "Keys that are online")
+    keys = watched.page.get_by_role("region", name="Keys", exact=True)
+    expect(keys).to_contain_text("dispatch key")
+    expect(keys).to_contain_text("with the root keys")
+    keep(watched, "keys")
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -60,6 +60,18 @@ class AgentCases:
         database.agents.renewed(given.id, ends=later(7))
         assert database.agents.get(given.id).certificate_ends == later(10)
 
+    def test_an_agent_says_by_which_root_it_goes_and_samples_do_not_change_that(
+        self, database: Database
+    ) -> None:
+        given = nouns.agent()
+        database.agents.add(given)
+        database.agents.seen_all([Sighting(given.id, later(1), root=3)])
+        database.agents.seen_all([Sighting(given.id, later(2), seq=9)])
+        database.agents.seen(given.id, at=later(3), seq=10)
+        assert database.agents.get(given.id).root_version == 3
+        database.agents.seen_all([Sighting(given.id, later(4), root=2)])  # restored from a backup
+        assert database.agents.get(given.id).root_version == 2
+
     def test_an_unknown_agent_is_neither_renewed_nor_judged(self, database: Database) -> None:
         unknown = nouns.agent().id
         for call in (

@@ -5,6 +5,7 @@ import {
   answerTo, backtestAt, backtestsAt, CHANNELS, drillRun, drillsAt, mayRunAt, noticesAt, reportAt,
 } from "./errands.ts";
 import { calibrationOf, packageAt, replayOf, SETTINGS, trendsAt, versionsOf } from "./figures.ts";
+import { HOSTS, hostsAt, keysAt } from "./hosts.ts";
 import { Log } from "./log.ts";
 import { accountAt, findingsAt, readTokensAt, ROLES, usersAt } from "./people.ts";
 import { CACHE, DISK, makeStories, playbookDigest, POOL, readings, RESTART } from "./stories.ts";
@@ -23,7 +24,10 @@ export class World {
   readonly stories: api.Story[];
   readonly older: api.Incident[];
   freeze: api.Freeze = { frozen: false, by: null, at: null, reason: null };
+  estate = HOSTS;
+  readonly struckOff = new Set<string>(); // by agent id; listed no more, each still has its page
   signedIn = true;
+  stale = false; // the second factor was shown too long ago for what is at stake
   me: api.Me = {
     name: "ana@example.com",
     roles: { "*": "administrator" },
@@ -43,6 +47,7 @@ export class World {
   source: string | null = "https://prometheus.example.com";
   channels = CHANNELS;
   notices: api.Notice[];
+  keys: api.KeyList;
   onChange: (change: Change) => void = () => undefined;
   private readonly now: () => Date;
 
@@ -58,6 +63,7 @@ export class World {
     this.older = olderThan(at - 27 * 3_600_000);
     this.alerts = alertsAt(at, told.resolved.incident.id);
     this.edges = edgesAt(at);
+    this.keys = keysAt(at);
     this.drills = drillsAt(at);
     this.backtests = backtestsAt(at);
     this.notices = noticesAt(at, told.awaiting.incident.id);
@@ -73,6 +79,7 @@ export class World {
     const read = method === "GET";
     switch (`${method} ${room}`) {
       case "POST auth":
+        if (id === "step-up") return this.stepUp(verb, body as api.SecondAnswer);
         this.signedIn = false;
         return { status: 204 };
       case "GET auth":
@@ -83,6 +90,10 @@ export class World {
         return ok(calibrationOf(Number(query.get("days") ?? 90), query.get("playbook")));
       case "GET settings":
         return ok(SETTINGS);
+      case "GET keys":
+        return this.may("change_settings")
+          ? ok(this.keys)
+          : problem(403, "Not allowed", "Seeing keys takes change_settings in every environment.");
       case "GET users":
         return ok({ items: usersAt(this.now().getTime()) });
       case "GET roles":
@@ -135,10 +146,12 @@ export class World {
       case "POST playbooks":
         return { status: 201, body: this.stories[0]?.incident };
       case "GET hosts":
-        if (id === "") return ok({ items: this.hosts() });
+        if (id === "") return ok({ items: this.enrolled() });
         if (verb === "outside") return ok(path.endsWith("/readings") ? this.series(query) : this.outside());
         if (verb === "playbooks") return ok({ items: mayRunAt(PLAYBOOKS, this.freeze.frozen) });
         return verb === "series" ? ok(this.series(query)) : this.host(id);
+      case "POST hosts":
+        return this.judge(id, verb);
       case "POST ask": {
         const { text = "", incident } = body as Said & { incident?: string };
         const all = this.summaries();
@@ -260,7 +273,7 @@ export class World {
     const place = matchers.find(({ label }) => label === "host");
     const fits = (name: string) =>
       !place || (place.comparison === "=~" ? new RegExp(`^(?:${place.value})$`).test(name) : name === place.value);
-    const hosts = HOSTS.map(({ host }) => host).filter(fits);
+    const hosts = this.enrolled().map(({ host }) => host).filter(fits);
     const found = this.summaries().filter(({ host }) => fits(host)).slice(0, 20);
     const start = this.now().getTime() + 3 * 86_400_000;
     return {
@@ -360,12 +373,40 @@ export class World {
   }
 
   private hosts(): api.Host[] {
-    const now = this.now().getTime();
-    return HOSTS.map((host, at) => ({
-      ...host,
-      enrolled_at: new Date(now - (40 - at) * 86_400_000).toISOString(),
-      last_seen: new Date(now - (host.silent ? 900_000 : 4000 + at * 700)).toISOString(),
-    }));
+    return hostsAt(this.now().getTime(), this.estate);
+  }
+
+  private enrolled(): api.Host[] {
+    return this.hosts().filter(({ agent_id }) => !this.struckOff.has(agent_id));
+  }
+
+  /** Release a host or strike it off; with `stale` the second factor is asked for first. */
+  private judge(agent: string, verb: string): Answer {
+    const found = this.hosts().find(({ agent_id }) => agent_id === agent);
+    if (!found) return problem(404, "No such host", `No host has the agent id ${agent}.`);
+    if (this.stale) {
+      return problem(403, "Show that it is you", "This needs your second factor again.", "urn:sentienguard:problem:step-up");
+    }
+    if (verb === "release") {
+      this.estate = this.estate.map((one) => (one.agent_id === agent ? { ...one, quarantined: "" } : one));
+    } else {
+      this.struckOff.add(agent);
+      const struck_off = this.now().toISOString();
+      this.estate = this.estate.map((one) => (one.agent_id === agent ? { ...one, struck_off } : one));
+    }
+    this.onChange({ kind: "host", id: agent });
+    return this.host(agent);
+  }
+
+  private stepUp(verb: string, said: api.SecondAnswer): Answer {
+    if (verb !== "second") {
+      return ok({
+        ticket: "tck_1", ways: ["totp"], party: "", challenge: "", credentials: [], expires_at: this.stamp(120_000),
+      } satisfies api.SecondStep);
+    }
+    if (said.code === "000000") return problem(401, "Not this code", "Wait for the next one and try again.");
+    this.stale = false;
+    return ok({});
   }
 
   private series(query: URLSearchParams): api.Series {
@@ -463,10 +504,15 @@ export class World {
       resolved_7d: closed.filter((one) => one.outcome === "resolved").length,
       unattended_7d: closed.filter((one) => one.outcome === "resolved").length - 3,
       median_seconds_to_resolve_7d: 107,
-      hosts: HOSTS.length,
-      silent_hosts: HOSTS.filter((host) => host.silent).length,
+      hosts: this.enrolled().length,
+      silent_hosts: this.enrolled().filter((host) => host.silent).length,
+      quarantined_hosts: this.enrolled().filter((host) => host.quarantined !== "").length,
       frozen: this.freeze.frozen,
     };
+  }
+
+  private may(permission: string): boolean {
+    return Object.values(this.me.permissions).every((granted) => granted.includes(permission));
   }
 
   private stamp(offset = 0): string {
@@ -475,9 +521,9 @@ export class World {
 }
 
 const ok = (body: unknown): Answer => ({ status: 200, body });
-const problem = (status: number, title: string, detail: string): Answer => ({
+const problem = (status: number, title: string, detail: string, type = "about:blank"): Answer => ({
   status,
-  body: { type: "about:blank", title, status, detail, instance: null },
+  body: { type, title, status, detail, instance: null },
 });
 
 function alertsAt(now: number, incident: string): api.Alert[] {
@@ -537,29 +583,6 @@ function olderThan(before: number): api.Incident[] {
     };
   });
 }
-
-function host(n: number, name: string, environment: string, more: Partial<api.Host> = {}): api.Host {
-  return {
-    agent_id: `0f5c2b1e-4d7a-4c1b-9a55-${String(n).padStart(12, "0")}`,
-    host: name, environment, tags: { team: n % 2 ? "storage" : "shop" }, enrolled_at: "", last_seen: null,
-    silent: false, open_incidents: 0,
-    metrics: {
-      "system.cpu_percent": 21.4 + n * 6, "system.memory_percent": 55.1 + n * 4, "system.load_average_1m": 1.31,
-      "system.disk_usage_percent[/]": 41, "system.disk_usage_percent[/var]": 72.1, "system.disk_free_bytes[/var]": 3.2e10,
-      "system.network_rx_bytes_per_s[eth0]": 812_004, "system.uptime_s": 1_311_000, "service.healthy[checkout]": 1,
-      "service.http_ms[checkout]": 3.4,
-    },
-    ...more,
-  };
-}
-
-const HOSTS: api.Host[] = [
-  host(1, "prod-db-01.us-east-1", "production", { open_incidents: 1 }),
-  host(2, "prod-db-03.us-east-1", "production"),
-  host(3, "prod-web-01.us-east-1", "production"),
-  host(4, "staging-cache-02", "staging", { open_incidents: 1 }),
-  host(5, "drill-01", "drill", { silent: true, tags: {} }),
-];
 
 function playbook(name: string, version: string, digest: string, description: string, more: Partial<api.Playbook>): api.Playbook {
   return {

@@ -99,7 +99,7 @@ const hosts = createRoute({
   getParentRoute: () => inside,
   path: "/hosts",
   component: lazyRouteComponent(() => import("./pages/Hosts")),
-  validateSearch: (search: Search) => words(search, ["text"]),
+  validateSearch: (search: Search) => words(search, ["text", "state"]),
 });
 const host = createRoute({
   getParentRoute: () => inside,

@@ -21,6 +21,7 @@ from sentienguard.agent import (
     renewing,
     sampler,
     sender,
+    server_pins,
     settings,
     spool,
     uplink,
@@ -137,7 +138,8 @@ class Collector:
             home / "ca.pem", certificate=home / "tls.crt", key=home / "tls.key"
         )
         (host, port), *others = configured.server_addresses
-        address = uplink.Address(host, port, configured.pins, tuple(others))
+        known = server_pins.read(home / server_pins.FILE) or configured.pins
+        address = uplink.Address(host, port, known, tuple(others))
         self.stop = threading.Event()
         self.confinement = "off"  # what this process reached; each poll says it
         self._diary = told
@@ -151,7 +153,10 @@ class Collector:
         self._poll = uplink.Uplink(address, context)
         self._links = [executor_link.ExecutorLink(places.socket) for _ in range(4)]
         self._renewal = renewing.RenewalCourier(
-            home, address, context, (self._push, self._poll), self._links[3]
+            home, context, (self._push, self._poll), self._links[3]
+        )
+        self._servers = server_pins.KnownServers(
+            home / server_pins.FILE, configured.pins, (self._push, self._poll)
         )
         self._units = None if configured.confined else units.Units()
         logs = self._compose_logs(configured)
@@ -230,7 +235,9 @@ class Collector:
         for_config, for_orders, for_events = self._links[:3]
         every_s = limits.config_s
         return (
-            couriers.ConfigCourier(self._push, for_config, self.sampler, every_s=every_s),
+            couriers.ConfigCourier(
+                self._push, for_config, self.sampler, every_s=every_s, servers=self._servers
+            ),
             couriers.OrderCourier(
                 self._poll,
                 for_orders,

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from sentienguard.agent import bookmarks, diary, executor_link, sampler, uplink
+from sentienguard.agent import bookmarks, diary, executor_link, sampler, server_pins, uplink
 from sentienguard.model import errors
 
 CONFIG_PATH = "/api/v1/config"
@@ -71,10 +71,12 @@ class ConfigCourier:
         sampling: sampler.Sampler,
         *,
         every_s: float,
+        servers: server_pins.KnownServers | None = None,
     ) -> None:
         self._uplink = link
         self._executor = executor
         self._sampler = sampling
+        self._servers = servers
         self._every_s = every_s
         self._etag = ""
 
@@ -93,6 +95,8 @@ class ConfigCourier:
         if not said.get("accepted"):
             raise Refused(f"the executor refused the configuration: {said.get('reason')}")
         self._etag = answer.headers.get("etag", "")
+        if self._servers is not None:
+            self._servers.follow(said.get("server_pins", []))
         return self._every_s
 
 
@@ -131,6 +135,7 @@ class OrderCourier:
                 "frozen": bool(state.get("frozen")),
                 "events_through": self._marks.events,
                 "confinement": self._confinement(),
+                "root_version": state.get("root_version", 0),
                 **{name: state.get(name, "") for name in _FILES},
             },
             "tree_size": ticket.get("tree_size", 0),

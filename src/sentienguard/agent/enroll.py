@@ -11,6 +11,7 @@ Rules:
    cannot choose it.
 4. The certificate must be for our key and name the agent id of the answer.
 5. agent.json is written last: where it is, the enrolment is complete.
+6. Where the collector has a user of its own, it keeps it with the next identity.
 """
 
 import json
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sentienguard.agent import private_files, settings, uplink
+from sentienguard.agent import ownership, private_files, server_pins, settings, uplink
 from sentienguard.model import errors, ids
 from sentienguard.trust import certificates, keys
 from sentienguard.trust import root as root_document
@@ -79,7 +80,10 @@ def enrol(wish: Wish, *, now: datetime) -> settings.Settings:
         "executor/key.pem": executor_key.to_pem(),
         "executor/trust/root.json": json.dumps(answer["root"]).encode(),
     }
+    collector = ownership.collector_of(wish.directory)
     _write(wish.directory, private, settings.render(configured))
+    if collector is not None:  # rule 6
+        ownership.hand_over(wish.directory, collector)
     return configured
 
 
@@ -147,7 +151,8 @@ def _text(answer: Mapping[str, object], name: str) -> str:
 
 
 def _write(directory: Path, private: Mapping[str, bytes], agent_json: bytes) -> None:
-    (directory / settings.FILE).unlink(missing_ok=True)
+    for old in (settings.FILE, f"collector/{server_pins.FILE}"):
+        (directory / old).unlink(missing_ok=True)
     for name in ("", "collector/spool", "collector", "executor/trust/playbooks", "executor/trust"):
         private_files.directory(directory / name)
     for name in ("executor", "run"):

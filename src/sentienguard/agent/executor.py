@@ -54,6 +54,7 @@ from sentienguard.agent import (
     drift,
     executor_state,
     order_intake,
+    ownership,
     private_files,
     relays,
     settings,
@@ -168,6 +169,7 @@ class Executor:
             "busy": self.intake.busy,
             "frozen": self.host.forbidden() is not None,
             "last_seq": self.ledger.memory.event_seq,
+            "root_version": 0 if self.trust.root is None else self.trust.root.version,
             "drift": self.drift.reason or "",
             **self.drift.digests.fields(),
         }
@@ -218,7 +220,13 @@ class Executor:
             version = self.trust.newest.version
             return {"accepted": False, "reason": str(error), "catalogue_version": version}
         self._diary.worked("config")
-        return {"accepted": True, "reason": "", "catalogue_version": listed.version}
+        root = self.trust.root
+        return {
+            "accepted": True,
+            "reason": "",
+            "catalogue_version": listed.version,
+            "server_pins": [] if root is None else list(root.server_pins),
+        }
 
     def _checkpoint(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         note = socket_server.text(request, "checkpoint", MAX_NOTE)
@@ -266,14 +274,7 @@ def main(directory: Path) -> int:
 
 def _serve(directory: Path, told: diary.Diary, end: threading.Event) -> int:
     executor = Executor(directory, told)
-    place = settings.Places(directory).socket
-    private_files.directory(place.parent)
-    collector = _owner(settings.Places(directory).collector)
-    allowed = {0, os.geteuid(), collector}
-    server = socket_server.SocketServer(place, executor.operations(), allowed, told)
-    if collector != os.geteuid() and os.geteuid() == 0:
-        os.chown(place.parent, collector, -1)
-        os.chown(place, collector, -1)
+    server = _door(directory, executor, told)
     executor.recover()
     threading.Thread(target=server.serve, name="socket", daemon=True).start()
     threading.Thread(target=executor.watch_files, name="drift", args=(end,), daemon=True).start()
@@ -286,6 +287,26 @@ def _serve(directory: Path, told: diary.Diary, end: threading.Event) -> int:
     server.close()
     executor.intake.end("the executor, which is told to end", END_S)
     return 0
+
+
+def _door(directory: Path, executor: Executor, told: diary.Diary) -> socket_server.SocketServer:
+    """Bind the socket, for a collector of another user too."""
+    place = settings.Places(directory).socket
+    private_files.directory(place.parent)
+    try:
+        collector = ownership.owner_of(settings.Places(directory).collector)
+    except FileNotFoundError:
+        collector = ownership.Owner(os.geteuid(), os.getegid())
+    allowed = {0, os.geteuid(), collector.uid}
+    if os.geteuid() != 0 or collector.uid == 0:
+        return socket_server.SocketServer(place, executor.operations(), allowed, told)
+    # The directory is ours and the collector passes it: in one of its own it could put another
+    # name in place of the socket while we give that away.
+    os.chown(place.parent, 0, collector.gid)
+    server = socket_server.SocketServer(place, executor.operations(), allowed, told)
+    os.chown(place, collector.uid, collector.gid, follow_symlinks=False)
+    place.parent.chmod(ownership.PASS)
+    return server
 
 
 @contextlib.contextmanager
@@ -301,13 +322,6 @@ def _alone(home: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _owner(directory: Path) -> int:
-    try:
-        return directory.stat().st_uid
-    except FileNotFoundError:
-        return os.geteuid()
 
 
 def _host(

@@ -4,9 +4,7 @@ Called by `sentienguard-agent status` and `verify`. Changes nothing.
 """
 
 import json
-import os
 import ssl
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sentienguard.agent import executor_link, settings, spool, uplink
+from sentienguard.agent import executor_link, ownership, settings, spool, uplink
 from sentienguard.model import errors, ids
 from sentienguard.trust import catalogue, certificates, dsse, keys
 from sentienguard.trust import root as root_document
@@ -79,16 +77,14 @@ def verify(directory: Path, *, now: datetime) -> list[Finding]:
 
 def _modes(directory: Path) -> Iterator[Finding]:
     """Look for files that others may read or change."""
-    wrong = []
-    for path in (directory, *sorted(directory.rglob("*"))):
-        state = path.lstat()
-        if stat.S_ISLNK(state.st_mode):
-            wrong.append(f"{path} is a symbolic link")
-        elif stat.S_IMODE(state.st_mode) & 0o077:
-            wrong.append(f"{path} has mode {stat.S_IMODE(state.st_mode):04o}, others may use it")
-        elif state.st_uid not in {0, os.geteuid()}:
-            wrong.append(f"{path} belongs to user {state.st_uid}")
+    wrong = list(ownership.wrong(directory))
     yield Finding("only the agent may read its files", not wrong, "; ".join(wrong[:5]))
+    apart = ownership.collector_of(directory) is not None
+    if apart:
+        yield Finding("the collector has a user of its own", good=True, reason="")
+    else:
+        way = "`sentienguard-agent install` gives the collector its own"
+        yield Finding("both processes run as one user", good=True, reason=way)
 
 
 def _settings(directory: Path) -> Iterator[Finding]:

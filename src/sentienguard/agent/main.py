@@ -1,4 +1,4 @@
-"""The command line of the agent: `sentienguard-agent enroll | run | status | verify | execute`.
+"""The command line of the agent: `sentienguard-agent enroll | install | run | status | verify ...`.
 
 Called by people, by systemd and by `sentienguard up`. Every command but `run` has `--json`. Exit
 status: 0 done, 1 failed, 2 wrong usage, 3 refused by design.
@@ -13,7 +13,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sentienguard.agent import enroll, executor_link, inspection, lean, release, settings
+from sentienguard.agent import (
+    enroll,
+    executor_link,
+    inspection,
+    installing,
+    lean,
+    release,
+    settings,
+)
 from sentienguard.model import errors, ids
 
 DIRECTORY = Path("/var/lib/sentienguard-agent")
@@ -39,7 +47,15 @@ def _parser() -> argparse.ArgumentParser:
         description="The process on a host: reports, and runs what an approved playbook permits.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_enroll, _add_run, _add_status, _add_verify, _add_execute):
+    for add in (
+        _add_enroll,
+        _add_install,
+        _add_uninstall,
+        _add_run,
+        _add_status,
+        _add_verify,
+        _add_execute,
+    ):
         add(commands)
     return parser
 
@@ -118,6 +134,52 @@ def _volume(text: str) -> settings.Volume:
     if equals and not size.isdecimal():
         raise settings.SettingsInvalid(f"--volume {text}: expected PATH or PATH=BYTES")
     return settings.Volume(path, int(size) if equals else None)
+
+
+def _add_install(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    what = "Make both processes services of this host, each with a user of its own."
+    parser = _command(commands, "install", what, _install)
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument(
+        "--replace-units", action="store_true", help="replace units that were changed by hand"
+    )
+
+
+def _install(wanted: argparse.Namespace) -> int:
+    done = installing.install(
+        wanted.dir, wanted.one_file, replace_units=wanted.replace_units, dry_run=wanted.dry_run
+    )
+    return _told(done, wanted)
+
+
+def _add_uninstall(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    what = "Stop both services and take their units away; data, keys and the user stay."
+    parser = _command(commands, "uninstall", what, _uninstall)
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+
+
+def _uninstall(wanted: argparse.Namespace) -> int:
+    return _told(installing.uninstall(wanted.dir, dry_run=wanted.dry_run), wanted)
+
+
+def _told(done: installing.Done, wanted: argparse.Namespace) -> int:
+    if wanted.json:
+        record = {
+            "directory": str(done.directory),
+            "dry_run": wanted.dry_run,
+            "changed": done.changed,
+            "processes": done.processes,
+            "next": done.next,
+        }
+        _print(json.dumps(record))
+        return 0
+    for what in done.changed or ["nothing: all is as it has to be"]:
+        _print(f"{'would' if wanted.dry_run else 'did  '}  {what}")
+    for name, pid in done.processes.items():
+        _print(f"runs   {name}, process {pid}")
+    for what in done.next:
+        _print(f"next   {what}")
+    return 0
 
 
 def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

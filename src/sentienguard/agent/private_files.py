@@ -12,7 +12,12 @@ DIRECTORY_MODE = 0o700
 
 
 def directory(path: Path) -> None:
-    """Make a directory that only its owner may enter, and its parents; their names are durable."""
+    """Make a directory that only its owner may enter, and its parents; their names are durable.
+
+    Raises OSError, also for a link that another user made: it leads to what that user chooses.
+    """
+    if path.is_symlink() and path.lstat().st_uid not in {0, os.geteuid()}:
+        raise PermissionError(f"{path} is a link that user {path.lstat().st_uid} made")
     new = [one for one in (path, *path.parents) if not one.exists()]
     path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     path.chmod(DIRECTORY_MODE)
@@ -28,7 +33,8 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
     Raises OSError.
     """
     beside = path.with_name(f".{path.name}.new")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(beside, flags, FILE_MODE)
     try:
         os.fchmod(handle, FILE_MODE)
         view = memoryview(content)

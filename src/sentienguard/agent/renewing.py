@@ -33,14 +33,12 @@ class RenewalCourier:
     def __init__(
         self,
         home: Path,
-        address: uplink.Address,
         context: ssl.SSLContext,
         links: Sequence[uplink.Uplink],
         executor: executor_link.ExecutorLink,
     ) -> None:
         """Keep `home`/tls.crt; `links` use `context`, the first of them carries requests."""
         self._home = home
-        self._address = address
         self._context = context
         self._links = links
         self._executor = executor
@@ -66,7 +64,7 @@ class RenewalCourier:
         if not ended:  # rule 1
             return _certificate(self._links[0].post_json(PATH, {}))
         said = self._executor.ask("renewal")  # rule 2
-        alone = uplink.Uplink(self._address, uplink.client_context(self._home / "ca.pem"))
+        alone = uplink.Uplink(self._links[0].address, uplink.client_context(self._home / "ca.pem"))
         try:
             asked = {"certificate_pem": ended.decode("ascii"), "statement": said["statement"]}
             return _certificate(alone.post_json(PATH, asked))

@@ -24,7 +24,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,7 @@ class Uplink:
         self._connection: ssl.SSLSocket | None = None
         self._closed = False
         self._stale = False  # the connection shows a certificate that was renewed
+        self.server_key = ""  # pin of the server that was connected last
         self._servers = ((address.host, address.port), *address.others)
         self._server = 0  # whose turn it is
 
@@ -144,6 +145,15 @@ class Uplink:
         """Get a resource, or 304 where it still has this tag. Raises as `post` does."""
         safe = etag if etag.isprintable() and etag.isascii() else ""
         return self._exchange("GET", path, f"If-None-Match: {safe}\r\n" if safe else "", b"", 0)
+
+    @property
+    def address(self) -> Address:
+        """Whom this calls, and the keys by which it knows them now."""
+        return self._address
+
+    def know(self, keys: tuple[str, ...]) -> None:
+        """Take these pins for the next connections; the one that is open stays."""
+        self._address = replace(self._address, pins=keys)
 
     def renew(self) -> None:
         """Connect anew with the next request: what we show of ourselves has changed."""
@@ -253,6 +263,7 @@ class Uplink:
                 f"{self._where}: its key {found} is none of the pinned {len(self._address.pins)};"
                 " if the server's key was changed on purpose, enrol this host again"
             )
+        self.server_key = found
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

@@ -57,6 +57,7 @@ def show(
         ("state", _state(one).plain),
         ("quarantine", one["quarantined"] or "-"),
         ("certificate until", _until(one)),
+        ("root document", str(one["root_version"] or "not known")),
     ]))  # fmt: skip
     shown.say()
     if not as_json:

@@ -31,6 +31,7 @@ class OnlineRole(StrEnum):
     """Online keys that another one can follow."""
 
     DISPATCH = "dispatch"
+    SERVER = "server"
 
 
 ROOT_DAYS, CATALOGUE_DAYS = 365, 90
@@ -182,6 +183,14 @@ def rotate(  # noqa: PLR0917  # one argument for each option
             help="Add an approver's passkey: the line of their account page, as text or file.",
         ),
     ] = None,
+    server_pin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--server-pin",
+            metavar="SHA256",
+            help="Let hosts know the control plane by this key and the others named so, no more.",
+        ),
+    ] = None,
     expires_days: RootDays = ROOT_DAYS,
     catalogue_days: CatalogueDays = None,
     listing: Annotated[
@@ -196,7 +205,7 @@ def rotate(  # noqa: PLR0917  # one argument for each option
     now = datetime.now(UTC)
     bundle = trust_files.read(file)
     asked = trust_words.Asked(add or [], new or [], remove or [], threshold or [], limit or [],
-                              add_passkey or [])  # fmt: skip
+                              add_passkey or [], server_pin or [])  # fmt: skip
     change = trust_words.change(asked, now + timedelta(days=expires_days), passphrase_file)
     only_catalogue = (catalogue_days is not None or listing) and not asked.any
     if not only_catalogue:
@@ -214,7 +223,11 @@ def rotate(  # noqa: PLR0917  # one argument for each option
 @app.command("online-key")
 def online_key(
     role: Annotated[
-        OnlineRole, typer.Argument(metavar="ROLE", help="dispatch: the key that seals orders.")
+        OnlineRole,
+        typer.Argument(
+            metavar="ROLE",
+            help="dispatch: the key that seals orders; server: the one of the agents' listener.",
+        ),
     ],
     data: frame.Data = None,
     as_json: frame.Json = False,
@@ -231,6 +244,9 @@ def online_key(
             f"{places.centre}: no control plane has been set up here; run `sentienguard up`, or "
             "name another directory with --data"
         )
+    if role is OnlineRole.SERVER:
+        _next_server_key(shown, places, standing)
+        return
     made = trust_exchange.make_next_dispatch_key(places.centre)
     old = ", ".join(standing.roles[RoleName.DISPATCH].keyids)
     shown.answer({"role": role.value, "key_id": made.id, "public": made.text, "named": old})
@@ -239,6 +255,15 @@ def online_key(
     )
     shown.say("next, on a trust file that `sentienguard trust export` wrote:")
     shown.say(f"  sentienguard trust rotate trust.json --add {role.value}={made.text}")
+
+
+def _next_server_key(shown: frame.Frame, places: Places, standing: roots.Root) -> None:
+    now, following = trust_exchange.make_next_server_key(places.centre)
+    shown.answer({"role": "server", "pin": following, "present": now,
+                  "named": list(standing.server_pins)})  # fmt: skip
+    shown.say(f"a key with pin {following} waits in {places.centre / trust_exchange.NEXT_SERVER}")
+    shown.say("next, on a trust file that `sentienguard trust export` wrote:")
+    shown.say(f"  sentienguard trust rotate trust.json --server-pin {now} --server-pin {following}")
 
 
 @app.command("revoke")

@@ -44,6 +44,7 @@ def document(bundle: bundles.Bundle, now: datetime) -> dict[str, Any]:
                 keyid: {"party": one.party.id, "origin": one.party.origin}
                 for keyid, one in last.passkeys.items()
             },
+            "server_pins": list(last.server_pins),
         },
         "catalogue": listed
         and {
@@ -75,6 +76,8 @@ def told(found: dict[str, Any]) -> Iterator[str]:
             yield f"  {role}: {one['threshold']} of {len(one['keys'])}: {', '.join(one['keys'])}"
     for keyid, one in root["passkeys"].items():
         yield f"  {keyid} is a passkey that approves at {one['origin']}"
+    for pin in root["server_pins"]:
+        yield f"  hosts know the control plane by key {pin}"
     for keyid, limit in root["delegations"].items():
         yield f"  {keyid} signs only for {_reach(limit)}"
     listed = found["catalogue"]

@@ -36,12 +36,13 @@ class Asked:
     threshold: list[str]  # ROLE=N
     limit: list[str]  # KEYID=ENVIRONMENTS:PREFIXES
     passkeys: list[str]  # as an account page shows them, or files that hold that
+    server_pins: list[str]  # hex SHA-256 of public keys
 
     @property
     def any(self) -> bool:
         """Tell whether anything is to change."""
         wanted = (self.add, self.new, self.remove, self.threshold, self.limit, self.passkeys)
-        return any(wanted)
+        return any(wanted) or bool(self.server_pins)
 
 
 def change(asked: Asked, expires_at: datetime, passphrase_file: Path | None) -> ceremony.Change:
@@ -62,6 +63,7 @@ def change(asked: Asked, expires_at: datetime, passphrase_file: Path | None) -> 
         thresholds=thresholds,
         limits=limits,
         passkeys=answering,
+        server_pins=tuple(one.lower() for one in asked.server_pins) or None,
     )
 
 

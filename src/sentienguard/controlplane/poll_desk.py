@@ -23,6 +23,7 @@ from sentienguard.model.ids import AgentId
 from sentienguard.ports.agent_store import Agent, NoSuchAgent, Sighting
 
 MOST_TOGETHER = 256  # polls that share a look
+MOST_VERSION = 2**31 - 1  # of a root document: what the store's column holds
 COURIERS = 4  # threads that seal orders; more would only take turns at the processor
 
 
@@ -100,7 +101,10 @@ class PollDesk:
             return
         known = self._centre.agents.by_pins({one.pin for one in asked})
         now = self._centre.clock.now()
-        self._centre.agents.seen_all([Sighting(agent.id, now) for agent in known.values()])
+        said = {one.pin: one.poll.root_version for one in asked}
+        self._centre.agents.seen_all(
+            [Sighting(agent.id, now, root=_version(said[pin])) for pin, agent in known.items()]
+        )
         for one in asked:
             one.agent = known.get(one.pin)
             if one.agent is None:
@@ -121,6 +125,11 @@ class PollDesk:
         self._dispatch.witnessed(poll)
         if poll.cosigned and self._centre.anchoring is not None:
             self._centre.anchoring.watchers.heard(agent, poll.cosigned)
+
+
+def _version(said: int) -> int:
+    """Return what a host says of its root, as far as it can be one."""
+    return said if 0 < said <= MOST_VERSION else 0
 
 
 def _unknown(pin: str) -> str:

@@ -5,7 +5,7 @@ one. Rules:
 
 1. It names localhost and what `agents_names` lists. Where that changed, or half of its life is
    over, the authority of this directory signs a new one for the same key: agents pin the key, so
-   none of them notices.
+   none of them notices. Where another key lies there (trust_exchange, rule 2), it is for that one.
 2. The running listener shows it to whoever connects from then on.
 3. Without the authority's key, which an owner may keep elsewhere, nothing is renewed and the log
    says so; `GET /api/v1/keys` and doctor tell people in time.
@@ -67,13 +67,15 @@ def keep(directory: Path, settings: Settings, now: datetime) -> bool:
     begins, ends = certificates.life_of(der)
     wanted = named(settings)
     as_named = certificates.names_of(der) == (set(wanted.names), set(wanted.addresses))
-    if as_named and now < begins + (ends - begins) / 2:
+    key = (tls / "server.key").read_bytes()
+    fits = certificates.pin_of_key(key) == certificates.pin_of(text)
+    if fits and as_named and now < begins + (ends - begins) / 2:
         return False
     authority = certificates.Issued((tls / "ca.pem").read_bytes(), (tls / "ca.key").read_bytes())
-    server = certificates.Issued(text, (tls / "server.key").read_bytes())
+    server = certificates.Issued(text, key)
     made = certificates.renew_server(authority, server, wanted.names, wanted.addresses, now=now)
     lasts_until = certificates.life_of(certificates.to_der(made.certificate_pem))[1]
-    if as_named and lasts_until <= ends:  # the authority ends then
+    if fits and as_named and lasts_until <= ends:  # the authority ends then
         return False
     evaluation.write_private(file, made.certificate_pem)
     log.info("the certificate of the agents' listener was renewed: %s", ", ".join(_all(wanted)))

@@ -8,9 +8,10 @@ directory when it starts. Rules of taking over; the line that refuses names its 
    next import.
 2. The online keys of this machine are the ones that the new root names: else hosts would refuse
    everything from here. A dispatch key that waits (`keys/dispatch.next.pem`) takes the place of the
-   old one with the first root that names it and no longer the old one.
+   old one with the first root that names it and no longer the old one; so does the listener's key
+   (`tls/server.next.key`), where the root names the keys by which hosts know the listener.
 3. The log keeps its name. Another one would be another log.
-4. No private key is read but the online ones, and none is written but the next dispatch key. Old
+4. No private key is read but the online ones, and none is written but the next online ones. Old
    offline keys that `up` made are only looked for, by their file names, to say whether they still
    count.
 """
@@ -24,10 +25,11 @@ from typing import Any
 from sentienguard.controlplane import evaluation, trust_store
 from sentienguard.model import errors, ids
 from sentienguard.trust import bundle as bundles
-from sentienguard.trust import catalogue, dsse, keys
+from sentienguard.trust import catalogue, certificates, dsse, keys
 from sentienguard.trust import root as roots
 
 NEXT_DISPATCH = "keys/dispatch.next.pem"  # in the control plane's directory
+NEXT_SERVER = "tls/server.next.key"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # what stands here may have expired: that is why
 
 
@@ -68,6 +70,7 @@ def take_over(
         bundle, now=now, current=current, pinned=pinned, newest=_newest(directory)
     )
     waiting = _require_online_keys(directory, verified.root)
+    listener = _require_listener(directory, verified.root)
     if current is not None and current.log_origin != verified.root.log_origin:
         raise NotTaken(
             f"the log is called {current.log_origin} here and {verified.root.log_origin} in the "
@@ -76,6 +79,8 @@ def take_over(
     _write(directory, bundle, pinned)
     if waiting is not None:  # last: one that was cut off here is done by the next import
         waiting.replace(directory / "keys/dispatch.pem")
+    if listener is not None:  # its certificate is made by the next look (server_certificate)
+        listener.replace(directory / "tls/server.key")
     return verified
 
 
@@ -85,6 +90,18 @@ def make_next_dispatch_key(directory: Path) -> keys.VerifyKey:
     if not file.exists():
         evaluation.write_private(file, keys.SigningKey.generate().to_pem())
     return keys.SigningKey.from_pem(file.read_bytes()).public
+
+
+def make_next_server_key(directory: Path) -> tuple[str, str]:
+    """Make the key that is to follow the listener's, or find the one that waits already.
+
+    Returns the pins of the present one and of that one.
+    """
+    file = directory / NEXT_SERVER
+    if not file.exists():
+        evaluation.write_private(file, certificates.make_key())
+    present = (directory / "tls/server.key").read_bytes()
+    return certificates.pin_of_key(present), certificates.pin_of_key(file.read_bytes())
 
 
 def standing_root(directory: Path) -> roots.Root | None:
@@ -159,6 +176,23 @@ def _require_online_keys(directory: Path, root: roots.Root) -> Path | None:
             )
         follows = waiting
     return follows
+
+
+def _require_listener(directory: Path, root: roots.Root) -> Path | None:
+    """Return what is to be the listener's key now (rule 2); None: it stays. Raises NotTaken."""
+    if not root.server_pins:
+        return None
+    file, waiting = directory / "tls/server.key", directory / NEXT_SERVER
+    found = certificates.pin_of_key(file.read_bytes())
+    if found in root.server_pins:
+        return None
+    if waiting.exists() and certificates.pin_of_key(waiting.read_bytes()) in root.server_pins:
+        return waiting
+    raise NotTaken(
+        f"{file} has pin {found}, but hosts with the new root would know the control plane by "
+        f"{', '.join(root.server_pins)}; have the root keys sign one that names this pin, or make "
+        "the next key here with `sentienguard trust online-key server`"  # rule 2
+    )
 
 
 def _is_one_of(file: Path, keyids: Collection[str]) -> bool:

@@ -38,6 +38,7 @@ class Poll:
     busy: str | None  # order id that it is working on
     tree_size: int  # size of the audit log that its witness saw last
     cosigned: str | None  # the checkpoint it co-signed last
+    root_version: int = 0  # of the root document that it goes by; 0: it did not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class Agent:
     certificate_ends: datetime | None = None  # None: it was made before this was kept
     quarantined: str = ""  # why no order goes there until a person has looked; empty: it may
     struck_off: datetime | None = None  # its key is refused from then on
+    root_version: int = 0  # of the root document that it goes by; 0: it never said
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Sighting:
     agent: AgentId
     at: datetime
     seq: int = 0  # number of the sample that it sent; 0: it said something else
+    root: int = 0  # version of the root document that it goes by; 0: it did not say
 
 
 class AgentStore(Protocol):

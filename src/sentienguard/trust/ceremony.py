@@ -43,6 +43,7 @@ class Change:
     thresholds: Mapping[RoleName, int] = field(default_factory=dict)
     limits: Mapping[str, Delegation | None] = field(default_factory=dict)  # None lifts the limits
     passkeys: tuple[ApproverKey, ...] = ()  # approvers to add
+    server_pins: tuple[str, ...] | None = None  # all of them; None: as before
 
 
 def begin(roles: Roles, *, expires_at: datetime, log_origin: str) -> bundles.Bundle:
@@ -74,6 +75,7 @@ def rotate(bundle: bundles.Bundle, change: Change, *, forget_draft: bool = False
         log_origin=last.log_origin,
         delegations=_limits(last, change),
         passkeys=_passkeys(last, change),
+        server_pins=last.server_pins if change.server_pins is None else change.server_pins,
     )
     return replace(bundle, roots=(*bundle.roots, _draft(roots.PAYLOAD_TYPE, payload)))
 

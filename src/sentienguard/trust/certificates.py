@@ -8,6 +8,7 @@ A request proves possession of a key and says nothing else that counts: the auth
 agent id that *it* gave, whatever names the request asks for.
 """
 
+import hashlib
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -215,6 +216,21 @@ def to_der(certificate_pem: bytes) -> bytes:
 def pin_of(certificate_pem: bytes) -> str:
     """Return what an agent pins: the hex SHA-256 of the certificate's public key."""
     return pins.spki_sha256(to_der(certificate_pem))
+
+
+def make_key() -> bytes:
+    """Make a key for a server, PEM."""
+    return _key_pem(ec.generate_private_key(ec.SECP256R1()))
+
+
+def pin_of_key(key_pem: bytes) -> str:
+    """Return what an agent pins of a private key's server. Raises ValueError, dsse.NotTrusted."""
+    public = (
+        _private(key_pem)
+        .public_key()
+        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return hashlib.sha256(public).hexdigest()
 
 
 def _end_certificate(

@@ -17,8 +17,11 @@ Rules; the line that refuses names its rule:
    holds the control plane could also write playbooks, or approve.
 7. A signer's key may be limited to environments and prefixes (`delegation`). The member is left out
    where no key is; a reader that does not know it refuses the document.
+9. It may name the keys of the control plane's listener (`server_pins`), at least two of them, so
+   that one can follow the other. Hosts then know the control plane by these and by no others.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +41,9 @@ MAX_CHAIN: Final = 256  # roots that one message leads through; 64 years of a ne
 _MEMBERS: Final = {"version", "expires_ms", "keys", "roles", "log_origin"}
 _LIMITS: Final = "delegations"
 _PASSKEYS: Final = "passkeys"
+_SERVERS: Final = "server_pins"
+LEAST_PINS, MOST_PINS = 2, 8
+_PIN: Final = re.compile(r"[0-9a-f]{64}\Z")
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)  # judged by it, nothing has expired
 
 
@@ -75,6 +81,7 @@ class Root:
     digest: ids.Digest  # of the payload; what the install command pins
     delegations: Mapping[str, delegation.Delegation] = field(default_factory=dict)  # by key id
     passkeys: Mapping[str, "ApproverKey"] = field(default_factory=dict)  # by key id
+    server_pins: tuple[str, ...] = ()  # hex SHA-256 of public key infos; empty: as at enrolment
 
     def trusted(self, role: RoleName) -> dict[str, VerifyKey]:
         """Return the keys of a role by key id; its passkeys are none of them."""
@@ -131,13 +138,14 @@ def payload(
     log_origin: str,
     delegations: Mapping[str, delegation.Delegation] | None = None,
     passkeys: "Collection[ApproverKey]" = (),
+    server_pins: Sequence[str] = (),
 ) -> bytes:
     """Return the payload of a root document, to be sealed by the root keys.
 
     `roles` gives each role its keys and its threshold; `delegations` limits signers by key id,
-    those that are not named in it reach everything; `passkeys` approve besides the keys that do.
-    Raises dsse.NotTrusted where the result
-    would be refused on opening.
+    those that are not named in it reach everything; `passkeys` approve besides the keys that do;
+    `server_pins` are those of rule 9. Raises dsse.NotTrusted where the result would be refused on
+    opening.
     """
     every = {key.id: key.text for members, _ in roles.values() for key in members}
     answering = {one.id: one for one in passkeys}
@@ -160,6 +168,7 @@ def payload(
             "log_origin": log_origin,
             **({_LIMITS: delegation.record(delegations)} if delegations else {}),
             **({_PASSKEYS: _passkeys_record(answering)} if answering else {}),
+            **({_SERVERS: list(server_pins)} if server_pins else {}),
         }
     )
     _read(made)
@@ -244,7 +253,7 @@ def _signed_by_itself(envelope: Any, now: datetime) -> Root:
 
 
 def _read(found_payload: bytes) -> Root:
-    found = fields.document(found_payload, "root", _MEMBERS, {_LIMITS, _PASSKEYS})
+    found = fields.document(found_payload, "root", _MEMBERS, {_LIMITS, _PASSKEYS, _SERVERS})
     listed = _keys(found["keys"])
     answering = _passkeys(found[_PASSKEYS], listed) if _PASSKEYS in found else {}
     named = fields.exact(found["roles"], "root: roles", {role.value for role in RoleName})
@@ -265,7 +274,19 @@ def _read(found_payload: bytes) -> Root:
         digest=ids.digest(found_payload),
         delegations=limits,
         passkeys=answering,
+        server_pins=_server_pins(found) if _SERVERS in found else (),
     )
+
+
+def _server_pins(found: Mapping[str, Any]) -> tuple[str, ...]:
+    named = fields.array(found, _SERVERS, "root", MOST_PINS)
+    good = [one for one in named if isinstance(one, str) and _PIN.match(one)]
+    if len(good) != len(named) or not LEAST_PINS <= len(set(good)) == len(named):
+        raise dsse.NotTrusted(
+            f"rule 9: {_SERVERS} is not a list of {LEAST_PINS} to {MOST_PINS} different hex SHA-256"
+            " digests of public keys"
+        )
+    return tuple(good)
 
 
 def _passkeys(found: Any, listed: Mapping[str, VerifyKey]) -> "dict[str, ApproverKey]":

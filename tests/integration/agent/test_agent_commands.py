@@ -208,7 +208,7 @@ def test_verify_finds_an_agent_in_order(centre, tmp_path, capsys):
     assert all(verified(directory, capsys).values())
     add_catalogue(centre, directory)
     assert all(verified(directory, capsys).values())
-    assert len(verified(directory, capsys)) == 7
+    assert len(verified(directory, capsys)) == 8
 
 
 def test_verify_finds_what_was_changed(centre, tmp_path, capsys):

@@ -52,6 +52,16 @@ def unpacked(tmp_path):
     return place
 
 
+def test_what_root_unpacks_can_be_read_by_the_collector_s_user(signed, tmp_path):
+    subprocess.run(
+        [PYTHON, signed, "--help"], env={"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path)},
+        cwd="/", umask=0o077, check=True, capture_output=True,
+    )  # fmt: skip
+    place = unpacked(tmp_path)
+    for path in (place.parent, place, *place.rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
+
+
 def findings(run, signed, tmp_path, **more):
     """Return what `verify` says of the release, by its sentence."""
     empty = tmp_path / "agent"

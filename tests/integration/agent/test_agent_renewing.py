@@ -35,9 +35,7 @@ class World:
             self.home / "ca.pem", certificate=self.home / "tls.crt", key=self.home / "tls.key"
         )
         self.link = uplink.Uplink(self.address, context)
-        self.courier = renewing.RenewalCourier(
-            self.home, self.address, context, (self.link,), self.executor
-        )
+        self.courier = renewing.RenewalCourier(self.home, context, (self.link,), self.executor)
         return made
 
     def next(self, **changes):

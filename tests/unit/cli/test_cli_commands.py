@@ -46,6 +46,7 @@ HOST = {
     "enrolled_at": "2026-02-12T11:00:00Z", "last_seen": None, "silent": True,
     "open_incidents": 0, "metrics": {"system.cpu_percent": 3.2},
     "certificate_ends": "2026-02-13T11:00:00Z", "quarantined": "two hosts use this identity",
+    "root_version": 2,
 }  # fmt: skip
 PLAYBOOK = {
     "name": "p", "version": "1.0.0", "digest": "sha256:0", "description": "d", "risk": "SAFE",

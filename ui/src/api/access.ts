@@ -16,3 +16,9 @@ export function may(who: Me | undefined, permission: string, environment?: strin
 export function useMay(permission: string, environment?: string): boolean {
   return may(useQuery(me).data, permission, environment);
 }
+
+/** What counts in every environment: asking for it with less is refused, and recorded as such. */
+export function useMayEverywhere(permission: string): boolean {
+  const granted = Object.values(useQuery(me).data?.permissions ?? {});
+  return granted.length > 0 && granted.every((here) => here.includes(permission));
+}

@@ -78,6 +78,11 @@ export const settings = queryOptions({
   staleTime: Infinity, // they change with a restart
 });
 
+export const keys = queryOptions({
+  queryKey: ["keys"],
+  queryFn: () => request<api.KeyList>("GET", "/keys"),
+});
+
 export const evidencePackages = queryOptions({
   queryKey: ["evidence"],
   queryFn: () => request<api.List<api.EvidencePackage>>("GET", "/evidence"),

@@ -4256,6 +4256,11 @@ export interface components {
              */
             quarantined: string;
             /**
+             * Root Version
+             * @description of the root document that its executor goes by; 0: it never said
+             */
+            root_version: number;
+            /**
              * Silent
              * @description nothing heard for three sampling intervals
              */
@@ -4265,6 +4270,11 @@ export interface components {
              * @description series that are three sampling intervals behind the host's newest reading
              */
             stopped: components["schemas"]["StoppedSeries"][];
+            /**
+             * Struck Off
+             * @description when its key was refused; null: it is known
+             */
+            struck_off: string | null;
             /** Tags */
             tags: {
                 [key: string]: string;
@@ -4316,10 +4326,20 @@ export interface components {
              */
             quarantined: string;
             /**
+             * Root Version
+             * @description of the root document that its executor goes by; 0: it never said
+             */
+            root_version: number;
+            /**
              * Silent
              * @description nothing heard for three sampling intervals
              */
             silent: boolean;
+            /**
+             * Struck Off
+             * @description when its key was refused; null: it is known
+             */
+            struck_off: string | null;
             /** Tags */
             tags: {
                 [key: string]: string;
@@ -4897,6 +4917,11 @@ export interface components {
             median_seconds_to_resolve_7d: number | null;
             /** Open */
             open: number;
+            /**
+             * Quarantined Hosts
+             * @description no order goes there until a person has looked
+             */
+            quarantined_hosts: number;
             /** Resolved 7D */
             resolved_7d: number;
             /** Silent Hosts */

@@ -1,6 +1,7 @@
 import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { useState } from "react";
 import { Problem } from "../api/client";
 import { host as oneHost, series } from "../api/queries";
 import type { HostDetail } from "../api/types";
@@ -8,8 +9,10 @@ import { metricKey, metricName, reading } from "../format";
 import { Chart } from "../parts/Chart";
 import { Empty, Loaded } from "../parts/Loaded";
 import { Card, Facts, Page, Table } from "../parts/Page";
+import { Tag } from "../parts/Tag";
 import { Time } from "../parts/Time";
 import { Heard } from "./Hosts";
+import { Done, Leaving, Quarantine, type Verb } from "./host/Identity";
 import { MayRun } from "./host/MayRun";
 import { OutsideSeries } from "./OutsideSeries";
 
@@ -34,7 +37,7 @@ export default function Host() {
           It may have been removed. <Link to="/hosts">All hosts</Link>
         </Empty>
       ) : (
-        <Loaded query={query}>{(host) => <Whole host={host} />}</Loaded>
+        <Loaded query={query}>{(host) => <Whole key={agent} host={host} />}</Loaded>
       )}
     </Page>
   );
@@ -43,6 +46,9 @@ export default function Host() {
 function Whole({ host }: { host: HostDetail }) {
   const { metric: chosen, minutes = "60" } = route.useSearch();
   const navigate = route.useNavigate();
+  const [done, setDone] = useState<Verb>();
+  const struck = done === "strike-off" || host.struck_off !== null;
+  const said = struck ? "strike-off" : done;
   const keys = Object.keys(host.metrics).sort();
   const shown =
     chosen !== undefined && keys.includes(chosen)
@@ -50,12 +56,15 @@ function Whole({ host }: { host: HostDetail }) {
       : keys.filter((key) => FIRST.includes(metricKey(key).metric));
   return (
     <>
+      {said && (struck || host.quarantined === "") && <Done key={said} verb={said} host={host} />}
+      {!struck && <Quarantine host={host} onJudged={setDone} />}
       <Card title="About">
         <Facts
           of={[
             ["Environment", host.environment],
             ["Heard", <Heard key="heard" host={host} />],
             ["Enrolled", <Time key="enrolled" at={host.enrolled_at} />],
+            ["Certificate ends", <CertificateEnd key="certificate" at={host.certificate_ends} />],
             [
               "Incidents",
               <Link key="incidents" to="/incidents" search={{ host: host.host }}>
@@ -126,6 +135,16 @@ function Whole({ host }: { host: HostDetail }) {
       )}
       <MayRun host={host} />
       <OutsideSeries agent={host.agent_id} minutes={Number(minutes) || 60} />
+      {!struck && <Leaving host={host} onJudged={setDone} />}
+    </>
+  );
+}
+
+function CertificateEnd({ at }: { at: string | null }) {
+  if (at === null) return "not known";
+  return (
+    <>
+      {Date.parse(at) < Date.now() && <Tag tone="warn">ended</Tag>} <Time at={at} />
     </>
   );
 }

@@ -44,6 +44,10 @@ export default function Overview() {
 }
 
 function Figures({ of }: { of: Numbers }) {
+  const apart = [
+    ...(of.quarantined_hosts > 0 ? [`${number(of.quarantined_hosts)} in quarantine`] : []),
+    ...(of.silent_hosts > 0 ? [`${number(of.silent_hosts)} silent`] : []),
+  ];
   const share = (part: number) =>
     of.closed_7d === 0 ? "–" : `${Math.round((100 * part) / of.closed_7d)} %`;
   return (
@@ -72,9 +76,8 @@ function Figures({ of }: { of: Numbers }) {
       >
         last 7 days
       </Figure>
-      <Figure name="Hosts" value={number(of.hosts)} warn={of.silent_hosts > 0}>
-        {of.silent_hosts === 0 ? "all heard" : `${number(of.silent_hosts)} silent`}{" "}
-        <Link to="/hosts">show</Link>
+      <Figure name="Hosts" value={number(of.hosts)} warn={apart.length > 0}>
+        {apart.length === 0 ? "all heard" : apart.join(", ")} <Link to="/hosts">show</Link>
       </Figure>
     </div>
   );

@@ -8,6 +8,7 @@ import type { Settings as All } from "../api/types";
 import { Empty, Loaded } from "../parts/Loaded";
 import { Card, Page, Table } from "../parts/Page";
 import { Tag } from "../parts/Tag";
+import { Keys } from "./settings/Keys";
 
 const route = getRouteApi("/inside/settings");
 
@@ -42,6 +43,7 @@ function Shown() {
               <code>SENTIENGUARD_*</code> when it started; a change takes effect with a restart.
               Roles are managed under <Link to="/users">Users and roles</Link>.
             </p>
+            <Keys />
             <TextInput
               type="search"
               label="Search settings"
@@ -67,7 +69,7 @@ function Group({ title, of }: { title: string; of: All["items"] }) {
       <Table stacks label={`Settings, ${title.toLowerCase()}`} head={["Setting", "Value", "What it is"]}>
         {of.map((one) => (
           <tr key={one.name}>
-            <td><code>{one.name}</code></td>
+            <td className="wide"><code>{one.name}</code></td>
             <td className="path">
               {shown(one.value)}
               {one.changed && (

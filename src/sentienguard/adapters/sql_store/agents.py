@@ -47,7 +47,8 @@ LIST = text("SELECT * FROM agents WHERE struck_off_us IS NULL ORDER BY host, id"
 SEEN = text("""
     UPDATE agents
     SET last_seen_us = CASE WHEN last_seen_us > :at_us THEN last_seen_us ELSE :at_us END,
-        last_seq = CASE WHEN last_seq > :seq THEN last_seq ELSE :seq END
+        last_seq = CASE WHEN last_seq > :seq THEN last_seq ELSE :seq END,
+        root_version = CASE WHEN :root = 0 THEN root_version ELSE :root END
     WHERE id = :id
 """)
 
@@ -95,7 +96,8 @@ REDEEM = text("""
 TOKEN = text("SELECT * FROM join_tokens WHERE token_sha256 = :token_sha256")
 
 _TOGETHER = 64  # sightings of several threads that share one commit, at most
-_Sighting: TypeAlias = tuple[AgentId, int, int]  # who, when in UTC microseconds, sample number
+# Who, when in UTC microseconds, number of its sample, version of its root.
+_Sighting: TypeAlias = tuple[AgentId, int, int, int]
 
 
 class SqlAgentStore:
@@ -138,11 +140,13 @@ class SqlAgentStore:
 
     def seen(self, agent: AgentId, *, at: datetime, seq: int | None = None) -> None:
         """Remember that it spoke, and the highest sample number. Raises NoSuchAgent."""
-        self._sightings.write((agent, codec.micros(at), 0 if seq is None else seq))
+        self._sightings.write((agent, codec.micros(at), 0 if seq is None else seq, 0))
 
     def seen_all(self, sightings: Sequence[Sighting]) -> None:
         """Remember of many that they spoke, in one commit. Raises NoSuchAgent."""
-        self._keep_sightings([(one.agent, codec.micros(one.at), one.seq) for one in sightings])
+        self._keep_sightings(
+            [(one.agent, codec.micros(one.at), one.seq, one.root) for one in sightings]
+        )
 
     def events_through(self, agent: AgentId, through: int) -> None:
         """Remember how far its events are durable. Raises NoSuchAgent."""
@@ -206,8 +210,10 @@ class SqlAgentStore:
         """Keep what several threads tell at once. Raises NoSuchAgent."""
         with self._connections.write() as transaction:
             rows: list[dict[str, Any]] = [
-                {"id": agent, "at_us": at_us, "seq": seq}
-                for agent, at_us, seq in sorted(sightings)  # in one order, so that none deadlocks
+                {"id": agent, "at_us": at_us, "seq": seq, "root": root}
+                for agent, at_us, seq, root in sorted(
+                    sightings
+                )  # in one order, so that none deadlocks
             ]
             if transaction.change_all(SEEN, rows) == len(rows):
                 return
@@ -283,4 +289,5 @@ def _agent(row: Row[Any]) -> Agent:
         certificate_ends=codec.instant_or_none(row.certificate_ends_us),
         quarantined=row.quarantined or "",
         struck_off=codec.instant_or_none(row.struck_off_us),
+        root_version=row.root_version or 0,
     )

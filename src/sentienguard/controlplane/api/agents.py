@@ -78,6 +78,7 @@ class AgentStatus(msgspec.Struct, forbid_unknown_fields=True):
     confinement: str = ""  # what the collector's process reached, such as landlock-7,seccomp
     settings_digest: str = ""  # of agent.json
     files_digest: str = ""  # of the agent's program files; empty in a checkout
+    root_version: int = 0  # of the root document that the executor goes by
     drift: str = ""  # what changed while the executor runs; no order runs meanwhile
 
 
@@ -147,6 +148,7 @@ def application(centre: Centre, samples: SampleDesk, polls: PollDesk) -> FastAPI
             busy=body.status.busy,
             tree_size=body.tree_size,
             cosigned=body.witness.checkpoint,
+            root_version=body.status.root_version,
         )
 
         pin = _pin(request, centre)

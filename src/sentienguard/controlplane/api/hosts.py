@@ -235,6 +235,8 @@ def _view(caller: Caller, agent: Agent, open_incidents: int) -> schemas.HostView
         silent=is_silent(caller, agent),
         certificate_ends=agent.certificate_ends,
         quarantined=agent.quarantined,
+        struck_off=agent.struck_off,
+        root_version=agent.root_version,
         open_incidents=open_incidents,
         metrics={
             series.metric + (f"[{series.subject}]" if series.subject else ""): reading

@@ -40,6 +40,10 @@ class HostView(BaseModel):
     quarantined: str = Field(
         description="why no order goes there until a person has looked; empty: orders do"
     )
+    struck_off: datetime | None = Field(description="when its key was refused; null: it is known")
+    root_version: int = Field(
+        description="of the root document that its executor goes by; 0: it never said"
+    )
     open_incidents: int
     metrics: dict[str, float] = Field(description="latest values by `metric` or `metric[subject]`")
 
@@ -237,4 +241,5 @@ class Overview(BaseModel):
     median_seconds_to_resolve_7d: float | None
     hosts: int
     silent_hosts: int
+    quarantined_hosts: int = Field(description="no order goes there until a person has looked")
     frozen: bool

@@ -55,5 +55,6 @@ def overview(caller: Annotated[Caller, Depends(needs(Permission.VIEW))]) -> sche
         median_seconds_to_resolve_7d=week.median_s,
         hosts=len(hosts),
         silent_hosts=sum(is_silent(caller, one) for one in hosts),
+        quarantined_hosts=sum(bool(one.quarantined) for one in hosts),
         frozen=centre.switches.freeze() is not None,
     )

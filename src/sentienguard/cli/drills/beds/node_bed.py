@@ -29,6 +29,8 @@ CODE = "/opt/sentienguard"
 BESIDE = "/opt/drill"
 LIB = "/opt/drill-lib"
 AGENT = "var/lib/sentienguard-agent"
+# A host lets its processes shut themselves in; systemd-nspawn takes these calls away unless asked.
+LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 FIRST_PORT = 18080  # a node has all ports for itself
 
 
@@ -130,6 +132,7 @@ class NodeBed:
             outer = subprocess.Popen(  # noqa: S603  # argv written here, no shell
                 ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit",  # noqa: S607
                  "--private-network", "--link-journal=no", "--resolv-conf=off",
+                 f"--system-call-filter={LANDLOCK}",
                  f"--machine=drill-{self._place.name}", f"--directory={self._root}",
                  *code,
                  f"--bind-ro={self._drill.directory}:{BESIDE}",

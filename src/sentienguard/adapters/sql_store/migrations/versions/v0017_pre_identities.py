@@ -19,3 +19,4 @@ def upgrade() -> None:
     op.add_column("agents", sa.Column("certificate_ends_us", TIME))  # NULL: of an older release
     op.add_column("agents", sa.Column("quarantined", sa.Text()))  # why; NULL: orders go there
     op.add_column("agents", sa.Column("struck_off_us", TIME))  # NULL: its key is known
+    op.add_column("agents", sa.Column("root_version", sa.Integer()))  # NULL: it never said
