@@ -22,6 +22,9 @@ from sentienguard.cli import frame, private_files
 from sentienguard.model import errors
 
 PREFIX = "/api/v1"
+_COME_AGAIN = frozenset({
+    HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.BAD_GATEWAY, HTTPStatus.TOO_MANY_REQUESTS,
+})  # fmt: skip
 TIMEOUT_S = 30.0  # a full verification of a large log is the longest answer
 SESSION_FILE = "cli-token"
 LOCK_FILE = "cli-token.lock"
@@ -209,7 +212,7 @@ def _problem(response: httpx.Response) -> errors.SentienGuardError:
         return NotLoggedIn(detail)
     if kind.endswith(":step-up"):
         return StepUpNeeded(detail)
-    if response.status_code in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.BAD_GATEWAY}:
+    if response.status_code in _COME_AGAIN:
         return Away(detail)
     return Refused(detail)
 

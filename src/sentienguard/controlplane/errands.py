@@ -95,7 +95,7 @@ class NoSuchErrand(errors.Rejected):
     """Nothing of this id waits, runs or is kept."""
 
 
-class TooMany(errors.Unavailable):
+class TooMany(errors.TooMany):
     """Too many wait already."""
 
 

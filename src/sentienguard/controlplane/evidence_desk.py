@@ -91,7 +91,7 @@ class NotMade(errors.Rejected):
     """The package is not made yet, or could not be made."""
 
 
-class TooMany(errors.Unavailable):
+class TooMany(errors.TooMany):
     """Too many packages wait already."""
 
 

@@ -35,6 +35,7 @@ _SCHEMA: Final[dict[str, Any]] = {
 }
 _PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _ERRORS: Final = 400  # statuses from here on
+_COME_AGAIN: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 @dataclass
@@ -69,7 +70,7 @@ def _problem_of(status: HTTPStatus, kind: str, detail: str, path: str) -> dict[s
 def response(status: HTTPStatus, kind: str, detail: str, request: Request) -> JSONResponse:
     """Return one problem."""
     body = _problem_of(status, kind, detail, request.url.path)
-    headers = {"Retry-After": "5"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+    headers = {"Retry-After": "5"} if status in _COME_AGAIN else None
     return JSONResponse(body, status.value, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -120,6 +121,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(errors.Unavailable)
     def _unavailable(request: Request, error: errors.Unavailable) -> JSONResponse:
         return response(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", str(error), request)
+
+    @app.exception_handler(errors.TooMany)
+    def _too_many(request: Request, error: errors.TooMany) -> JSONResponse:
+        return response(HTTPStatus.TOO_MANY_REQUESTS, "too-many", str(error), request)
 
     @app.exception_handler(errors.Broken)
     def _broken(request: Request, error: errors.Broken) -> JSONResponse:

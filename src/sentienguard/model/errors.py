@@ -20,5 +20,9 @@ class Unavailable(SentienGuardError):
     """The other side is not answering or is busy; the same request may succeed later."""
 
 
+class TooMany(Unavailable):
+    """Too much of this is asked for at once; the same request succeeds when some has ended."""
+
+
 class Broken(SentienGuardError):
     """An invariant does not hold; stop this part and tell people."""

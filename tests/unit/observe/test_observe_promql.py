@@ -238,3 +238,15 @@ def test_what_is_taken_ends_soon_on_the_worst_text():
     for text in ("a*a*a*a*a*b", "a?a?a?a?a?a?a?a?a?a?b", ".*a.*a.*a.*a.*b"):
         regex.compiled(text).fullmatch("a" * 60)
     assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize(
+    "text", ["NaN", "nan", "+NaN", "-nan", "inf", "-inf", "1e400", "1e300", "9223372036.9", "NaNs"]
+)
+def test_a_duration_that_is_no_length_of_time_is_refused(text):
+    with pytest.raises(faults.QueryWrong, match="no"):
+        parse.duration_ms(text)
+
+
+def test_a_duration_is_seconds_or_has_a_unit():
+    assert [parse.duration_ms(one) for one in ("90", "0.5", "5m")] == [90_000, 500, 300_000]

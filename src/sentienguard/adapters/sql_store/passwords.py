@@ -23,7 +23,7 @@ _AT_ONCE = 2  # hashes of 64 MiB each; more sign-ins wait their turn instead of 
 PLACES = 8  # sign-ins at work or waiting; each holds one of the 40 threads that answer people
 
 
-class TooManyAtOnce(errors.Unavailable):
+class TooManyAtOnce(errors.TooMany):
     """More sign-ins than are waited for; none of them was looked at."""
 
 

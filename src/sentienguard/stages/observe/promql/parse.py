@@ -35,6 +35,7 @@ from sentienguard.stages.observe.promql.tree import (
 DOCUMENT = "docs/reference/promql.md"
 MAX_LENGTH = 10_000  # characters of a query
 MAX_DEPTH = 250  # operators and brackets of a query; the parser breaks down between 1,000 and 5,000
+MOST_S = 9_223_372_036.0  # seconds of a duration, as in Prometheus: 2^63 nanoseconds
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`', re.DOTALL)
 _DEEPENS = re.compile(r"[(\[{+\-*/%^]|[=!<>]=?|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,11 +76,13 @@ def selector(text: str) -> tuple[Matcher, ...]:
 def duration_ms(text: str) -> int:
     """Return what `5m` or `90` (seconds) says. Raises QueryWrong."""
     try:
-        return round(float(text) * 1000)
+        seconds = float(text)
     except ValueError:
         pass
-    except OverflowError as error:
-        raise QueryWrong(f"{text!r} is no duration: {error}") from error
+    else:
+        if not -MOST_S < seconds < MOST_S:  # the parser's native code panics at some of these
+            raise QueryWrong(f"{text!r} is no duration: expected less than 292 years")
+        return round(seconds * 1000)
     try:
         return _ms(parser.parse_duration(text))
     except ValueError as error:
