@@ -18,6 +18,7 @@ Rules:
 3. Root's process opens no way into a directory that the collector can write.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -91,7 +92,10 @@ def wrong(directory: Path) -> Iterator[str]:
     collector = collector_of(directory)
     ours = {0, os.geteuid()}
     for path in (directory, *sorted(directory.rglob("*"))):
-        state = path.lstat()
+        try:
+            state = path.lstat()
+        except FileNotFoundError:  # replaced, or cut off, by the agent that runs
+            continue
         mode = stat.S_IMODE(state.st_mode)
         parts = path.relative_to(directory).parts
         kept = parts[:1] == ("collector",) or stat.S_ISSOCK(state.st_mode)
@@ -111,7 +115,10 @@ def _mend(top: Path, owner: Owner, *, change: bool) -> Iterator[Path]:
     """Make a tree its owner's alone, by descriptors (rule 2)."""
     for at, _, files, opened in os.fwalk(top, follow_symlinks=False):
         for name, where in ((".", opened), *((one, opened) for one in files)):
-            state = os.stat(name, dir_fd=where, follow_symlinks=False)
+            try:
+                state = os.stat(name, dir_fd=where, follow_symlinks=False)
+            except FileNotFoundError:  # as in `wrong`
+                continue
             loose = not stat.S_ISLNK(state.st_mode) and stat.S_IMODE(state.st_mode) & _OTHERS
             if (state.st_uid, state.st_gid) == (owner.uid, owner.gid) and not loose:
                 continue
@@ -121,9 +128,10 @@ def _mend(top: Path, owner: Owner, *, change: bool) -> Iterator[Path]:
             yield path
             if not change:
                 continue
-            os.chown(name, owner.uid, owner.gid, dir_fd=where, follow_symlinks=False)
-            if loose:
-                _close_to_others(name, where)
+            with contextlib.suppress(FileNotFoundError):
+                os.chown(name, owner.uid, owner.gid, dir_fd=where, follow_symlinks=False)
+                if loose:
+                    _close_to_others(name, where)
 
 
 def _close_to_others(name: str, where: int) -> None:

@@ -182,3 +182,10 @@ def test_root_runs_nothing_that_others_can_change(tmp_path, mode, owner, said):
     os.chown(program.parent, owner, owner)
     with pytest.raises(installable.CannotInstall, match=said):
         installable.require_private(program, "the agent")
+
+
+def test_a_file_that_goes_while_we_look_is_no_fault(directory, monkeypatch):
+    found = list(directory.rglob("*"))
+    gone = directory / "executor/trust/playbooks/.0.yaml.new"
+    monkeypatch.setattr(type(directory), "rglob", lambda *_: [*found, gone])
+    assert list(ownership.wrong(directory)) == []
