@@ -50,20 +50,18 @@ class KnownServers:
 
         Raises NotFollowed or OSError.
         """
-        if named == []:
-            self._file.unlink(missing_ok=True)
-            self._know(self._enrolled)
-            return
-        if not _are_pins(named):
+        if named != [] and not _are_pins(named):
             raise NotFollowed(f"the executor named {ascii(named)[:80]}, expected a list of pins")
-        pins = tuple(named)
+        pins = tuple(named) if _are_pins(named) else self._enrolled
         now = self._links[0].server_key
         if now not in pins:  # rule 2
             raise NotFollowed(
-                f"the root names {len(pins)} keys of the control plane and not {now or 'ours'}, "
-                "whose server brought it; have the root keys sign one that names it"
+                f"with this root {len(pins)} keys of the control plane count, and not "
+                f"{now or 'ours'}, whose server brought it; have the root keys sign one with it"
             )
-        if read(self._file) != pins:
+        if named == []:
+            self._file.unlink(missing_ok=True)
+        elif read(self._file) != pins:
             private_files.write(self._file, json.dumps(pins).encode())
         self._know(pins)
 

@@ -46,12 +46,14 @@ def doubted(centre: Centre, desk: desks.Desk, agent: Agent, sample: Sample) -> N
         f"{sample.at:%Y-%m-%d %H:%M:%S}Z while {number} was taken before: two hosts use this "
         "identity, or its files were put back to an older state"
     )
+    # Recorded first: people hear of it by the log, and what failed here is done by the next doubt.
+    centre.audit.append(
+        kind=QUARANTINED,
+        env=agent.environment,
+        key=f"{QUARANTINED}/{agent.id}/{sample.seq}/{sample.at:%Y%m%d%H%M%S}",
+        data={"what": "two_histories", "agent": agent.id, "host": agent.host, "reason": why},
+    )
     if centre.agents.quarantine(agent.id, why=why):
         centre.counters.add("agents_quarantined_total")
-        centre.audit.append(
-            kind=QUARANTINED,
-            env=agent.environment,
-            data={"what": "two_histories", "agent": agent.id, "host": agent.host, "reason": why},
-        )
         centre.live.changed("host", agent.id, centre.clock.now())
     desk.doubts = 0  # a person who releases it is believed until there are as many again

@@ -38,6 +38,7 @@ def test_what_a_root_names_counts_for_every_link_and_survives_a_restart(known, l
 
 def test_a_root_that_names_none_brings_back_what_the_host_was_enrolled_with(known, links, tmp_path):
     known.follow([OURS, NEXT])
+    links[0].server_key = ENROLLED
     known.follow([])
     assert [one.known for one in links] == [(ENROLLED,)] * 2
     assert server_pins.read(tmp_path / "pins.json") == ()
@@ -45,7 +46,16 @@ def test_a_root_that_names_none_brings_back_what_the_host_was_enrolled_with(know
 
 @pytest.mark.parametrize(
     "named",
-    [[NEXT, OTHER], None, "a" * 64, [OURS, 7], [OURS, "A" * 64], [OURS, "a" * 63], {OURS: NEXT}],
+    [
+        [],
+        [NEXT, OTHER],
+        None,
+        "a" * 64,
+        [OURS, 7],
+        [OURS, "A" * 64],
+        [OURS, "a" * 63],
+        {OURS: NEXT},
+    ],
 )
 def test_what_would_cut_the_host_off_or_is_no_list_of_pins_changes_nothing(
     known, links, tmp_path, named
