@@ -22,6 +22,7 @@ from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, ledger, merkle, verify
 from sentienguard.trust import canonical
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogKey, LogSigners
 
 RECORDS = 23_445  # the log that the founding documents verify
 SLOW_SYNC_S = 0.001  # a sync of a usual network disk
@@ -77,9 +78,9 @@ def _verification(place: pathlib.Path, records: int, size: int, repeats: int) ->
 
 
 def _filled(place: pathlib.Path, records: int, size: int) -> list[bytes]:
-    empty = len(ledger.Ledger(ORIGIN, KEY).admit(_entry(0, "")).stored or b"")
+    empty = len(ledger.Ledger(ORIGIN, LogSigners.of(KEY)).admit(_entry(0, "")).stored or b"")
     text = "x" * max(size - empty - 80, 0)  # 80: the chain's hash and the number's digits
-    with log.AuditFiles(place, ledger.Ledger(ORIGIN, KEY)) as audit:
+    with log.AuditFiles(place, ledger.Ledger(ORIGIN, LogSigners.of(KEY))) as audit:
         for start in range(0, records, 500):
             batch = [_entry(n, text) for n in range(start, min(start + 500, records))]
             audit.append_many(batch)
@@ -101,7 +102,7 @@ def _verify_merkle(stored: Sequence[bytes]) -> None:
     """Hash the stored bytes; the one signature is over the root."""
     size, root = merkle.root_of(map(merkle.leaf_hash, stored))
     signed = checkpoint.sign(checkpoint.Checkpoint(ORIGIN, size, root), KEY)
-    assert checkpoint.open_checkpoint(signed, ORIGIN, [KEY.public]).root == root
+    assert checkpoint.open_checkpoint(signed, ORIGIN, [LogKey(KEY.public)]).root == root
 
 
 def _chained(stored: Sequence[bytes]) -> list[str]:
@@ -139,7 +140,7 @@ def _incremental(stored: Sequence[bytes]) -> Callable[[], None]:
     edge = _edge(tree, old)
 
     def once() -> None:
-        opened = checkpoint.open_checkpoint(signed, ORIGIN, [KEY.public])
+        opened = checkpoint.open_checkpoint(signed, ORIGIN, [LogKey(KEY.public)])
         assert merkle.consistent(old, old_root, new, opened.root, tree.consistency(old, new))
         assert _grown(edge, old, stored[old:]) == opened.root
 
@@ -218,7 +219,7 @@ class _SlowDisk(disk.Disk):
 
 def _synced_one_by_one(path: pathlib.Path, count: int, files: disk.Disk) -> float:
     """The same ledger, each record written and synced alone: records per second."""
-    rules = ledger.Ledger(ORIGIN, KEY)
+    rules = ledger.Ledger(ORIGIN, LogSigners.of(KEY))
     descriptor = files.open_append(path)
     started = time.perf_counter()
     for number in range(count):
@@ -238,7 +239,7 @@ def _written_by(
             audit.append(_entry(writer * count + number, "x" * 300))
             waits.append(time.perf_counter() - asked)
 
-    with log.AuditFiles(place, ledger.Ledger(ORIGIN, KEY), disk=files) as audit:
+    with log.AuditFiles(place, ledger.Ledger(ORIGIN, LogSigners.of(KEY)), disk=files) as audit:
         threads = [threading.Thread(target=write, args=(writer,)) for writer in range(writers)]
         started = time.perf_counter()
         for thread in threads:

@@ -22,6 +22,7 @@ from sentienguard.adapters.sql_store import open_database
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import ledger
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogSigners
 from tests.servers import postgresql
 from tests.support import centre_process, replica_set
 from tests.support.replica_story import Story
@@ -66,7 +67,7 @@ def _appending(place: pathlib.Path, server: postgresql.Server, appends: int) -> 
 
 @contextlib.contextmanager
 def _files(place: pathlib.Path) -> Iterator[Logs]:
-    with AuditFiles(place, ledger.Ledger(ORIGIN, KEY)) as log:
+    with AuditFiles(place, ledger.Ledger(ORIGIN, LogSigners.of(KEY))) as log:
         yield [log]
 
 
@@ -77,7 +78,9 @@ def _shared(url: str, count: int) -> Iterator[Logs]:
             opened.enter_context(contextlib.closing(open_database(url))) for _ in range(count)
         ]
         yield [
-            opened.enter_context(AuditShared(one.audit, lambda: ledger.Ledger(ORIGIN, KEY)))
+            opened.enter_context(
+                AuditShared(one.audit, lambda: ledger.Ledger(ORIGIN, LogSigners.of(KEY)))
+            )
             for one in stores
         ]
 

@@ -152,12 +152,14 @@ def write(value: Any) -> bytes:
 class Key:
     """A public key with the name it signs under."""
 
-    def __init__(self, vkey: str) -> None:
-        name, _, rest = vkey.strip().partition("+")
+    def __init__(self, line: str) -> None:
+        vkey, ends, until = line.strip().partition(" until=")
+        self.until = int(until) if ends else 2**53  # the biggest size that it signs, if a log's
+        name, _, rest = vkey.partition("+")
         identifier, _, material = rest.partition("+")
         raw = unbase64(material)
         if len(raw) != KEY_BYTES or raw[0] not in (1, 4):  # a log's, a witness's
-            raise Bad(f"not the key of a log or witness: {vkey.strip()[:60]!r}")
+            raise Bad(f"not the key of a log or witness: {vkey[:60]!r}")
         self.name, self.kind, self.raw = name, raw[0], raw[1:]
         self.identifier = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
         if self.identifier.hex() != identifier:
@@ -213,15 +215,15 @@ def unbase64(encoded: str) -> bytes:
         raise Bad(f"not base64: {encoded[:40]!r}") from error
 
 
-def open_checkpoint(note: str, log_key: Key) -> tuple[int, bytes, str, Lines]:
+def open_checkpoint(note: str, log_keys: list[Key]) -> tuple[int, bytes, str, Lines]:
     """Return size, root, text and signature lines of a checkpoint that the log signed."""
     body, separator, lines = note.removesuffix("\n").rpartition("\n\n")
     parts = body.split("\n")
     plain = note.endswith("\n") and not re.search(r"[\x00-\x09\x0b-\x1f]", note)
     if not (plain and separator and len(parts) == NOTE_LINES and SIZE_PATTERN.match(parts[1])):
         raise Bad("not a checkpoint: origin, size, root, empty line, signatures")
-    if parts[0] != log_key.name:
-        raise Bad(f"a checkpoint of {parts[0][:80]!r}, expected {log_key.name!r}")
+    if parts[0] != log_keys[0].name:
+        raise Bad(f"a checkpoint of {parts[0][:80]!r}, expected {log_keys[0].name!r}")
     signatures, valid = Lines(), False
     for line in lines.split("\n"):
         dash, _, rest = line.partition(" ")
@@ -230,10 +232,13 @@ def open_checkpoint(note: str, log_key: Key) -> tuple[int, bytes, str, Lines]:
             raise Bad(f"not a signature line: {line[:60]!r}")
         decoded = unbase64(encoded)
         signatures.append((name, decoded[:4], decoded[4:]))
-        if (name, decoded[:4]) == (log_key.name, log_key.identifier):
-            valid = verified(log_key.raw, f"{body}\n".encode(), decoded[4:])
-            if not valid:
-                raise Bad(f"the log's signature on size {parts[1]} is wrong")
+        for key in log_keys:
+            if (name, decoded[:4]) == (key.name, key.identifier):
+                if int(parts[1]) > key.until:
+                    raise Bad(f"a key that ended at size {key.until} signed size {parts[1]}")
+                valid = verified(key.raw, f"{body}\n".encode(), decoded[4:])
+                if not valid:
+                    raise Bad(f"the log's signature on size {parts[1]} is wrong")
     if not valid:
         raise Bad(f"the log's key did not sign the checkpoint of size {parts[1]}")
     return int(parts[1]), unbase64(parts[2]), f"{body}\n", signatures
@@ -266,7 +271,7 @@ class Sources:
         if value.get("src_prev") != chained:
             raise Bad(f"{source} number {number} breaks the chain: it or its last was changed")
 
-    def check_signature(self, value: dict[str, Any]) -> None:
+    def check_signature(self, _: int, value: dict[str, Any]) -> None:
         """Require an agent's signature by the key held or else enrolled. Raises Bad."""
         source, agent = value["src"], value["src"].startswith("agent:")
         if value.get("kind") == "agent.enrolled" and not agent:
@@ -299,16 +304,15 @@ class Sources:
         self, entries: list[bytes], said: Mapping[str, int], results: Results
     ) -> dict[str, int]:
         """Run the checks of entries; return the number that each source came to."""
+        clock, signed = self.check_clock, self.check_signature
+        judges = {"sources": self.follow, "signatures": signed, "clock": clock}
         for index, entry in enumerate(entries):
             where = f"entry {index}: "
             with results.watching("canonical", where):
                 value = check_canonical(entry)
-                with results.watching("sources", where):
-                    self.follow(index, value)
-                with results.watching("signatures", where):
-                    self.check_signature(value)
-                with results.watching("clock", where):
-                    self.check_clock(index, value)
+                for check, judge in judges.items():
+                    with results.watching(check, where):
+                        judge(index, value)
         counts = {source: number for source, (number, _) in self.last.items()}
         for source, count in said.items():
             with results.watching("sources", f"{source} sent {count} entries, "):
@@ -356,13 +360,13 @@ class Tree:
 
 
 def check_witnesses(
-    notes: Iterable[str], log_key: Key, tree: Tree, witnesses: list[Key], wanted: int
+    notes: Iterable[str], log_keys: list[Key], tree: Tree, witnesses: list[Key], wanted: int
 ) -> tuple[int, dict[str, int]]:
     """Return size and witnesses of the newest note with enough cosignatures. Raises Bad."""
     size, best = 0, dict[str, int]()
     by_id = {(witness.name, witness.identifier): witness for witness in witnesses}
     for note in notes:
-        size, root, body, signatures = open_checkpoint(note, log_key)
+        size, root, body, signatures = open_checkpoint(note, log_keys)
         times: dict[str, int] = {}
         for name, identifier, rest in signatures:
             at, witness = int.from_bytes(rest[:8], "big"), by_id.get((name, identifier))
@@ -400,24 +404,21 @@ def verify(
 ) -> tuple[Results, dict[str, Any]]:
     """Run all checks; return the results and what is worth telling about the log."""
     results = Results()
-    log_key = Key(key if key is not None else read_text(directory / "log.vkey"))
+    text = key if key is not None else read_text(directory / "log.vkey")
+    log_keys = [Key(line) for line in text.strip().split("\n")]
     witnesses = [Key(vkey) for vkey in witness_keys]
     held = None if agent_keys is None else {one.name: one.raw for one in map(Key, agent_keys)}
     covered, root, entries = 0, None, list[bytes]()
     with results.watching("checkpoint"):  # first: a log in use has at least what this says
-        covered, root, *_ = open_checkpoint(read_text(directory / "checkpoint"), log_key)
-    with results.watching("records"):
-        try:
-            entries.extend(read_records(directory))
-        except CutShort:
-            if not live:
-                raise
+        covered, root, *_ = open_checkpoint(read_text(directory / "checkpoint"), log_keys)
+    with results.watching("records"), contextlib.suppress(*([CutShort] if live else [])):
+        entries.extend(read_records(directory))
     tree = Tree(entries)
     files = {int(one.name): one for one in directory.glob("cosigned/*") if one.name.isdigit()}
     cosigned = [read_text(files[size]) for size in sorted(files, reverse=True)]
     for note in (*against, *cosigned):
         with contextlib.suppress(Bad):
-            tree.signed.append(open_checkpoint(note, log_key)[:2])
+            tree.signed.append(open_checkpoint(note, log_keys)[:2])
     with results.watching("root"):
         if root is not None:
             tree.require(covered, root, "signed")
@@ -426,18 +427,18 @@ def verify(
     meaning = results.meaning
     meaning["records"] = f"All {len(entries):,} records are readable"
     meaning["canonical"] = "Every entry is in canonical form"
-    meaning["checkpoint"] = f"Checkpoint signed by {log_key.name}"
+    meaning["checkpoint"] = f"Checkpoint signed by {log_keys[0].name}"
     meaning["root"] = f"{covered:,} entries hash to the signed root"
     if against:
         meaning["growth"] = f"The log grew from {len(against)} checkpoints kept elsewhere"
     for number, note in enumerate(against, 1):
         with results.watching("growth", f"checkpoint {number}: "):
-            tree.require(*open_checkpoint(note, log_key)[:2], "committed to")
+            tree.require(*open_checkpoint(note, log_keys)[:2], "committed to")
     seen, times = 0, dict[str, int]()
     if witnesses:
         wanted = len(witnesses) if quorum is None else quorum
         with results.watching("witnesses"):
-            seen, times = check_witnesses(cosigned, log_key, tree, witnesses, wanted)
+            seen, times = check_witnesses(cosigned, log_keys, tree, witnesses, wanted)
         last = f"last at {datetime.fromtimestamp(max(times.values(), default=0), UTC):%F %T}Z"
         meaning["witnesses"] = f"{len(times)} witnesses cosigned {seen:,} entries, {last}"
     seen_s = statistics.median_low(times.values() or [0])
@@ -450,7 +451,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("directory", type=pathlib.Path, help="the log's directory, or a copy of it")
     for name, what in (
-        ("key", "file with the log's vkey, kept when the log was set up"),
+        ("key", "file with the log's vkeys, from the root that its owners sign"),
         ("against", "a checkpoint that you or a host kept"),
         ("witness", "file with vkeys of witnesses"),
         ("agents", "file with vkeys of all agents; default: as the log enrolled them"),
@@ -481,9 +482,8 @@ def main() -> int:
         print(f"cannot verify: {bad}", file=sys.stderr)
         return 2
     if chosen.json:
-        findings = {check: results.findings.get(check, []) for check in results.meaning}
-        told = {"passed": not results.findings, **facts, "findings": findings}
-        print(json.dumps(told, indent=2))
+        facts["findings"] = {check: results.findings.get(check, []) for check in results.meaning}
+        print(json.dumps({"passed": not results.findings, **facts}, indent=2))
     else:
         print(*results.lines(), sep="\n")
         if not chosen.key:

@@ -20,6 +20,7 @@ from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, entry, ledger, merkle, verify, witness
 from sentienguard.trust import canonical
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogKey, LogSigners
 from tests.attacks import log_history
 from tests.attacks.log_history import HOSTS, LOG, ORIGIN, OWN, QUORUM, Event
 from tests.support import second_verifier
@@ -248,7 +249,7 @@ WITNESSES = [
 def built(size: int, place: pathlib.Path) -> Product:
     """Make the log with the product, the hosts witnessing it as they do, and read it back."""
     public = {name: key.public for name, key in HOSTS.items()}
-    rules = ledger.Ledger(ORIGIN, LOG, agent_key=public.get)
+    rules = ledger.Ledger(ORIGIN, LogSigners.of(LOG), agent_key=public.get)
     states = {name: entry.Source(name) for name in HOSTS}
     memories = dict.fromkeys(HOSTS, witness.Memory())
     note = ""
@@ -263,7 +264,7 @@ def built(size: int, place: pathlib.Path) -> Product:
             note = audit.prove(mark - 1).checkpoint
             for name, key in HOSTS.items():
                 proof = audit.consistency(memories[name].size, mark)
-                identity = witness.Identity(name, key, ORIGIN, [LOG.public])
+                identity = witness.Identity(name, key, ORIGIN, [LogKey(LOG.public)])
                 at_s = int((log_history.BEGAN + mark * log_history.STEP).timestamp())
                 memories[name], cosigned = witness.witness(
                     memories[name], note, proof, identity, at_s=at_s
@@ -279,7 +280,7 @@ def built(size: int, place: pathlib.Path) -> Product:
         held=cosigned,
         said={name: state.seq for name, state in states.items()},
         heads=heads,
-        key=stored.verifier_key,
+        key=stored.verifier_keys,
         place=place / "attacked",
     )
 

@@ -115,7 +115,7 @@ def test_notes_that_go_calls_malformed_are_refused(note):
 @pytest.mark.parametrize("spoil", BAD_NOTES)
 def test_the_stand_alone_verifier_refuses_checkpoints_malformed_in_the_same_ways(spoil):
     key = SigningKey.from_seed(b"p" * 32)
-    log_key = TOOL.Key(checkpoint.verifier_key("PeterNeumann", key.public))
+    log_key = [TOOL.Key(checkpoint.verifier_key("PeterNeumann", key.public))]
     head = checkpoint.Checkpoint("PeterNeumann", 0, merkle.EMPTY_ROOT)
     note = checkpoint.sign(head, key)
     assert TOOL.open_checkpoint(note, log_key)[0] == 0

@@ -17,11 +17,14 @@ from sentienguard.model.ids import IncidentId
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, entry, ledger, merkle, verify, witness
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogKey, LogSigners
 
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 INCIDENT = IncidentId("inc_20260212_112600_a8f3b2c1")
 ORIGIN = "log.example/main"
-LOG, AGENT = SigningKey.from_seed(b"l" * 32), SigningKey.from_seed(b"a" * 32)
+LOG, NEXT = SigningKey.from_seed(b"l" * 32), SigningKey.from_seed(b"n" * 32)
+AGENT = SigningKey.from_seed(b"a" * 32)
+KEYS_OF_LOG = (LogKey(NEXT.public), LogKey(LOG.public, 7))  # once NEXT has followed
 NAME = "agent:4f5a3c1e"
 KEYS = {NAME: AGENT.public}
 
@@ -46,7 +49,12 @@ def fact(key: object, **changed: object) -> audit_log.NewEntry:
 
 
 def rules() -> ledger.Ledger:
-    return ledger.Ledger(ORIGIN, LOG, agent_key=KEYS.get)
+    return ledger.Ledger(ORIGIN, LogSigners.of(LOG), agent_key=KEYS.get)
+
+
+def followed() -> ledger.Ledger:
+    """The same log after its root gave the key an end at 7 entries and named another one."""
+    return ledger.Ledger(ORIGIN, LogSigners(NEXT, ((LOG, 7),), KEYS_OF_LOG), agent_key=KEYS.get)
 
 
 def signed_events(count: int) -> list[audit_log.SignedEntry]:
@@ -88,7 +96,9 @@ class AuditLogCases:
 
     def test_an_empty_log_is_sound_and_has_a_checkpoint(self, place):
         with place.open(rules) as log:
-            assert checkpoint.open_checkpoint(log.checkpoint(), ORIGIN, [LOG.public]).size == 0
+            assert (
+                checkpoint.open_checkpoint(log.checkpoint(), ORIGIN, [LogKey(LOG.public)]).size == 0
+            )
         assert verify.verify(place.stored()).passed
 
     def test_many_answers_come_for_many_entries_and_a_refused_one_hinders_nobody(self, log):
@@ -132,7 +142,7 @@ class AuditLogCases:
         log.append_many([fact(n) for n in range(300)])
         for index in (0, 255, 299):
             proof = log.prove(index)
-            signed = checkpoint.open_checkpoint(proof.checkpoint, ORIGIN, [LOG.public])
+            signed = checkpoint.open_checkpoint(proof.checkpoint, ORIGIN, [LogKey(LOG.public)])
             assert signed.size == proof.size == 300
             leaf = merkle.leaf_hash(log.entry(index).stored)
             assert leaf == proof.leaf_hash
@@ -144,7 +154,7 @@ class AuditLogCases:
         log.append(fact("a"))
         waited = threading.Event()
         for _ in range(100):
-            if checkpoint.open_checkpoint(log.checkpoint(), ORIGIN, [LOG.public]).size == 1:
+            if checkpoint.open_checkpoint(log.checkpoint(), ORIGIN, [LogKey(LOG.public)]).size == 1:
                 break
             waited.wait(0.01)
         else:
@@ -162,7 +172,7 @@ class AuditLogCases:
                 log.consistency(*wrong)
 
     def test_cosignatures_are_kept_with_their_checkpoint(self, place):
-        identity = witness.Identity(NAME, AGENT, ORIGIN, [LOG.public])
+        identity = witness.Identity(NAME, AGENT, ORIGIN, [LogKey(LOG.public)])
         memory = witness.Memory()
         with place.open(rules) as log:
             assert log.cosigned() is None
@@ -174,7 +184,7 @@ class AuditLogCases:
                 assert log.add_cosignature(cosigned) == 1
         with place.open(rules) as log:
             kept = log.cosigned()
-            assert checkpoint.open_checkpoint(kept, ORIGIN, [LOG.public]).size == 10
+            assert checkpoint.open_checkpoint(kept, ORIGIN, [LogKey(LOG.public)]).size == 10
             assert len(checkpoint.cosignatures(kept, KEYS.get)) == 1
             for wrong in (log.checkpoint(), "junk", cosigned.replace("\n10\n", "\n11\n")):
                 with pytest.raises(audit_log.EntryRefused):
@@ -215,9 +225,59 @@ class AuditLogCases:
     def test_another_key_or_name_cannot_continue_a_log(self, place):
         with place.open(rules):
             pass
-        for other in (ledger.Ledger(ORIGIN, AGENT), ledger.Ledger("log.example/other", LOG)):
+        for other in (
+            ledger.Ledger(ORIGIN, LogSigners.of(AGENT)),
+            ledger.Ledger("log.example/other", LogSigners.of(LOG)),
+        ):
             with pytest.raises(audit_log.AuditBroken, match="use its own key"):
                 place.open(lambda other=other: other).__enter__()
+
+    def test_a_key_that_ends_is_followed_at_its_size_and_what_it_signed_stays_checkable(
+        self, place
+    ):
+        with place.open(rules) as log:
+            log.append_many([fact(n) for n in range(5)])
+            note = log.prove(4).checkpoint
+            log.add_cosignature(checkpoint.cosign(note, NAME, AGENT, 100))
+        with place.open(followed) as log:
+            for upto, key in ((7, LOG), (8, NEXT)):
+                log.append_many([fact(n) for n in range(upto)])
+                note = log.prove(upto - 1).checkpoint
+                signed_by = checkpoint.open_checkpoint(note, ORIGIN, [LogKey(key.public)])
+                assert signed_by.size == upto
+            log.add_cosignature(checkpoint.cosign(note, NAME, AGENT, 200))
+        trust = verify.Trust(log_keys=KEYS_OF_LOG, witnesses=KEYS, quorum=1)
+        assert verify.verify(place.stored(), trust).passed
+        assert verify.verify(place.stored()).passed  # by the keys that are found with it
+        alone = LogSigners(NEXT, (), KEYS_OF_LOG)  # the old key is destroyed
+        with place.open(lambda: ledger.Ledger(ORIGIN, alone, agent_key=KEYS.get)) as log:
+            log.append(fact("later"))
+        assert verify.verify(place.stored(), trust).passed
+
+    def test_a_key_that_ended_before_what_it_signed_has_that_signed_anew(self, place):
+        with place.open(rules) as log:
+            log.append_many([fact(n) for n in range(9)])
+            note = log.prove(8).checkpoint
+            log.add_cosignature(checkpoint.cosign(note, NAME, AGENT, 100))
+        trust = verify.Trust(log_keys=KEYS_OF_LOG, witnesses=KEYS, quorum=1)
+        with place.open(followed) as log:
+            log.append(fact("the rotation"))  # as the control plane does when it starts
+            kept = checkpoint.open_checkpoint(log.cosigned(), ORIGIN, KEYS_OF_LOG)
+            assert kept.size == 9
+        report = verify.verify(place.stored(), trust)
+        assert report.passed, report.findings
+
+    def test_whose_root_is_older_takes_no_key_and_no_end_away(self, place):
+        with place.open(followed):
+            pass
+        named = place.stored().verifier_keys
+        assert named == checkpoint.write_log_keys(ORIGIN, KEYS_OF_LOG)
+        with place.open(rules) as log:
+            log.append(fact("a"))
+        unended = LogSigners(NEXT, (), tuple(LogKey(one.key) for one in KEYS_OF_LOG))
+        with place.open(lambda: ledger.Ledger(ORIGIN, unended, agent_key=KEYS.get)):
+            pass
+        assert place.stored().verifier_keys == named
 
     def test_a_closed_log_takes_nothing_and_can_be_closed_again(self, place):
         with place.open(rules) as log:
@@ -234,7 +294,7 @@ class AuditLogCases:
                 raise RuntimeError("a mistake of ours")
 
         with (
-            place.open(lambda: Mistaken(ORIGIN, LOG)) as log,
+            place.open(lambda: Mistaken(ORIGIN, LogSigners.of(LOG))) as log,
             pytest.raises(audit_log.AuditBroken, match="a mistake of ours"),
         ):
             log.append(fact("a"))

@@ -25,6 +25,7 @@ from sentienguard.model import errors
 from sentienguard.ports import audit_log, execution_journal
 from sentienguard.stages.audit import checkpoint, ledger, merkle, verify
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogKey, LogSigners
 
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 ORIGIN = "log.example/faults"
@@ -147,7 +148,7 @@ class AuditLog:
 
     def _open(self, place: Path) -> log.AuditFiles:
         segments.ROLL_BYTES = self.roll_bytes  # type: ignore[misc]  # the process is the test's
-        return log.AuditFiles(place, ledger.Ledger(ORIGIN, KEY))
+        return log.AuditFiles(place, ledger.Ledger(ORIGIN, LogSigners.of(KEY)))
 
 
 class _Still(threading.Thread):
@@ -171,7 +172,7 @@ def _without_threads() -> Iterator[None]:
 
 
 def _size(note: str) -> int:
-    return checkpoint.open_checkpoint(note, ORIGIN, [KEY.public]).size
+    return checkpoint.open_checkpoint(note, ORIGIN, [LogKey(KEY.public)]).size
 
 
 def _bad_tiles(place: Path, size: int) -> Iterable[str]:

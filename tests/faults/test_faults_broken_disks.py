@@ -25,6 +25,7 @@ from sentienguard.model import errors
 from sentienguard.playbook import parse
 from sentienguard.ports import audit_log, execution_journal
 from sentienguard.stages.audit import ledger, verify
+from sentienguard.trust.log_keys import LogSigners
 from tests.faults import durable_writers
 from tests.integration.executor import test_executor_orders as remedies
 from tests.support import centre_process, execution
@@ -73,7 +74,9 @@ def read_only(place: Path) -> Iterator[None]:
 
 
 def opened(place: Path) -> log.AuditFiles:
-    return log.AuditFiles(place / "log", ledger.Ledger(durable_writers.ORIGIN, durable_writers.KEY))
+    return log.AuditFiles(
+        place / "log", ledger.Ledger(durable_writers.ORIGIN, LogSigners.of(durable_writers.KEY))
+    )
 
 
 def until_refused(audit: log.AuditFiles, most: int = 5_000) -> list[int]:

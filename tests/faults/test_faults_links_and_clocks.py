@@ -17,6 +17,7 @@ from sentienguard.playbook import parse
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import ledger, verify
 from sentienguard.stages.observe import payload, wire
+from sentienguard.trust.log_keys import LogSigners
 from tests.faults import durable_writers, stalling_link
 from tests.integration.executor import test_executor_orders as remedies
 from tests.servers import postgresql
@@ -199,7 +200,7 @@ def test_a_log_whose_clock_jumps_goes_on_and_says_so_and_nothing_else(
 
     for turn, shift in enumerate((timedelta(0), off, timedelta(0))):
         with log.AuditFiles(
-            tmp_path, ledger.Ledger(durable_writers.ORIGIN, durable_writers.KEY)
+            tmp_path, ledger.Ledger(durable_writers.ORIGIN, LogSigners.of(durable_writers.KEY))
         ) as audit:
             audit.append_many([entry(f"{turn}-{n}", datetime.now(UTC) + shift) for n in range(3)])
     report = verify.verify(reader.read_stored(tmp_path), deep=True)

@@ -162,13 +162,6 @@ REVIEWED: Mapping[str, Mapping[tuple[str, str, str], str]] = {
             'return Literal(token.text >= "true")',
         ): "the other word here is false, which sorts before true",
     },
-    "sentienguard.stages.decide.policy": {
-        (
-            "earned_autonomy",
-            "record.proven_runs > 0",
-            "record.proven_runs != 0",
-        ): "there are no fewer runs than none",
-    },
     "sentienguard.stages.audit.ledger": {
         (place, line, line.replace("==", "<=")): _AGENT_FIRST
         for place, line in (

@@ -12,6 +12,7 @@ from sentienguard.model.ids import IncidentId
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, entry, ledger
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogSigners
 
 ORIGIN = "evidence.example/log"
 LOG = SigningKey.from_seed(b"evidence log key, worth nothing.")
@@ -80,7 +81,7 @@ def log_of(
 ) -> audit_log.StoredLog:
     """Return a log of `count` entries, `step` apart; witnesses co-sign it at size `cosigned`."""
     keys = {name: key.public for name, key in HOSTS.items()}
-    rules = ledger.Ledger(ORIGIN, LOG, agent_key=keys.get)
+    rules = ledger.Ledger(ORIGIN, LogSigners.of(LOG), agent_key=keys.get)
     states = {name: entry.Source(name) for name in HOSTS}
     records: list[bytes | audit_log.Damage] = []
     notes = []
@@ -104,7 +105,7 @@ def log_of(
                 note = checkpoint.cosign(note, name, key, at_s)
             notes.append(note)
     return audit_log.StoredLog(
-        verifier_key=rules.verifier_key,
+        verifier_keys=rules.verifier_keys,
         records=records,
         checkpoint=rules.sign(len(records)),
         cosigned=tuple(notes),

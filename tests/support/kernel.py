@@ -31,7 +31,7 @@ MODULES = (
         "preconditions", "recovery", "resume", "undo",
     )),
     *(f"trust.{name}" for name in (
-        "canonical", "catalogue", "dsse", "freshness", "order", "root",
+        "canonical", "catalogue", "dsse", "freshness", "log_keys", "order", "root",
     )),
 )  # fmt: skip
 
@@ -110,14 +110,22 @@ SUBJECTS = (
         (f"{_AUDIT}/test_audit_ledger_edges.py", f"{_AUDIT}/test_audit_ledger.py"),
     ),
     Subject("sentienguard.stages.audit.witness", (f"{_AUDIT}/test_audit_checkpoint.py",)),
-    Subject("sentienguard.stages.audit.checkpoint", (f"{_AUDIT}/test_audit_checkpoint.py",)),
+    Subject("sentienguard.trust.log_keys", ("tests/unit/trust/test_trust_log_keys.py",)),
+    Subject(
+        "sentienguard.stages.audit.checkpoint",
+        (f"{_AUDIT}/test_audit_checkpoint.py", f"{_AUDIT}/test_audit_log_keys.py"),
+    ),
     Subject(
         "sentienguard.stages.audit.entry",
         (f"{_AUDIT}/test_audit_entry.py", f"{_AUDIT}/test_audit_ledger_edges.py"),
     ),
     Subject(
         "sentienguard.stages.audit.ledger",
-        (f"{_AUDIT}/test_audit_ledger_edges.py", f"{_AUDIT}/test_audit_ledger.py"),
+        (
+            f"{_AUDIT}/test_audit_ledger_edges.py",
+            f"{_AUDIT}/test_audit_log_keys.py",
+            f"{_AUDIT}/test_audit_ledger.py",
+        ),
     ),
     Subject("sentienguard.stages.audit.merkle", (f"{_AUDIT}/test_audit_merkle_edges.py",)),
     Subject(

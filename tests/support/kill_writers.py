@@ -35,6 +35,7 @@ from sentienguard.adapters.execution_journal_files import journal
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import ledger, verify
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogKey, LogSigners
 from tests.support import kill_bugs
 
 KILLS_A_ROUND = 50  # a log is replayed at each start, so it must not grow for ever
@@ -80,7 +81,7 @@ def digest(number: int) -> str:
 def write_log(directory: Path, say: Callable[[str], None], promises: Promises) -> None:
     """Open the log, tell what is in it, append until killed."""
     log_files.CHECKPOINT_WITHIN_S = 0.004  # type: ignore[misc] - so that kills meet publications
-    with log_files.AuditFiles(directory, ledger.Ledger(ORIGIN, KEY)) as log:
+    with log_files.AuditFiles(directory, ledger.Ledger(ORIGIN, LogSigners.of(KEY))) as log:
         say("open")
         for stored in log.entries(promises.through, log.size()):
             data = stored.fields["data"]
@@ -256,10 +257,10 @@ def _read_by_others(kind: str, place: Path, promises: Promises) -> list[str]:
         there = {one["number"]: one["digest"] for one in kept.records()}
         kept.close()
         return _missing(there, promises)
-    with log_files.AuditFiles(place, ledger.Ledger(ORIGIN, KEY)):
+    with log_files.AuditFiles(place, ledger.Ledger(ORIGIN, LogSigners.of(KEY))):
         pass  # as after the last restart: a torn end is cut, the checkpoint is brought up
     stored = reader.read_stored(place)
-    report = verify.verify(stored, verify.Trust(log_keys=[KEY.public]))
+    report = verify.verify(stored, verify.Trust(log_keys=[LogKey(KEY.public)]))
     lost = [f"{one.name}: {one.detail}" for one in report.checks if not one.passed]
     entries = [json.loads(one)["data"] for one in stored.records if isinstance(one, bytes)]
     alone = subprocess.run(

@@ -39,6 +39,7 @@ from sentienguard.stages.audit import ledger as audit_ledger
 from sentienguard.stages.decide.retrieval.shelf import Vectors
 from sentienguard.stages.observe import payload
 from sentienguard.trust import keys
+from sentienguard.trust.log_keys import LogSigners
 from tests.support import decide_cases as cases
 from tests.support import diagnosis_world
 from tests.support.match_library import HashedWords
@@ -135,7 +136,9 @@ def opened(directory: Path, facts: Facts) -> Iterator[Any]:
     pem = directory / "log.pem"
     if not pem.exists():
         pem.write_bytes(keys.SigningKey.generate().to_pem())
-    rules = audit_ledger.Ledger("test.local/replay", keys.SigningKey.from_pem(pem.read_bytes()))
+    rules = audit_ledger.Ledger(
+        "test.local/replay", LogSigners.of(keys.SigningKey.from_pem(pem.read_bytes()))
+    )
     clock = SimpleNamespace(now=lambda: cases.NOW)
     entropy = SimpleNamespace(bytes=bytes)
     library = Library()

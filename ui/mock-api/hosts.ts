@@ -41,9 +41,9 @@ export function hostsAt(now: number, of: api.Host[]): api.Host[] {
 }
 
 export function keysAt(now: number): api.KeyList {
-  const key = (name: string, id: string, age: number, due: number | null, more: Partial<api.OnlineKey>): api.OnlineKey => ({
+  const key = (name: string, id: string, age: number, due: number, more: Partial<api.OnlineKey>): api.OnlineKey => ({
     name, id, made_at: new Date(now - age * DAY).toISOString(), age_days: Math.floor(age),
-    due_at: due === null ? null : new Date(now + due * DAY).toISOString(),
+    due_at: new Date(now + due * DAY).toISOString(),
     stage: "good", rotates: "by itself", way: "python -m sentienguard.controlplane --data DIR --rotate-data-keys", ...more,
   });
   const root = "sentienguard trust online-key dispatch, then a root that names both, then one that names the new one alone: docs/how-to/rotate-keys.md#the-dispatch-key";
@@ -53,7 +53,7 @@ export function keysAt(now: number): api.KeyList {
       key("data key", "3", 12, 78, {}),
       key("key that wraps data keys", "file:9c1e07d2", 12, 78, {}),
       key("dispatch key", "4fe2a90b77c1d3e8", 81, 9, { stage: "soon", rotates: "with the root keys", way: root }),
-      key("log key", "b01d5a6c90f2ee47", 400, null, { rotates: "lasts", way: "it is the name of the log: another key is another log" }),
+      key("log key", "b01d5a6c90f2ee47", 100, 265, { rotates: "with the root keys", way: "sentienguard trust online-key log, then a root that names it and the old one's end" }),
       key("certificate for agents", "7730aa1bd2f4c655", 60, 337, { rotates: "by hand", way: "restart: it is renewed at half of its life" }),
       key("certificate for people", "1c9be0f6a4d27783", 91, -1, { stage: "due", rotates: "by hand", way: "have it issued again, then restart" }),
       key("certificate of the agent of prod-db-01.us-east-1, the first to end", "0f5c2b1e-4d7a-4c1b-9a55-000000000001 until 2026-03-03 16:20", 0.4, 0.6, {

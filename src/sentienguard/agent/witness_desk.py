@@ -43,7 +43,7 @@ class WitnessDesk:
             name=f"agent:{self._agent}",
             key=self._key,
             origin=root.log_origin,
-            log_keys=tuple(root.trusted(roots.RoleName.LOG).values()),
+            log_keys=root.log_keys,
         )
         with self._lock:
             following, cosigned = witness.witness(

@@ -17,6 +17,7 @@ from sentienguard.cli.installation import bundled
 from sentienguard.cli.installation.places import Places
 from sentienguard.controlplane import trust_exchange, trust_store
 from sentienguard.model import errors, ids
+from sentienguard.stages.audit import checkpoint
 from sentienguard.trust import bundle as bundles
 from sentienguard.trust import ceremony, keys
 from sentienguard.trust import root as roots
@@ -31,6 +32,7 @@ class OnlineRole(StrEnum):
     """Online keys that another one can follow."""
 
     DISPATCH = "dispatch"
+    LOG = "log"
     SERVER = "server"
 
 
@@ -191,6 +193,14 @@ def rotate(  # noqa: PLR0917  # one argument for each option
             help="Let hosts know the control plane by this key and the others named so, no more.",
         ),
     ] = None,
+    log_end: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log-end",
+            metavar="KEYID=SIZE",
+            help="Let a key of the log sign up to this many entries; another one goes on.",
+        ),
+    ] = None,
     expires_days: RootDays = ROOT_DAYS,
     catalogue_days: CatalogueDays = None,
     listing: Annotated[
@@ -205,7 +215,7 @@ def rotate(  # noqa: PLR0917  # one argument for each option
     now = datetime.now(UTC)
     bundle = trust_files.read(file)
     asked = trust_words.Asked(add or [], new or [], remove or [], threshold or [], limit or [],
-                              add_passkey or [], server_pin or [])  # fmt: skip
+                              add_passkey or [], server_pin or [], log_end or [])  # fmt: skip
     change = trust_words.change(asked, now + timedelta(days=expires_days), passphrase_file)
     only_catalogue = (catalogue_days is not None or listing) and not asked.any
     if not only_catalogue:
@@ -226,7 +236,7 @@ def online_key(
         OnlineRole,
         typer.Argument(
             metavar="ROLE",
-            help="dispatch: the key that seals orders; server: the one of the agents' listener.",
+            help="dispatch: seals orders; log: signs the audit log; server: the agents' listener.",
         ),
     ],
     data: frame.Data = None,
@@ -247,6 +257,9 @@ def online_key(
     if role is OnlineRole.SERVER:
         _next_server_key(shown, places, standing)
         return
+    if role is OnlineRole.LOG:
+        _next_log_key(shown, places, standing)
+        return
     made = trust_exchange.make_next_dispatch_key(places.centre)
     old = ", ".join(standing.roles[RoleName.DISPATCH].keyids)
     shown.answer({"role": role.value, "key_id": made.id, "public": made.text, "named": old})
@@ -264,6 +277,40 @@ def _next_server_key(shown: frame.Frame, places: Places, standing: roots.Root) -
     shown.say(f"a key with pin {following} waits in {places.centre / trust_exchange.NEXT_SERVER}")
     shown.say("next, on a trust file that `sentienguard trust export` wrote:")
     shown.say(f"  sentienguard trust rotate trust.json --server-pin {now} --server-pin {following}")
+
+
+def _next_log_key(shown: frame.Frame, places: Places, standing: roots.Root) -> None:
+    made = trust_exchange.make_next_log_key(places.centre)
+    old = next(one.key.id for one in standing.log_keys if one.until is None)
+    size = trust_exchange.checkpointed_size(places.centre)
+    shown.answer({"role": "log", "key_id": made.id, "public": made.text, "present": old,
+                  "size": size})  # fmt: skip
+    shown.say(f"key {made.id} waits in {places.centre / trust_store.NEXT_LOG_KEY}")
+    shown.say(
+        "the old key ends at a size that the log reaches when all hosts have the next root"
+        + (f"; it is {size:,} now" if size is not None else "")
+    )
+    shown.say("next, on a trust file that `sentienguard trust export` wrote:")
+    shown.say(f"  sentienguard trust rotate trust.json --add log={made.text} --log-end {old}=SIZE")
+
+
+@app.command("log-keys")
+def log_keys(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A trust file; else the one here.")
+    ] = None,
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+) -> None:
+    """Print the keys of the log by the newest root, a line each, as verifiers take them."""
+    shown = frame.open_frame(data, as_json)
+    here = Places(shown.data).centre
+    bundle = trust_exchange.read(here) if file is None else trust_files.read(file)
+    last = bundles.verify(bundle, now=datetime.now(UTC)).root
+    lines = checkpoint.write_log_keys(last.log_origin, last.log_keys).split("\n")
+    shown.answer({"log_keys": lines, "root_version": last.version})
+    for line in lines:
+        shown.say(line)
 
 
 @app.command("revoke")

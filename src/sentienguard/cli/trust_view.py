@@ -45,6 +45,7 @@ def document(bundle: bundles.Bundle, now: datetime) -> dict[str, Any]:
                 for keyid, one in last.passkeys.items()
             },
             "server_pins": list(last.server_pins),
+            "log_ends": dict(last.log_ends),
         },
         "catalogue": listed
         and {
@@ -78,6 +79,8 @@ def told(found: dict[str, Any]) -> Iterator[str]:
         yield f"  {keyid} is a passkey that approves at {one['origin']}"
     for pin in root["server_pins"]:
         yield f"  hosts know the control plane by key {pin}"
+    for keyid, until in root["log_ends"].items():
+        yield f"  {keyid} signs the log up to size {until:,} and no more"
     for keyid, limit in root["delegations"].items():
         yield f"  {keyid} signs only for {_reach(limit)}"
     listed = found["catalogue"]

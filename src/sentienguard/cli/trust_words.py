@@ -37,12 +37,13 @@ class Asked:
     limit: list[str]  # KEYID=ENVIRONMENTS:PREFIXES
     passkeys: list[str]  # as an account page shows them, or files that hold that
     server_pins: list[str]  # hex SHA-256 of public keys
+    log_ends: list[str]  # KEYID=SIZE
 
     @property
     def any(self) -> bool:
         """Tell whether anything is to change."""
         wanted = (self.add, self.new, self.remove, self.threshold, self.limit, self.passkeys)
-        return any(wanted) or bool(self.server_pins)
+        return any((*wanted, self.server_pins, self.log_ends))
 
 
 def change(asked: Asked, expires_at: datetime, passphrase_file: Path | None) -> ceremony.Change:
@@ -64,6 +65,7 @@ def change(asked: Asked, expires_at: datetime, passphrase_file: Path | None) -> 
         limits=limits,
         passkeys=answering,
         server_pins=tuple(one.lower() for one in asked.server_pins) or None,
+        log_ends=dict(_log_end(one) for one in asked.log_ends),
     )
 
 
@@ -137,10 +139,17 @@ def _pair(option: str, given: str) -> tuple[RoleName, str]:
     return RoleName(role), text
 
 
-def _number(text: str) -> int:
+def _number(text: str, option: str = "--threshold") -> int:
     if not text.isascii() or not text.isdigit():
-        raise typer.BadParameter(f"--threshold: expected a number, found {text[:20]!r}")
+        raise typer.BadParameter(f"{option}: expected a number, found {text[:20]!r}")
     return int(text)
+
+
+def _log_end(given: str) -> tuple[str, int]:
+    keyid, equals, size = given.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"--log-end {given}: expected KEYID=SIZE")
+    return keyid, _number(size.replace(",", ""), "--log-end")
 
 
 def _limit(given: str) -> tuple[str, Delegation | None]:

@@ -153,7 +153,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
         pen = Ledger(audit, clock, entropy)
         press = Press(
             read=read,
-            trust=verify.Trust(log_keys=[trust.log.public]),
+            trust=verify.Trust(log_keys=trust.log.public),
             printer=PdfPrinter(),
             verifier=evidence_files.verifier(),
             archived=evidence_files.archived,
@@ -198,7 +198,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             messages=Messages(),
             verify_log=lambda: verify.verify(
                 read(),
-                verify.Trust(log_keys=[trust.log.public]),
+                verify.Trust(log_keys=trust.log.public),
                 live=True,  # the log is being written meanwhile
             ),
             meanings=_meanings(directory, settings, stores),

@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sentienguard.controlplane import evaluation, renewals
+from sentienguard.controlplane import evaluation, log_rotation, renewals, trust_store
 from sentienguard.flow import key_ages
 from sentienguard.flow.key_ages import OnlineKey, Rotates
 from sentienguard.ports.data_keys import DataKey, DataKeyRing, Rotation
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SEEN: Final = "keys/seen.json"
-ROTATED, DUE = "key.rotated", "key.due"
+DUE = "key.due"
 _SPEAKS: Final = timedelta(minutes=10)  # since an agent was heard, at most
 _ROTATE_DATA: Final = "python -m sentienguard.controlplane --data DIR --rotate-data-keys"
 _ADD_WRAPPING: Final = (
@@ -48,6 +48,10 @@ _ADD_WRAPPING: Final = (
 _NEXT_DISPATCH: Final = (
     "sentienguard trust online-key dispatch, then a root that names both, then one that names the "
     "new one alone: docs/how-to/rotate-keys.md#the-dispatch-key"
+)
+_NEXT_LOG: Final = (
+    "sentienguard trust online-key log, then a root that names it and the old one's end: "
+    "docs/how-to/rotate-keys.md#the-logs-key"
 )
 
 
@@ -90,6 +94,7 @@ class KeyCare:
         if done is not None:
             log.info("data key %d seals from now on; %d sealed anew", done.number, done.resealed)
         self._record(centre)
+        log_rotation.look(centre, self._directory)
         for one in self.all(centre):
             if one.needs_people(now, lives):
                 _call(centre, one, now, lives)
@@ -118,9 +123,9 @@ class KeyCare:
         for one in self._ring.all()[-1:]:
             if one.number > 1:
                 centre.audit.append(
-                    kind=ROTATED,
+                    kind=log_rotation.ROTATED,
                     env="",
-                    key=f"{ROTATED}/data-key/{one.number}",
+                    key=f"{log_rotation.ROTATED}/data-key/{one.number}",
                     data={
                         "name": "data key",
                         "key_id": str(one.number),
@@ -155,10 +160,11 @@ class KeyCare:
         )
         yield OnlineKey(
             name="log key",
-            id=trust.log.id,
-            made_at=self._since(trust.log.id, self._directory / "keys/log.pem"),
-            rotates=Rotates.NEVER,
-            way="it is the name of the log: another key is another log",
+            id=trust.log.last.id,
+            made_at=self._since(trust.log.last.id, self._directory / trust_store.LOG_KEY),
+            rotates=Rotates.ROOT,
+            way=_NEXT_LOG,
+            lives=timedelta(days=centre.settings.rotate_log_key_days),
         )
 
     def _since(self, key: str, file: Path) -> datetime:
@@ -253,7 +259,7 @@ def _call(centre: "Centre", one: OnlineKey, now: datetime, lives: timedelta) -> 
             "key_id": one.id,
             "stage": stage.value,
             "age_days": max((now - one.made_at).days, 0),
-            "due": "" if due is None else f"{due:%Y-%m-%d %H:%M} UTC",
+            "due": f"{due:%Y-%m-%d %H:%M} UTC",
             "way": one.way,
         },
     )

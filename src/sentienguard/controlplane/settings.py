@@ -117,6 +117,9 @@ class Settings:
         90,
         bounds=(1, 3650),
     )
+    rotate_log_key_days: int = _setting(
+        "Days after which people are asked for a new key of the audit log.", 365, bounds=(1, 3650)
+    )
     agent_certificate_hours: int = _setting(
         "Hours that the certificate of an agent lasts; agents renew theirs at half of it.",
         24,

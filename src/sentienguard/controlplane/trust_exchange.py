@@ -9,8 +9,11 @@ directory when it starts. Rules of taking over; the line that refuses names its 
 2. The online keys of this machine are the ones that the new root names: else hosts would refuse
    everything from here. A dispatch key that waits (`keys/dispatch.next.pem`) takes the place of the
    old one with the first root that names it and no longer the old one; so does the listener's key
-   (`tls/server.next.key`), where the root names the keys by which hosts know the listener.
-3. The log keeps its name. Another one would be another log.
+   (`tls/server.next.key`), where the root names the keys by which hosts know the listener. The
+   log's next key (`keys/log.next.pem`) stays beside the old one, which signs up to its end
+   (log_rotation).
+3. The log keeps its name. Another one would be another log. The key that signs it stays named, with
+   or without an end, so that what it signed can be checked.
 4. No private key is read but the online ones, and none is written but the next online ones. Old
    offline keys that `up` made are only looked for, by their file names, to say whether they still
    count.
@@ -24,6 +27,7 @@ from typing import Any
 
 from sentienguard.controlplane import evaluation, trust_store
 from sentienguard.model import errors, ids
+from sentienguard.stages.audit import checkpoint
 from sentienguard.trust import bundle as bundles
 from sentienguard.trust import catalogue, certificates, dsse, keys
 from sentienguard.trust import root as roots
@@ -69,7 +73,8 @@ def take_over(
     verified = bundles.verify(
         bundle, now=now, current=current, pinned=pinned, newest=_newest(directory)
     )
-    waiting = _require_online_keys(directory, verified.root)
+    waiting = _require_dispatch_key(directory, verified.root)
+    _require_log_keys(directory, verified.root)
     listener = _require_listener(directory, verified.root)
     if current is not None and current.log_origin != verified.root.log_origin:
         raise NotTaken(
@@ -90,6 +95,23 @@ def make_next_dispatch_key(directory: Path) -> keys.VerifyKey:
     if not file.exists():
         evaluation.write_private(file, keys.SigningKey.generate().to_pem())
     return keys.SigningKey.from_pem(file.read_bytes()).public
+
+
+def make_next_log_key(directory: Path) -> keys.VerifyKey:
+    """Make the key that is to sign the log next, or return the one that waits already."""
+    file = directory / trust_store.NEXT_LOG_KEY
+    if not file.exists():
+        evaluation.write_private(file, keys.SigningKey.generate().to_pem())
+    return keys.SigningKey.from_pem(file.read_bytes()).public
+
+
+def checkpointed_size(directory: Path) -> int | None:
+    """Return how many entries the log's newest checkpoint covers; None: it lies in a database."""
+    try:
+        note = (directory / "audit/checkpoint").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return checkpoint.read_text(checkpoint.read_note(note).text).size
 
 
 def make_next_server_key(directory: Path) -> tuple[str, str]:
@@ -156,26 +178,46 @@ def _put(path: Path, envelope: Any) -> None:
     evaluation.write_private(path, json.dumps(envelope, indent=1, sort_keys=True).encode())
 
 
-def _require_online_keys(directory: Path, root: roots.Root) -> Path | None:
+def _require_dispatch_key(directory: Path, root: roots.Root) -> Path | None:
     """Return what takes the dispatch key's place now (rule 2); None: it stays. Raises NotTaken."""
-    follows = None
-    for name, role in (("dispatch", roots.RoleName.DISPATCH), ("log", roots.RoleName.LOG)):
-        file = directory / f"keys/{name}.pem"
-        try:
-            found = keys.SigningKey.from_pem(file.read_bytes()).id
-        except OSError as cause:
-            raise NotTaken(f"{file}: {cause.strerror}; put the {name} key there first") from cause
-        if found in root.roles[role].keyids:
-            continue
-        waiting = directory / NEXT_DISPATCH
-        if name != "dispatch" or not _is_one_of(waiting, root.roles[role].keyids):
-            named = ", ".join(root.roles[role].keyids)
-            raise NotTaken(
-                f"{file} is key {found}, but the new root names {named} for {name}; have the root "
-                "keys sign one that names this key, or put the named one there"  # rule 2
-            )
-        follows = waiting
-    return follows
+    named = root.roles[roots.RoleName.DISPATCH].keyids
+    file = directory / "keys/dispatch.pem"
+    found = _private(file, "dispatch").id
+    if found in named:
+        return None
+    waiting = directory / NEXT_DISPATCH
+    if _is_one_of(waiting, named):
+        return waiting
+    raise NotTaken(
+        f"{file} is key {found}, but the new root names {', '.join(named)} for dispatch; have the "
+        "root keys sign one that names this key, or put the named one there"  # rule 2
+    )
+
+
+def _require_log_keys(directory: Path, root: roots.Root) -> None:
+    """Refuse a root by which the log could not go on, or its past not be checked (rule 3)."""
+    file = directory / trust_store.LOG_KEY
+    found = _private(file, "log").id
+    named = [one.key.id for one in root.log_keys]
+    if found not in named:
+        raise NotTaken(
+            f"{file} is key {found}, which signs the log, but the new root names "
+            f"{', '.join(named)}; have the root keys sign one that names this key too, with its "
+            f"end: `sentienguard trust rotate FILE --log-end {found}=SIZE`"
+        )
+    try:
+        trust_store.log_signers(directory, root)
+    except dsse.NotTrusted as error:
+        raise NotTaken(
+            f"{directory / 'keys'}: {error}; `sentienguard trust online-key log` makes it"
+        ) from error
+
+
+def _private(file: Path, name: str) -> keys.SigningKey:
+    try:
+        return keys.SigningKey.from_pem(file.read_bytes())
+    except OSError as cause:
+        raise NotTaken(f"{file}: {cause.strerror}; put the {name} key there first") from cause
 
 
 def _require_listener(directory: Path, root: roots.Root) -> Path | None:

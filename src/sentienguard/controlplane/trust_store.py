@@ -1,6 +1,6 @@
 """The centre's keys and the documents that the offline keys signed, as files of its directory.
 
-    keys/dispatch.pem, keys/log.pem       online keys
+    keys/dispatch.pem, keys/log.pem       online keys; keys/log.next.pem where one is to follow
     keys/data.key                         wraps the keys of secrets at rest: app_keys.py
     tls/{ca,server}.{pem,key}             the agents' listener and the authority of its clients
     trust/root.json, trust/catalogue.json signed documents, handed to agents as they are
@@ -25,8 +25,10 @@ from sentienguard.model import errors
 from sentienguard.model.ids import AgentId, Digest
 from sentienguard.model.order import Order
 from sentienguard.trust import catalogue as catalogues
-from sentienguard.trust import certificates, keys, order
+from sentienguard.trust import certificates, keys, log_keys, order
 from sentienguard.trust import root as roots
+
+LOG_KEY, NEXT_LOG_KEY = "keys/log.pem", "keys/log.next.pem"
 
 
 class TrustMissing(errors.Broken):
@@ -45,7 +47,7 @@ class TrustStore:
     playbooks: dict[Digest, bytes]  # stored bytes of everything listed
     proving: tuple[catalogues.ProvingRecord, ...]
     dispatch: keys.SigningKey
-    log: keys.SigningKey
+    log: log_keys.LogSigners
     authority: certificates.Issued
     tls: TlsFiles
     server_pin: str  # hex SHA-256 of the server's public key info
@@ -112,13 +114,21 @@ def load(directory: Path, *, agents_address: str, now: datetime) -> TrustStore:
             for path in sorted((directory / "trust/proving").glob("*.json"))
         ),
         dispatch=keys.SigningKey.from_pem(_bytes(directory / "keys/dispatch.pem")),
-        log=keys.SigningKey.from_pem(_bytes(directory / "keys/log.pem")),
+        log=log_signers(directory, verified),
         authority=certificates.Issued(_bytes(tls / "ca.pem"), _bytes(tls / "ca.key")),
         tls=TlsFiles(tls / "server.pem", tls / "server.key", tls / "ca.pem"),
         server_pin=certificates.pin_of(server),
         agents_address=agents_address,
         evaluation=evaluation_mark(directory).exists(),
     )
+
+
+def log_signers(directory: Path, root: roots.Root) -> log_keys.LogSigners:
+    """Return who signs checkpoints here. Raises TrustMissing, dsse.NotTrusted."""
+    private = [keys.SigningKey.from_pem(_bytes(directory / LOG_KEY))]
+    if (directory / NEXT_LOG_KEY).exists():
+        private.append(keys.SigningKey.from_pem(_bytes(directory / NEXT_LOG_KEY)))
+    return log_keys.held(root.log_keys, private)
 
 
 def evaluation_mark(directory: Path) -> Path:

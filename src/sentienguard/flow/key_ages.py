@@ -3,11 +3,10 @@
 Called by controlplane.key_care, which finds the keys and does what is due. Pure: keys and the time
 are arguments. Rules:
 
-1. A key is due when it is `rotate_keys_days` old; one with a certificate, which others pinned or
-   trust by name, when that ends.
+1. A key is due when it is `rotate_keys_days` old, unless it has a life of its own; one with a
+   certificate, which others pinned or trust by name, when that ends.
 2. People hear of what needs them `NOTICE` before that, so that holders of root keys can meet.
 3. A key from a time that has not come yet, by a clock that was set back, is new: nothing is due.
-4. A key that lasts (`Rotates.NEVER`) is listed with its age and is never due.
 """
 
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ class Rotates(StrEnum):
     ITSELF = "by itself"  # the control plane, when it is due
     ROOT = "with the root keys"  # people with offline keys sign the new one
     OWNER = "by hand"  # the owner, with a command
-    NEVER = "lasts"  # as long as what it names
 
 
 class Stage(StrEnum):
@@ -45,19 +43,18 @@ class OnlineKey:
     rotates: Rotates
     way: str  # what puts a new one in its place, as a command where there is one
     ends_at: datetime | None = None  # when its certificate ends
+    lives: timedelta | None = None  # its own life; None: that of all keys
 
-    def due_at(self, lives: timedelta) -> datetime | None:
-        """Return when it is due (rule 1); None: never."""
-        if self.rotates is Rotates.NEVER:
-            return None
+    def due_at(self, lives: timedelta) -> datetime:
+        """Return when it is due (rule 1)."""
         if self.ends_at is not None:  # who trusts it pinned it, so its own end counts
             return self.ends_at
-        return self.made_at + lives
+        return self.made_at + (self.lives or lives)
 
     def stage(self, now: datetime, lives: timedelta) -> Stage:
         """Return how it stands."""
         due = self.due_at(lives)
-        if due is None or (now < self.made_at and self.ends_at is None):  # rules 3 and 4
+        if now < self.made_at and self.ends_at is None:  # rule 3
             return Stage.GOOD
         if now >= due:
             return Stage.DUE

@@ -25,8 +25,14 @@ class AuditLedger(Protocol):
     """The log in memory: it grows with each entry that it admits or replays."""
 
     @property
-    def verifier_key(self) -> str:
-        """The log's name and public key, one line in C2SP vkey form."""
+    def verifier_keys(self) -> str:
+        """The log's name and public keys, a line each in C2SP vkey form, what goes on first."""
+
+    def goes_on(self, verifier_keys: str) -> str:
+        """Return the keys to keep where a storage claims these: ours, or theirs if they are newer.
+
+        Raises audit_log.EntryRefused for keys of another log.
+        """
 
     def size(self) -> int:
         """Return how many entries it holds, durable or not."""
@@ -54,6 +60,12 @@ class AuditLedger(Protocol):
 
     def sign(self, size: int) -> str:
         """Return the signed checkpoint of the first `size` entries."""
+
+    def signed_anew(self, note: str) -> str:
+        """Return a note of ours as the key of its size signs it, cosignatures kept.
+
+        Raises audit_log.EntryRefused for what `recognise` refuses.
+        """
 
     def recognise(self, note: str) -> int:
         """Return the size in a checkpoint that this log signed and that its entries bear out.

@@ -129,7 +129,7 @@ class Damage:
 class StoredLog:
     """A log as found in storage, not judged yet. Offered by adapters, judged by stages.audit."""
 
-    verifier_key: str  # C2SP vkey as the storage itself claims it
+    verifier_keys: str  # C2SP vkeys as the storage itself claims them, a line each
     records: Sequence[bytes | Damage]
     checkpoint: str | None
     cosigned: tuple[str, ...]  # notes of earlier checkpoints with cosignatures

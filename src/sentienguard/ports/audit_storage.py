@@ -41,11 +41,14 @@ class Turn(Protocol):
 class AuditStorage(Protocol):
     """One log. Every method raises Unavailable, Broken, and where it writes TakenOver."""
 
-    def claim(self, verifier_key: str) -> str:
-        """Begin the log of this key where there is none; return the key of the log that is here."""
+    def claim(self, verifier_keys: str) -> str:
+        """Begin the log of these keys where there is none; return those of the log that is here."""
 
-    def verifier_key(self) -> str | None:
-        """Return the key of the log that is here, if one was begun."""
+    def verifier_keys(self) -> str | None:
+        """Return the keys of the log that is here, if one was begun."""
+
+    def put_verifier_keys(self, before: str, verifier_keys: str) -> None:
+        """Keep other keys of the same log, unless somebody changed them since `before`."""
 
     def turn(self) -> AbstractContextManager[Turn]:
         """Take the turn; what was appended is durable when the block has ended without an error.

@@ -34,6 +34,7 @@ from sentienguard.simulation.scheduler import Process, Scheduler
 from sentienguard.stages.audit import ledger as ledgers
 from sentienguard.trust import keys
 from sentienguard.trust import order as orders
+from sentienguard.trust.log_keys import LogSigners
 
 if TYPE_CHECKING:
     from sentienguard.ports import audit_log
@@ -111,7 +112,9 @@ class Centre:
         self.live = self.metrics = Nobody()
         self.counters = Counts()
         self.bells = SimpleNamespace(ring=self._rung)
-        rules = ledgers.Ledger(remedies.ORIGIN, remedies.signed().log, agent_key=site.agent_key)
+        rules = ledgers.Ledger(
+            remedies.ORIGIN, LogSigners.of(remedies.signed().log), agent_key=site.agent_key
+        )
         self.log = audit_store.SimulatedLog(
             site.disk,
             rules,

@@ -134,9 +134,7 @@ class Witness:
 
     def see(self, note: str, proof: list[bytes], root: roots.Root, *, at_s: int) -> None:
         """Judge a checkpoint, keep it and cosign it. Raises errors.Rejected, OSError."""
-        identity = witness.Identity(
-            self._name, self._key, root.log_origin, tuple(root.trusted(roots.RoleName.LOG).values())
-        )
+        identity = witness.Identity(self._name, self._key, root.log_origin, root.log_keys)
         following, cosigned = witness.witness(self.memory, note, proof, identity, at_s=at_s)
         self._vault.keep("witness", {**following.to_fields(), "cosigned": cosigned})
         self.memory, self.cosigned = following, cosigned

@@ -15,6 +15,7 @@ the standard library alone, and the collector loads them without paying for a cr
     dsse          payloads with signatures, counted by distinct key
     fields        strict reading of payload members
     delegation    how far a signer's key reaches
+    log_keys      which key signs the log up to which size
     root          which keys may do what; changes only by the threshold of the old and the new keys
     catalogue     which playbooks may run, and what they proved; its version never falls
     order         orders, stops and approvals

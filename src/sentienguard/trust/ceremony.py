@@ -44,6 +44,7 @@ class Change:
     limits: Mapping[str, Delegation | None] = field(default_factory=dict)  # None lifts the limits
     passkeys: tuple[ApproverKey, ...] = ()  # approvers to add
     server_pins: tuple[str, ...] | None = None  # all of them; None: as before
+    log_ends: Mapping[str, int] = field(default_factory=dict)  # to add, by key id, in entries
 
 
 def begin(roles: Roles, *, expires_at: datetime, log_origin: str) -> bundles.Bundle:
@@ -76,6 +77,7 @@ def rotate(bundle: bundles.Bundle, change: Change, *, forget_draft: bool = False
         delegations=_limits(last, change),
         passkeys=_passkeys(last, change),
         server_pins=last.server_pins if change.server_pins is None else change.server_pins,
+        log_ends=_log_ends(last, change),
     )
     return replace(bundle, roots=(*bundle.roots, _draft(roots.PAYLOAD_TYPE, payload)))
 
@@ -183,6 +185,21 @@ def _passkeys(last: roots.Root, change: Change) -> list[ApproverKey]:
     gone = {keyid for role, keyid in change.remove if role is RoleName.APPROVER}
     kept = {keyid: one for keyid, one in last.approving_passkeys.items() if keyid not in gone}
     return list({**kept, **{one.id: one for one in change.passkeys}}.values())
+
+
+def _log_ends(last: roots.Root, change: Change) -> dict[str, int]:
+    for role, keyid in change.remove:
+        if role is RoleName.LOG and keyid in last.log_ends:
+            raise CannotDraft(
+                f"log key {keyid} ended at size {last.log_ends[keyid]} and stays named with that "
+                "end: what it signed is checked by it"
+            )
+    for keyid, until in change.log_ends.items():
+        if until > last.log_ends.get(keyid, until):
+            raise CannotDraft(
+                f"log key {keyid} ended at size {last.log_ends[keyid]}; an end never moves up"
+            )
+    return {**last.log_ends, **change.log_ends}
 
 
 def _limits(last: roots.Root, change: Change) -> dict[str, Delegation]:

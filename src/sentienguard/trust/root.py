@@ -19,6 +19,8 @@ Rules; the line that refuses names its rule:
    where no key is; a reader that does not know it refuses the document.
 9. It may name the keys of the control plane's listener (`server_pins`), at least two of them, so
    that one can follow the other. Hosts then know the control plane by these and by no others.
+10. A log key may have an end (`log_ends`): the biggest size of which its checkpoint counts. One at
+   least has none. A later root keeps a key that has an end, and never lifts that or moves it up.
 """
 
 import re
@@ -29,7 +31,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from sentienguard.model import ids
-from sentienguard.trust import canonical, delegation, dsse, fields
+from sentienguard.trust import canonical, delegation, dsse, fields, log_keys
 from sentienguard.trust.keys import BadKey, VerifyKey
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ _MEMBERS: Final = {"version", "expires_ms", "keys", "roles", "log_origin"}
 _LIMITS: Final = "delegations"
 _PASSKEYS: Final = "passkeys"
 _SERVERS: Final = "server_pins"
+_ENDS: Final = "log_ends"
 LEAST_PINS, MOST_PINS = 2, 8
 _PIN: Final = re.compile(r"[0-9a-f]{64}\Z")
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)  # judged by it, nothing has expired
@@ -82,10 +85,20 @@ class Root:
     delegations: Mapping[str, delegation.Delegation] = field(default_factory=dict)  # by key id
     passkeys: Mapping[str, "ApproverKey"] = field(default_factory=dict)  # by key id
     server_pins: tuple[str, ...] = ()  # hex SHA-256 of public key infos; empty: as at enrolment
+    log_ends: Mapping[str, int] = field(default_factory=dict)  # by key id, in entries (rule 10)
 
     def trusted(self, role: RoleName) -> dict[str, VerifyKey]:
         """Return the keys of a role by key id; its passkeys are none of them."""
         return {keyid: self.keys[keyid] for keyid in self.roles[role].keyids if keyid in self.keys}
+
+    @property
+    def log_keys(self) -> tuple[log_keys.LogKey, ...]:
+        """The log's keys: what has no end first, then what ended, the latest first."""
+        found = (
+            log_keys.LogKey(key, self.log_ends.get(keyid))
+            for keyid, key in self.trusted(RoleName.LOG).items()
+        )
+        return tuple(sorted(found, key=lambda one: (one.until is not None, -(one.until or 0))))
 
     @property
     def approving_passkeys(self) -> "dict[str, ApproverKey]":
@@ -139,13 +152,14 @@ def payload(
     delegations: Mapping[str, delegation.Delegation] | None = None,
     passkeys: "Collection[ApproverKey]" = (),
     server_pins: Sequence[str] = (),
+    log_ends: Mapping[str, int] | None = None,
 ) -> bytes:
     """Return the payload of a root document, to be sealed by the root keys.
 
     `roles` gives each role its keys and its threshold; `delegations` limits signers by key id,
     those that are not named in it reach everything; `passkeys` approve besides the keys that do;
-    `server_pins` are those of rule 9. Raises dsse.NotTrusted where the result would be refused on
-    opening.
+    `server_pins` are those of rule 9, `log_ends` those of rule 10. Raises dsse.NotTrusted where the
+    result would be refused on opening.
     """
     every = {key.id: key.text for members, _ in roles.values() for key in members}
     answering = {one.id: one for one in passkeys}
@@ -169,6 +183,7 @@ def payload(
             **({_LIMITS: delegation.record(delegations)} if delegations else {}),
             **({_PASSKEYS: _passkeys_record(answering)} if answering else {}),
             **({_SERVERS: list(server_pins)} if server_pins else {}),
+            **({_ENDS: dict(log_ends)} if log_ends else {}),
         }
     )
     _read(made)
@@ -213,6 +228,7 @@ def rotate(current: Root, envelope: Any, *, now: datetime) -> Root:
             f"rule 3: expected root version {current.version + 1} or the same root again, got "
             f"{'another ' * (following.version == current.version)}version {following.version}"
         )
+    _require_kept_ends(current, following)
     return following
 
 
@@ -253,7 +269,8 @@ def _signed_by_itself(envelope: Any, now: datetime) -> Root:
 
 
 def _read(found_payload: bytes) -> Root:
-    found = fields.document(found_payload, "root", _MEMBERS, {_LIMITS, _PASSKEYS, _SERVERS})
+    optional = {_LIMITS, _PASSKEYS, _SERVERS, _ENDS}
+    found = fields.document(found_payload, "root", _MEMBERS, optional)
     listed = _keys(found["keys"])
     answering = _passkeys(found[_PASSKEYS], listed) if _PASSKEYS in found else {}
     named = fields.exact(found["roles"], "root: roles", {role.value for role in RoleName})
@@ -275,7 +292,33 @@ def _read(found_payload: bytes) -> Root:
         delegations=limits,
         passkeys=answering,
         server_pins=_server_pins(found) if _SERVERS in found else (),
+        log_ends=_log_ends(found[_ENDS], roles[RoleName.LOG].keyids) if _ENDS in found else {},
     )
+
+
+def _log_ends(found: Any, keyids: Sequence[str]) -> dict[str, int]:
+    most = log_keys.MOST_ENTRIES
+    if not isinstance(found, dict) or not found:
+        raise dsse.NotTrusted(f"rule 10: {_ENDS} is not an object with members")
+    for keyid, until in found.items():
+        if keyid not in keyids:
+            raise dsse.NotTrusted(f"rule 10: {_ENDS} names {keyid}, which is no key of the log")
+        if type(until) is not int or not 1 <= until <= most:
+            raise dsse.NotTrusted(f"rule 10: the end of log key {keyid} is not 1 to {most} entries")
+    if len(found) == len(keyids):
+        raise dsse.NotTrusted("rule 10: every key of the log has an end; one has to go on")
+    return dict(found)
+
+
+def _require_kept_ends(current: Root, following: Root) -> None:
+    for keyid, until in current.log_ends.items():
+        after = following.log_ends.get(keyid)
+        if after is None or after > until:
+            raise dsse.NotTrusted(
+                f"rule 10: log key {keyid} ended at size {until}; root version {following.version} "
+                "does not say so any more. Name it with that end: what it signed stays checkable, "
+                "and who stole it signs nothing new"
+            )
 
 
 def _server_pins(found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ ROWS = json.loads(PACKAGE.files["rows.json"])
 PROOFS = json.loads(PACKAGE.files["proofs.json"])
 BESIDE = json.loads(PACKAGE.files["beside.json"])
 VERIFIER = packages.verifier()
-KEY = STORED.verifier_key
+KEY = STORED.verifier_keys
 WITNESSES = [
     checkpoint.verifier_key(name, key.public, checkpoint.COSIGNATURE)
     for name, key in evidence_logs.HOSTS.items()
@@ -242,7 +242,7 @@ def test_an_invented_log_is_noticed_by_who_kept_the_key(findings):
     other = SigningKey.from_seed(b"z" * 32)
     forged = dataclasses.replace(
         STORED,
-        verifier_key=checkpoint.verifier_key(evidence_logs.ORIGIN, other.public),
+        verifier_keys=checkpoint.verifier_key(evidence_logs.ORIGIN, other.public),
         checkpoint=checkpoint.sign(
             checkpoint.read_text(checkpoint.read_note(STORED.checkpoint).text), other
         ),

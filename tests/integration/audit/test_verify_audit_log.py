@@ -12,6 +12,7 @@ from sentienguard.adapters.audit_files import log
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, entry, ledger, merkle
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogSigners
 from tests.contract import audit_log_cases as cases
 from tests.integration.audit import test_audit_files as files
 
@@ -54,7 +55,7 @@ def directory(tmp_path):
     at_s = int(cases.NOW.timestamp())
     rules = ledger.Ledger(
         cases.ORIGIN,
-        cases.LOG,
+        LogSigners.of(cases.LOG),
         agent_key=cases.KEYS.get,
         witness_key={**cases.KEYS, "external": EXTERNAL.public}.get,
     )
@@ -147,7 +148,7 @@ def write(directory, found):
 
 def sign_again(directory, key=cases.LOG):
     """Make the checkpoint fit whatever is there: the attacker stole the log's key."""
-    tree = ledger.Ledger(cases.ORIGIN, key)
+    tree = ledger.Ledger(cases.ORIGIN, LogSigners.of(key))
     for one in records(directory):
         tree._tree.append(merkle.leaf_hash(one))
     (directory / "checkpoint").write_text(tree.sign(tree.size()))
@@ -163,7 +164,7 @@ def foreign(found):
 
 def rechained(found):
     """Renumber and chain again what is left of the centre's entries: delete + recompute."""
-    rules = ledger.Ledger(cases.ORIGIN, cases.LOG)
+    rules = ledger.Ledger(cases.ORIGIN, LogSigners.of(cases.LOG))
     out = []
     for one in found:
         members = json.loads(one)
@@ -285,7 +286,7 @@ def test_a_changed_byte_is_found_wherever_it_is(directory):
 
 
 def test_a_log_in_use_may_be_ahead_of_its_checkpoint_and_end_in_a_half_record(directory):
-    rules = ledger.Ledger(cases.ORIGIN, cases.LOG)
+    rules = ledger.Ledger(cases.ORIGIN, LogSigners.of(cases.LOG))
     for one in records(directory):
         rules.replay(one)
     (directory / "checkpoint").write_text(rules.sign(9))

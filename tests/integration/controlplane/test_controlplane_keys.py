@@ -13,12 +13,25 @@ import httpx
 import pytest
 
 from sentienguard.adapters.local_host.clock import LocalClock
-from sentienguard.controlplane import app, app_keys, evaluation, key_care, listeners
+from sentienguard.controlplane import (
+    app,
+    app_keys,
+    evaluation,
+    key_care,
+    listeners,
+    log_rotation,
+    trust_exchange,
+    trust_store,
+)
 from sentienguard.controlplane import settings as settings_module
 from sentienguard.controlplane.api import people
 from sentienguard.flow.key_ages import Rotates, Stage
 from sentienguard.model import errors
 from sentienguard.model.access import Role
+from sentienguard.trust import bundle as bundles
+from sentienguard.trust import ceremony
+from sentienguard.trust import keys as key_files
+from sentienguard.trust.root import RoleName
 from tests.support import api_world, centre_process
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -123,7 +136,9 @@ def test_every_key_is_listed_with_its_age_and_when_it_is_due(centre, data):
     assert keys["data key"]["age_days"] == 3
     assert (keys["data key"]["rotates"], keys["data key"]["stage"]) == ("by itself", "good")
     assert keys["dispatch key"]["rotates"] == "with the root keys"
-    assert keys["log key"]["due_at"] is None
+    assert keys["log key"]["rotates"] == "with the root keys"
+    year = datetime.fromisoformat(keys["log key"]["made_at"]) + timedelta(days=365)
+    assert datetime.fromisoformat(keys["log key"]["due_at"]) == year
     assert all(one["way"] and one["id"] for one in listed["items"])
     assert not any("BEGIN" in json.dumps(one) for one in listed["items"])
 
@@ -134,7 +149,7 @@ def test_nothing_is_rotated_before_its_time(centre, data):
     centre.keys.round(centre)
     assert numbers(data) == [1]
     assert wrapping(data) == was
-    assert recorded(centre, key_care.ROTATED) == []
+    assert recorded(centre, log_rotation.ROTATED) == []
 
 
 def test_a_clock_that_was_set_back_a_year_rotates_nothing_and_calls_nobody(centre, data):
@@ -203,14 +218,14 @@ def test_rotation_under_traffic_refuses_no_request(centre, data):
     kept = rows(data, "SELECT password_hash FROM users")
     assert all(row[0].startswith("sg1.4.") for row in kept)
     assert len(wrapping(data)) == 4, "the key of the file is followed too"
-    assert [one["key_id"] for one in recorded(centre, key_care.ROTATED)] == ["2", "3", "4"]
+    assert [one["key_id"] for one in recorded(centre, log_rotation.ROTATED)] == ["2", "3", "4"]
 
 
 def test_a_rotation_is_recorded_once_whoever_made_it(centre, data):
     app_keys.rotate(data, LocalClock())
     for _ in range(2):
         centre.keys.round(centre)
-    [found] = recorded(centre, key_care.ROTATED)
+    [found] = recorded(centre, log_rotation.ROTATED)
     assert (found["name"], found["key_id"]) == ("data key", "2")
 
 
@@ -309,3 +324,66 @@ def test_a_control_plane_that_was_off_when_a_key_was_due_rotates_it_when_it_star
                        if one["name"] == "data key"]  # fmt: skip
             assert (found["id"], found["age_days"], found["stage"]) == ("2", 0, "good")
             assert running.login(ADMIN).get("/api/v1/auth/me").status_code == 200
+
+
+def with_next_log_key(data, until):
+    """Let the root name the log's next key and the old one's end; return both ids."""
+    place = data / "controlplane"
+    made = trust_exchange.make_next_log_key(place)
+    bundle = trust_exchange.read(place)
+    old = bundle.last.log_keys[0].key.id
+    change = ceremony.Change(
+        expires_at=bundle.last.expires_at, add=((RoleName.LOG, made),), log_ends={old: until}
+    )
+    signer = key_files.SigningKey.from_pem((data / "offline/root.pem").read_bytes())
+    signed, _ = bundles.sign(ceremony.rotate(bundle, change), signer)
+    trust_exchange.take_over(place, signed, now=datetime.now(UTC))
+    return old, made.id
+
+
+def log_key_file(data, name=trust_store.LOG_KEY):
+    return key_files.SigningKey.from_pem((data / "controlplane" / name).read_bytes()).id
+
+
+def test_the_log_s_key_is_followed_at_its_end_and_destroyed_after_it(data):
+    with opened(data) as centre:
+        centre.keys.round(centre)
+        size = centre.log.size()
+        assert recorded(centre, log_rotation.ROTATED) == []
+    old, new = with_next_log_key(data, until=size + 3)
+    with opened(data) as centre:
+        centre.keys.round(centre)
+        [told] = recorded(centre, log_rotation.ROTATED)
+        assert (told["follows"], told["key_id"], told["until_size"]) == (old, new, size + 3)
+        assert log_key_file(data) == old  # its end has not come
+        for n in range(4):
+            centre.audit.append(kind="log.started", env="", key=f"more/{n}", data={"version": "1"})
+        centre.keys.round(centre)
+        assert (log_key_file(data), len(recorded(centre, log_rotation.ROTATED))) == (new, 1)
+        assert not (data / "controlplane" / trust_store.NEXT_LOG_KEY).exists()
+        assert centre.verify_log().passed
+    with opened(data) as centre:  # with the new key alone
+        centre.keys.round(centre)
+        assert centre.trust.log.ending == ()
+        assert centre.verify_log().passed
+        assert named(centre, "log key").id == new
+
+
+def test_a_root_that_leaves_the_log_s_key_out_or_gives_it_no_successor_is_not_taken(data):
+    place = data / "controlplane"
+    bundle = trust_exchange.read(place)
+    old = bundle.last.log_keys[0].key.id
+    signer = key_files.SigningKey.from_pem((data / "offline/root.pem").read_bytes())
+    stranger = key_files.SigningKey.generate().public
+    for change, why in (
+        ({"remove": ((RoleName.LOG, old),)}, "names this key too, with its end"),
+        ({"log_ends": {old: 10}}, "trust online-key log"),
+    ):
+        wanted = ceremony.Change(
+            expires_at=bundle.last.expires_at, add=((RoleName.LOG, stranger),), **change
+        )
+        signed, _ = bundles.sign(ceremony.rotate(bundle, wanted), signer)
+        with pytest.raises(trust_exchange.NotTaken, match=why):
+            trust_exchange.take_over(place, signed, now=datetime.now(UTC))
+    with opened(data) as centre:
+        assert centre.trust.root.version == 1

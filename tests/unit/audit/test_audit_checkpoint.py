@@ -9,6 +9,7 @@ from sentienguard.model import errors
 from sentienguard.stages.audit import checkpoint, merkle, witness
 from sentienguard.trust import dsse
 from sentienguard.trust.keys import SigningKey, VerifyKey
+from sentienguard.trust.log_keys import LogKey
 
 ORIGIN = "log.example/main"
 LOG, OTHER = SigningKey.from_seed(b"l" * 32), SigningKey.from_seed(b"o" * 32)
@@ -63,7 +64,7 @@ def test_a_note_of_another_implementation_verifies():
 
 
 def test_a_checkpoint_is_opened_by_the_keys_of_its_log():
-    opened = checkpoint.open_checkpoint(NOTE, ORIGIN, [OTHER.public, LOG.public])
+    opened = checkpoint.open_checkpoint(NOTE, ORIGIN, [LogKey(OTHER.public), LogKey(LOG.public)])
     assert opened == checkpoint.Checkpoint(ORIGIN, 7, TREE.root(7))
 
 
@@ -79,7 +80,7 @@ def test_a_checkpoint_is_opened_by_the_keys_of_its_log():
 )
 def test_a_checkpoint_that_the_log_did_not_sign_is_refused(written):
     with pytest.raises(dsse.NotTrusted):
-        checkpoint.open_checkpoint(written, ORIGIN, [LOG.public])
+        checkpoint.open_checkpoint(written, ORIGIN, [LogKey(LOG.public)])
 
 
 def test_a_checkpoint_of_another_log_with_the_same_key_is_refused():
@@ -88,7 +89,7 @@ def test_a_checkpoint_of_another_log_with_the_same_key_is_refused():
     line = checkpoint.Signature(ORIGIN, name, LOG.sign(other.text.encode()))
     with pytest.raises(dsse.NotTrusted, match="expected a checkpoint of"):
         checkpoint.open_checkpoint(
-            checkpoint.Note(other.text, (line,)).written, ORIGIN, [LOG.public]
+            checkpoint.Note(other.text, (line,)).written, ORIGIN, [LogKey(LOG.public)]
         )
 
 
@@ -101,7 +102,7 @@ def test_a_wrong_signature_of_a_known_key_spoils_the_note():
     good, bad = checkpoint.read_note(NOTE), checkpoint.read_note(note(8))
     both = checkpoint.Note(good.text, (*bad.signatures, *good.signatures)).written
     with pytest.raises(dsse.NotTrusted, match="wrong"):
-        checkpoint.open_checkpoint(both, ORIGIN, [LOG.public])
+        checkpoint.open_checkpoint(both, ORIGIN, [LogKey(LOG.public)])
 
 
 TEXT = checkpoint.read_note(NOTE).text
@@ -160,7 +161,7 @@ def test_whatever_text_comes_is_refused_and_nothing_else_happens(text, at):
         if written == NOTE:
             continue
         try:
-            opened = checkpoint.open_checkpoint(written, ORIGIN, [LOG.public])
+            opened = checkpoint.open_checkpoint(written, ORIGIN, [LogKey(LOG.public)])
         except dsse.NotTrusted:
             continue
         assert opened == checkpoint.Checkpoint(ORIGIN, 7, TREE.root(7))  # lines added by others
@@ -174,7 +175,7 @@ def test_cosignatures_are_counted_by_name_and_key():
         checkpoint.Cosignature("agent:1", 100),
         checkpoint.Cosignature("external", 5),
     )
-    assert checkpoint.open_checkpoint(both, ORIGIN, [LOG.public]).size == 7
+    assert checkpoint.open_checkpoint(both, ORIGIN, [LogKey(LOG.public)]).size == 7
 
 
 def test_a_witness_that_signs_again_replaces_its_line():
@@ -297,7 +298,7 @@ def test_a_cosignature_has_the_published_form():
 # --- witness
 
 
-IDENTITY = witness.Identity("agent:1", AGENT, ORIGIN, [LOG.public])
+IDENTITY = witness.Identity("agent:1", AGENT, ORIGIN, [LogKey(LOG.public)])
 
 
 def seen(size: int) -> witness.Memory:

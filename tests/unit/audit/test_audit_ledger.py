@@ -11,6 +11,7 @@ from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, entry, ledger, merkle, sources, verify
 from sentienguard.trust import canonical
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogKey, LogSigners
 
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 INCIDENT = IncidentId("inc_20260212_112600_a8f3b2c1")
@@ -25,7 +26,7 @@ def fact(key="decided", **changed):
 
 
 def fresh():
-    return ledger.Ledger("log.example/main", LOG, agent_key=KEYS.get)
+    return ledger.Ledger("log.example/main", LogSigners.of(LOG), agent_key=KEYS.get)
 
 
 class Host:
@@ -226,7 +227,7 @@ def test_a_log_recognises_its_own_checkpoints_only():
         log.admit(fact(key))
         other.admit(fact(key + "x"))
     assert log.recognise(log.sign(2)) == 2
-    stranger = ledger.Ledger("log.example/main", AGENT)
+    stranger = ledger.Ledger("log.example/main", LogSigners.of(AGENT))
     for note in (other.sign(2), stranger.sign(0), "junk"):
         with pytest.raises(audit_log.EntryRefused):
             log.recognise(note)
@@ -282,7 +283,7 @@ def stored_log(entries=5, *, cosigned=()):
     for number in range(entries):
         said = host.says(f"s{number}") if number % 2 else fact(f"f{number}")
         records.append(log.admit(said).stored)
-    return log, audit_log.StoredLog(log.verifier_key, records, log.sign(entries), cosigned)
+    return log, audit_log.StoredLog(log.verifier_keys, records, log.sign(entries), cosigned)
 
 
 def failed(report):
@@ -334,7 +335,7 @@ def test_a_cut_off_log_is_told_by_what_is_missing():
 
 
 @pytest.mark.parametrize(
-    "changed", [{"checkpoint": None}, {"checkpoint": "junk"}, {"verifier_key": "junk"}]
+    "changed", [{"checkpoint": None}, {"checkpoint": "junk"}, {"verifier_keys": "junk"}]
 )
 def test_a_log_without_its_checkpoint_or_key_fails(changed):
     _, stored = stored_log()
@@ -359,33 +360,37 @@ def test_a_rewritten_log_passes_by_itself_and_fails_against_what_others_kept():
     kept = log.sign(4)
     other = fresh()
     records = [other.admit(fact(f"rewritten{n}")).stored for n in range(6)]
-    rewritten = audit_log.StoredLog(other.verifier_key, records, other.sign(6), ())
+    rewritten = audit_log.StoredLog(other.verifier_keys, records, other.sign(6), ())
     assert verify.verify(rewritten).passed
     assert failed(verify.verify(rewritten, verify.Trust(older=(kept,)))) == {"growth"}
-    cut = audit_log.StoredLog(other.verifier_key, records[:3], other.sign(3), ())
+    cut = audit_log.StoredLog(other.verifier_keys, records[:3], other.sign(3), ())
     assert failed(verify.verify(cut, verify.Trust(older=(other.sign(6),)))) == {"growth"}
     assert failed(verify.verify(cut, verify.Trust(older=("junk",)))) == {"growth"}
 
 
 def test_a_log_begun_again_with_another_key_fails_against_the_known_key():
-    other = ledger.Ledger("log.example/main", AGENT)
+    other = ledger.Ledger("log.example/main", LogSigners.of(AGENT))
     records = [other.admit(fact("a")).stored]
-    begun = audit_log.StoredLog(other.verifier_key, records, other.sign(1), ())
+    begun = audit_log.StoredLog(other.verifier_keys, records, other.sign(1), ())
     assert verify.verify(begun).passed
-    assert failed(verify.verify(begun, verify.Trust(log_keys=[LOG.public]))) == {"checkpoint"}
+    assert failed(verify.verify(begun, verify.Trust(log_keys=[LogKey(LOG.public)]))) == {
+        "checkpoint"
+    }
 
 
 def test_an_omitted_entry_of_an_agent_shows_although_the_tree_is_sound():
     host, log = Host(), fresh()
     log.admit(host.says("1"))
-    dropped = ledger.Ledger("log.example/main", LOG, agent_key=KEYS.get)
+    dropped = ledger.Ledger("log.example/main", LogSigners.of(LOG), agent_key=KEYS.get)
     host.says("never logged")
     third = host.says("3")
     stored = entry.with_signature(third.leaf, third.signature)
     tree = merkle.Tree()
     tree.append(merkle.leaf_hash(stored))
     dropped._tree = tree
-    report = verify.verify(audit_log.StoredLog(dropped.verifier_key, [stored], dropped.sign(1), ()))
+    report = verify.verify(
+        audit_log.StoredLog(dropped.verifier_keys, [stored], dropped.sign(1), ())
+    )
     assert failed(report) == {"sources"}
     assert "numbers 1 to 2 are missing" in report.findings[0].detail
 
@@ -400,7 +405,7 @@ def test_deep_verification_judges_form_and_signatures():
         tree = merkle.Tree()
         tree.append(merkle.leaf_hash(record))
         log._tree = tree
-        stored = audit_log.StoredLog(log.verifier_key, [record], log.sign(1), ())
+        stored = audit_log.StoredLog(log.verifier_keys, [record], log.sign(1), ())
         report = verify.verify(stored, verify.Trust(agent_key=KEYS.get), deep=True)
         assert check in failed(report)
 

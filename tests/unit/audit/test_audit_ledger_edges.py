@@ -7,6 +7,7 @@ import pytest
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, entry, ledger, merkle, sources
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogSigners
 from tests.unit.audit.test_audit_ledger import AGENT, KEYS, LOG, NAME, Host, fact, fresh
 
 OTHER = SigningKey.from_seed(b"o" * 32)
@@ -23,7 +24,7 @@ def filled():
 def test_by_default_nobody_is_an_agent_or_a_witness():
     assert ledger.nobody(NAME) is None
     with pytest.raises(audit_log.EntryRefused, match=r"rule 2: .* is not an enrolled agent"):
-        ledger.Ledger("log.example/main", LOG).admit(Host().says())
+        ledger.Ledger("log.example/main", LogSigners.of(LOG)).admit(Host().says())
 
 
 def test_a_row_holds_the_hashes_of_neighbouring_entries():
@@ -40,7 +41,9 @@ def test_an_entry_of_no_incident_is_of_none_and_one_of_an_incident_is_its():
 
 
 def test_only_an_agent_signs_entries_even_where_everybody_has_a_key():
-    everybody = ledger.Ledger("log.example/main", LOG, agent_key=lambda _: AGENT.public)
+    everybody = ledger.Ledger(
+        "log.example/main", LogSigners.of(LOG), agent_key=lambda _: AGENT.public
+    )
     for name in ("cp", "user:4f5a3c1e"):
         with pytest.raises(audit_log.EntryRefused):
             everybody.admit(signed_as(name))
@@ -62,7 +65,7 @@ def test_whatever_number_is_used_again_with_other_content_is_a_fork():
 
 
 def test_the_log_names_itself_and_its_key():
-    assert fresh().verifier_key == checkpoint.verifier_key("log.example/main", LOG.public)
+    assert fresh().verifier_keys == checkpoint.verifier_key("log.example/main", LOG.public)
 
 
 def test_the_size_in_a_checkpoint_is_believed_to_its_signature_alone():
@@ -74,7 +77,7 @@ def test_the_size_in_a_checkpoint_is_believed_to_its_signature_alone():
         fresh().recognise(note)
     with pytest.raises(audit_log.EntryRefused, match="checkpoint:"):
         fresh().checkpointed_size("no note")
-    stranger = ledger.Ledger("log.example/main", OTHER)
+    stranger = ledger.Ledger("log.example/main", LogSigners.of(OTHER))
     with pytest.raises(audit_log.EntryRefused, match="checkpoint:"):
         stranger.recognise(note)
 
@@ -93,7 +96,10 @@ def cosigned(note, name=NAME, key=AGENT):
 
 def test_witnesses_are_told_from_a_note_and_merged():
     log = ledger.Ledger(
-        "log.example/main", LOG, agent_key=KEYS.get, witness_key={"w": OTHER.public, **KEYS}.get
+        "log.example/main",
+        LogSigners.of(LOG),
+        agent_key=KEYS.get,
+        witness_key={"w": OTHER.public, **KEYS}.get,
     )
     log.admit(fact("a"))
     note = log.sign(1)

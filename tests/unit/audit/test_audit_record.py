@@ -7,6 +7,7 @@ from sentienguard.model.ids import IncidentId
 from sentienguard.ports import audit_log
 from sentienguard.stages.audit import entry, ledger, merkle, record
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogSigners
 
 START = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 INCIDENT = IncidentId("inc_20260212_112600_a8f3b2c1")
@@ -52,7 +53,7 @@ STORY = [
 
 
 def told(story):
-    log = ledger.Ledger("log.example/main", LOG, agent_key={NAME: AGENT.public}.get)
+    log = ledger.Ledger("log.example/main", LogSigners.of(LOG), agent_key={NAME: AGENT.public}.get)
     state = entry.Source(NAME)
     found = []
     for number, (kind, source, second, data) in enumerate(story):

@@ -9,6 +9,7 @@ from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, entry, merkle, verify
 from sentienguard.trust import canonical
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogKey
 from tests.unit.audit.test_audit_ledger import KEYS, LOG, Host, fact
 from tests.unit.audit.test_audit_verify_edges import log_of, own
 
@@ -148,27 +149,27 @@ def test_at_most_100_findings_of_a_check_are_shown(count, shown):
 # --- whose log it is
 
 
-@pytest.mark.parametrize("trusted", [{}, {"origin": ORIGIN, "log_keys": (LOG.public,)}])
+@pytest.mark.parametrize("trusted", [{}, {"origin": ORIGIN, "log_keys": (LogKey(LOG.public),)}])
 def test_a_key_that_cannot_be_read_is_told_whatever_else_is_trusted(trusted):
-    report = judged(changed(verifier_key="junk"), **trusted)
+    report = judged(changed(verifier_keys="junk"), **trusted)
     details = [detail for detail, _ in found(report, "checkpoint")]
-    assert details[0].startswith("the key found with the log is unusable: ")
+    assert details[0].startswith("the keys found with the log are unusable: ")
     assert len(details) == (1 if trusted else 2)
     assert not report.passed
 
 
 def test_a_name_and_keys_from_elsewhere_count_more_than_those_found_with_the_log():
-    assert judged(SOUND, origin=ORIGIN, log_keys=[OTHER.public, LOG.public]).passed
+    assert judged(SOUND, origin=ORIGIN, log_keys=[LogKey(OTHER.public), LogKey(LOG.public)]).passed
     assert not judged(SOUND, origin="another.example").passed
-    assert not judged(SOUND, log_keys=[OTHER.public]).passed
+    assert not judged(SOUND, log_keys=[LogKey(OTHER.public)]).passed
     begun = log_of_another(OTHER)
     assert verify.verify(begun).passed
-    assert not judged(begun, log_keys=[LOG.public]).passed
+    assert not judged(begun, log_keys=[LogKey(LOG.public)]).passed
 
 
 def log_of_another(key):
     return changed(
-        verifier_key=checkpoint.verifier_key(ORIGIN, key.public), checkpoint=note(5, key)
+        verifier_keys=checkpoint.verifier_key(ORIGIN, key.public), checkpoint=note(5, key)
     )
 
 
@@ -209,8 +210,8 @@ def test_a_log_is_taken_to_be_at_rest_unless_it_is_said_to_be_written():
 
 
 def test_each_check_says_its_own_first_finding():
-    early = changed(checkpoint=note(3), verifier_key="junk", records=[*RECORDS, ROTTEN])
-    report = judged(early, origin=ORIGIN, log_keys=[LOG.public])
+    early = changed(checkpoint=note(3), verifier_keys="junk", records=[*RECORDS, ROTTEN])
+    report = judged(early, origin=ORIGIN, log_keys=[LogKey(LOG.public)])
     for name in ("records", "checkpoint", "root"):
         ((detail, _),) = found(report, name)
         assert said(report)[name] == (False, detail)

@@ -199,5 +199,5 @@ def test_many_findings_are_counted_and_the_first_are_shown():
 def test_a_fresh_log_s_entries_pass_deep_verification():
     log, host = fresh(), Host()
     records = [log.admit(one).stored for one in (fact("a"), host.says("b"), fact("c"))]
-    stored = audit_log.StoredLog(log.verifier_key, records, log.sign(3), ())
+    stored = audit_log.StoredLog(log.verifier_keys, records, log.sign(3), ())
     assert told(stored) == []

@@ -17,6 +17,7 @@ from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.switches import Freeze
 from sentienguard.simulation import stores
 from sentienguard.stages.audit import ledger, merkle
+from sentienguard.trust.log_keys import LogSigners
 from tests.unit.audit.test_audit_ledger import LOG, fact
 from tests.unit.flow.test_flow_incident import order
 
@@ -28,7 +29,7 @@ class Log:
     """A log of so many entries that remembers what came later and whose co-signatures it got."""
 
     def __init__(self, entries=5):
-        self.rules = ledger.Ledger("log.example/main", LOG)
+        self.rules = ledger.Ledger("log.example/main", LogSigners.of(LOG))
         for number in range(entries):
             self.rules.admit(fact(f"{number}"))
         self.recorded, self.cosigned, self.proofs = [], [], 0

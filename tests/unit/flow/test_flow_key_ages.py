@@ -13,10 +13,10 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LIVES = timedelta(days=90)
 
 
-def key(age_days, rotates=Rotates.ROOT, ends_in_days=None):
+def key(age_days, rotates=Rotates.ROOT, ends_in_days=None, lives=None):
     ends = None if ends_in_days is None else NOW + timedelta(days=ends_in_days)
     made = NOW - timedelta(days=age_days)
-    return OnlineKey("dispatch key", "0123456789abcdef", made, rotates, "trust rotate", ends)
+    return OnlineKey("dispatch key", "0123456789abcdef", made, rotates, "trust rotate", ends, lives)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,8 @@ def key(age_days, rotates=Rotates.ROOT, ends_in_days=None):
         (key(90), Stage.DUE),
         (key(4000), Stage.DUE),
         (key(-365), Stage.GOOD),  # the clock was set back a year
-        (key(4000, Rotates.NEVER), Stage.GOOD),
+        (key(350, lives=timedelta(days=365)), Stage.GOOD),  # a life of its own: the log's key
+        (key(351, lives=timedelta(days=365)), Stage.SOON),
         (key(4000, Rotates.OWNER, ends_in_days=15), Stage.GOOD),  # others pinned it: its end counts
         (key(1, Rotates.OWNER, ends_in_days=14), Stage.SOON),
         (key(1, Rotates.OWNER, ends_in_days=0), Stage.DUE),
@@ -46,7 +47,6 @@ def test_how_a_key_stands(one, stage):
         (Rotates.ITSELF, False),
         (Rotates.ROOT, True),
         (Rotates.OWNER, True),
-        (Rotates.NEVER, False),
     ],
 )
 def test_people_are_called_for_what_needs_people(rotates, called):

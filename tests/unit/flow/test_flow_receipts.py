@@ -12,6 +12,7 @@ from sentienguard.model.order import ExecutionOutcome, StepStatus
 from sentienguard.ports import audit_log, order_store
 from sentienguard.stages.audit import entry, ledger
 from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogSigners
 from tests.unit.flow.test_flow_incident import NOW, order
 
 KEYS = {f"agent:{name}": SigningKey.from_seed(name.encode() * 8) for name in ("aaaa", "bbbb")}
@@ -23,7 +24,9 @@ class Log:
 
     def __init__(self):
         known = {name: key.public for name, key in KEYS.items()}
-        self._ledger = ledger.Ledger("log.example", KEYS["agent:aaaa"], agent_key=known.get)
+        self._ledger = ledger.Ledger(
+            "log.example", LogSigners.of(KEYS["agent:aaaa"]), agent_key=known.get
+        )
         self.kept = []
 
     def append(self, new):

@@ -4486,9 +4486,9 @@ export interface components {
             age_days: number;
             /**
              * Due At
-             * @description null: never
+             * Format: date-time
              */
-            due_at: string | null;
+            due_at: string;
             /**
              * Id
              * @description key id, fingerprint or number
@@ -4506,7 +4506,7 @@ export interface components {
              * Rotates
              * @enum {string}
              */
-            rotates: "by itself" | "with the root keys" | "by hand" | "lasts";
+            rotates: "by itself" | "with the root keys" | "by hand";
             /**
              * Stage
              * @enum {string}

@@ -5,7 +5,7 @@ Called by the composition root of the control plane (`log.AuditFiles`) and by th
 fsync, locks, recovery. What does not: what an entry may hold and what proves it; those rules come
 in as a ports.audit_ledger.AuditLedger.
 
-    log.vkey            the log's name and public key, one line (C2SP vkey)
+    log.vkey            the log's name and public keys, a line each (C2SP vkey)
     segments/<first>.seg   records: [length u32][crc32 u32][stored bytes], big endian; the highest
                         bit of the length marks the first record of a batch; the crc covers the
                         length too

@@ -27,7 +27,7 @@ def write_stored(directory: pathlib.Path, stored: audit_log.StoredLog) -> int:
         raise audit_log.EntryRefused(f"{directory} is there already; name a new one") from error
     disk = disks.Disk()
     (directory / "segments").mkdir(mode=0o700)
-    disk.replace(directory / "log.vkey", f"{stored.verifier_key}\n".encode())
+    disk.replace(directory / "log.vkey", f"{stored.verifier_keys}\n".encode())
     _write_segments(directory / "segments", records, disk)
     if stored.checkpoint is not None:
         disk.replace(directory / "checkpoint", stored.checkpoint.encode())

@@ -290,11 +290,13 @@ class AuditFiles(audit_log.AuditLog):
         identity = self._directory / "log.vkey"
         note = _text(self._directory / "checkpoint")
         known = _text(identity)
-        if known is not None and known.strip() != self._ledger.verifier_key:
+        keys = self._ledger.verifier_keys
+        try:
+            keys = keys if known is None else self._ledger.goes_on(known.strip())
+        except errors.Rejected as error:
             raise audit_log.AuditBroken(
-                f"{identity}: this directory belongs to {known.strip()[:120]}, but the key given "
-                f"is {self._ledger.verifier_key}; use its own key or another directory"
-            )
+                f"{identity}: {error}; use its own key or another directory"
+            ) from error
         try:
             committed = 0 if note is None else self._ledger.checkpointed_size(note)
             for record in self._store.recover(committed):
@@ -307,9 +309,19 @@ class AuditFiles(audit_log.AuditLog):
                 )
         except errors.Rejected as error:
             raise audit_log.AuditBroken(f"{self._directory}: {error}") from error
-        if known is None:
-            self._disk.replace(identity, f"{self._ledger.verifier_key}\n".encode())
+        if known is None or keys != known.strip():
+            self._sign_cosigned_anew()
+            self._disk.replace(identity, f"{keys}\n".encode())
         return self._publish_recovered(committed, note)
+
+    def _sign_cosigned_anew(self) -> None:
+        """Let cosigned checkpoints carry the log's signature that their size asks for now."""
+        for path in sorted((self._directory / "cosigned").glob("[0-9]*")):
+            with contextlib.suppress(errors.Rejected):  # verification tells what is wrong there
+                note = path.read_text(encoding="utf-8")
+                anew = self._ledger.signed_anew(note)
+                if anew != note:
+                    self._disk.replace(path, anew.encode())
 
     def _settle(self) -> None:
         """Make durable the names that the last process may not have lived to sync.
@@ -322,9 +334,9 @@ class AuditFiles(audit_log.AuditLog):
         size = len(self._store)
         whole = min(self._tiles.missing(size), committed)
         self._tiles.extend(whole - whole % tiles.WIDTH, size, self._row, self._stored)
-        if note is not None and size == committed:
-            return note
         signed = self._ledger.sign(size)
+        if note is not None and size == committed and signed == note:
+            return note
         self._disk.replace(self._directory / "checkpoint", signed.encode())
         self._tiles.drop_partial(committed, size)
         return signed

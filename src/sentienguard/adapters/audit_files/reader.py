@@ -17,11 +17,11 @@ def read_stored(directory: pathlib.Path) -> audit_log.StoredLog:
     as far as the checkpoint says.
     """
     try:
-        verifier_key = (directory / "log.vkey").read_text(encoding="utf-8", errors="replace")
+        verifier_keys = (directory / "log.vkey").read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise audit_log.NoSuchEntry(f"{directory} is no audit log: {error.strerror}") from error
     return audit_log.StoredLog(
-        verifier_key=verifier_key.strip(),
+        verifier_keys=verifier_keys.strip(),
         checkpoint=_text(directory / "checkpoint"),
         cosigned=tuple(
             text for path in sorted((directory / "cosigned").glob("[0-9]*"))

@@ -22,7 +22,7 @@ from sentienguard.adapters.audit_shared import blobs as blob_rows
 from sentienguard.adapters.audit_shared import follower, memory
 from sentienguard.model import errors
 from sentienguard.model.ids import IncidentId
-from sentienguard.ports import audit_log
+from sentienguard.ports import audit_ledger, audit_log
 from sentienguard.ports.audit_storage import AuditStorage
 from sentienguard.ports.replicas import TakenOver
 
@@ -54,19 +54,16 @@ class AuditShared(audit_log.AuditLog):
         self._writer = audit_writer.Writer(self._commit, "database")
         self._blobs = blob_rows.Blobs(storage)
         self._follower = follower.Follower(storage, make)
-        ours = self._follower.ledger.verifier_key
-        known = storage.claim(ours)
-        if known != ours:
-            raise audit_log.AuditBroken(
-                f"this database holds the audit log of {known[:120]}, but the key given is {ours}; "
-                "use its own key or another database"
-            )
+        anew = self._claim(self._follower.ledger)
         self._seen = seen
         for note in seen.notes() if seen else ():
             self._follower.must_hold(note)
         self._checkpoint = ""
         self._published = -1
         self._publish()
+        if anew is not None:
+            self._sign_cosigned_anew()
+            storage.put_verifier_keys(*anew)
         self._publisher = threading.Thread(
             target=self._publish_often, name="audit-publisher", daemon=True
         )
@@ -83,6 +80,31 @@ class AuditShared(audit_log.AuditLog):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _claim(self, ledger: audit_ledger.AuditLedger) -> tuple[str, str] | None:
+        """Begin the log, or see that it is this one; return its keys and what they have become.
+
+        Raises AuditBroken.
+        """
+        known = self._storage.claim(ledger.verifier_keys)
+        try:
+            kept = ledger.goes_on(known)
+        except audit_log.EntryRefused as error:
+            raise audit_log.AuditBroken(
+                f"this database: {error}; use its own key or another database"
+            ) from error
+        return None if kept == known else (known, kept)
+
+    def _sign_cosigned_anew(self) -> None:
+        """Let cosigned checkpoints carry the log's signature that their size asks for now."""
+        ledger = self._follower.ledger
+        for note in self._storage.cosigned():
+            with contextlib.suppress(errors.Rejected):  # verification tells what is wrong there
+                size = ledger.recognise(note)
+                if ledger.signed_anew(note) != note:
+                    self._storage.cosign(
+                        size, lambda kept: ledger.signed_anew(kept or ""), keep=MAX_COSIGNED
+                    )
 
     def close(self) -> None:
         """Write what waits, publish the last checkpoint. Twice is fine."""
@@ -291,8 +313,8 @@ def read_stored(storage: AuditStorage) -> audit_log.StoredLog:
 
     Raises NoSuchEntry where no log was begun.
     """
-    verifier_key = storage.verifier_key()
-    if verifier_key is None:
+    verifier_keys = storage.verifier_keys()
+    if verifier_keys is None:
         raise audit_log.NoSuchEntry("the database holds no audit log")
     head = storage.head()
     records: list[bytes | audit_log.Damage] = []
@@ -303,7 +325,7 @@ def read_stored(storage: AuditStorage) -> audit_log.StoredLog:
             records.append(audit_log.Damage("audit_entries", f"{head.size} entries are counted"))
             break
     return audit_log.StoredLog(
-        verifier_key=verifier_key,
+        verifier_keys=verifier_keys,
         records=records,
         checkpoint=head.checkpoint,
         cosigned=tuple(storage.cosigned()),

@@ -91,12 +91,14 @@ class Results:
 class Key:
     """A public key with the name it signs under (C2SP vkey)."""
 
-    def __init__(self, vkey: str) -> None:
-        name, _, rest = vkey.strip().partition("+")
+    def __init__(self, line: str) -> None:
+        vkey, ends, until = line.strip().partition(" until=")
+        self.until = int(until) if ends else 2**53  # the biggest size that it signs, if a log's
+        name, _, rest = vkey.partition("+")
         identifier, _, material = rest.partition("+")
         raw = unbase64(material)
         if len(raw) != KEY_BYTES or raw[0] not in (1, 4):
-            raise Bad(f"not the key of a log or witness: {vkey.strip()[:60]!r}")
+            raise Bad(f"not the key of a log or witness: {vkey[:60]!r}")
         self.name, self.raw = name, raw[1:]
         self.identifier = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
         if self.identifier.hex() != identifier:
@@ -153,14 +155,16 @@ def ask_command(raw: bytes, message: bytes, signature: bytes) -> bool:
         return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
-def open_checkpoint(note: str, log_key: Key) -> tuple[int, bytes, str, list[tuple[str, bytes]]]:
+def open_checkpoint(
+    note: str, log_keys: list[Key]
+) -> tuple[int, bytes, str, list[tuple[str, bytes]]]:
     """Return size, root, text and signature lines of a checkpoint that the log signed."""
     body, separator, lines = note.removesuffix("\n").rpartition("\n\n")
     parts = body.split("\n")
     if not separator or len(parts) != 3 or not re.fullmatch(r"0|[1-9][0-9]{0,15}", parts[1]):
         raise Bad("not a checkpoint: origin, size, root, empty line, signatures")
-    if parts[0] != log_key.name:
-        raise Bad(f"a checkpoint of {parts[0][:80]!r}, expected {log_key.name!r}")
+    if parts[0] != log_keys[0].name:
+        raise Bad(f"a checkpoint of {parts[0][:80]!r}, expected {log_keys[0].name!r}")
     signatures = []
     for line in lines.split("\n"):
         dash, _, rest = line.partition(" ")
@@ -169,10 +173,12 @@ def open_checkpoint(note: str, log_key: Key) -> tuple[int, bytes, str, list[tupl
             raise Bad(f"not a signature line: {line[:60]!r}")
         signatures.append((name, unbase64(encoded)))
     text = f"{body}\n"
-    own = [rest[4:] for name, rest in signatures
-           if (name, rest[:4]) == (log_key.name, log_key.identifier)]  # fmt: skip
-    if not own or not all(verified(log_key.raw, text.encode(), one) for one in own):
+    own = [(key, rest[4:]) for name, rest in signatures for key in log_keys
+           if (name, rest[:4]) == (key.name, key.identifier)]  # fmt: skip
+    if not own or not all(verified(key.raw, text.encode(), one) for key, one in own):
         raise Bad(f"the log's key did not sign this checkpoint of size {parts[1]}")
+    if ended := [key.until for key, _ in own if int(parts[1]) > key.until]:
+        raise Bad(f"a key that ended at size {ended[0]} signed size {parts[1]}")
     return int(parts[1]), unbase64(parts[2]), text, signatures
 
 
@@ -313,21 +319,21 @@ class Package:
             if extra:
                 raise Bad(f"{extra[0]} does not belong to the package")
 
-    def check_checkpoint(self, key: Key, witnesses: list[Key], quorum: int) -> None:
+    def check_checkpoint(self, keys: list[Key], witnesses: list[Key], quorum: int) -> None:
         """Open the signed checkpoint."""
         meaning = self.results.meaning
         with self.results.watching("checkpoint"):
             note = self.read("checkpoint").decode()
-            self.size, self.root, text, signatures = open_checkpoint(note, key)
+            self.size, self.root, text, signatures = open_checkpoint(note, keys)
             log = self.manifest["log"]
             said = (log["origin"], log["tree_size"], log["root"])
-            if said != (key.name, self.size, self.root.hex()):
+            if said != (keys[0].name, self.size, self.root.hex()):
                 raise Bad("manifest.json names another log, size or root")
             if witnesses:
                 meaning["witnesses"] = f"{quorum} or more witnesses signed the checkpoint"
                 with self.results.watching("witnesses"):
                     check_witnesses(text, signatures, witnesses, quorum)
-        meaning["checkpoint"] = f"Checkpoint of {self.size:,} entries, signed by {key.name}"
+        meaning["checkpoint"] = f"Checkpoint of {self.size:,} entries, signed by {keys[0].name}"
 
     def check_rows(self) -> None:
         """Require the range without a gap, each entry proven."""
@@ -504,12 +510,13 @@ def verify(
     """Run all checks; return the results and the manifest."""
     results = Results()
     package = Package(directory, results)
-    log_key = Key(key if key is not None else package.read("log.vkey").decode())
+    text = key if key is not None else package.read("log.vkey").decode()
+    log_keys = [Key(line) for line in text.strip().split("\n")]
     witnesses = [Key(vkey) for vkey in witness_keys]
     held = None if agent_keys is None else {one.name: one.raw for one in map(Key, agent_keys)}
     with results.watching("files"):
         package.check_files()
-    package.check_checkpoint(log_key, witnesses, len(witnesses) if quorum is None else quorum)
+    package.check_checkpoint(log_keys, witnesses, len(witnesses) if quorum is None else quorum)
     for check in (
         package.check_rows,
         package.check_range,
@@ -527,7 +534,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("directory", type=pathlib.Path, help="the package's directory")
     for name, what in (
-        ("key", "file with the log's vkey, kept when the log was set up"),
+        ("key", "file with the log's vkeys, from the root that its owners sign"),
         ("witness", "file with vkeys of witnesses"),
         ("agents", "file with vkeys of all hosts; default: as the log enrolled them"),
     ):

@@ -21,12 +21,15 @@ from sentienguard.ports.audit_storage import Blob, Head
 
 # Begin the log, unless there is one.
 CLAIM = text("""
-    INSERT INTO audit_head (one, verifier_key, size, checkpoint_size) VALUES (1, :key, 0, -1)
+    INSERT INTO audit_head (one, verifier_key, size, checkpoint_size) VALUES (1, :keys, 0, -1)
     ON CONFLICT (one) DO NOTHING
 """)
 
-# The key of the log.
-KEY = text("SELECT verifier_key FROM audit_head")
+# The keys of the log.
+KEYS = text("SELECT verifier_key FROM audit_head")
+
+# Its keys after one was named to follow.
+PUT_KEYS = text("UPDATE audit_head SET verifier_key = :keys WHERE verifier_key = :before")
 
 # Where the log ends.
 HEAD = text("SELECT size, checkpoint, checkpoint_size FROM audit_head")
@@ -113,18 +116,23 @@ class SqlAuditStorage:
         self._connections = connections
         self._keys = keys
 
-    def claim(self, verifier_key: str) -> str:
-        """Begin the log of this key where there is none; return the key of the log that is here."""
+    def claim(self, verifier_keys: str) -> str:
+        """Begin the log of these keys where there is none; return those of the log that is here."""
         with self._connections.write() as transaction:
-            transaction.change(CLAIM, key=verifier_key)
-            (row,) = transaction.rows(KEY)
+            transaction.change(CLAIM, keys=verifier_keys)
+            (row,) = transaction.rows(KEYS)
         return str(row.verifier_key)
 
-    def verifier_key(self) -> str | None:
-        """Return the key of the log that is here, if one was begun."""
+    def verifier_keys(self) -> str | None:
+        """Return the keys of the log that is here, if one was begun."""
         with self._connections.read() as transaction:
-            row = transaction.row(KEY)
+            row = transaction.row(KEYS)
         return None if row is None else str(row.verifier_key)
+
+    def put_verifier_keys(self, before: str, verifier_keys: str) -> None:
+        """Keep other keys of the same log, unless somebody changed them since `before`."""
+        with self._connections.write() as transaction:
+            transaction.change(PUT_KEYS, keys=verifier_keys, before=before)
 
     @contextmanager
     def turn(self) -> Iterator[_Turn]:

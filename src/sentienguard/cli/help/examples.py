@@ -217,6 +217,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
             ("trust.json --list playbook.yaml", "a playbook more in the catalogue"),
         ),
         "trust online-key": (("dispatch", "the key that is to follow, and its public half"),),
+        "trust log-keys": (("ceremony/trust.json", "by the root that was signed, for verifiers"),),
         "trust revoke": (("trust.json --playbook service_safe_mode@1.0.0", "never to run again"),),
         "trust sign": (("trust.json --key keys/root-1.pem", "after showing what it is"),),
         "trust export": (("--out carried.json", "the signed documents, no private key"),),

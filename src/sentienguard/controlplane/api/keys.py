@@ -27,9 +27,9 @@ class KeyView(BaseModel):
     id: str = Field(description="key id, fingerprint or number")
     made_at: datetime = Field(description="or when it was seen first")
     age_days: int
-    due_at: datetime | None = Field(description="null: never")
+    due_at: datetime
     stage: Literal["good", "soon", "due"]
-    rotates: Literal["by itself", "with the root keys", "by hand", "lasts"]
+    rotates: Literal["by itself", "with the root keys", "by hand"]
     way: str = Field(description="what puts a new one in its place")
 
 

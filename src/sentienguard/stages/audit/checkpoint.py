@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 
 from sentienguard.trust import dsse
 from sentienguard.trust.keys import BadKey, SigningKey, VerifyKey
+from sentienguard.trust.log_keys import MOST_ENTRIES, LogKey
 
 LOG_SIGNATURE: Final = 0x01  # Ed25519 over the text
 COSIGNATURE: Final = 0x04  # Ed25519 over a header, a time and the text
@@ -31,6 +32,7 @@ _DASH: Final = "\N{EM DASH} "
 _NAME: Final = re.compile(r"[^\s+\x00-\x20]{1,200}\Z")
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")  # all but the newline
 _SIZE: Final = re.compile(r"(0|[1-9][0-9]{0,15})\Z")
+_UNTIL: Final = " until="
 
 KeyOf: TypeAlias = Callable[[str], VerifyKey | None]  # name of a witness -> its key
 
@@ -122,21 +124,25 @@ def sign(checkpoint: Checkpoint, key: SigningKey) -> str:
     return Note(checkpoint.text, (signature,)).written
 
 
-def open_checkpoint(written: str, origin: str, log_keys: Collection[VerifyKey]) -> Checkpoint:
-    """Return the checkpoint that one of the log's keys signed. Raises dsse.NotTrusted."""
+def open_checkpoint(written: str, origin: str, log_keys: Collection[LogKey]) -> Checkpoint:
+    """Return the checkpoint that one of the log's keys signed within its reach.
+
+    Raises dsse.NotTrusted.
+    """
     note = read_note(written)
     checkpoint = read_text(note.text)
     if checkpoint.origin != origin:
         raise dsse.NotTrusted(f"expected a checkpoint of {origin}, got {checkpoint.origin[:100]}")
     signed = False
-    for key in log_keys:
-        identifier = key_id(origin, LOG_SIGNATURE, key)
-        for one in note.signatures:
-            if (one.name, one.key_id) == (origin, identifier):
-                if not key.verify(one.body, note.text.encode()):
+    for one in log_keys:
+        identifier = key_id(origin, LOG_SIGNATURE, one.key)
+        for line in note.signatures:
+            if (line.name, line.key_id) == (origin, identifier):
+                if not one.key.verify(line.body, note.text.encode()):
                     raise dsse.NotTrusted(
                         f"the signature of {origin} on size {checkpoint.size} is wrong"
                     )
+                one.require_reach(checkpoint.size)
                 signed = True
     if not signed:
         raise dsse.NotTrusted(f"no trusted key of {origin} signed the checkpoint")
@@ -182,6 +188,16 @@ def merged(one: str, other: str, key_of: KeyOf) -> str:
     return Note(first.text, (*kept, *added)).written
 
 
+def with_log_signature(note: str, signed: str) -> str:
+    """Return a note with the log's signature of another one of the same text, in its place."""
+    kept, other = read_note(note), read_note(signed)
+    if kept.text != other.text:
+        raise dsse.NotTrusted("a note keeps its text when it is signed anew")
+    origin = read_text(kept.text).origin
+    others = tuple(one for one in kept.signatures if one.name != origin)
+    return Note(kept.text, (*other.signatures, *others)).written
+
+
 def verifier_key(name: str, key: VerifyKey, kind: int = LOG_SIGNATURE) -> str:
     """Write a key as a C2SP vkey: `name+hex id+base64(kind, raw key)`."""
     material = base64.b64encode(bytes([kind]) + key.raw).decode()
@@ -200,6 +216,32 @@ def read_verifier_key(text: str) -> tuple[str, VerifyKey, int]:
     if kind not in {LOG_SIGNATURE, COSIGNATURE} or key_id(name, kind, key).hex() != identifier:
         raise dsse.NotTrusted(f"vkey of {name[:100]}: its id does not belong to its key")
     return name, key, kind
+
+
+def write_log_keys(origin: str, log_keys: Collection[LogKey]) -> str:
+    """Write a log's keys, a line each: its vkey, then ` until=SIZE` where the key has an end."""
+    return "\n".join(
+        verifier_key(origin, one.key) + ("" if one.until is None else f"{_UNTIL}{one.until}")
+        for one in log_keys
+    )
+
+
+def read_log_keys(text: str) -> tuple[str, tuple[LogKey, ...]]:
+    """Read what write_log_keys wrote: the log's name and its keys. Raises dsse.NotTrusted."""
+    found: dict[VerifyKey, LogKey] = {}
+    names = set()
+    for line in text.strip().split("\n"):
+        written, _, end = line.strip().partition(_UNTIL)
+        name, key, kind = read_verifier_key(written)
+        if kind != LOG_SIGNATURE or key in found:
+            raise dsse.NotTrusted(f"vkey of {name[:100]}: expected each key of a log once")
+        if _UNTIL in line and (_SIZE.match(end) is None or int(end) > MOST_ENTRIES):
+            raise dsse.NotTrusted(f"vkey of {name[:100]}: its end is no size, but {end[:20]!r}")
+        names.add(name)
+        found[key] = LogKey(key, int(end) if end else None)
+    if len(names) != 1:
+        raise dsse.NotTrusted(f"keys of {len(names)} logs where those of one are expected")
+    return names.pop(), tuple(found.values())
 
 
 def _signature(line: str) -> Signature:

@@ -11,6 +11,8 @@ Rules; the line that refuses names its rule:
 3. Keys are unique among the centre and people; an agent's entry is known by its number instead. An
    agent can therefore not occupy the key of an intent and make it look recorded.
 4. Checkpoints cover entries in their order and only ever grow; who asks for one names its size.
+5. The key that signs a size follows from the size. A checkpoint of ours that another key of ours
+   signed before its end was set is signed again; what vouches for the log here is its entries.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +21,8 @@ from typing import TypeAlias, assert_never
 from sentienguard.ports import audit_ledger, audit_log
 from sentienguard.stages.audit import checkpoint, entry, merkle, sources
 from sentienguard.trust import dsse
-from sentienguard.trust.keys import SigningKey, VerifyKey
+from sentienguard.trust.keys import VerifyKey
+from sentienguard.trust.log_keys import LogKey, LogSigners
 
 KeyOf: TypeAlias = Callable[[str], VerifyKey | None]
 
@@ -35,7 +38,7 @@ class Ledger(audit_ledger.AuditLedger):
     def __init__(
         self,
         origin: str,
-        log_key: SigningKey,
+        signers: LogSigners,
         *,
         agent_key: KeyOf = nobody,
         witness_key: KeyOf | None = None,
@@ -46,7 +49,8 @@ class Ledger(audit_ledger.AuditLedger):
         maps a witness's name to its key; agents are their own witnesses by default.
         """
         self._origin = origin
-        self._key = log_key
+        self._signers = signers
+        self._known = tuple(LogKey(one.key) for one in signers.public)  # rule 5: ends do not count
         self._agent_key = agent_key
         self._witness_key = witness_key or agent_key
         self._tree = merkle.Tree()
@@ -56,9 +60,27 @@ class Ledger(audit_ledger.AuditLedger):
         self._by_incident: dict[str, list[int]] = {}
 
     @property
-    def verifier_key(self) -> str:
-        """The log's name and public key, one line in C2SP vkey form."""
-        return checkpoint.verifier_key(self._origin, self._key.public)
+    def verifier_keys(self) -> str:
+        """The log's name and public keys, a line each in C2SP vkey form, what goes on first."""
+        return checkpoint.write_log_keys(self._origin, self._signers.public)
+
+    def goes_on(self, verifier_keys: str) -> str:
+        """Return the keys to keep where a storage claims these. Raises audit_log.EntryRefused."""
+        ours = self.verifier_keys
+        if verifier_keys == ours:
+            return ours
+        try:
+            origin, claimed = checkpoint.read_log_keys(verifier_keys)
+        except dsse.NotTrusted as error:
+            raise audit_log.EntryRefused(f"the log's keys: {error}") from error
+        ends = {one.key: one.until for one in self._signers.public}
+        if origin != self._origin or ends.keys().isdisjoint(one.key for one in claimed):
+            raise audit_log.EntryRefused(
+                f"here is the audit log of {verifier_keys[:120]}, but the key given is {ours[:200]}"
+            )
+        # Whose root is older than another's takes away no newer key and no end.
+        newer = all(one.key in ends and _ends_by(ends[one.key], one.until) for one in claimed)
+        return ours if newer else verifier_keys
 
     def size(self) -> int:
         """Return how many entries it holds, durable or not."""
@@ -105,8 +127,17 @@ class Ledger(audit_ledger.AuditLedger):
     def sign(self, size: int) -> str:
         """Return the signed checkpoint of the first `size` entries."""
         return checkpoint.sign(
-            checkpoint.Checkpoint(self._origin, size, self._tree.root(size)), self._key
+            checkpoint.Checkpoint(self._origin, size, self._tree.root(size)),
+            self._signers.signer(size),
         )
+
+    def signed_anew(self, note: str) -> str:
+        """Return a note of ours as the key of its size signs it, cosignatures kept (rule 5).
+
+        Raises audit_log.EntryRefused for what `recognise` refuses.
+        """
+        size = self.recognise(note)
+        return checkpoint.with_log_signature(note, self.sign(size))
 
     def recognise(self, note: str) -> int:
         """Return the size in a checkpoint that this log signed and that its entries bear out.
@@ -144,7 +175,7 @@ class Ledger(audit_ledger.AuditLedger):
 
     def _opened(self, note: str) -> checkpoint.Checkpoint:
         try:
-            return checkpoint.open_checkpoint(note, self._origin, [self._key.public])
+            return checkpoint.open_checkpoint(note, self._origin, self._known)
         except dsse.NotTrusted as error:
             raise audit_log.EntryRefused(f"checkpoint: {error}") from error
 
@@ -203,3 +234,7 @@ class Ledger(audit_ledger.AuditLedger):
         if incident:
             self._by_incident.setdefault(incident, []).append(index)
         return audit_ledger.Admitted(index, hashed, stored)
+
+
+def _ends_by(until: int | None, claimed: int | None) -> bool:
+    return claimed is None or (until is not None and until <= claimed)

@@ -7,7 +7,7 @@ agent's signature.
 
 What each check means when it passes:
     records      every record is readable and of at most 4,096 bytes
-    checkpoint   the newest checkpoint is signed by the log's key
+    checkpoint   the newest checkpoint is signed by a key of the log that reaches its size
     root         the entries hash to the root that it signs; none is missing, none is left over
     sources      every source's numbers have no gap and its chain has no break
     growth       the log still begins with what an older checkpoint committed to
@@ -27,6 +27,7 @@ from sentienguard.ports import audit_log
 from sentienguard.stages.audit import checkpoint, entry, merkle, sources
 from sentienguard.trust import dsse
 from sentienguard.trust.keys import BadKey, VerifyKey
+from sentienguard.trust.log_keys import LogKey
 
 MAX_FINDINGS: Final = 100  # of each check; a report is for people
 CLOCK_TOLERANCE_MS: Final = 300_000  # hosts differ by seconds; minutes are worth a question
@@ -74,7 +75,7 @@ class Trust:
     """What the verifier knows from elsewhere than the log's own storage."""
 
     origin: str | None = None  # None: the name found with the log is used
-    log_keys: Collection[VerifyKey] = ()  # none: the key found with the log is used
+    log_keys: Collection[LogKey] = ()  # none: the keys found with the log are used
     older: tuple[str, ...] = ()  # checkpoints held elsewhere, signed notes
     witnesses: Mapping[str, VerifyKey] | None = None  # by name
     quorum: int = 0  # witnesses that must have cosigned one checkpoint
@@ -150,7 +151,7 @@ class _Opener:
     """Opens checkpoints of one log."""
 
     origin: str
-    log_keys: Collection[VerifyKey]
+    log_keys: Collection[LogKey]
 
     def open(self, note: str | None) -> checkpoint.Checkpoint:
         if note is None:
@@ -178,13 +179,13 @@ def _readable(
 
 def _identity(
     stored: audit_log.StoredLog, trust: Trust, judge: _Judge
-) -> tuple[str, Collection[VerifyKey]]:
+) -> tuple[str, Collection[LogKey]]:
     try:
-        origin, key, _ = checkpoint.read_verifier_key(stored.verifier_key)
+        origin, log_keys = checkpoint.read_log_keys(stored.verifier_keys)
     except dsse.NotTrusted as error:
-        judge.find("checkpoint", f"the key found with the log is unusable: {error}")
+        judge.find("checkpoint", f"the keys found with the log are unusable: {error}")
         return trust.origin or "", trust.log_keys
-    return trust.origin or origin, trust.log_keys or (key,)
+    return trust.origin or origin, trust.log_keys or log_keys
 
 
 def _newest(

@@ -18,7 +18,8 @@ from typing import Any, Final, Self
 
 from sentienguard.model import errors
 from sentienguard.stages.audit import checkpoint, merkle
-from sentienguard.trust.keys import SigningKey, VerifyKey
+from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogKey
 
 MAX_PROOF: Final = 64  # hashes; a tree of 2**63 leaves needs no more
 
@@ -63,7 +64,7 @@ class Identity:
     name: str  # on its signature lines; agents use "agent:<id>"
     key: SigningKey
     origin: str  # of the log
-    log_keys: Collection[VerifyKey]
+    log_keys: Collection[LogKey]
 
 
 def witness(

@@ -62,7 +62,7 @@ function Rows({ of }: { of: OnlineKey[] }) {
           </td>
           <td data-name="made"><Time at={one.made_at} relative /></td>
           <td data-name="due"><Due of={one} /></td>
-          <td>{one.rotates === "lasts" ? "never" : one.rotates}</td>
+          <td>{one.rotates}</td>
           <td className="wide">
             {needsPeople(one) ? one.way : <span className="dim">{calm(one)}</span>}
           </td>
@@ -74,7 +74,6 @@ function Rows({ of }: { of: OnlineKey[] }) {
 
 /** What rotates by itself may be due soon each day: nobody has to do anything. */
 function Due({ of }: { of: OnlineKey }) {
-  if (of.due_at === null) return <span className="dim">never</span>;
   return (
     <>
       {needsPeople(of) && <NeedsPeople of={of} />}{" "}
@@ -92,7 +91,6 @@ function NeedsPeople({ of }: { of: OnlineKey }) {
 }
 
 function calm(of: OnlineKey): string {
-  if (of.rotates === "lasts") return of.way;
   return of.rotates === "by itself" ? "nothing" : `nothing yet, then: ${of.way}`;
 }
 

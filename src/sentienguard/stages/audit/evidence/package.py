@@ -9,7 +9,7 @@ Called by the CLI and by the control plane's evidence desk, which write them whe
     beside.json          entries right before and after the rows, and enrolments of hosts
     gaps.json            controls without an entry, days without an entry
     checkpoint           the signed note with the root
-    log.vkey             the log's public key, to be compared with the one that you kept
+    log.vkey             the log's public keys, to be compared with those that you kept
     manifest.json        what was asked, what was counted, digests of all other files
     verify_evidence.py   checks all of this, without anything of ours
 
@@ -67,7 +67,7 @@ def build(
     files = {
         "README.txt": _readme(framework, chosen).encode(),
         "checkpoint": chosen.note.encode(),
-        "log.vkey": f"{chosen.verifier_key}\n".encode(),
+        "log.vkey": f"{chosen.verifier_keys}\n".encode(),
         VERIFIER: verifier,
         "gaps.json": _json(gaps.document(found)),
         "beside.json": _beside(chosen),

@@ -100,7 +100,7 @@ class Population:
 
     period: Period
     origin: str  # the log's name
-    verifier_key: str  # its C2SP vkey
+    verifier_keys: str  # a line each: C2SP vkey, and ` until=SIZE` where it has an end
     note: str  # signed checkpoint that everything is proven against
     size: int  # entries that it commits to
     root: bytes
@@ -183,8 +183,8 @@ def of_log(
     ]
     return Population(
         period=period,
-        origin=checkpoint.read_verifier_key(stored.verifier_key)[0],
-        verifier_key=stored.verifier_key,
+        origin=checkpoint.read_log_keys(stored.verifier_keys)[0],
+        verifier_keys=stored.verifier_keys,
         note=note,
         size=size,
         root=root,
@@ -235,8 +235,8 @@ def _size_of(note: str) -> int:
 
 
 def _opened(note: str, stored: audit_log.StoredLog, trust: verify.Trust) -> tuple[int, bytes]:
-    origin, key, _ = checkpoint.read_verifier_key(stored.verifier_key)
-    opened = checkpoint.open_checkpoint(note, trust.origin or origin, trust.log_keys or (key,))
+    origin, log_keys = checkpoint.read_log_keys(stored.verifier_keys)
+    opened = checkpoint.open_checkpoint(note, trust.origin or origin, trust.log_keys or log_keys)
     return opened.size, opened.root
 
 

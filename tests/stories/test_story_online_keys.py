@@ -1,7 +1,8 @@
-"""The key of the agents' listener is followed by another, and the host never loses its centre.
+"""The listener's and the log's key are followed by others, and the host never loses its centre.
 
-As docs/how-to/rotate-keys.md says: the next key is made, a root names both, the host follows, the
-next root names the new key and a spare one; the control plane takes the new key, and samples go on.
+As docs/how-to/rotate-keys.md says: the next keys are made, a root names both pins and the end of
+the log's key, the host follows; the next root names the new listener's key and a spare one. The
+control plane takes the new keys, samples go on, and the host witnesses the log under both.
 """
 
 import hashlib
@@ -9,8 +10,11 @@ import json
 
 import pytest
 
+from sentienguard.adapters.audit_files import reader
 from sentienguard.cli import main
-from sentienguard.trust import certificates
+from sentienguard.controlplane import trust_exchange, trust_store
+from sentienguard.stages.audit import checkpoint
+from sentienguard.trust import certificates, keys
 from tests.support import installation
 
 pytestmark = [pytest.mark.stories, pytest.mark.timeout(300)]
@@ -53,18 +57,38 @@ def host(whole):
         return asked.get("/hosts")["items"][0]
 
 
+def log_key(whole, name=trust_store.LOG_KEY):
+    return keys.SigningKey.from_pem((whole.places.centre / name).read_bytes()).id
+
+
+def witnessed_by_new_key(whole):
+    """Tell whether the host cosigned a checkpoint that the log's new key signed."""
+    stored = reader.read_stored(whole.places.centre / "audit")
+    origin, log_keys = checkpoint.read_log_keys(stored.verifier_keys)
+    ended = max(one.until or 0 for one in log_keys)
+    newest = [checkpoint.open_checkpoint(one, origin, log_keys) for one in stored.cosigned[-1:]]
+    return bool(ended) and any(one.size > ended for one in newest)
+
+
 def pin_served(whole):
     return certificates.pin_of((whole.places.centre / "tls/server.pem").read_bytes())
 
 
-def test_the_listener_s_key_is_followed_by_another_and_no_sample_is_lost(whole, capsys):
+def test_online_keys_are_followed_by_others_and_nothing_is_lost(whole, capsys):
     data = str(whole.places.data)
     made = run(capsys, "trust", "online-key", "server", "--data", data)
     old, new = made["present"], made["pin"]
     assert run(capsys, "trust", "online-key", "server", "--data", data)["pin"] == new
     assert pin_served(whole) == old != new
+    following = run(capsys, "trust", "online-key", "log", "--data", data)
+    assert run(capsys, "trust", "online-key", "log", "--data", data) == following
+    assert log_key(whole) == following["present"]
+    end = trust_exchange.checkpointed_size(whole.places.centre) + 1
 
-    with_root(whole, capsys, "--server-pin", old, "--server-pin", new)
+    with_root(
+        whole, capsys, "--server-pin", old, "--server-pin", new,
+        "--add", f"log={following['public']}", "--log-end", f"{following['present']}={end}",
+    )  # fmt: skip
     restarted(whole)
     kept = whole.places.agent / "collector/pins.json"
     installation.wait_for(
@@ -73,12 +97,18 @@ def test_the_listener_s_key_is_followed_by_another_and_no_sample_is_lost(whole, 
     )  # fmt: skip
     installation.wait_for(lambda: host(whole)["root_version"] == 2, "its word for it", 60)
     assert pin_served(whole) == old
+    installation.wait_for(lambda: witnessed_by_new_key(whole), "its word on the new log key", 60)
 
     with_root(whole, capsys, "--server-pin", new, "--server-pin", SPARE)
     before = host(whole)["last_seen"]
     restarted(whole)
     assert pin_served(whole) == new
+    assert log_key(whole) == following["key_id"]
+    assert not (whole.places.centre / trust_store.NEXT_LOG_KEY).exists()
     installation.wait_for(lambda: host(whole)["last_seen"] > before, "a sample by the new key", 60)
     installation.wait_for(lambda: host(whole)["root_version"] == 3, "its word for it", 90)
-    assert json.loads(kept.read_bytes()) == [new, SPARE]
+    installation.wait_for(
+        lambda: json.loads(kept.read_bytes()) == [new, SPARE], "the host going by the spare", 60
+    )
     assert run(capsys, "audit", "verify", "--data", data)["passed"]
+    assert len(run(capsys, "trust", "log-keys", "--data", data)["log_keys"]) == 2
