@@ -15,7 +15,7 @@ from tests.support.centre_process import Centre, Host
 
 pytestmark = pytest.mark.integration
 REMEDY = PlaybookName("disk_cleanup_rotated_logs")
-SHADOWED = "service_start_stopped"  # brings no proving record: it starts in shadow
+SHADOWED = "memory_leak_service_restart"  # brings no proving record: it starts in shadow
 CALM = {("system.cpu_percent", ""): 3.0, ("system.disk_usage_percent", "/srv"): 40.0}
 PEOPLE = {
     "olga@local": {"staging": "observer"},
