@@ -133,5 +133,8 @@ GROUPS: Final[Mapping[str, Place]] = {
         "tokens",
         "How an agent joins, who sends alerts, which machines read.",
     ),
+    "recover-control-plane": Place(
+        "recovery_commands", "app", "Take a control plane back after a break-in."
+    ),
     "trust": Place("trust_commands", "app", "Offline keys: who may sign what hosts run."),
 }

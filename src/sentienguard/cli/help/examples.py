@@ -205,6 +205,10 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         "tokens read-only create": (("wallboard --environment production --days 30", "a month"),),
         "tokens read-only list": (("", "ended ones included"),),
         "tokens read-only revoke": (("rot_0123456789abcdef", "refused from now on"),),
+        "recover-control-plane begin": (
+            ("--out trust.json --against kept/checkpoint", "after a break-in: new keys, a draft"),
+        ),
+        "recover-control-plane finish": (("", "ends logins and tokens, verifies the log"),),
         "trust init": (
             ("--dir ceremony --from carried.json", "three root keys, two of which sign"),
         ),
