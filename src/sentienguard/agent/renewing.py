@@ -8,6 +8,9 @@ Called by `agent.collector`, in a thread of its own. Rules:
 3. The key stays: it was made here at the enrolment and is sent nowhere. What comes is taken only if
    it is for this key, can be loaded with it, and lasts longer than what is there.
 4. The file is replaced whole. Connections are made anew with the next request on each.
+5. The authorities that come with it take the place of those that are there, before it is looked at:
+   so the next one is known before it signs. What the server is known by are its pins; authorities
+   only say that it is the one of this installation.
 """
 
 import ssl
@@ -22,6 +25,7 @@ from sentienguard.agent.couriers import Refused
 from sentienguard.trust import pins
 
 PATH = "/api/v1/certificate"
+MOST_AUTHORITIES = 3  # the one before, the one that signs, the next
 LOOK_S = 3600.0  # at most, between two looks: a clock that was set counts at the next one
 
 
@@ -52,15 +56,31 @@ class RenewalCourier:
         now, due = time.time(), begins + (ends - begins) / 2
         if now < due:
             return min(due - now, LOOK_S)
-        made = self._ask(b"" if now < ends else text)
+        made, trusted = self._ask(b"" if now < ends else text)
+        if trusted:
+            self._trust(trusted)
         self._take(made, shown, ends)
         self._context.load_cert_chain(str(file), str(self._home / "tls.key"))
         for link in self._links:
             link.renew()
         return 0.0
 
-    def _ask(self, ended: bytes) -> bytes:
-        """Return the next certificate, PEM; `ended` is the one that is no proof any more."""
+    def _trust(self, trusted: bytes) -> None:
+        """Keep the authorities. Raises Refused or OSError; those that are there then stay."""
+        kept = self._home / "ca.pem"
+        if trusted == kept.read_bytes():
+            return
+        count = sum(1 for _ in certificates.ders(trusted))
+        if not 1 <= count <= MOST_AUTHORITIES:
+            raise Refused(f"the centre named {count} authorities; 1 to {MOST_AUTHORITIES} count")
+        self._context.load_verify_locations(cadata=trusted.decode("ascii"))
+        private_files.write(kept, trusted)  # rule 5
+
+    def _ask(self, ended: bytes) -> tuple[bytes, bytes]:
+        """Return the next certificate and the authorities, PEM; none: as before.
+
+        `ended` is the certificate that is no proof any more.
+        """
         if not ended:  # rule 1
             return _certificate(self._links[0].post_json(PATH, {}))
         said = self._executor.ask("renewal")  # rule 2
@@ -93,9 +113,12 @@ def _der(pem: bytes) -> bytes:
     return found
 
 
-def _certificate(answer: uplink.Answer) -> bytes:
+def _certificate(answer: uplink.Answer) -> tuple[bytes, bytes]:
     record: dict[str, Any] = answer.json() if answer.ok else {}
     found = record.get("certificate_pem")
     if not isinstance(found, str):
         raise Refused(f"the centre gave no certificate: {answer.reason()}")
-    return found.encode()
+    trusted = record.get("ca_pem", "")
+    if not isinstance(trusted, str) or not trusted.isascii():
+        raise Refused("the centre named its authorities in another form than PEM")
+    return found.encode(), trusted.encode()

@@ -8,10 +8,11 @@ import argparse  # noqa: E402 - see above, as all below
 import logging  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
+from datetime import timedelta  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from sentienguard.adapters.local_host.clock import LocalClock  # noqa: E402
-from sentienguard.controlplane import app, app_keys, settings  # noqa: E402
+from sentienguard.controlplane import app, app_keys, authority, settings  # noqa: E402
 from sentienguard.model import errors  # noqa: E402
 from sentienguard.model.access import Role  # noqa: E402
 
@@ -45,6 +46,11 @@ def main() -> int:
         action="store_true",
         help="add a key to keys/data.key that others are to get before it is used, and exit",
     )
+    parser.add_argument(
+        "--add-authority",
+        action="store_true",
+        help="make the next authority of agents' certificates, for others to get, and exit",
+    )
     wanted = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -56,6 +62,8 @@ def main() -> int:
             print(app_keys.rotate(wanted.data, LocalClock()))  # noqa: T201
         elif wanted.add_wrapping_key:
             print(app_keys.add_wrapping_key(wanted.data))  # noqa: T201
+        elif wanted.add_authority:
+            print(_add_authority(wanted.data))  # noqa: T201
         elif wanted.export_audit:
             count = app.export_audit(wanted.data, wanted.export_audit)
             print(f"{count} entries written to {wanted.export_audit}")  # noqa: T201
@@ -65,6 +73,16 @@ def main() -> int:
         print(f"sentienguard control plane: {problem}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
+
+
+def _add_authority(data: Path) -> str:
+    tls = data / "controlplane/tls"
+    made = authority.AuthorityFiles(tls).make_next(LocalClock().now())
+    lasts = timedelta(hours=settings.load(data / "controlplane").agent_certificate_hours)
+    return (
+        f"{tls}/ca.next.pem and ca.next.key {'are made' if made else 'wait already'}: copy both to "
+        f"the other control planes; it signs {authority.follows(lasts).days} days after it was made"
+    )
 
 
 def _add_administrator(data: Path, name: str) -> None:

@@ -327,7 +327,7 @@ def serve(data: Path) -> None:
         announcement=data / "run/controlplane.json",
         agents_name=server_certificate.called(settings),
     )
-    _keep_certificate(directory, settings)
+    server_certificate.keep_all(directory, settings, LocalClock().now())
     with centre_in(directory, settings, doors.agents_address) as centre:
         intake = Intake(centre)
         around = app_context.around(centre, intake)
@@ -442,16 +442,6 @@ async def _listen(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _keep_certificate(directory: Path, settings: Settings) -> None:
-    """Look after the certificate before it is used; one that cannot be renewed still serves."""
-    try:
-        server_certificate.keep(directory, settings, LocalClock().now())
-    except settings_module.SettingWrong:
-        raise
-    except (OSError, errors.Rejected) as problem:
-        log.warning("the certificate of the agents' listener was not looked after: %s", problem)
 
 
 async def _care_for_certificate(centre: Centre, agents: uvicorn.Server) -> None:

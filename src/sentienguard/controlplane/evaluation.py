@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sentienguard.controlplane import private_files
 from sentienguard.controlplane.trust_store import evaluation_mark, playbook_path
 from sentienguard.model.ids import Digest, digest
 from sentienguard.playbook import parse
@@ -67,26 +68,15 @@ def moved_away(centre: Path) -> bool:
     return (centre / "trust/root.json").exists() and not evaluation_mark(centre).exists()
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    draft = path.with_name(path.name + ".new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
 def _make_key(path: Path) -> None:
     if not path.exists():
-        write_private(path, keys.SigningKey.generate().to_pem())
+        private_files.write(path, keys.SigningKey.generate().to_pem())
 
 
 def _make_data_key(path: Path) -> None:
     """Make the key that wraps those of secrets at rest, before anybody copies the directory."""
     if not path.exists():
-        write_private(path, base64.b64encode(os.urandom(32)) + b"\n")
+        private_files.write(path, base64.b64encode(os.urandom(32)) + b"\n")
 
 
 def _make_tls(tls: Path, now: datetime) -> None:
@@ -94,10 +84,10 @@ def _make_tls(tls: Path, now: datetime) -> None:
         return
     authority = certificates.make_authority("SentienGuard evaluation", now=now)
     server = certificates.make_server(authority, ["localhost"], ["127.0.0.1", "::1"], now=now)
-    write_private(tls / "ca.key", authority.key_pem)
-    write_private(tls / "ca.pem", authority.certificate_pem)
-    write_private(tls / "server.key", server.key_pem)
-    write_private(tls / "server.pem", server.certificate_pem)
+    private_files.write(tls / "ca.key", authority.key_pem)
+    private_files.write(tls / "ca.pem", authority.certificate_pem)
+    private_files.write(tls / "server.key", server.key_pem)
+    private_files.write(tls / "server.pem", server.certificate_pem)
 
 
 def _make_root(centre: Path, offline: Offline, now: datetime) -> None:
@@ -119,8 +109,8 @@ def _make_root(centre: Path, offline: Offline, now: datetime) -> None:
         log_origin=f"sentienguard.local/{log_key.public.id}",
     )
     envelope = dsse.seal(root.PAYLOAD_TYPE, payload, [offline.key("root")])
-    write_private(centre / "trust/root.digest", digest(payload).encode())
-    write_private(path, _text(envelope))
+    private_files.write(centre / "trust/root.digest", digest(payload).encode())
+    private_files.write(path, _text(envelope))
 
 
 def _make_catalogue(
@@ -154,7 +144,9 @@ def _make_catalogue(
         expires_at=now + CATALOGUE_LIFETIME,
         playbooks=sorted(wanted.values(), key=lambda one: one.name),
     )
-    write_private(path, _text(dsse.seal(catalogue.PAYLOAD_TYPE, payload, [offline.key("signer")])))
+    private_files.write(
+        path, _text(dsse.seal(catalogue.PAYLOAD_TYPE, payload, [offline.key("signer")]))
+    )
 
 
 def sign_proving(centre: Path, offline: Path, record: catalogue.ProvingRecord) -> None:
@@ -162,7 +154,7 @@ def sign_proving(centre: Path, offline: Path, record: catalogue.ProvingRecord) -
     envelope = dsse.seal(
         catalogue.PROVING_TYPE, catalogue.proving_payload(record), [Offline(offline).key("signer")]
     )
-    write_private(centre / f"trust/proving/{record.playbook}.json", _text(envelope))
+    private_files.write(centre / f"trust/proving/{record.playbook}.json", _text(envelope))
 
 
 def _text(envelope: dict[str, Any]) -> bytes:

@@ -25,7 +25,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sentienguard.controlplane import evaluation, log_rotation, renewals, trust_store
+from sentienguard.controlplane import log_rotation, private_files, renewals, trust_store
+from sentienguard.controlplane.authority import AuthorityFiles
 from sentienguard.flow import key_ages
 from sentienguard.flow.key_ages import OnlineKey, Rotates
 from sentienguard.ports.data_keys import DataKey, DataKeyRing, Rotation
@@ -48,6 +49,10 @@ _ADD_WRAPPING: Final = (
 _NEXT_DISPATCH: Final = (
     "sentienguard trust online-key dispatch, then a root that names both, then one that names the "
     "new one alone: docs/how-to/rotate-keys.md#the-dispatch-key"
+)
+_ADD_AUTHORITY: Final = (
+    "python -m sentienguard.controlplane --data DIR --add-authority; copy tls/ca.next.pem and "
+    "tls/ca.next.key to the other control planes: docs/how-to/rotate-keys.md#the-authority"
 )
 _NEXT_LOG: Final = (
     "sentienguard trust online-key log, then a root that names it and the old one's end: "
@@ -81,7 +86,10 @@ class KeyCare:
 
     def all(self, centre: "Centre") -> list[OnlineKey]:
         """Return every key, what rotates by itself first."""
-        return [*self._data(), *self._wrapped(), *self._signing(centre), *_certified(centre)]
+        return [
+            *self._data(), *self._wrapped(), *self._signing(centre), *self._authority(),
+            *_certified(centre),
+        ]  # fmt: skip
 
     def round(self, centre: "Centre") -> None:
         """Rotate what is due and call people for the rest. Raises Unavailable, Broken."""
@@ -167,6 +175,23 @@ class KeyCare:
             lives=timedelta(days=centre.settings.rotate_log_key_days),
         )
 
+    def _authority(self) -> Iterable[OnlineKey]:
+        """Yield the authority of agents' certificates; it follows its age, not its end."""
+        try:
+            der = certificates.to_der(
+                AuthorityFiles(self._directory / "tls").read().signing.certificate_pem
+            )
+        except OSError as cause:
+            log.warning("the authority of agents' certificates cannot be read: %s", cause)
+            return
+        yield OnlineKey(
+            name="authority of agents' certificates",
+            id=hashlib.sha256(der).hexdigest()[:16],
+            made_at=certificates.life_of(der)[0],
+            rotates=Rotates.OWNER if self._shared else Rotates.ITSELF,
+            way=_ADD_AUTHORITY if self._shared else "the next one is made when it is due",
+        )
+
     def _since(self, key: str, file: Path) -> datetime:
         """Return when a key was first seen; keep it (rule 5)."""
         place = self._directory / SEEN
@@ -175,7 +200,7 @@ class KeyCare:
             if key not in known:
                 known[key] = int(file.stat().st_mtime)
                 try:
-                    evaluation.write_private(place, json.dumps(known, indent=1).encode())
+                    private_files.write(place, json.dumps(known, indent=1).encode())
                 except OSError as cause:
                     log.warning("%s: %s; the date of %s counts", place, cause.strerror, file)
         return datetime.fromtimestamp(known[key], UTC)
@@ -194,7 +219,6 @@ def _certified(centre: "Centre") -> Iterable[OnlineKey]:
     """Yield keys with a certificate: it says when they end."""
     tls = centre.trust.tls
     for name, file, way in (
-        ("authority of agents' certificates", tls.client_ca, "make a new one and enrol all hosts"),
         ("certificate for agents", tls.certificate, "restart: it is renewed at half of its life"),
         ("certificate for people", _people(centre), "have it issued again, then restart"),
     ):

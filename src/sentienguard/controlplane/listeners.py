@@ -38,7 +38,7 @@ class TlsFiles:
 
     certificate: Path
     key: Path
-    client_ca: Path | None  # None: clients show no certificate
+    client_ca: bytes | None  # PEM, one or more; None: clients show no certificate
 
 
 def agents_server(app: FastAPI, files: TlsFiles) -> uvicorn.Server:
@@ -84,5 +84,5 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
     context.load_cert_chain(files.certificate, files.key)
     if files.client_ca:
         context.verify_mode = ssl.CERT_OPTIONAL
-        context.load_verify_locations(files.client_ca)
+        context.load_verify_locations(cadata=files.client_ca.decode("ascii"))
     return context

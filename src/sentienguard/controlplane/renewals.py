@@ -84,7 +84,8 @@ def _renewed(centre: Centre, agent: Agent, der: bytes) -> dict[str, str]:
     ends = certificates.life_of(certificates.to_der(made))[1]
     centre.agents.renewed(agent.id, ends=ends)
     centre.counters.add("certificates_renewed_total")
-    return {"certificate_pem": made.decode()}
+    trusted = centre.trust.authorities.read().trusted_pem
+    return {"certificate_pem": made.decode(), "ca_pem": trusted.decode()}
 
 
 def _refused(centre: Centre, why: str) -> ProblemError:

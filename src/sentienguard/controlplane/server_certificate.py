@@ -6,6 +6,7 @@ one. Rules:
 1. It names localhost and what `agents_names` lists. Where that changed, or half of its life is
    over, the authority of this directory signs a new one for the same key: agents pin the key, so
    none of them notices. Where another key lies there (trust_exchange, rule 2), it is for that one.
+   Where another authority signs by now (authority), that one signs it anew.
 2. The running listener shows it to whoever connects from then on.
 3. Without the authority's key, which an owner may keep elsewhere, nothing is renewed and the log
    says so; `GET /api/v1/keys` and doctor tell people in time.
@@ -17,11 +18,12 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from sentienguard.controlplane import evaluation
+from sentienguard.controlplane import private_files
+from sentienguard.controlplane.authority import AuthorityFiles
 from sentienguard.controlplane.settings import Settings, SettingWrong
 from sentienguard.model import errors
 from sentienguard.trust import certificates
@@ -69,31 +71,60 @@ def keep(directory: Path, settings: Settings, now: datetime) -> bool:
     as_named = certificates.names_of(der) == (set(wanted.names), set(wanted.addresses))
     key = (tls / "server.key").read_bytes()
     fits = certificates.pin_of_key(key) == certificates.pin_of(text)
-    if fits and as_named and now < begins + (ends - begins) / 2:
+    authority = AuthorityFiles(tls).read().signing
+    stands = fits and as_named and certificates.issued_by(der, authority.certificate_pem)
+    if stands and now < begins + (ends - begins) / 2:
         return False
-    authority = certificates.Issued((tls / "ca.pem").read_bytes(), (tls / "ca.key").read_bytes())
     server = certificates.Issued(text, key)
     made = certificates.renew_server(authority, server, wanted.names, wanted.addresses, now=now)
     lasts_until = certificates.life_of(certificates.to_der(made.certificate_pem))[1]
-    if fits and as_named and lasts_until <= ends:  # the authority ends then
+    if stands and lasts_until <= ends:  # the authority ends then
         return False
-    evaluation.write_private(file, made.certificate_pem)
+    private_files.write(file, made.certificate_pem)
     log.info("the certificate of the agents' listener was renewed: %s", ", ".join(_all(wanted)))
     return True
+
+
+def keep_all(directory: Path, settings: Settings, now: datetime) -> bool:
+    """Keep the authority, then the certificate; tell whether either changed.
+
+    One that cannot be renewed still serves. Raises SettingWrong.
+    """
+    lives = timedelta(days=settings.rotate_keys_days)
+    lasts = timedelta(hours=settings.agent_certificate_hours)
+    changed = False
+    try:
+        changed = AuthorityFiles(directory / "tls").keep(lives, lasts, now, alone=settings.is_alone)
+        changed = keep(directory, settings, now) or changed
+    except SettingWrong:
+        raise
+    except (OSError, errors.Rejected) as problem:
+        log.warning("the certificate of the agents' listener was not looked after: %s", problem)
+    return changed
 
 
 async def care(
     directory: Path, settings: Settings, context: ssl.SSLContext, now: Callable[[], datetime]
 ) -> None:
     """Keep it each hour while the listener runs (rule 2)."""
-    tls = directory / "tls"
     while True:
         await asyncio.sleep(INTERVAL_S)
-        try:
-            if await asyncio.to_thread(keep, directory, settings, now()):
-                context.load_cert_chain(tls / "server.pem", tls / "server.key")
-        except (OSError, errors.Rejected) as problem:
-            log.warning("the certificate of the agents' listener was not looked after: %s", problem)
+        if await asyncio.to_thread(keep_all, directory, settings, now()):
+            show(directory, context)
+
+
+def show(directory: Path, context: ssl.SSLContext) -> None:
+    """Let a listener's context show and trust what lies there now, for whoever connects next.
+
+    Whom it trusted it trusts until it is made anew; what they signed has ended by then.
+    """
+    tls = directory / "tls"
+    try:
+        trusted = AuthorityFiles(tls).read().trusted_pem
+        context.load_verify_locations(cadata=trusted.decode("ascii"))
+        context.load_cert_chain(tls / "server.pem", tls / "server.key")
+    except OSError as problem:
+        log.warning("the agents' listener goes on with what it has: %s", problem)
 
 
 def _listed(settings: Settings) -> Sequence[str]:

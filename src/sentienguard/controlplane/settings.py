@@ -380,6 +380,11 @@ class Settings:
         "",
     )
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other control plane can use our database."""
+        return not self.database_url.startswith("postgresql")
+
 
 def load(directory: Path, environment: Mapping[str, str] | None = None) -> Settings:
     """Read the file in `directory`, where there is one, and the environment over it.

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sentienguard.controlplane import evaluation, trust_store
+from sentienguard.controlplane import private_files, trust_store
 from sentienguard.model import errors, ids
 from sentienguard.stages.audit import checkpoint
 from sentienguard.trust import bundle as bundles
@@ -93,7 +93,7 @@ def make_next_dispatch_key(directory: Path) -> keys.VerifyKey:
     """Make the key that is to follow the dispatch key, or return the one that waits already."""
     file = directory / NEXT_DISPATCH
     if not file.exists():
-        evaluation.write_private(file, keys.SigningKey.generate().to_pem())
+        private_files.write(file, keys.SigningKey.generate().to_pem())
     return keys.SigningKey.from_pem(file.read_bytes()).public
 
 
@@ -101,7 +101,7 @@ def make_next_log_key(directory: Path) -> keys.VerifyKey:
     """Make the key that is to sign the log next, or return the one that waits already."""
     file = directory / trust_store.NEXT_LOG_KEY
     if not file.exists():
-        evaluation.write_private(file, keys.SigningKey.generate().to_pem())
+        private_files.write(file, keys.SigningKey.generate().to_pem())
     return keys.SigningKey.from_pem(file.read_bytes()).public
 
 
@@ -121,7 +121,7 @@ def make_next_server_key(directory: Path) -> tuple[str, str]:
     """
     file = directory / NEXT_SERVER
     if not file.exists():
-        evaluation.write_private(file, certificates.make_key())
+        private_files.write(file, certificates.make_key())
     present = (directory / "tls/server.key").read_bytes()
     return certificates.pin_of_key(present), certificates.pin_of_key(file.read_bytes())
 
@@ -155,12 +155,12 @@ def _write(directory: Path, bundle: bundles.Bundle, pinned: ids.Digest | None) -
     for place in (trust, trust / "playbooks", trust / "proving", trust / "roots"):
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
     for digest, stored in bundle.playbooks.items():
-        evaluation.write_private(trust_store.playbook_path(directory, digest), stored)
+        private_files.write(trust_store.playbook_path(directory, digest), stored)
     for envelope in bundle.roots[:-1]:
         _put(trust / f"roots/{roots.claimed(envelope).version}.json", envelope)
     if not (trust / "root.digest").exists():
         first = pinned or roots.digest_of(bundle.roots[0])
-        evaluation.write_private(trust / "root.digest", first.encode())
+        private_files.write(trust / "root.digest", first.encode())
     _put(trust / "root.json", bundle.roots[-1])
     _put(trust / "catalogue.json", bundle.catalogue)
     kept = set()
@@ -175,7 +175,7 @@ def _write(directory: Path, bundle: bundles.Bundle, pinned: ids.Digest | None) -
 
 
 def _put(path: Path, envelope: Any) -> None:
-    evaluation.write_private(path, json.dumps(envelope, indent=1, sort_keys=True).encode())
+    private_files.write(path, json.dumps(envelope, indent=1, sort_keys=True).encode())
 
 
 def _require_dispatch_key(directory: Path, root: roots.Root) -> Path | None:

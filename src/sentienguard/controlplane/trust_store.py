@@ -2,7 +2,8 @@
 
     keys/dispatch.pem, keys/log.pem       online keys; keys/log.next.pem where one is to follow
     keys/data.key                         wraps the keys of secrets at rest: app_keys.py
-    tls/{ca,server}.{pem,key}             the agents' listener and the authority of its clients
+    tls/server.{pem,key}                  the agents' listener
+    tls/ca.*                              the authority of its clients: authority.py
     trust/root.json, trust/catalogue.json signed documents, handed to agents as they are
     trust/root.digest                     of the oldest root that is kept: where the chain begins
     trust/roots/<version>.json            the roots before the current one, for who was away
@@ -20,6 +21,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sentienguard.controlplane.authority import AuthorityFiles
 from sentienguard.controlplane.listeners import TlsFiles
 from sentienguard.model import errors
 from sentienguard.model.ids import AgentId, Digest
@@ -48,7 +50,7 @@ class TrustStore:
     proving: tuple[catalogues.ProvingRecord, ...]
     dispatch: keys.SigningKey
     log: log_keys.LogSigners
-    authority: certificates.Issued
+    authorities: AuthorityFiles
     tls: TlsFiles
     server_pin: str  # hex SHA-256 of the server's public key info
     agents_address: str  # https://host:port as agents reach it
@@ -85,11 +87,15 @@ class TrustStore:
         self, csr_pem: bytes, agent: AgentId, now: datetime, lifetime: timedelta
     ) -> bytes:
         """Return a client certificate for a new agent. Raises dsse.NotTrusted."""
-        return certificates.sign_agent(self.authority, csr_pem, agent, now=now, lifetime=lifetime)
+        signing = self.authorities.read().signing
+        return certificates.sign_agent(signing, csr_pem, agent, now=now, lifetime=lifetime)
 
     def renew_agent(self, der: bytes, now: datetime, lifetime: timedelta) -> bytes:
         """Return the next certificate of an agent that has one. Raises dsse.NotTrusted."""
-        return certificates.renew_agent(self.authority, der, now=now, lifetime=lifetime)
+        found = self.authorities.read()
+        return certificates.renew_agent(
+            found.signing, der, now=now, lifetime=lifetime, before=found.trusted
+        )
 
 
 def load(directory: Path, *, agents_address: str, now: datetime) -> TrustStore:
@@ -102,6 +108,7 @@ def load(directory: Path, *, agents_address: str, now: datetime) -> TrustStore:
     catalogue_envelope = _json(directory / "trust/catalogue.json")
     listed = catalogues.open_catalogue(catalogue_envelope, verified, now=now)
     server = _bytes(tls / "server.pem")
+    authorities = AuthorityFiles(tls)
     return TrustStore(
         root=verified,
         root_envelope=root_envelope,
@@ -115,8 +122,8 @@ def load(directory: Path, *, agents_address: str, now: datetime) -> TrustStore:
         ),
         dispatch=keys.SigningKey.from_pem(_bytes(directory / "keys/dispatch.pem")),
         log=log_signers(directory, verified),
-        authority=certificates.Issued(_bytes(tls / "ca.pem"), _bytes(tls / "ca.key")),
-        tls=TlsFiles(tls / "server.pem", tls / "server.key", tls / "ca.pem"),
+        authorities=authorities,
+        tls=TlsFiles(tls / "server.pem", tls / "server.key", _trusted(authorities)),
         server_pin=certificates.pin_of(server),
         agents_address=agents_address,
         evaluation=evaluation_mark(directory).exists(),
@@ -147,6 +154,16 @@ def earlier_roots(directory: Path) -> tuple[dict[str, Any], ...]:
 def playbook_path(directory: Path, digest: Digest) -> Path:
     """Return where a playbook of this digest lies."""
     return directory / "trust/playbooks" / f"{digest.removeprefix('sha256:')}.yaml"
+
+
+def _trusted(authorities: AuthorityFiles) -> bytes:
+    try:
+        return authorities.read().trusted_pem
+    except OSError as cause:
+        message = (
+            f"{cause.filename}: {cause.strerror}; run `sentienguard up` to make what is missing"
+        )
+        raise TrustMissing(message) from cause
 
 
 def _playbook(directory: Path, digest: Digest) -> bytes:

@@ -145,20 +145,27 @@ def sign_agent(
 
 
 def renew_agent(
-    authority: Issued, der: bytes, *, now: datetime, lifetime: timedelta = AGENT_LIFETIME
+    authority: Issued,
+    der: bytes,
+    *,
+    now: datetime,
+    lifetime: timedelta = AGENT_LIFETIME,
+    before: Sequence[bytes] = (),
 ) -> bytes:
     """Return a new PEM certificate for the key and the agent of one that we signed.
 
-    It may have ended, though no longer than RENEWED_LATE ago: what else proves who asks then is for
-    the caller. Raises dsse.NotTrusted.
+    `before` are PEM certificates of authorities that signed before this one. It may have ended,
+    though no longer than RENEWED_LATE ago: what else proves who asks then is for the caller. Raises
+    dsse.NotTrusted.
     """
     agent = agent_of(der)
     found = x509.load_der_x509_certificate(der)
+    if not any(issued_by(der, one) for one in (authority.certificate_pem, *before)):
+        raise dsse.NotTrusted("this certificate was not signed by our authority")
     try:
-        found.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.certificate_pem))
         public = found.public_key()
     except _NOT_OURS as error:
-        raise dsse.NotTrusted("this certificate was not signed by our authority") from error
+        raise dsse.NotTrusted("expected a key that we know in the certificate") from error
     if now > found.not_valid_after_utc + RENEWED_LATE:
         raise dsse.NotTrusted(
             f"the certificate ended at {found.not_valid_after_utc:%Y-%m-%d %H:%M}Z, more than "
@@ -167,6 +174,16 @@ def renew_agent(
     if not (_is_p256(public) or isinstance(public, ed25519.Ed25519PublicKey)):
         raise dsse.NotTrusted("expected a P-256 or Ed25519 key in the certificate")
     return _agent_certificate(authority, public, agent, now, lifetime)
+
+
+def issued_by(der: bytes, authority_pem: bytes) -> bool:
+    """Tell whether an authority signed a certificate, its dates aside."""
+    found = x509.load_der_x509_certificate(der)
+    try:
+        found.verify_directly_issued_by(x509.load_pem_x509_certificate(authority_pem))
+    except _NOT_OURS:
+        return False
+    return True
 
 
 def _agent_certificate(

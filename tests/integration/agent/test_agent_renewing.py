@@ -177,3 +177,44 @@ def test_the_real_collector_comes_back_with_a_certificate_that_ended(world, tmp_
         process.kill()
         process.wait()
     assert world.kept() == new
+
+
+def authorities(world, count):
+    """Return the authority of this centre and as many others, as one PEM text."""
+    now = datetime.now(UTC)
+    others = [certificates.make_authority("next", now=now).certificate_pem for _ in range(count)]
+    return b"".join([world.trust.authority.certificate_pem, *others]).decode()
+
+
+def test_the_next_authority_comes_with_the_certificate_before_it_signs(world):
+    world.hold(timedelta(hours=13))
+    new, trusted = world.next(), authorities(world, 1)
+    world.answers({"certificate_pem": new.decode(), "ca_pem": trusted})
+    world.courier.carry()
+    assert world.kept() == new
+    assert (world.home / "ca.pem").read_bytes() == trusted.encode()
+    world.link.get("/after")
+
+
+def test_a_certificate_of_the_next_authority_is_taken_with_it(world):
+    world.hold(timedelta(hours=13))
+    following = certificates.make_authority("next", now=datetime.now(UTC) - timedelta(days=1))
+    new = world.next(authority=following)
+    both = world.trust.authority.certificate_pem + following.certificate_pem
+    world.answers({"certificate_pem": new.decode(), "ca_pem": both.decode()})
+    world.courier.carry()
+    assert world.kept() == new
+
+
+@pytest.mark.parametrize(
+    "trusted", [3, "no PEM", "\N{SNOWMAN}", ["a list"], "-----BEGIN CERTIFICATE-----\nAAAA\n"]
+)
+def test_authorities_that_are_too_many_or_none_leave_everything_as_it_was(world, trusted):
+    held = world.hold(timedelta(hours=13))
+    before = (world.home / "ca.pem").read_bytes()
+    ca_pem = authorities(world, trusted) if isinstance(trusted, int) else trusted
+    world.answers({"certificate_pem": world.next().decode(), "ca_pem": ca_pem})
+    with pytest.raises((couriers.Refused, OSError)):
+        world.courier.carry()
+    assert world.kept() == held
+    assert (world.home / "ca.pem").read_bytes() == before

@@ -346,7 +346,7 @@ def _enroll(centre: Centre, wanted: Enrolment) -> dict[str, Any]:
     return {
         "agent_id": agent.id,
         "certificate_pem": certificate.decode(),
-        "ca_pem": centre.trust.authority.certificate_pem.decode(),
+        "ca_pem": centre.trust.authorities.read().trusted_pem.decode(),
         "root": centre.trust.root_envelope,
     }
 
