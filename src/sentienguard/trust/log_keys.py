@@ -7,12 +7,9 @@ that who steals an old key can sign nothing new, and no clock has to be believed
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from sentienguard.trust import dsse
 from sentienguard.trust.keys import SigningKey, VerifyKey
-
-MOST_ENTRIES: Final = 2**53 - 1  # that a checkpoint can count
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,7 +297,7 @@ def _read(found_payload: bytes) -> Root:
 
 
 def _log_ends(found: Any, keyids: Sequence[str]) -> dict[str, int]:
-    most = log_keys.MOST_ENTRIES
+    most = canonical.MAX_INTEGER
     if not isinstance(found, dict) or not found:
         raise dsse.NotTrusted(f"rule 10: {_ENDS} is not an object with members")
     for keyid, until in found.items():

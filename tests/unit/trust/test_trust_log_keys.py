@@ -8,7 +8,7 @@ import pytest
 from sentienguard.trust import ceremony, dsse, log_keys
 from sentienguard.trust import root as roots
 from sentienguard.trust.keys import SigningKey
-from sentienguard.trust.log_keys import LogKey
+from sentienguard.trust.log_keys import LogKey, LogSigners
 from sentienguard.trust.root import RoleName
 
 NOW, LATER = datetime(2026, 11, 21, tzinfo=UTC), datetime(2027, 11, 21, tzinfo=UTC)
@@ -100,14 +100,28 @@ def test_each_size_has_one_signer():
     assert later.public == named
 
 
-@pytest.mark.parametrize("private", [[], [OLD], [DISPATCH]])
-def test_a_log_without_a_key_that_goes_on_is_not_opened(private):
-    with pytest.raises(dsse.NotTrusted, match="none that has no end"):
+def test_a_log_of_one_key_is_signed_by_it_at_every_size():
+    signers = LogSigners.of(OLD)
+    assert [signers.signer(size) for size in (0, 10**9)] == [OLD, OLD]
+    assert signers.public == (LogKey(OLD.public),)
+
+
+def test_of_two_keys_without_an_end_the_one_that_signs_already_goes_on():
+    named = (LogKey(OLD.public), LogKey(NEXT.public))
+    assert log_keys.held(named, [OLD, NEXT]).signer(5) == OLD
+    assert log_keys.held(named, [NEXT, OLD]).signer(5) == NEXT
+
+
+@pytest.mark.parametrize(
+    ("private", "there"), [([], "no key"), ([OLD], OLD.id), ([DISPATCH], DISPATCH.id)]
+)
+def test_a_log_without_a_key_that_goes_on_is_not_opened(private, there):
+    with pytest.raises(dsse.NotTrusted, match=f"; {there} is here, and none that has no end"):
         log_keys.held((LogKey(NEXT.public), LogKey(OLD.public, 7)), private)
 
 
 @pytest.mark.parametrize(
-    ("until", "size", "taken"), [(None, 10**9, True), (7, 7, True), (7, 8, False)]
+    ("until", "size", "taken"), [(None, 10**9, True), (7, 3, True), (7, 7, True), (7, 8, False)]
 )
 def test_a_key_reaches_up_to_its_end(until, size, taken):
     key = LogKey(OLD.public, until)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
-from sentienguard.trust import dsse
+from sentienguard.trust import canonical, dsse
 from sentienguard.trust.keys import BadKey, SigningKey, VerifyKey
-from sentienguard.trust.log_keys import MOST_ENTRIES, LogKey
+from sentienguard.trust.log_keys import LogKey
 
 LOG_SIGNATURE: Final = 0x01  # Ed25519 over the text
 COSIGNATURE: Final = 0x04  # Ed25519 over a header, a time and the text
@@ -235,7 +235,7 @@ def read_log_keys(text: str) -> tuple[str, tuple[LogKey, ...]]:
         name, key, kind = read_verifier_key(written)
         if kind != LOG_SIGNATURE or key in found:
             raise dsse.NotTrusted(f"vkey of {name[:100]}: expected each key of a log once")
-        if _UNTIL in line and (_SIZE.match(end) is None or int(end) > MOST_ENTRIES):
+        if _UNTIL in line and (_SIZE.match(end) is None or int(end) > canonical.MAX_INTEGER):
             raise dsse.NotTrusted(f"vkey of {name[:100]}: its end is no size, but {end[:20]!r}")
         names.add(name)
         found[key] = LogKey(key, int(end) if end else None)
