@@ -10,6 +10,7 @@ import pytest
 
 from sentienguard.flow import dispatch
 from sentienguard.flow import ledger as pens
+from sentienguard.model import ids
 from sentienguard.model.ids import AgentId, OrderId
 from sentienguard.model.order import OrderStatus
 from sentienguard.model.window import Comparison, Matcher, Purpose, Window, WindowId
@@ -138,6 +139,16 @@ def test_an_order_is_signed_for_the_poll_and_its_delivery_recorded(site):
     assert (entry.incident, entry.key) == (order().incident, "ord_1/delivered")
     assert entry.data == {"order_id": "ord_1", "agent": "a"}
     assert site.counted == {"orders_delivered_total": 1}
+
+
+def test_an_order_goes_with_what_people_signed_for_it_and_with_nothing_else(site):
+    site.released("ord_1")
+    signed, asked = {"sig": "of ada"}, []
+    agreed = [SimpleNamespace(signature=signed), SimpleNamespace(signature=None)]
+    site.approvals = SimpleNamespace(agreements=lambda one: asked.append(one) or agreed)
+    site.trust = SimpleNamespace(seal_order=lambda *_: {"with": _[-1]})
+    assert site.asked().order == {"with": [signed]}
+    assert asked == [ids.approval_id(order().incident, order().digest)]
 
 
 def test_an_order_is_given_again_after_a_while_under_a_higher_number_and_recorded_once(site):
