@@ -2,9 +2,10 @@
 
 A real control plane process; `hosts` pretended ones in another process (benchmarks.fleet_load),
 each with a key and a certificate of its own from a real enrolment, over mutual TLS 1.3 on loopback.
-Each sends 60 readings every 30 s and has a poll for orders open beside, as agents do. In a known
-share of hosts a volume is full at a known moment; how soon that is an incident is measured twice:
-until `opened_at` of the incident, and until the sample's answer, which comes when all is durable.
+Each sends 60 readings every 30 s and has a poll for orders open beside, as agents do; the poll
+brings the checkpoint of the audit log that the host cosigned last. In a known share of hosts a
+volume is full at a known moment; how soon that is an incident is measured twice: until `opened_at`
+of the incident, and until the sample's answer, which comes when all is durable.
 
 `speed` sends the same samples that many times as fast, with times that end now, so that an hour of
 them takes minutes; nothing is said then of how soon things are noticed.
@@ -16,6 +17,7 @@ not run, but fetched.
 import concurrent.futures
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -127,19 +129,25 @@ def _enrolled(
         name = f"host-{number:05}"
         token = admin.post("/api/v1/tokens", json={"environment": ENVIRONMENT}).json()["token"]
         request = certificates.make_request(name)
+        seed = os.urandom(32)
         wanted = {
             "token": token,
             "host": name,
             "environment": ENVIRONMENT,
             "tags": {},
             "csr_pem": request.csr_pem.decode(),
-            "executor_key": keys.SigningKey.generate().public.text,
+            "executor_key": keys.SigningKey.from_seed(seed).public.text,
         }
         answer = nobody.post("/api/v1/enroll", json=wanted)
         answer.raise_for_status()
         chain = place / "hosts" / f"{name}.pem"
         chain.write_bytes(answer.json()["certificate_pem"].encode() + request.key_pem)
-        return {"agent": answer.json()["agent_id"], "name": name, "chain": str(chain)}
+        return {
+            "agent": answer.json()["agent_id"],
+            "name": name,
+            "chain": str(chain),
+            "seed": seed.hex(),  # of the key with which it cosigns checkpoints
+        }
 
     began = time.perf_counter()
     with concurrent.futures.ThreadPoolExecutor(ENROLLERS) as pool:

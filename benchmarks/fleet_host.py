@@ -2,20 +2,24 @@
 
 Called by benchmarks.fleet_load. It speaks as the agent does: TLS 1.3 with a certificate of its own,
 HTTP/1.1 on a connection that is kept, frames that build on the sample acknowledged last, and the
-whole text again where the centre does not hold that one.
+whole text again where the centre does not hold that one. Its polls bring the checkpoint that it
+cosigned last.
 """
 
 import asyncio
 import math
 import random
 import ssl
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from sentienguard.model.ids import AgentId
 from sentienguard.model.telemetry import Sample
+from sentienguard.stages.audit import checkpoint
 from sentienguard.stages.observe import payload, wire
+from sentienguard.trust.keys import SigningKey
 
 NO_CONTENT, OK, CONFLICT = 204, 200, 409
 FULL = ("system.disk_usage_percent", "/srv")  # the volume that a planted fault fills
@@ -122,6 +126,9 @@ class Host:
     orders: Line
     seq: int  # of the sample acknowledged last
     chance: random.Random
+    witness: SigningKey  # cosigns checkpoints of the log, as its executor would
+    cosigned: str | None = None  # the checkpoint that it saw last
+    tree_size: int = 0  # of that
     acknowledged: bytes = b""  # text of that sample; empty: the next frame is a full one
     levels: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -147,6 +154,14 @@ class Host:
             values=values,
         )
         return payload.encode(sample)
+
+    def saw(self, note: str) -> None:
+        """Cosign a checkpoint, for the next poll; nothing is verified here."""
+        size = checkpoint.read_text(checkpoint.read_note(note).text).size
+        self.tree_size = size
+        self.cosigned = checkpoint.cosign(
+            note, f"agent:{self.agent}", self.witness, int(time.time())
+        )
 
     async def push(self, text: bytes) -> None:
         """Send a text until it is acknowledged. Raises Refused, OSError, EOFError."""

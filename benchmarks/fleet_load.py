@@ -21,6 +21,7 @@ import uvloop
 
 from benchmarks.fleet_host import OK, Host, Line, Refused, context
 from sentienguard.model.ids import AgentId
+from sentienguard.trust.keys import SigningKey
 
 AT_ONCE = 24  # first contacts under way at once, as many as a centre's threads are
 POLL_S = 25.0  # how long the centre may hold a poll, as agents ask by default
@@ -71,6 +72,7 @@ class Load:
                     orders=Line(address, tls),
                     seq=int(plan["seq"]),
                     chance=random.Random(number),
+                    witness=SigningKey.from_seed(bytes.fromhex(one["seed"])),
                 )
             )
 
@@ -175,9 +177,9 @@ class Load:
         """Ask for work; return the order's id, where one came."""
         body = {
             "ticket": {"nonce": f"{host.chance.getrandbits(128):032x}"},
-            "witness": {"checkpoint": None},
+            "witness": {"checkpoint": host.cosigned},
             "status": {"busy": busy, "frozen": False, "events_through": 0},
-            "tree_size": 0,
+            "tree_size": host.tree_size,
             "wait_s": wait_s,
         }
         status, said = await host.orders.post(
@@ -187,7 +189,10 @@ class Load:
             message = f"{host.name}: a poll was answered {status} {said[:600]!r}"
             raise Refused(message)
         self.told.polls += 1
-        order = json.loads(said)["order"]
+        answer = json.loads(said)
+        if answer["checkpoint"] is not None:
+            host.saw(answer["checkpoint"])
+        order = answer["order"]
         if order is None:
             return None
         name = str(json.loads(_payload(order))["order_id"])

@@ -89,6 +89,21 @@ class AgentCases:
             database.agents.add(replace(nouns.agent(number), host=host))
         assert [agent.host for agent in database.agents.list()] == ["Z", "a", "b", "ä"]
 
+    def test_the_hosts_of_an_environment_are_told_with_their_agents(
+        self, database: Database
+    ) -> None:
+        given = [replace(nouns.agent(number), host=f"h{number // 2}") for number in range(4)]
+        other = replace(nouns.agent(4), environment="elsewhere")
+        gone = replace(nouns.agent(5), host="gone")
+        for one in (*given, other, gone):
+            database.agents.add(one)
+        database.agents.strike_off(gone.id, at=NOW)
+        place = given[0].environment
+        listed = [one for one in database.agents.list() if one.environment == place]
+        assert database.agents.hosts(place) == {one.host: one.id for one in listed}
+        assert list(database.agents.hosts(place)) == ["h0", "h1"]
+        assert database.agents.hosts("nowhere") == {}
+
     def test_what_an_agent_reached_never_goes_back(self, database: Database) -> None:
         given = nouns.agent()
         database.agents.add(given)

@@ -56,11 +56,12 @@ class Centre:
     def __init__(self, database, agent):
         self.approvals, self.orders = database.approvals, database.orders
         self.switches = database.switches
+        self.agents = types.SimpleNamespace(get=lambda _: agent)
         self.incidents = types.SimpleNamespace(
             get=database.incidents.get,
             move=database.incidents.move,
             decision=database.incidents.decision,
-            unfinished=lambda: database.incidents.unfinished(agent),  # not of the run before
+            unfinished=lambda: database.incidents.unfinished(agent.id),  # not of the run before
         )
         self.passed = timedelta()
         self.recorded = {}  # key -> entry, once
@@ -96,7 +97,7 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.agent = dataclasses.replace(nouns.agent(), id=ids.AgentId(f"agent-{next(NUMBERS)}"))
-        self.centre = Centre(self.database, self.agent.id)
+        self.centre = Centre(self.database, self.agent)
         self.database.switches.set_freeze(None)
         self.frozen = False
         self.work = incident_work.IncidentWork(self.centre, deciding=None)

@@ -109,7 +109,11 @@ class World:
     def centre(self) -> Any:
         return SimpleNamespace(
             clock=SimpleNamespace(now=lambda: NOW, monotonic=self.monotonic),
-            agents=SimpleNamespace(list=lambda: self.agents),
+            agents=SimpleNamespace(
+                hosts=lambda place: {
+                    one.host: one.id for one in self.agents if one.environment == place
+                }
+            ),
             incidents=SimpleNamespace(unfinished=lambda: self.unfinished),
             metrics=self.metrics,
         )
@@ -132,11 +136,12 @@ class World:
             stores(between=changed),
         )
 
-    def look(self, incident: Incident, **more: Any) -> diagnosing.Looked:
+    def looking(self, **more: Any) -> diagnosing.Diagnosing:
         samples: Any = SimpleNamespace(recent_samples=lambda agent: self.samples.get(agent, ()))
-        return diagnosing.Diagnosing(self.centre(), samples, self.sources(), **more).look(
-            incident, NOW
-        )
+        return diagnosing.Diagnosing(self.centre(), samples, self.sources(), **more)
+
+    def look(self, incident: Incident, **more: Any) -> diagnosing.Looked:
+        return self.looking(**more).look(incident, NOW)
 
 
 def incident(series: Series, value: float, *, ago_s: int = 60, number: int = 1) -> Incident:

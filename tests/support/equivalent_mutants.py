@@ -23,7 +23,6 @@ _SPLIT = "split = start + _left_size(stop - start)"
 _OVER = "if last == 0 or len(sibling) != HASH_BYTES:"
 _RIGHT_EDGE = "if position & 1 or position == last:"
 _BOTH_ROOTS = "return last == 0 and was == old_root and now == new_root"
-_VERSION = "fields.document asks for the member v in any case"
 
 REVIEWED: Mapping[str, Mapping[tuple[str, str, str], str]] = {
     "sentienguard.stages.execute.admission": {
@@ -278,13 +277,5 @@ REVIEWED: Mapping[str, Mapping[tuple[str, str, str], str]] = {
             "if len(hashes) > covered and not live:",
             "if len(hashes) != covered and not live:",
         ): "what is covered is never more than what is there",
-    },
-    "sentienguard.trust.order": {
-        (
-            "approved_by",
-            'payload, "approval", {*_deed(signed.order), "approver"} - {"v"}',
-            f'payload, "approval", {{*_deed(signed.order), "approver"}} {sign} {{"v"}}',
-        ): _VERSION
-        for sign in ("|", "^")
     },
 }

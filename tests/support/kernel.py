@@ -71,7 +71,9 @@ SUBJECTS = (
     Subject("sentienguard.stages.decide.routing", (f"{_DECIDE}/test_decide_words.py",)),
     Subject(
         "sentienguard.flow.incident",
-        ("tests/unit/flow/test_flow_incident.py", "tests/unit/flow/test_flow_machine.py"),
+        tuple(
+            f"tests/unit/flow/test_flow_{name}.py" for name in ("incident", "further", "machine")
+        ),
     ),
     Subject(
         "sentienguard.trust.order",

@@ -46,7 +46,9 @@ FLOW_VERSION = "flow-1"
 TOPIC = "incident"
 SCHEMA = "sentienguard_flow"  # of the workflows' tables in PostgreSQL
 ALONE = "local"  # the executor of a control plane that has its workflows for itself
-POLL_INTERVAL_S = 0.1  # how soon a waiting workflow notices a message; SQLite cannot notify
+# A message wakes who waits for it (`tell`). To look for one is a transaction for each incident that
+# waits, and there may be hundreds: this finds what was lost between the two. A stop waits for it.
+POLL_INTERVAL_S = 1.0
 ALIVE = {  # notices a server that is gone without a word, after about 10 s
     "application_name": "sentienguard_flow",
     "keepalives_idle": 4,
@@ -76,8 +78,8 @@ class Work(Protocol):
     def decide(self, incident: IncidentId, question: flow.Decide) -> flow.Decided:
         """Gather evidence, decide, record both."""
 
-    def release(self, order: flow.Release) -> flow.Released:
-        """Make the order available to its agent, once."""
+    def release(self, question: flow.Release) -> flow.Released | flow.OrderEnded:
+        """Make the order available to its agent, once; or tell why it never will be."""
 
     def withdraw(self, question: flow.Withdraw) -> flow.Withdrawn:
         """Take the order back if no agent has it."""
@@ -130,7 +132,7 @@ class Engine:
             "enable_otlp": False,
             "log_level": "WARNING",
         }
-        DBOS(config=config)
+        self._dbos = DBOS(config=config)
 
         @DBOS.workflow(name="incident", max_recovery_attempts=1_000_000)
         def live(incident_id: str) -> str:
@@ -166,6 +168,18 @@ class Engine:
         DBOS.send(
             incident, event_codec.encode(event), topic=TOPIC, idempotency_key=f"{incident}/{key}"
         )
+        self._wake(incident)
+
+    def _wake(self, incident: IncidentId) -> None:
+        """Let an incident that waits in this process have the message now.
+
+        Only where there is one: a message that was repeated is none, and who is woken without one
+        takes its wait for over.
+        """
+        records = self._dbos._sys_db  # noqa: SLF001 - DBOS has no other door to who waits
+        waiting = records.notifications_map.get(f"{incident}::{TOPIC}")
+        if waiting is not None:
+            records.recv_check(incident, TOPIC, waiting)  # type: ignore[arg-type]  # it sets it
 
     def _live(self, incident: IncidentId) -> str:
         life, turn = flow.begin(self._work.load(incident))

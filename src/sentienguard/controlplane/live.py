@@ -115,13 +115,13 @@ class Bells:
         for agent in list(self._events):
             self.wake(agent)
 
-    async def wait(self, agent: str, seconds: float) -> None:
-        """Return when rung or when the time is over, whichever comes first."""
+    async def wait(self, agent: str, seconds: float) -> bool:
+        """Return when rung or when the time is over, whichever comes first; false for that."""
         event = self._events[agent]
         try:
             async with asyncio.timeout(seconds):
-                await event.wait()
+                return await event.wait()
         except TimeoutError:
-            return
+            return False
         finally:
             event.clear()

@@ -7,6 +7,7 @@ look at the database tells of all that came together. Rules:
 1. What an agent is answered is what `Dispatch.answer` would answer it alone.
 2. For whom there is something, it is got in other threads, a few at a time: those for whom there
    is nothing never wait for it, nor people's requests for either.
+3. That an agent spoke is kept where it says anything new (`SEEN_AGAIN`): samples say it too.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.group_commit import GroupCommit
@@ -24,6 +26,7 @@ from sentienguard.ports.agent_store import Agent, NoSuchAgent, Sighting
 
 MOST_TOGETHER = 256  # polls that share a look
 MOST_VERSION = 2**31 - 1  # of a root document: what the store's column holds
+SEEN_AGAIN = timedelta(seconds=15)  # after which it is kept that an agent still speaks
 COURIERS = 4  # threads that seal orders; more would only take turns at the processor
 
 
@@ -33,7 +36,7 @@ class _Asked:
 
     pin: str  # of the client certificate; empty: it has been looked up
     poll: Poll
-    agent: Agent | None = None
+    agent: Agent | None = None  # None with an empty pin: nobody looks what there is for it
     answer: "Future[Answer]" = field(default_factory=Future)
 
 
@@ -82,6 +85,10 @@ class PollDesk:
         """Return what there is for an agent that has waited."""
         return await self._answered(_Asked("", poll, agent))
 
+    async def nothing(self, poll: Poll) -> Answer:
+        """Return what an agent is answered that has waited and whose bell did not ring."""
+        return await self._answered(_Asked("", poll))
+
     async def _answered(self, asked: _Asked) -> Answer:
         await self._keeper.keep([asked])
         if asked.answer.done():
@@ -89,11 +96,12 @@ class PollDesk:
         return await asyncio.shield(asyncio.wrap_future(asked.answer))
 
     def _put(self, asked: Sequence[_Asked]) -> None:
-        self._recognise([one for one in asked if one.agent is None])
-        found = [(one, one.agent) for one in asked if one.agent is not None]
-        expecting = self._centre.orders.expecting({agent.id for _, agent in found})
-        for one, agent in found:
-            self._answer(one, agent, expecting)
+        self._recognise([one for one in asked if one.pin])
+        agents = {one.agent.id for one in asked if one.agent is not None}
+        expecting = self._centre.orders.expecting(agents) if agents else frozenset()
+        for one in asked:
+            if one.agent is not None or not one.pin:
+                self._answer(one, one.agent, expecting)
 
     def _recognise(self, asked: Sequence[_Asked]) -> None:
         """Look up who asks, and remember that they did."""
@@ -101,20 +109,24 @@ class PollDesk:
             return
         known = self._centre.agents.by_pins({one.pin for one in asked})
         now = self._centre.clock.now()
-        said = {one.pin: one.poll.root_version for one in asked}
-        self._centre.agents.seen_all(
-            [Sighting(agent.id, now, root=_version(said[pin])) for pin, agent in known.items()]
-        )
+        said = {one.pin: _version(one.poll.root_version) for one in asked}
+        news = [
+            Sighting(agent.id, now, root=said[pin])
+            for pin, agent in known.items()
+            if _is_news(agent, now, said[pin])
+        ]
+        if news:  # rule 3
+            self._centre.agents.seen_all(news)
         for one in asked:
             one.agent = known.get(one.pin)
             if one.agent is None:
                 one.answer.set_exception(NoSuchAgent(_unknown(one.pin)))
 
-    def _answer(self, one: _Asked, agent: Agent, expecting: frozenset[AgentId]) -> None:
+    def _answer(self, one: _Asked, agent: Agent | None, expecting: frozenset[AgentId]) -> None:
         try:
-            if one.pin:
+            if agent is not None and one.pin:
                 self._witnessed(agent, one.poll)
-            if agent.id in expecting:
+            if agent is not None and agent.id in expecting:
                 one.answer = self._couriers.submit(self._dispatch.answer, agent, one.poll)
             else:
                 one.answer.set_result(self._dispatch.nothing(one.poll))
@@ -125,6 +137,11 @@ class PollDesk:
         self._dispatch.witnessed(poll)
         if poll.cosigned and self._centre.anchoring is not None:
             self._centre.anchoring.watchers.heard(agent, poll.cosigned)
+
+
+def _is_news(agent: Agent, now: datetime, root: int) -> bool:
+    seen = agent.last_seen
+    return seen is None or now - seen >= SEEN_AGAIN or root not in {0, agent.root_version}
 
 
 def _version(said: int) -> int:

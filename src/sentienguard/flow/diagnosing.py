@@ -13,13 +13,14 @@ what the engine says of it is pure (stages.decide.diagnosis.surroundings). Rules
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sentienguard.flow.centre import Centre, Samples
 from sentienguard.flow.lines_elsewhere import LinesElsewhere
 from sentienguard.model import errors
 from sentienguard.model.diagnosis import MetricKind
 from sentienguard.model.evidence import Changed, Diagnosis
+from sentienguard.model.ids import AgentId
 from sentienguard.model.incident import Incident
 from sentienguard.model.telemetry import LogLine, Series
 from sentienguard.model.topology import Edge
@@ -36,9 +37,6 @@ from sentienguard.stages.decide.diagnosis.surroundings import (
     rates,
 )
 
-if TYPE_CHECKING:
-    from sentienguard.ports.agent_store import Agent
-
 LIMIT_S: Final = 0.25  # of gathering; a decision takes a tenth of that without
 CALLS_SEEN: Final = timedelta(days=2)  # calls that were not seen for longer are not followed
 CHANGES_SEEN: Final = timedelta(hours=24)
@@ -52,6 +50,7 @@ MOST_CHANGES: Final = 20
 MOST_STANDING: Final = 50
 MOST_OF_A_HOST: Final = 48  # series
 MOST_NAMES: Final = 200  # metrics of other systems that are looked through
+RESIDENTS_S: Final = 30.0  # of a fleet's incidents, many come together: hosts are read once
 _LONGEST: Final = 300  # characters of a reason
 _PLACES: Final = ("service.up", "service.healthy", "service.http_ms", "software.up")
 _LABELS: Final = ("service_name", "service", "job")  # that name the service of another's series
@@ -87,13 +86,17 @@ class Diagnosing:
         self._samples = samples
         self._sources = sources
         self._limit_s = limit_s
+        self._residents: dict[str, _Residents] = {}  # by environment
 
     def look(self, incident: Incident, now: datetime) -> Looked:
         """Return what the incident comes from, as far as anybody can tell at `now`."""
         if incident.anomaly.request is not None:
             return Looked(Diagnosis(None, None, None, "nothing went wrong: a person asked for it"))
         try:
-            gathering = _Gathering(self._centre, self._samples, self._sources, incident, now)
+            residents = self._resident(incident)
+            gathering = _Gathering(
+                self._centre, self._samples, self._sources, incident, now=now, residents=residents
+            )
             known = gathering.gather(self._centre.clock.monotonic() + self._limit_s)
             stored = writing.write(building.build(known))
             made = finding.of(stored, incident.host, gathering.left_out)
@@ -103,6 +106,16 @@ class Diagnosing:
         except Exception as cause:  # noqa: BLE001 - rule 1: what nobody foresaw is a reason too
             told = f"looking around failed: {type(cause).__name__}: {cause}"
             return Looked(Diagnosis(None, None, None, told[:_LONGEST]))
+
+    def _resident(self, incident: Incident) -> "_Residents":
+        """Return who is where; what was made of thousands of hosts serves until one is new."""
+        place, now_s = incident.environment, self._centre.clock.monotonic()
+        measured = tuple(self._centre.metrics.find(metric) for metric in _PLACES)
+        known = self._residents.get(place)
+        if known is None or not known.serves(incident.host, measured, now_s):
+            agents = self._centre.agents.hosts(place)
+            known = self._residents[place] = _Residents.of(agents, measured, now_s)
+        return known
 
     def lines_of(self, incident: Incident, now: datetime) -> tuple[LogLine, ...]:
         """Return the newest log lines that other systems sent of the incident's host."""
@@ -130,6 +143,37 @@ class Diagnosing:
             yield LogLine(one.at, f"{ELSEWHERE}{one.service}", one.text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Residents:
+    """The hosts of an environment, and which services their agents measure there."""
+
+    agents: Mapping[str, AgentId]  # by host
+    measured: tuple[Sequence[Series], ...]  # by metric of `_PLACES`, of all environments
+    directory: naming.Directory
+    read_s: float  # when the store said so; monotonic
+
+    @classmethod
+    def of(
+        cls, agents: Mapping[str, AgentId], measured: tuple[Sequence[Series], ...], now_s: float
+    ) -> "_Residents":
+        """Find out which service is measured where."""
+        places = (
+            (series.subject, series.host)
+            for found in measured
+            for series in found
+            if series.subject and not series.labels and series.host in agents
+        )
+        return cls(agents, measured, naming.Directory(places), now_s)
+
+    def serves(self, host: str, measured: tuple[Sequence[Series], ...], now_s: float) -> bool:
+        """Tell whether nothing can be new: the store has the same lists until there is a series.
+
+        Whose agent was struck off is passed over `RESIDENTS_S` later.
+        """
+        same = all(one is other for one, other in zip(self.measured, measured, strict=True))
+        return same and host in self.agents and now_s - self.read_s < RESIDENTS_S
+
+
 class _Gathering:
     """Reads what is near one incident."""
 
@@ -139,7 +183,9 @@ class _Gathering:
         samples: Samples,
         sources: Sources,
         incident: Incident,
+        *,
         now: datetime,
+        residents: _Residents,
     ) -> None:
         self._centre = centre
         self._samples = samples
@@ -147,11 +193,8 @@ class _Gathering:
         self._incident = incident
         self._now = now
         self._begin = incident.anomaly.at - BACK
-        self._agents: Mapping[str, Agent] = {
-            one.host: one
-            for one in centre.agents.list()
-            if one.environment == incident.environment  # rule 2
-        }
+        self._residents = residents  # rule 2
+        self._agents = residents.agents
         self._deadline = 0.0
         self.left_out: list[str] = []
 
@@ -168,7 +211,7 @@ class _Gathering:
         places = list(self._runs_on(calls, lines, foreign))
         if symptom.service:  # it was measured there, whatever else says where it runs
             places.append((symptom.service, symptom.host))
-        directory = naming.Directory(places)
+        directory = naming.Directory(places, self._residents.directory)
         near = nearby.find(symptom.host, symptom.service or None, calls, directory)
         if near.left_out:
             self.left_out.append(f"{near.left_out} services and hosts farther away")
@@ -211,11 +254,7 @@ class _Gathering:
         lines: Iterable[building.Said],
         foreign: Mapping[Series, str],
     ) -> Iterator[tuple[str, str]]:
-        """Tell which service runs where, as agents, log lines, series and names say."""
-        for metric in _PLACES:
-            for series in self._centre.metrics.find(metric):
-                if series.subject and not series.labels and series.host in self._agents:
-                    yield series.subject, series.host
+        """Tell which service runs where besides: as log lines, others' series and names say."""
         for line in lines:
             if line.service and line.host in self._agents:
                 yield line.service, line.host
@@ -226,14 +265,18 @@ class _Gathering:
 
     def _servers(self, calls: Iterable[Edge]) -> Iterator[tuple[str, str]]:
         """Tell where databases without spans run that traces name with their server."""
+        named = {
+            edge.callee: edge.callee.partition("@")[2].partition(":")[0].casefold()
+            for edge in calls
+        }
+        if not any(named.values()):
+            return
         short = {name.partition(".")[0].casefold(): name for name in sorted(self._agents)}
-        for edge in calls:
-            server = edge.callee.partition("@")[2].partition(":")[0].casefold()
-            if server:
-                exact = [name for name in self._agents if name.casefold() == server]
-                found = exact[0] if exact else short.get(server.partition(".")[0])
-                if found is not None:
-                    yield edge.callee, found
+        exact = {name.casefold(): name for name in sorted(self._agents, reverse=True)}
+        for callee, server in named.items():
+            found = exact.get(server) or short.get(server.partition(".")[0])
+            if server and found is not None:
+                yield callee, found
 
     def _of_hosts(self, near: nearby.Nearby) -> Iterator[building.Seen]:
         """Read what agents measured on the hosts nearby."""
@@ -329,7 +372,7 @@ class _Gathering:
         An environment has a thousand hosts with a dozen samples each; `near` has at most sixteen.
         """
         for agent in (self._agents[one] for one in near.hosts if one in self._agents):
-            for sample in self._samples.recent_samples(agent.id):
+            for sample in self._samples.recent_samples(agent):
                 for line in sample.log_lines:
                     yield building.Said(sample.host, "", _ms(line.at), "", line.text)
 

@@ -15,6 +15,11 @@ from sentienguard.model.ids import AgentId
 class NoSuchAgent(errors.Rejected):
     """No agent has this id or key."""
 
+    @classmethod
+    def called(cls, agent: str) -> "NoSuchAgent":
+        """Return what is said alike of one that is not there and of one that may not be seen."""
+        return cls(f"no agent is called {agent[:80]!a}; list hosts to find its id")
+
 
 class TokenRefused(errors.Rejected):
     """The join token is unknown, used, late, or for another environment or host."""
@@ -73,6 +78,9 @@ class AgentStore(Protocol):
 
     def list(self) -> Sequence[Agent]:
         """Return all, by host name."""
+
+    def hosts(self, environment: str) -> Mapping[str, AgentId]:
+        """Return the agent of each host of an environment: of several the last in `list`."""
 
     def seen(self, agent: AgentId, *, at: datetime, seq: int | None = None) -> None:
         """Remember that it spoke, and the highest sample number."""

@@ -121,7 +121,10 @@ class MetricStore(Protocol):
         """Return the metric of every series there is, each once, sorted."""
 
     def find(self, metric: str) -> Sequence[Series]:
-        """Return every series of a metric, of all hosts, labelled or not, in no order."""
+        """Return every series of a metric, of all hosts, labelled or not, in no order.
+
+        A store may return the very same sequence again as long as it would have the same members.
+        """
 
     def read(
         self, series: Sequence[Series], start: datetime, end: datetime, aspect: Aspect = Aspect.LAST

@@ -11,11 +11,13 @@ import threading
 
 import pytest
 
+from sentienguard.adapters.audit_files import cosigned, log, reader, segments, store, tiles
 from sentienguard.adapters.audit_files import disk as disks
-from sentienguard.adapters.audit_files import log, reader, segments, store, tiles
 from sentienguard.ports import audit_log
-from sentienguard.stages.audit import checkpoint, merkle, verify
-from tests.contract.audit_log_cases import AGENT, NAME, fact, rules
+from sentienguard.stages.audit import checkpoint, ledger, merkle, verify
+from sentienguard.trust.keys import SigningKey
+from sentienguard.trust.log_keys import LogSigners
+from tests.contract.audit_log_cases import AGENT, KEYS, LOG, NAME, ORIGIN, fact, rules
 
 pytestmark = pytest.mark.integration
 
@@ -88,11 +90,92 @@ def test_tile_addresses_are_those_of_c2sp(number, path):
 
 def test_no_more_cosigned_checkpoints_lie_there_than_are_of_use(tmp_path):
     with opened(tmp_path) as audit:
-        for n in range(log.MAX_COSIGNED + 5):
+        for n in range(cosigned.MOST_SIZES + 5):
             audit.append(fact(n))
             note = audit.prove(n).checkpoint
             audit.add_cosignature(checkpoint.cosign(note, NAME, AGENT, n))
-    assert len(list((tmp_path / "cosigned").iterdir())) == log.MAX_COSIGNED
+        audit.add_cosignature(checkpoint.cosign(first_of(audit, 1), NAME, AGENT, 9))  # too old
+        newest = audit.cosigned()
+    assert newest == (tmp_path / "cosigned" / f"{cosigned.MOST_SIZES + 5:020d}").read_text()
+    assert len(list((tmp_path / "cosigned").iterdir())) == cosigned.MOST_SIZES
+    assert not (tmp_path / "cosigned" / f"{1:020d}").exists()
+
+
+def first_of(audit, size):
+    """Return the checkpoint of an earlier size, as somebody would who was away since."""
+    return audit._ledger.sign(size)
+
+
+def fleet(size):
+    """Return as many witnesses, named as agents are."""
+    names = [f"agent:4f5a3c1e-0000-4000-8000-{number:012d}" for number in range(size)]
+    return {name: SigningKey.from_seed(name[-32:].encode()) for name in names}
+
+
+def test_a_checkpoint_that_a_thousand_hosts_cosign_can_still_be_read(tmp_path):
+    hosts = fleet(1000)
+    known = {name: key.public for name, key in hosts.items()}
+    told = ledger.Ledger(ORIGIN, LogSigners.of(LOG), agent_key=known.get)
+    with log.AuditFiles(tmp_path, told) as audit:
+        note = audit.prove(audit.append(fact("a")).index).checkpoint
+        counts = [
+            audit.add_cosignature(checkpoint.cosign(note, name, key, 100))
+            for name, key in hosts.items()
+        ]
+        kept = checkpoint.cosignatures(audit.cosigned(), known.get)
+        assert len(kept) == counts[-1] == max(counts) > 256
+        newer = audit.prove(audit.append(fact("b")).index).checkpoint
+        late = list(hosts.items())[-1]
+        assert audit.add_cosignature(checkpoint.cosign(newer, *late, 101)) == 1
+        with pytest.raises(audit_log.EntryRefused):
+            audit.add_cosignature(checkpoint.cosign(newer, late[0], AGENT, 102))
+    assert judged(tmp_path, trust=verify.Trust(witnesses=known, quorum=1)).passed
+
+
+class Hanging(disks.Disk):
+    """Holds up who writes what witnesses said."""
+
+    def __init__(self):
+        self.reached, self.goes_on = threading.Event(), threading.Event()
+
+    def replace(self, path, content, *, durable=True):
+        if path.parent.name == "cosigned":
+            self.reached.set()
+            assert self.goes_on.wait(60)
+        super().replace(path, content, durable=durable)
+
+
+def test_no_witness_waits_for_the_disk(tmp_path):
+    disk = Hanging()
+    with opened(tmp_path, disk=disk) as audit:
+        note = audit.prove(audit.append(fact("a")).index).checkpoint
+        said = checkpoint.cosign(note, NAME, AGENT, 100)
+        assert audit.add_cosignature(said) == 1
+        assert disk.reached.wait(60)
+        assert audit.add_cosignature(said) == 1
+        assert audit.append(fact("b")).index == 1
+        assert len(checkpoint.cosignatures(audit.cosigned(), KEYS.get)) == 1
+        disk.goes_on.set()
+    assert judged(tmp_path, trust=verify.Trust(witnesses=KEYS, quorum=1)).passed
+
+
+def test_what_witnesses_say_again_is_kept_as_often_as_anybody_can_tell(tmp_path):
+    now = [0.0]
+    with opened(tmp_path) as audit:
+        audit._cosigned._monotonic = lambda: now[0]
+        note = audit.prove(audit.append(fact("a")).index).checkpoint
+        said = []
+        for at_s, moment in ((100, 0.0), (101, cosigned.AGAIN_S / 2), (102, cosigned.AGAIN_S)):
+            now[0] = moment
+            assert audit.add_cosignature(checkpoint.cosign(note, NAME, AGENT, at_s)) == 1
+            said += [one.at_s for one in checkpoint.cosignatures(audit.cosigned(), KEYS.get)]
+        assert said == [100, 100, 102]
+        with pytest.raises(audit_log.EntryRefused):
+            audit.add_cosignature(checkpoint.cosign(note, NAME, LOG, 102))
+    with opened(tmp_path) as audit:
+        audit.add_cosignature(checkpoint.cosign(note, NAME, AGENT, 103))
+        [again] = checkpoint.cosignatures(audit.cosigned(), KEYS.get)
+        assert again.at_s == 103
 
 
 # --- blobs

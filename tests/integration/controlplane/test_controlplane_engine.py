@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from dbos._sys_db import SystemDatabase
 
 from sentienguard.controlplane import engine
 from sentienguard.flow import incident as flow
@@ -156,6 +157,25 @@ def test_the_same_message_many_times_is_one(started):
         running.tell(INCIDENT, ended, key="ended")
     assert world.closed.wait(15)
     assert len(world.releases()) == 1
+    assert world.outcome() is Outcome.RESOLVED
+
+
+def test_a_message_wakes_who_waits_for_it_and_nobody_has_to_look(started, monkeypatch):
+    monkeypatch.setattr(SystemDatabase, "_notification_listener_polling", lambda _records: None)
+    world = World(Route.ASK)
+    running = started(world)
+    running.begin(INCIDENT)
+    until(lambda: any(isinstance(deed, flow.OpenApproval) for deed in world.deeds), "a question")
+    yes = flow.Answered(approved=True, by="anna")
+    running.tell(INCIDENT, yes, key="answer")
+    until(world.releases, "a release")
+    for _ in range(20):  # nobody is woken by what was heard before: it would end the wait
+        running.tell(INCIDENT, yes, key="answer")
+        time.sleep(0.01)
+    ended = flow.OrderEnded(world.now(), world.order(INCIDENT).id, ExecutionOutcome.SUCCESS, "done")
+    running.tell(INCIDENT, ended, key="ended")
+    running.tell(INCIDENT, flow.Recovered(world.now()), key="recovered")
+    assert world.closed.wait(15)
     assert world.outcome() is Outcome.RESOLVED
 
 

@@ -146,3 +146,19 @@ def test_a_note_is_signed_anew_with_a_signature_of_its_own_text_alone():
     rules = filled(FOLLOWED)
     with pytest.raises(dsse.NotTrusted, match="keeps its text"):
         checkpoint.with_log_signature(rules.sign(4), rules.sign(5))
+
+
+def test_a_note_takes_no_more_witnesses_than_its_readers_read():
+    note = filled(LogSigners.of(OLD)).sign(5)
+    kept, many = note, {}
+    for number in range(600):
+        name, key = f"agent:{number:036d}", SigningKey.from_seed(number.to_bytes(32, "big"))
+        many[name] = key.public
+        kept = checkpoint.merged(kept, checkpoint.cosign(note, name, key, 100), many.get)
+    found = len(checkpoint.cosignatures(kept, many.get))
+    assert 300 < found < 600
+    assert len(kept) <= checkpoint.MAX_NOTE_CHARACTERS < len(kept) + 200
+    again = checkpoint.cosign(note, "agent:" + "0" * 36, SigningKey.from_seed(bytes(32)), 500)
+    latest = checkpoint.cosignatures(checkpoint.merged(kept, again, many.get), many.get)
+    assert len(latest) == found
+    assert max(one.at_s for one in latest) == 500

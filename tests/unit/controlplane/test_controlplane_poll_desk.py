@@ -1,11 +1,12 @@
 """Polls of many hosts with one look: what each is answered is what it would be answered alone."""
 
 import asyncio
+import dataclasses
 import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from sentienguard.adapters.sql_store import Database, open_database
+from sentienguard.controlplane import poll_desk
 from sentienguard.controlplane.counters import Counters
 from sentienguard.controlplane.poll_desk import PollDesk
 from sentienguard.flow import dispatch
@@ -203,6 +205,41 @@ def test_a_second_look_finds_what_came_meanwhile(world: World) -> None:
 
     before, after = asyncio.run(run())
     assert (before.order, after.order and after.order["nonce"]) == (None, "ab")
+
+
+def test_whose_bell_did_not_ring_is_answered_without_a_look(world: World) -> None:
+    world.desk.start()
+
+    async def run() -> tuple[Answer, Answer]:
+        async with asyncio.timeout(PATIENCE_S):
+            agent, _ = await world.desk.first(world.agents[1].tls_pin, a_poll())
+            world.looks.clear()
+            again = await world.desk.nothing(a_poll())
+            assert not world.looks
+            return again, await world.desk.again(agent, a_poll())
+
+    without, looked = asyncio.run(run())
+    assert without == looked
+    assert without.checkpoint == NOTE
+
+
+def test_that_an_agent_spoke_is_kept_where_it_is_news(world: World) -> None:
+    """Every host polls and samples within half a minute: once is enough."""
+    seen = {0: None, 1: NOW - timedelta(seconds=5), 2: NOW - poll_desk.SEEN_AGAIN}
+    for number, at in seen.items():
+        if at is not None:
+            world.database.agents.seen(world.agents[number].id, at=at)
+    polls = [a_poll(), a_poll(), a_poll()]
+    world.together(list(zip(world.agents[:3], polls, strict=True)))
+    known = [world.database.agents.get(one.id).last_seen for one in world.agents[:3]]
+    assert known == [NOW, seen[1], NOW]
+
+
+def test_a_new_root_is_news_however_soon(world: World) -> None:
+    agent = world.agents[0]
+    world.database.agents.seen(agent.id, at=NOW - timedelta(seconds=1))
+    world.together([(agent, dataclasses.replace(a_poll(), root_version=7))])
+    assert world.database.agents.get(agent.id).root_version == 7
 
 
 def test_nobody_is_answered_while_the_database_is_away(world: World) -> None:

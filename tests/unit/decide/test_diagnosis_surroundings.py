@@ -55,6 +55,34 @@ def test_a_service_on_several_hosts_is_told_apart_and_on_one_is_not():
     assert known.services_on("h3") == ("db",)
 
 
+def test_what_runs_everywhere_has_an_object_for_each_host_nearby():
+    everywhere = [("web", f"h{number:04}") for number in range(5000)]
+    known = naming.Directory(everywhere)
+    assert known.objects("web", ["h4000", "H0007", "other"]) == (
+        "service:web@h0007",
+        "service:web@h4000",
+    )
+    assert known.at("web", "h4321") == "service:web@h4321"
+    assert len(known.objects("web")) == naming.MOST_INSTANCES
+    few = naming.Directory(everywhere[: naming.MOST_INSTANCES])
+    assert len(few.objects("web", ["h0001"])) == naming.MOST_INSTANCES
+
+
+PAIRS = st.lists(
+    st.tuples(st.sampled_from(["web", "Web", "db"]), st.sampled_from(["h1", "H1", "h2", "h3"]))
+)
+
+
+@given(PAIRS, PAIRS)
+def test_what_is_told_later_counts_as_if_it_had_been_known(first, more):
+    whole = naming.Directory([*more, *first])
+    later = naming.Directory(more, naming.Directory(first))
+    for service in ("web", "db", "nobody-knows"):
+        assert later.homes(service) == whole.homes(service)
+        assert later.objects(service) == whole.objects(service)
+    assert later.services_on("h1") == whole.services_on("h1")
+
+
 def chain(*names, kind=CallKind.REQUEST):
     return [Call(one, other, kind) for one, other in itertools.pairwise(names)]
 

@@ -92,6 +92,66 @@ def test_what_fails_is_where_it_was_measured_although_nothing_else_says_that_it_
     assert found.symptom.object == "service:nginx@new-1"
 
 
+def fleet(size):
+    """The shop's page runs on many more hosts than are looked at."""
+    world, incident = worlds.shop()
+    for number in range(size):
+        world.host(f"page-{number:03}")
+        world.metrics.kept[Series(f"page-{number:03}", "service.up", "shop")] = []
+    return world, incident
+
+
+def test_a_snapshot_is_no_larger_for_a_larger_fleet():
+    sizes = []
+    for size in (40, 400):
+        world, incident = fleet(size)
+        looked = world.look(incident)
+        found = writing.read(looked.snapshot)
+        sizes.append((len(found.objects), len(found.edges), len(found.series)))
+        assert found.symptom is not None
+        assert found.symptom.object == "service:shop@web-1"
+        assert looked.diagnosis.verdict is not None
+        assert looked.diagnosis.verdict.ranked[0].object == "host:db-1"
+    assert sizes[0] == sizes[1]
+
+
+def test_series_of_a_host_that_is_not_near_are_of_none_that_is():
+    """Another system measures the service on every host; those far away would pass for the near."""
+    world, incident = fleet(40)
+    labels = (("environment", "production"), ("service", "shop"))
+    for number in range(40):
+        name = "http_server_errors_total"
+        world.measure(f"page-{number:03}", name, usual=1.0, now=900.0, labels=labels)
+    found = writing.read(world.look(incident).snapshot)
+    near = {one.name.removeprefix("host:") for one in found.objects if one.kind == "node"}
+    measured = {one.object for one in found.series if one.name == "http_server_errors_total"}
+    assert measured <= {f"service:shop@{host}" for host in near}
+
+
+def test_what_is_new_is_known_at_the_next_look():
+    world, incident = worlds.shop()
+    kept, passed_s = {}, [0.0]
+    world.monotonic = lambda: passed_s[0]
+
+    def find(metric):
+        """Return the same list until there is another series, as the store does."""
+        found = [one for one in world.metrics.kept if one.metric == metric]
+        return kept.setdefault(metric, found)
+
+    world.metrics.find = find
+    looking = world.looking()
+    before = writing.read(looking.look(incident, worlds.NOW).snapshot)
+    assert writing.read(looking.look(incident, worlds.NOW).snapshot) == before
+    kept.clear()
+    world.host("web-2")
+    world.measure("web-2", "service.http_ms", "shop", usual=80.0)
+    after = writing.read(looking.look(incident, worlds.NOW).snapshot)
+    assert "service:shop@web-2" in {one.name for one in after.objects}
+    world.agents = [one for one in world.agents if one.host != "web-2"]
+    passed_s[0] = diagnosing.RESIDENTS_S
+    assert writing.read(looking.look(incident, worlds.NOW).snapshot) == before
+
+
 def test_where_nothing_moved_it_abstains_and_blames_nobody():
     world = worlds.World()
     world.host("web-1")

@@ -17,8 +17,8 @@ from typing import Final, Self
 
 from sentienguard.adapters import audit_writer
 from sentienguard.adapters.audit_files import blobs as blob_files
+from sentienguard.adapters.audit_files import cosigned, store, tiles
 from sentienguard.adapters.audit_files import disk as disks
-from sentienguard.adapters.audit_files import store, tiles
 from sentienguard.model import errors
 from sentienguard.model.ids import IncidentId
 from sentienguard.ports import audit_ledger, audit_log, sealing
@@ -26,7 +26,6 @@ from sentienguard.ports import audit_ledger, audit_log, sealing
 CHECKPOINT_WITHIN_S: Final = (
     0.25  # after an append; leaves 0.75 s of the promised second to the disk
 )
-MAX_COSIGNED: Final = 64  # sizes kept with cosignatures; a newer one covers all before it
 _CLOSE_S: Final = 30.0  # how long a hanging disk may hold up `close`
 
 
@@ -69,7 +68,7 @@ class AuditFiles(audit_log.AuditLog):
             self._store.close()
             raise
         self._durable = self._published = len(self._store)
-        self._cosigned = self._newest_cosigned()
+        self._cosigned = cosigned.Cosigned(directory / "cosigned", self._disk, ledger, _text)
         self._publisher = threading.Thread(
             target=self._publish_often, name="audit-publisher", daemon=True
         )
@@ -100,6 +99,7 @@ class AuditFiles(audit_log.AuditLog):
             raise audit_log.AuditBroken(f"{self._directory}: the disk hangs; its files stay open")
         with contextlib.suppress(audit_log.AuditBroken):
             self._publish()
+        self._write_cosigned()
         self._store.close()
 
     # --- appending -----------------------------------------------------------------------------
@@ -151,6 +151,7 @@ class AuditFiles(audit_log.AuditLog):
             self._stopping.wait(CHECKPOINT_WITHIN_S)
             with contextlib.suppress(audit_log.AuditBroken):
                 self._publish()
+            self._write_cosigned()
 
     def _publish(self) -> None:
         """Sign what is durable: tiles first, then the checkpoint. Raises AuditBroken."""
@@ -238,34 +239,24 @@ class AuditFiles(audit_log.AuditLog):
             size = self._ledger.recognise(note)
             if size > self._durable:
                 raise audit_log.EntryRefused(f"checkpoint of size {size}: that is not durable yet")
-            if not self._ledger.cosigned_by(note):
+            witnesses = self._ledger.cosigned_by(note)
+            if not witnesses:
                 raise audit_log.EntryRefused(
                     f"checkpoint of size {size}: no known witness validly signed it"
                 )
-            path = self._directory / "cosigned" / f"{size:020d}"
-            kept = _text(path) or self._ledger.sign(size)
-            merged = self._ledger.merged(kept, note)
-            count = len(self._ledger.cosigned_by(merged))
-            try:
-                path.parent.mkdir(exist_ok=True, mode=0o700)
-                self._disk.replace(path, merged.encode(), durable=False)
-                self._prune_cosigned(path.parent)
-            except OSError as error:
-                raise audit_log.AuditUnavailable(f"{path}: cannot be kept: {error}") from error
-            self._cosigned = self._newest_cosigned()
-            return count
+            self._due.set()  # the publisher writes it
+            return self._cosigned.add(size, note, witnesses)
+
+    def _write_cosigned(self) -> None:
+        """Bring the files of cosigned checkpoints up to what was said since the last time."""
+        with self._state:
+            taken = self._cosigned.take()
+        with contextlib.suppress(OSError):  # they follow with the next that is said
+            self._cosigned.write(taken)
 
     def cosigned(self) -> str | None:
         """Return the newest checkpoint that witnesses cosigned, with their signatures."""
-        return self._cosigned
-
-    def _newest_cosigned(self) -> str | None:
-        newest = max((self._directory / "cosigned").glob("[0-9]*"), default=None)
-        return None if newest is None else _text(newest)
-
-    def _prune_cosigned(self, directory: pathlib.Path) -> None:
-        for path in sorted(directory.glob("[0-9]*"))[:-MAX_COSIGNED]:
-            path.unlink()
+        return self._cosigned.newest
 
     # --- blobs ---------------------------------------------------------------------------------
 

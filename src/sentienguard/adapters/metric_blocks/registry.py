@@ -5,6 +5,7 @@ systems say of that host. The store writes, this remembers what was committed, n
 """
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
@@ -45,6 +46,8 @@ class Registry:
         """Know nothing."""
         self._series: dict[Series, int] = {}
         self._by_metric: dict[str, dict[Series, int]] = {}
+        self._found: dict[str, tuple[Series, ...]] = {}  # what `find` said, until it changes
+        self._finding = threading.Lock()
         self._shapes: dict[bytes, int] = {}
         self._places: dict[int, Places] = {}
 
@@ -65,26 +68,35 @@ class Registry:
         return tuple(sorted(self._by_metric.copy()))  # a copy in one go: others may add meanwhile
 
     def find(self, metric: str) -> tuple[Series, ...]:
-        """Return every series of a metric."""
-        return tuple(self._by_metric.get(metric, ()))
+        """Return every series of a metric; the same tuple until there are others."""
+        with self._finding:
+            found = self._found.get(metric)
+            if found is None:
+                found = self._found[metric] = tuple(self._by_metric.get(metric, ()))
+            return found
 
     def remember(self, series: Mapping[Series, int], shapes: Mapping[bytes, int]) -> None:
         """Take over what was committed."""
-        for one, number in series.items():
-            self._series[one] = number
-            self._by_metric.setdefault(one.metric, {})[one] = number
+        self._series.update(series)
+        with self._finding:
+            for one, number in series.items():
+                self._by_metric.setdefault(one.metric, {})[one] = number
+                self._found.pop(one.metric, None)
         for ids, number in shapes.items():
             self._shapes[ids] = number
             self._places[number] = places(ids)
 
     def forget_series(self, numbers: set[int]) -> None:
         """Let go of series that were dropped."""
-        for one in [one for one, number in self._series.items() if number in numbers]:
-            del self._series[one]
-            of_metric = self._by_metric[one.metric]
-            del of_metric[one]
-            if not of_metric:
-                del self._by_metric[one.metric]
+        gone = [one for one, number in self._series.items() if number in numbers]
+        with self._finding:
+            for one in gone:
+                del self._series[one]
+                of_metric = self._by_metric[one.metric]
+                del of_metric[one]
+                self._found.pop(one.metric, None)
+                if not of_metric:
+                    del self._by_metric[one.metric]
 
     def forget_shapes(self, numbers: Iterable[int]) -> None:
         """Let go of shapes that were dropped."""

@@ -43,6 +43,12 @@ BY_PINS = text(
 # All agents that were not struck off, by host name.
 LIST = text("SELECT * FROM agents WHERE struck_off_us IS NULL ORDER BY host, id")
 
+# Who is on the hosts of an environment, by host name.
+HOSTS = text("""
+    SELECT host, id FROM agents WHERE environment = :environment AND struck_off_us IS NULL
+    ORDER BY host, id
+""")
+
 # The agent spoke; time and number only rise.
 SEEN = text("""
     UPDATE agents
@@ -119,7 +125,11 @@ class SqlAgentStore:
 
     def get(self, agent: AgentId) -> Agent:
         """Return one. Raises NoSuchAgent."""
-        return self._one(GET, f"id {agent!r}", id=agent)
+        with self._connections.read() as transaction:
+            row = transaction.row(GET, id=agent)
+        if row is None:
+            raise NoSuchAgent.called(agent)
+        return _agent(row)
 
     def by_pin(self, tls_pin: str) -> Agent:
         """Return the one whose client certificate has this key. Raises NoSuchAgent."""
@@ -137,6 +147,12 @@ class SqlAgentStore:
         """Return all, by host name."""
         with self._connections.read() as transaction:
             return tuple(_agent(row) for row in transaction.rows(LIST))
+
+    def hosts(self, environment: str) -> Mapping[str, AgentId]:
+        """Return the agent of each host of an environment: of several the last in `list`."""
+        with self._connections.read() as transaction:
+            rows = transaction.rows(HOSTS, environment=environment)
+        return {row.host: AgentId(row.id) for row in rows}
 
     def seen(self, agent: AgentId, *, at: datetime, seq: int | None = None) -> None:
         """Remember that it spoke, and the highest sample number. Raises NoSuchAgent."""
@@ -219,7 +235,7 @@ class SqlAgentStore:
                 return
             for row in rows:
                 if not transaction.change(SEEN, **row):
-                    raise _unknown(row["id"])
+                    raise NoSuchAgent.called(row["id"])
 
     def _switch(self, statement: TextClause, agent: AgentId, **values: int | str) -> bool:
         """Change an agent that is not so already. Raises NoSuchAgent."""
@@ -227,18 +243,14 @@ class SqlAgentStore:
             if transaction.change(statement, id=agent, **values):
                 return True
             if transaction.row(GET, id=agent) is None:
-                raise _unknown(agent)
+                raise NoSuchAgent.called(agent)
             return False
 
     def _update(self, statement: TextClause, agent: AgentId, **values: int) -> None:
         """Change one agent. Raises NoSuchAgent."""
         with self._connections.write() as transaction:
             if not transaction.change(statement, id=agent, **values):
-                raise _unknown(agent)
-
-
-def _unknown(agent: AgentId) -> NoSuchAgent:
-    return NoSuchAgent(f"no agent has id {agent!r}; it has to enrol first")
+                raise NoSuchAgent.called(agent)
 
 
 def _why_refused(kept: Row[Any] | None, environment: str, at: datetime) -> str:

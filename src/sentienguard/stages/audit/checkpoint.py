@@ -178,14 +178,18 @@ def moment(at_s: int) -> datetime:
 
 
 def merged(one: str, other: str, key_of: KeyOf) -> str:
-    """Return `one` with the valid cosignatures of `other`; both must have the same text."""
+    """Return `one` with the valid cosignatures of `other`; both must have the same text.
+
+    Where a note has no room for more it stays as it is: one that nobody can read proves nothing.
+    """
     first, second = read_note(one), read_note(other)
     if first.text != second.text:
         raise dsse.NotTrusted("only notes of the same checkpoint can be merged")
     valid = {cosignature.name for cosignature in cosignatures(other, key_of)}
     added = tuple(line for line in second.signatures if line.name in valid)
     kept = tuple(line for line in first.signatures if line.name not in valid)
-    return Note(first.text, (*kept, *added)).written
+    made = Note(first.text, (*kept, *added)).written
+    return made if len(made) <= MAX_NOTE_CHARACTERS else one
 
 
 def with_log_signature(note: str, signed: str) -> str:

@@ -235,11 +235,12 @@ def _matching(value: Any, pattern: re.Pattern[str], path: str) -> str:
     return value
 
 
-def _number(value: Any, path: str) -> float:
+def _number(value: Any, path: str, subject: str | None = None) -> float:
     """Accept any finite JSON number; comparing refuses NaN and both infinities."""
     if type(value) in {int, float} and -1.7e308 < value < 1.7e308:  # noqa: PLR2004 - a float's range
         return float(value)
-    raise Malformed(f"{path}: expected a finite number, got {_show(value)}")
+    place = path if subject is None else f"{path}[{_show(subject)}]"
+    raise Malformed(f"{place}: expected a finite number, got {_show(value)}")
 
 
 def _count(value: Any, path: str, *, least: int = 0, most: int = MAX_COUNT) -> int:
@@ -278,7 +279,7 @@ def _readings(metric: str, reading: Any) -> dict[tuple[str, str], float]:
     if not isinstance(reading, dict):
         return {(metric, ""): _number(reading, path)}
     return {
-        (metric, subject and _name(subject, path)): _number(value, f"{path}[{_show(subject)}]")
+        (metric, subject and _name(subject, path)): _number(value, path, subject)
         for subject, value in reading.items()
     }
 

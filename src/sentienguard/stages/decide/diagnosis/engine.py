@@ -39,19 +39,27 @@ _CERTAIN: Final = 0.5  # of its certainty a first loses to a second that is as l
 _Claims = Mapping[str, tuple[claims.Claim, ...]]
 
 
-def diagnose(snapshot: diagnosis.Snapshot) -> diagnosis.Verdict:
+def diagnose(
+    snapshot: diagnosis.Snapshot, moved: Sequence[readings.Movement] | None = None
+) -> diagnosis.Verdict:
     """Say who is to blame, which changes to look at, and which alerts to page.
 
-    The same snapshot gives the same verdict, whatever the order of its parts.
+    The same snapshot gives the same verdict, whatever the order of its parts. `moved` is what
+    `movements` found of the same series, where that is known.
     """
     snapshot = in_order(snapshot)
-    found = readings.by_object(readings.movements(snapshot))
+    found = readings.by_object(readings.movements(snapshot) if moved is None else moved)
     verdict = _blame(snapshot, found)
     return dataclasses.replace(
         verdict,
         changes=changes.shortlist(snapshot, found),
         triage=triage.triage(snapshot),
     )
+
+
+def movements(snapshot: diagnosis.Snapshot) -> tuple[readings.Movement, ...]:
+    """Measure every series of a snapshot, whatever their order."""
+    return readings.movements(in_order(snapshot))
 
 
 def in_order(snapshot: diagnosis.Snapshot) -> diagnosis.Snapshot:

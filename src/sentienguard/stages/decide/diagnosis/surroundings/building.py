@@ -151,6 +151,10 @@ class _Places:
         self._directory = known.directory
         self._hosts = {one.casefold(): one for one in known.nearby.hosts}
         self._services = {one.casefold(): one for one in known.nearby.services}
+        self._instances = {
+            service: self._directory.objects(name, known.nearby.hosts)
+            for service, name in self._services.items()
+        }
         # A service may be called like an instance of another: then both are one object.
         found = {one.name: one for one in self._inventory()}
         self.objects = tuple(found.values())
@@ -159,8 +163,8 @@ class _Places:
     def _inventory(self) -> Iterable[diagnosis.InventoryObject]:
         for one in self._hosts.values():
             yield diagnosis.InventoryObject(naming.host(one), kind="node")
-        for name in self._services.values():
-            instances = self._directory.objects(name)
+        for service, name in self._services.items():
+            instances = self._instances[service]
             group = name if len(instances) > 1 else ""
             for one in instances:
                 yield diagnosis.InventoryObject(one, kind="service", group=group)
@@ -169,7 +173,12 @@ class _Places:
         """Return the object of a host, or of a service there; None: it is not near."""
         if service:
             spelled = self._services.get(service.casefold())
-            return None if spelled is None else self._directory.at(spelled, host)
+            if spelled is None:
+                return None
+            if not self._directory.runs_on(spelled, host):
+                return self._instances[service.casefold()][0]
+            name = self._directory.at(spelled, host)
+            return name if name in self._names else None
         spelled = self._hosts.get(host.casefold())
         return None if spelled is None else naming.host(spelled)
 
@@ -178,18 +187,22 @@ class _Places:
         found: set[tuple[str, str, EdgeKind]] = set()
         for call in known.nearby.calls:
             kind = _EDGES[call.kind]
-            for source in self._directory.objects(self._services[call.caller.casefold()]):
-                for target in self._directory.objects(self._services[call.callee.casefold()]):
+            for source in self._instances[call.caller.casefold()]:
+                for target in self._instances[call.callee.casefold()]:
                     found.add((source, target, kind))
                     if call.kind is CallKind.MESSAGE:
                         found.add((target, source, kind))
         for service in self._services.values():
-            for place in self._directory.homes(service):
-                home = naming.host(self._hosts.get(place.casefold(), place))
-                if home in self._names:
-                    found.add((self._directory.at(service, place), home, EdgeKind.NODE))
+            for place in self._hosts.values():
+                if self._directory.runs_on(service, place):
+                    thing = self._directory.at(service, place)
+                    found.add((thing, naming.host(place), EdgeKind.NODE))
             found |= self._kept_by(service)
-        return tuple(diagnosis.Edge(*one) for one in sorted(found) if one[0] != one[1])
+        return tuple(
+            diagnosis.Edge(*one)
+            for one in sorted(found)
+            if one[0] != one[1] and one[1] in self._names
+        )
 
     def _kept_by(self, service: str) -> set[tuple[str, str, EdgeKind]]:
         """Return what keeps a database that traces name with its server (rule 2)."""
@@ -198,11 +211,11 @@ class _Places:
             return set()
         return {
             (one, self._directory.at(other, place), EdgeKind.DATASTORE)
-            for one in self._directory.objects(service)
+            for one in self._instances[service.casefold()]
             for place in self._directory.homes(service)
             for other in self._services.values()
             if other.casefold().startswith(system.casefold()[:_ALIKE]) and "@" not in other
-            and place in self._directory.homes(other)
+            and self._directory.runs_on(other, place)
         }  # fmt: skip
 
 

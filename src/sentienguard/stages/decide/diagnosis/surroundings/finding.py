@@ -5,13 +5,13 @@ comes from the snapshot without text, so that it is the same whatever anybody wr
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sentienguard.model import diagnosis
 from sentienguard.model.evidence import Blame, Diagnosis
 from sentienguard.model.ids import digest
-from sentienguard.stages.decide.diagnosis import engine, writing
+from sentienguard.stages.decide.diagnosis import engine, readings, writing
 from sentienguard.stages.decide.diagnosis.surroundings import building, naming
 
 SUSPECTS: Final = 3  # that are kept: the first, the runner-up, and one more
@@ -28,16 +28,19 @@ def of(stored: bytes, host: str, left_out: Iterable[str] = ()) -> Diagnosis:
     Raises NotASnapshot.
     """
     found = writing.read(stored)
+    moved = engine.movements(found)  # readings are no text: both looks have them
     return Diagnosis(
         snapshot=digest(stored),
-        verdict=_kept(engine.diagnose(found)),
-        blame=_blame(building.measured(found), host),
+        verdict=_kept(engine.diagnose(found, moved)),
+        blame=_blame(building.measured(found), host, moved),
         left_out=tuple(left_out),
     )
 
 
-def _blame(found: diagnosis.Snapshot, host: str) -> Blame | None:
-    verdict = engine.diagnose(found)
+def _blame(
+    found: diagnosis.Snapshot, host: str, moved: Sequence[readings.Movement]
+) -> Blame | None:
+    verdict = engine.diagnose(found, moved)
     if not verdict.ranked:
         return None
     thing = verdict.ranked[0].object

@@ -5,6 +5,7 @@ what lies above shows whether its effects are there. All bounds are counts, so t
 snapshot, and with it the time of a diagnosis, is known before anything is read.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ def find(home: str, service: str | None, calls: Sequence[Edge], directory: Direc
     if service is not None and service.casefold() in found:
         services[0] = spelled.get(service.casefold(), service)
     kept = services[:MOST_SERVICES]
-    hosts = list(dict.fromkeys([home, *(one for each in kept for one in directory.homes(each))]))
+    # One host of each before a second of any: what runs everywhere leaves room for the others.
+    turns = itertools.zip_longest(*(directory.homes(one) for one in kept))
+    hosts = list(dict.fromkeys([home, *(one for turn in turns for one in turn if one is not None)]))
     names = {one.casefold() for one in kept}
     return Nearby(
         services=tuple(kept),
