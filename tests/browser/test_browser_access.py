@@ -5,7 +5,6 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +12,10 @@ from playwright import sync_api
 
 from sentienguard.trust import totp
 from tests.browser.test_browser_pages import CHROMIUM, FLAGS, SCREENSHOTS
-from tests.support import centre_process
+from tests.support import centre_process, page_forms
 from tests.support.centre_process import PASSWORD, Centre
 
 pytestmark = [pytest.mark.stories, pytest.mark.timeout(180)]
-AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
 expect = sync_api.expect
 
 
@@ -66,10 +64,7 @@ def look(page: Any, name: str) -> None:
     page.wait_for_timeout(300)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    serious = [one["id"] for one in found if one["impact"] in {"serious", "critical"}]
-    assert serious == []
+    assert page_forms.barriers(page) == []
 
 
 def test_a_passkey_is_registered_opens_the_account_and_steps_up(centre: Centre, page: Any) -> None:

@@ -16,9 +16,9 @@ import pytest
 from playwright import sync_api
 
 from sentienguard.model.ids import PlaybookName, digest
-from tests.browser.test_browser_handling import keep, serious, signed_in
+from tests.browser.test_browser_handling import keep, signed_in
 from tests.browser.test_browser_pages import CHROMIUM, FLAGS, SCREENSHOTS
-from tests.support import centre_process, many
+from tests.support import centre_process, many, page_forms
 from tests.support.centre_process import Centre
 
 pytestmark = [pytest.mark.stories, pytest.mark.timeout(240)]
@@ -152,7 +152,7 @@ def test_a_long_table_scrolls_smoothly_and_draws_what_is_in_view(
         assert found["rows"] <= MOST_ROWS, figures
         assert 0 < cpu_ms <= FRAME_CPU_MS, figures
         page.screenshot(path=SCREENSHOTS / f"many{path.replace('/', '-')}-below.png")
-        assert serious(watched) == []
+        assert page_forms.barriers(watched.page) == []
 
 
 PAGES = [
@@ -176,7 +176,7 @@ def test_each_page_says_what_it_is_for_and_keeps_nobody_out(
     with signed_in(centre, browser, scheme, width) as watched:
         for path, name, says in PAGES:
             watched.open(path, f"{name}-{scheme}-{width}", says)
-            assert serious(watched) == [], path
+            assert page_forms.barriers(watched.page) == [], path
             wide = watched.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{path} is {wide} wide"
 

@@ -1,19 +1,22 @@
 """Every page of the dashboard in a real Chromium against the real server, after a real drill.
 
 Each page is opened at its address, must show what it is for, must not write to the console's error
-list, and may ask nobody but the server. Screenshots are kept in `.artifacts/screenshots`.
+list, and may ask nobody but the server. It is looked at dark and light, on a desk and on a phone.
+Screenshots are kept in `.artifacts/screenshots`. What needs people at work or other senders
+(alerts, topology, maintenance, quarantine) is looked at in test_browser_handling.py.
 """
 
+import contextlib
 import re
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright import sync_api
 
-from tests.support import installation
+from tests.support import installation, page_forms
+from tests.support.page_forms import SCREENSHOTS
 
-pytestmark = [pytest.mark.stories, pytest.mark.timeout(180)]
-SCREENSHOTS = Path(__file__).resolve().parents[2] / ".artifacts/screenshots"
+pytestmark = [pytest.mark.stories, pytest.mark.timeout(240)]
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
     "--no-sandbox",  # tests may run as root
@@ -44,11 +47,22 @@ class Watched:
         if not request.url.startswith((self.server, "data:")):
             self.strangers.append(request.url)
 
-    def open(self, path, name, shows):
+    def visit(self, path, shows):
         self.page.goto(self.server + path)
-        sync_api.expect(self.page.get_by_text(re.compile(shows)).first).to_be_visible(
-            timeout=15_000
-        )
+        shown = self.page.get_by_text(re.compile(shows)).filter(visible=True)
+        sync_api.expect(shown.first).to_be_visible()
+
+    def sign_in(self, login):
+        self.page.goto(self.server)
+        self.page.get_by_label("Name").fill(login.name)
+        self.page.get_by_role("textbox", name="Password").fill(login.password)
+        self.page.get_by_role("button", name=re.compile("log in|sign in", re.IGNORECASE)).click()
+        sync_api.expect(self.page.get_by_role("heading").first).to_be_visible()
+        sync_api.expect(self.page.get_by_role("textbox", name="Password")).to_have_count(0)
+        self.complaints.clear()  # the first question who one is was answered with 401
+
+    def open(self, path, name, shows):
+        self.visit(path, shows)
         self.page.wait_for_timeout(300)  # charts draw after the text
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
@@ -59,7 +73,33 @@ def installed(tmp_path_factory):
     with installation.running(tmp_path_factory.mktemp("browser")) as found:
         found.result = found.perform("disk-full")
         found.failed = found.perform("service-broken-fix")
+        found.asked = furnish(found)
         yield found
+
+
+def furnish(installed):
+    """Let there be something to look at on pages that a drill does not fill; ask for a run."""
+    silence = {"matchers": [{"label": "metric", "comparison": "=~", "value": "system.load.*"}],
+               "minutes": 60, "reason": "the nightly batch"}  # fmt: skip
+    person = {
+        "name": "rita.with-a-rather-long-name@example-company.test",
+        "password": "a password for tests",
+        "roles": {"*": "remediation_authority"},
+    }
+    today = datetime.now(UTC).date()
+    days = {"from": str(today - timedelta(days=1)), "to": str(today)}
+    with installed.client() as asked:
+        asked.post("/silences", silence)
+        asked.post("/users", person)
+        asked.post("/evidence", {"framework": "soc2", **days})
+        wanted = {"host": asked.get("/hosts")["items"][0]["agent_id"],
+                  "parameters": {"service": "drill-web"}}  # fmt: skip
+        opened = asked.post("/playbooks/service_restart_hung/runs", wanted)["id"]
+        installation.wait_for(lambda: asked.get(f"/incidents/{opened}")["approval"], "a question")
+        installation.wait_for(
+            lambda: asked.get("/evidence")["items"][0]["state"] == "done", "a package"
+        )
+    return {"asked": opened, "host": wanted["host"]}
 
 
 @pytest.fixture(scope="module")
@@ -71,48 +111,83 @@ def browser():
 
 
 @pytest.fixture
-def watched(installed, browser, request):
-    context = browser.new_context(
-        color_scheme=getattr(request, "param", "light"), viewport={"width": 1280, "height": 900}
-    )
+def watched(installed, browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = Watched(context.new_page(), installed.running.address)
-    login = installed.running.login
-    page.page.goto(page.server)
-    page.page.get_by_label("Name").fill(login.name)
-    page.page.get_by_role("textbox", name="Password").fill(login.password)
-    page.page.get_by_role("button", name=re.compile("log in|sign in", re.IGNORECASE)).click()
-    sync_api.expect(page.page.get_by_role("heading").first).to_be_visible()
-    sync_api.expect(page.page.get_by_role("textbox", name="Password")).to_have_count(0)
-    page.complaints.clear()  # the first question who one is was answered with 401
+    page.sign_in(installed.running.login)
     yield page
     context.close()
     assert page.complaints == []
     assert page.strangers == []
 
 
+@pytest.fixture(scope="module")
+def session(installed, browser):
+    """A page that is signed in once: a login is slow by intent, and most tests only look."""
+    context = browser.new_context()
+    page = Watched(context.new_page(), installed.running.address)
+    page.sign_in(installed.running.login)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def signed_in(session):
+    session.complaints.clear()
+    session.strangers.clear()
+    return session
+
+
 PAGES = [
-    ("/", "overview", "Latest incidents"),
+    ("/", "overview", "Nobody has taken these up"),
     ("/incidents", "incidents", "Service health drill-web"),
-    ("/approvals", "approvals", "[Nn]othing|[Nn]o "),
+    ("/incidents?text=nothing-has-this", "incidents-none", "No incident matches"),
+    ("/incidents/{resolved}", "incident-resolved", "delete.numbered.logs"),
+    ("/incidents/{undone}", "incident-undone", "all of it was undone"),
+    ("/incidents/{asked}", "incident-asked", "service_restart_hung waits for a yes"),
+    ("/approvals", "approvals", "Estimated duration"),
+    ("/alerts", "alerts-none", "No alert has come"),
+    ("/silences", "silences", "the nightly batch"),
+    ("/silences?kind=maintenance", "maintenance-none", "No maintenance is planned"),
+    ("/topology", "topology-none", "No call was told of"),
+    ("/hosts", "hosts", "drill"),
+    ("/hosts/{host}", "host", "all [0-9]+ rules"),
     ("/playbooks", "playbooks", "disk_cleanup_rotated_logs"),
     ("/playbooks/disk_cleanup_rotated_logs", "playbook", "max_per_hour"),
-    ("/hosts", "hosts", "drill"),
     ("/audit", "audit", "incident.closed"),
+    ("/audit/proof/3", "proof", "^included$"),
+    ("/evidence", "evidence", "SHA-256 of its manifest"),
+    ("/calibration", "calibration", "Brier"),
+    ("/settings", "settings", "people_port"),
+    ("/questions", "questions-none", "Nothing asked yet"),
     ("/questions?text=What+was+tried%3F", "questions", "entry|\\[[0-9]+\\]"),
-    ("/notices", "notices", "Nobody is told of anything"),
-    ("/backtests", "backtests", "No server to read"),
+    ("/notices", "notices-none", "Nobody is told of anything"),
+    ("/drills", "drills", "No report of all drills here"),
+    ("/backtests", "backtests-none", "No server to read"),
+    ("/users", "users", "rita.with-a-rather-long-name"),
+    ("/account", "account-without-factors", "Your password alone opens this account"),
+    ("/nowhere", "nowhere", "There is no such page"),
 ]
 
 
 @pytest.mark.parametrize(("path", "name", "shows"), PAGES, ids=[page[1] for page in PAGES])
-def test_page_shows_what_it_is_for(watched, path, name, shows):
-    watched.open(path, name, shows)
+def test_page_shows_what_it_is_for_in_each_form(installed, signed_in, path, name, shows):
+    ids = {"resolved": installed.result.incident, "undone": installed.failed.incident}
+    signed_in.visit(path.format(**ids, **installed.asked), shows)
+    page_forms.keep_all(signed_in.page, name)
+    assert signed_in.complaints == []
+    assert signed_in.strangers == []
 
 
-@pytest.mark.parametrize("watched", ["light", "dark"], indirect=True)
-def test_a_resolved_incident_is_told_from_the_fault_to_the_proof(installed, watched, request):
-    name = request.node.callspec.params["watched"]
-    watched.open(f"/incidents/{installed.result.incident}", f"story-{name}", "delete.numbered.logs")
+def test_the_login_is_readable_in_each_form(installed, browser):
+    with contextlib.closing(browser.new_context()) as context:
+        page = Watched(context.new_page(), installed.running.address)
+        page.visit("/login", "The first login was printed")
+        page_forms.keep_all(page.page, "login")
+
+
+def test_a_resolved_incident_is_told_from_the_fault_to_the_proof(installed, watched):
+    watched.open(f"/incidents/{installed.result.incident}", "story", "delete.numbered.logs")
     for claim in ("disk_cleanup_rotated_logs", "earned_autonomy", "confidence", "/logs"):
         found = watched.page.get_by_text(re.compile(claim, re.IGNORECASE)).first
         sync_api.expect(found).to_be_attached()
@@ -135,7 +210,7 @@ def test_the_kill_switch_is_in_reach_and_shown(watched):
     watched.open("/", "before-freeze", "Latest incidents")
     page, expect = watched.page, sync_api.expect
     page.get_by_role("button", name="Freeze", exact=True).click()
-    page.get_by_role("textbox").fill("trying the switch")
+    page.get_by_role("dialog").get_by_role("textbox").fill("trying the switch")
     page.get_by_role("button", name="Freeze everything").click()
     expect(page.get_by_text("trying the switch").first).to_be_visible()
     page.screenshot(path=SCREENSHOTS / "frozen.png", full_page=True)

@@ -276,6 +276,18 @@ class FactorCases(People):
 
         assert sum(at_once(work)) == 1
 
+    def test_what_somebody_has_under_way_is_dropped_and_nobody_else_s(
+        self, people: Database
+    ) -> None:
+        for secret, name in (("a", "anna"), ("b", "anna"), ("c", "bert")):
+            given = Ticket("login", name, b"x", later(60))
+            people.factors.open_ticket(secret, given, at=NOW)
+        people.factors.drop_tickets("anna")
+        for secret in ("a", "b"):
+            with pytest.raises(NoSuchTicket):
+                people.factors.ticket(secret, "login", at=later(1))
+        assert people.factors.ticket("c", "login", at=later(1)).user == "bert"
+
     def test_wrong_answers_in_a_row_lock_for_a_while(self, people: Database) -> None:
         def fail() -> bool:
             return people.factors.failed("anna", most=3, locked_until=later(60))

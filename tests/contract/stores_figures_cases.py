@@ -7,6 +7,7 @@ import pytest
 
 from sentienguard.adapters.sql_store import Database
 from sentienguard.model import errors, ids
+from sentienguard.model.care import HANDED_TO_PEOPLE, Signed
 from sentienguard.model.decision import Confidence
 from sentienguard.model.incident import Incident, Outcome, Status
 from sentienguard.model.order import ExecutionOutcome
@@ -71,6 +72,7 @@ class FiguresCases:
         ended(database, 1, Outcome.RESOLVED, ExecutionOutcome.SUCCESS)
         figures = database.figures
         assert figures.now(()) == Now(0, 0)
+        assert figures.left_to_people((), since=NOW, limit=9) == ()
         assert figures.tallies((), start=NOW, width=DAY, count=1) == (Tally(),)
         assert figures.said((), since=NOW, playbook=None, limit=9) == ()
         assert figures.records(()) == {}
@@ -84,6 +86,28 @@ class FiguresCases:
             database.incidents.move(second.id, status, summary="x")
         assert database.figures.now(HERE) == Now(2, 1)
         assert database.figures.now(("staging",)) == Now(0, 0)
+
+    def test_what_nobody_took_up_is_left_to_people(self, database: Database) -> None:
+        for number, outcome in enumerate(Outcome, 1):
+            ended(database, number, outcome)
+        named = {
+            one: ids.incident_id(NOW, n.to_bytes(4, "big")) for n, one in enumerate(Outcome, 1)
+        }
+        left = [named[one] for one in HANDED_TO_PEOPLE]
+        find = database.figures.left_to_people
+        assert find(HERE, since=NOW, limit=99) == tuple(sorted(left, reverse=True))
+        assert find(HERE, since=NOW, limit=2) == tuple(sorted(left, reverse=True))[:2]
+        assert find(HERE, since=NOW + DAY, limit=99) == ()
+        assert find(("staging",), since=NOW, limit=99) == ()
+
+    def test_what_somebody_took_up_is_not_left(self, database: Database) -> None:
+        who = Signed("rita", NOW)
+        seen, settled, again, given = (ended(database, n, Outcome.ESCALATED) for n in range(1, 5))
+        database.care.acknowledge(seen.id, who)
+        database.care.settle(settled.id, who, "repaired")
+        database.incidents.open(replace(nouns.incident(9), reopens=again.id))
+        database.care.assign(given.id, "otto", who)  # he may be asleep
+        assert database.figures.left_to_people(HERE, since=NOW, limit=9) == (given.id,)
 
     def test_each_end_is_counted_as_what_it_was(self, database: Database) -> None:
         ran = ExecutionOutcome

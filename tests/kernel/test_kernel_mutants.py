@@ -44,7 +44,7 @@ def test_a_mutant_that_no_test_looks_at_survives():
     looks_elsewhere = Subject(
         module, ("tests/unit/decide/test_decide_policy.py::test_no_rules_permit_nothing",)
     )
-    sites = [one for one in mutants.sites(module) if one.place == "rationale"]
+    sites = [one for one in mutants.sites(module) if one.place == "reasons"]
     judged = mutation_runs.run(looks_elsewhere, list(mutants.made(sites[:3])))
     assert [one.fate for one in judged] == [Fate.SURVIVED] * 3
     assert kernel.share(judged) == 0

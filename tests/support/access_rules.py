@@ -85,6 +85,11 @@ RULES = {
     "GET /api/v1/audit/exposure": VIEW,
     "GET /api/v1/audit/proof/{index}": VIEW,
     "POST /api/v1/audit/verify": VIEW,
+    # These know their browser by a cookie, and the command line by code and verifier.
+    "GET /api/v1/auth/command-line": PUBLIC,
+    "GET /api/v1/auth/command-line/confirm": PUBLIC,
+    "POST /api/v1/auth/command-line/confirm": PUBLIC,
+    "POST /api/v1/auth/command-line/session": PUBLIC,
     "POST /api/v1/auth/login": PUBLIC,
     "POST /api/v1/auth/login/second": PUBLIC,
     "POST /api/v1/auth/logout": OWN,

@@ -53,6 +53,23 @@ def openmetrics(end_s: int) -> Iterator[str]:
     yield "# EOF\n"
 
 
+def full_disk(end_s: int, *, days: int, step_s: int = 240) -> Iterator[str]:
+    """Yield days of one volume of web-1 that is quiet until it fills up, six hours before the end.
+
+    Less than `openmetrics`, for who asks whether a backtest runs and not what it finds.
+    """
+    chance = random.Random("history of a volume")
+    labels = 'instance="web-1:9100",mountpoint="/var",fstype="ext4",device="/dev/sda1"'
+    times = range(end_s - days * DAY_S, end_s, step_s)
+    yield from (f"node_filesystem_size_bytes{{{labels}}} {100 * GIB} {at}\n" for at in times)
+    for at in times:
+        filled = max(0.0, at - end_s + 6 * 3600) / 7200
+        used = min(0.42 + chance.gauss(0, 0.001) + 0.56 * filled, 0.98)
+        free = 100 * GIB * (1 - used)
+        yield f"node_filesystem_avail_bytes{{{labels}}} {free:.0f} {at}\n"
+    yield "# EOF\n"
+
+
 def _host(host: str, end_s: int) -> Iterator[str]:
     chance = random.Random(f"history of {host}")
     where = f'instance="{host}:9100"'

@@ -27,7 +27,7 @@ export const HOSTS: api.Host[] = [
   host(2, "prod-db-03.us-east-1", "production"),
   host(3, "prod-web-01.us-east-1", "production", { quarantined: TWICE }),
   host(4, "staging-cache-02", "staging", { open_incidents: 1 }),
-  host(5, "drill-01", "drill", { silent: true, tags: {} }),
+  host(5, "drill-01", "drill", { silent: true, tags: {}, root_version: 2 }),
 ];
 
 /** The hosts as they stand; one that was silent for longer than its certificate lasts has an old one. */
@@ -53,7 +53,9 @@ export function keysAt(now: number): api.KeyList {
       key("data key", "3", 12, 78, {}),
       key("key that wraps data keys", "file:9c1e07d2", 12, 78, {}),
       key("dispatch key", "4fe2a90b77c1d3e8", 81, 9, { stage: "soon", rotates: "with the root keys", way: root }),
-      key("log key", "b01d5a6c90f2ee47", 100, 265, { rotates: "with the root keys", way: "sentienguard trust online-key log, then a root that names it and the old one's end" }),
+      key("log key", "b01d5a6c90f2ee47", 61, 304, {
+        rotates: "with the root keys", way: "sentienguard trust online-key log, then a root that names it from a size on: docs/how-to/rotate-keys.md#the-logs-key",
+      }),
       key("certificate for agents", "7730aa1bd2f4c655", 60, 337, { rotates: "by hand", way: "restart: it is renewed at half of its life" }),
       key("certificate for people", "1c9be0f6a4d27783", 91, -1, { stage: "due", rotates: "by hand", way: "have it issued again, then restart" }),
       key("certificate of the agent of prod-db-01.us-east-1, the first to end", "0f5c2b1e-4d7a-4c1b-9a55-000000000001 until 2026-03-03 16:20", 0.4, 0.6, {

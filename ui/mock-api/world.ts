@@ -73,7 +73,10 @@ export class World {
   /** Answer one request; `path` is what follows /api/v1. */
   answer(method: string, path: string, query: URLSearchParams, body: unknown): Answer {
     if (path === "/auth/login") return this.login(body as { name: string; password: string });
-    if (path === "/auth/ways") return ok({ provider: this.provider } satisfies api.LoginWays);
+    if (path === "/auth/ways") {
+      const none = { command_line: [], command_line_at: "" };
+      return ok({ provider: this.provider, ...none } satisfies api.LoginWays);
+    }
     if (!this.signedIn) return problem(401, "Not signed in", "Sign in first.");
     const [, room = "", id = "", verb = ""] = path.split("/").map(decodeURIComponent);
     const read = method === "GET";
@@ -353,7 +356,7 @@ export class World {
       { metric: "service.http_ms", subject: "checkout", last_at: this.stamp(-3_600_000), value: 3.4 },
     ];
     return found
-      ? ok({ ...found, stopped: found.silent ? [] : stopped } satisfies api.HostDetail)
+      ? ok({ ...found, stopped: found.silent ? [] : stopped, centre_root_version: 3 } satisfies api.HostDetail)
       : problem(404, "No such host", `No host has the agent id ${agent}.`);
   }
 
@@ -507,8 +510,17 @@ export class World {
       hosts: this.enrolled().length,
       silent_hosts: this.enrolled().filter((host) => host.silent).length,
       quarantined_hosts: this.enrolled().filter((host) => host.quarantined !== "").length,
+      left_to_people_7d: this.left(),
       frozen: this.freeze.frozen,
     };
+  }
+
+  private left(): api.Incident[] {
+    const nobody = ({ needs_people, acknowledged_by }: api.Story["care"]) =>
+      needs_people && acknowledged_by === null;
+    return this.stories
+      .filter(({ incident, care }) => incident.status === "CLOSED" && nobody(care))
+      .map(({ incident }) => incident);
   }
 
   private may(permission: string): boolean {

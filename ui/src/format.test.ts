@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { ago, bytes, claim, duration, metricKey, reading, symptom, utc } from "./format";
+import {
+  ago, bytes, claim, dated, duration, metricKey, reading, symptom, timeTicks, utc,
+} from "./format";
 
 test.each([
   [0.012, "12 ms"], [3.84, "3.8 s"], [107, "1 min 47 s"], [3599.9, "60 min"], [7200, "2 h"],
@@ -27,6 +29,9 @@ test("moments and sizes", () => {
   expect(ago("2026-02-12T11:26:00Z", Date.parse("2026-02-12T11:20:00Z"))).toBe("in 6 min");
   expect(bytes(512)).toBe("512 B");
   expect(claim("service.healthy", "web", 0)).toBe("Service health web is unhealthy");
+  expect(claim("alert.firing", "DiskFull", 1)).toBe("Alert DiskFull fires");
+  expect(claim("playbook.requested", "tidy_up", 1)).toBe("tidy_up was asked for");
+  expect(dated(new Date().toISOString())).toContain(String(new Date().getFullYear()));
 });
 
 describe("what is wrong, in a title", () => {
@@ -40,4 +45,13 @@ describe("what is wrong, in a title", () => {
   ])("%s", (_, incident, said) => {
     expect(symptom(incident)).toBe(said);
   });
+});
+
+test("ticks of an axis differ, and name the day once", () => {
+  const start = Date.parse("2026-02-12T11:26:00Z") / 1000;
+  const close = timeTicks([start, start + 10, start + 20]);
+  expect(new Set(close.map((tick) => tick.split("\n")[0])).size).toBe(3);
+  expect(close.map((tick) => tick.includes("\n"))).toEqual([true, false, false]);
+  expect(timeTicks([start, start + 0.2, start + 0.4]).slice(1)).toEqual(["", ""]);
+  expect(timeTicks([start, start + 300])[1]).toMatch(/^\d\d:\d\d$/);
 });

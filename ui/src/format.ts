@@ -67,8 +67,15 @@ export function reading(metric: string, value: number): string {
   return number(value);
 }
 
+/** Whether a host read it: an alert of another system and a request of a person have no value. */
+export function wasRead(metric: string): boolean {
+  return metric !== "alert.firing" && metric !== "playbook.requested";
+}
+
 /** What was read, as half a sentence. */
 export function claim(metric: string, subject: string, value: number): string {
+  if (metric === "alert.firing") return `Alert ${subject} fires`;
+  if (metric === "playbook.requested") return `${subject} was asked for`;
   const verb = metric === "service.up" || metric === "service.healthy" ? "is" : "at";
   return `${metricName(metric, subject)} ${verb} ${reading(metric, value)}`;
 }
@@ -80,7 +87,6 @@ export function symptom(of: {
   value: number;
   host: string;
 }): string {
-  if (of.metric === "playbook.requested") return `${of.subject} was asked for on ${of.host}`;
   return `${claim(of.metric, of.subject, of.value)} on ${of.host}`;
 }
 
@@ -140,6 +146,34 @@ export function clock(at: string, now = new Date()): string {
   const time = new Date(at);
   if (time.toDateString() === now.toDateString()) return SAME_DAY.format(time);
   return (time.getFullYear() === now.getFullYear() ? OTHER_DAY : OTHER_YEAR).format(time);
+}
+
+/** The same with its date, whatever day it is: for two ends of a span. */
+export function dated(at: string): string {
+  return OTHER_YEAR.format(new Date(at));
+}
+
+const HOUR = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+});
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+/**
+ * Moments of an axis, in seconds: the viewer's clock, with seconds where they are closer than a
+ * minute, and the day below where one begins. What would say the same again says nothing.
+ */
+export function timeTicks(ticks: number[]): string[] {
+  const [first = 0, second = first + 60] = ticks;
+  const format = second - first < 60 ? SAME_DAY : HOUR;
+  let day = "";
+  let before = "";
+  return ticks.map((tick) => {
+    const at = new Date(tick * 1000);
+    const [clock, today] = [format.format(at), DAY.format(at)];
+    const words = today !== day ? `${clock}\n${today}` : clock === before ? "" : clock;
+    [day, before] = [today, clock];
+    return words;
+  });
 }
 
 export function ago(at: string, now = Date.now()): string {

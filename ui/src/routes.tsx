@@ -17,7 +17,7 @@ type Search = Record<string, unknown>;
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({
   notFoundComponent: () => (
-    <main className="login">
+    <main className="login nowhere">
       <h1>There is no such page</h1>
       <p>
         Its address may be of another release. <Link to="/">Back to the overview</Link>

@@ -130,6 +130,11 @@ class Client:
             answer = self.post("/auth/login/second", self._second(answer["ticket"]))
         return self._granted(answer)
 
+    def redeem(self, code: str, verifier: str) -> Granted:
+        """Return the tokens for a code that somebody agreed to. Raises NotLoggedIn."""
+        said = {"code": code, "verifier": verifier}
+        return self._granted(self.post("/auth/command-line/session", said))
+
     def refresh(self, token: str) -> Granted:
         """Return the next tokens and use them from now on. Raises NotLoggedIn."""
         return self._granted(self.post("/auth/refresh", {"refresh_token": token}))
@@ -239,7 +244,7 @@ def connect(data: Path, *, here: bool = False) -> Iterator[Client]:
             if remote or not _login_again(data, client):
                 message = (
                     f"no session at {server}; log in with "
-                    f"`sentienguard login --server {server} --name NAME`"
+                    f"`sentienguard login --server {server} --name NAME`, or with --sso"
                 )
                 raise NotLoggedIn(message) from cause
         yield client

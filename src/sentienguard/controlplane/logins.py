@@ -4,6 +4,7 @@ Called by controlplane.api (auth, account, users). What holds whatever comes sta
 ports.session_store.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -41,10 +42,12 @@ def open_login(
     how: str,
     strong: bool = False,
     strong_at: datetime | None = None,
+    said: Mapping[str, str] | None = None,
 ) -> tuple[Login, Pair]:
     """Open a login and record it; `how` says what was shown, such as `password, totp`.
 
-    With `strong` a second factor was shown just now, else at `strong_at`, if ever.
+    With `strong` a second factor was shown just now, else at `strong_at`, if ever. `said` goes into
+    the record beside.
     """
     now = centre.clock.now()
     login = Login(
@@ -61,7 +64,7 @@ def open_login(
         kind="user.login",
         env="",
         actor=user,
-        data={"ip_address": address, "login": login.id, "how": how},
+        data={"ip_address": address, "login": login.id, "how": how, **(said or {})},
     )
     findings.after_login(centre, user, address)
     return login, pair
@@ -98,7 +101,8 @@ def record_end(centre: "Centre", login: Login, *, by: str, because: str, address
 
 
 def end_all(centre: "Centre", user: str, *, by: str, because: str, address: str) -> int:
-    """End all logins of somebody, from the next request on, and record it."""
+    """End all logins of somebody, also those under way, from the next request on; record it."""
+    centre.factors.drop_tickets(user)
     ended = centre.sessions.end_all(user, at=centre.clock.now(), because=because)
     centre.audit.append(
         kind="session.ended",

@@ -18,7 +18,6 @@ from sentienguard.ports.audit_log import StoredEntry
 from sentienguard.ports.incident_store import IncidentFilter, NoSuchIncident
 
 LOOKED_BACK: Final = 5000  # entries of the log before the incident's first, at most
-OTHERS: Final = 50  # newest incidents among which one is sought that the asker may see
 
 
 def reply(centre: Centre, text: str, user: User, incident: str = "") -> Reply:
@@ -100,7 +99,10 @@ def _seen(centre: Centre, name: IncidentId, user: User) -> Incident | None:
 
 
 def _newest(centre: Centre, user: User) -> Incident | None:
-    page = centre.incidents.list(IncidentFilter(), cursor=None, limit=OTHERS)
+    now = centre.clock.now()
+    places = (one for one in centre.environments if user.may(Permission.VIEW, one, now))
+    where = IncidentFilter(within=frozenset(places))
+    page = centre.incidents.list(where, cursor=None, limit=1)
     return next((one for one in page.incidents if _may(centre, user, one)), None)
 
 

@@ -22,17 +22,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sentienguard.controlplane.settings import SettingWrong
 from sentienguard.model.access import AUDITOR_FOR_AT_MOST, EVERYWHERE, Role
 from sentienguard.ports.outbound import Wanted
 from sentienguard.trust import id_token
 
+WaysOfCommandLines = tuple[Literal["browser", "paste"], ...]
+WAYS_OF_COMMAND_LINES: Final[WaysOfCommandLines] = ("browser", "paste")
 NEEDED: Final = frozenset({"issuer", "client", "roles"})
 KNOWN: Final = NEEDED | {
     "secret", "secrets", "button", "scopes", "name_claim", "groups_claim", "algorithms", "also",
-    "private", "strong_ways",
+    "private", "strong_ways", "command_line",
 }  # fmt: skip
 LARGEST_FIRST: Final = (
     Role.ADMINISTRATOR,
@@ -68,6 +70,7 @@ class SignOnFile:
     also: tuple[str, ...] = ()  # origins beside the issuer's that its endpoints may have
     private: bool = False  # its addresses need not be public
     strong_ways: frozenset[str] = frozenset()  # values of `amr` that count as a second factor
+    command_line: WaysOfCommandLines = WAYS_OF_COMMAND_LINES  # how its codes may come back
 
     def wanted(self) -> list[Wanted]:
         """Return where requests may go."""
@@ -104,7 +107,7 @@ def read(document: Any, environments: Sequence[str], now: datetime) -> SignOnFil
     }
     listed: dict[str, Any] = {
         name: _texts(document, name)
-        for name in ("scopes", "algorithms", "also", "strong_ways")
+        for name in ("scopes", "algorithms", "also", "strong_ways", "command_line")
         if name in document
     }
     strange = set(listed.get("algorithms", ())) - set(id_token.ALGORITHMS)
@@ -113,6 +116,8 @@ def read(document: Any, environments: Sequence[str], now: datetime) -> SignOnFil
             f"algorithms: expected some of {', '.join(id_token.ALGORITHMS)}, found "
             f"{', '.join(sorted(strange))}"
         )
+    if not set(listed.get("command_line", ())) <= set(WAYS_OF_COMMAND_LINES):
+        raise SettingWrong(f"command_line: expected some of {', '.join(WAYS_OF_COMMAND_LINES)}")
     if "openid" not in listed.get("scopes", ("openid",)):
         raise SettingWrong("scopes: expected openid among them")
     if not isinstance(document.get("private", False), bool):

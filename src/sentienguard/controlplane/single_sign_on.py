@@ -1,13 +1,14 @@
 """Log people in with their organisation's provider: begun in one browser, finished in the same.
 
 Called by controlplane.api.single_sign_on. What the provider has to prove stands in trust.id_token,
-what its groups mean in sign_on_file. Rules:
+what its groups mean in sign_on_file, what a command line asks for in command_line_request. Rules:
 
  1. All of a login that is under way hangs on one random secret in a cookie of the browser that
     began it: state, nonce and the verifier of PKCE are digests of it. Nothing is kept here, so
     nobody fills our memory, and what another browser began is finished nowhere else.
  2. The cookie names the time and the page to go to, and its state depends on both: neither can be
-    changed on the way. The page is one of ours. A login that takes longer than ten minutes is over.
+    changed on the way. The page is one of ours, or the question of a command line, which only who
+    asks for that begins. A login that takes longer than ten minutes is over.
  3. A person is known by issuer and subject. A name that somebody here has is never taken over.
  4. Roles are those that the person's groups mean at this login. None: no login, an account from
     before has no role any more, and its logins end.
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from sentienguard.controlplane import logins
+from sentienguard.controlplane import command_line_request, logins
 from sentienguard.controlplane.sign_on_file import SignOnFile
 from sentienguard.model import errors
 from sentienguard.model.access import NO_PEOPLE, Role, User
@@ -119,11 +120,23 @@ class Attempt:
         return encoding.base64url(hmac.digest(self.secret, said, hashlib.sha256))
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What somebody proved to the provider."""
+
+    user: User
+    how: str  # for the record
+    strong_at: "datetime | None"  # when a second factor was shown (rule 5)
+
+
 def begin(centre: "Centre", page: str) -> Attempt:
     """Begin a login that leads to one of our pages."""
-    return Attempt(
-        centre.entropy.bytes(SECRET_BYTES), int(centre.clock.now().timestamp()), own_page(page)
-    )
+    return begin_at(centre, own_page(page))
+
+
+def begin_at(centre: "Centre", page: str) -> Attempt:
+    """Begin a login that leads to a page that is known to be ours."""
+    return Attempt(centre.entropy.bytes(SECRET_BYTES), int(centre.clock.now().timestamp()), page)
 
 
 def own_page(page: str) -> str:
@@ -152,8 +165,8 @@ def resume(centre: "Centre", cookie: str, state: str, error: str = "") -> Attemp
 def finish(
     centre: "Centre", sign_on: SignOn, attempt: Attempt, *, code: str, issuer: str | None,
     redirect: str, address: str,
-) -> logins.Pair:  # fmt: skip
-    """Log in whose code this is. Raises NotLoggedIn, ProviderAway."""
+) -> Shown:  # fmt: skip
+    """Return whose code this is, with the roles of today. Raises NotLoggedIn, ProviderAway."""
     try:
         person = sign_on.provider.redeem(code, attempt.asked(redirect), issuer)
     except NotBelieved as cause:
@@ -161,7 +174,13 @@ def finish(
     user = _admitted(centre, sign_on, person, address)
     shown_at = _strong_at(sign_on, person, centre.clock.now())
     how = "provider" if shown_at is None else f"provider, {', '.join(sorted(person.ways))}"[:100]
-    _, pair = logins.open_login(centre, user.name, address, how=how, strong_at=shown_at)
+    return Shown(user, how, shown_at)
+
+
+def open_login(centre: "Centre", shown: Shown, address: str) -> logins.Pair:
+    """Log a browser in."""
+    user, how = shown.user.name, shown.how
+    _, pair = logins.open_login(centre, user, address, how=how, strong_at=shown.strong_at)
     return pair
 
 
@@ -197,8 +216,12 @@ def _read(cookie: str) -> Attempt | None:
         )
     except (ValueError, errors.Rejected):
         return None
-    whole = len(read.secret) == SECRET_BYTES and own_page(read.page) == read.page
+    whole = len(read.secret) == SECRET_BYTES and _is_ours(read.page)
     return read if whole and read.cookie == cookie else None
+
+
+def _is_ours(page: str) -> bool:
+    return own_page(page) == page or command_line_request.of_page(page) is not None
 
 
 def _admitted(centre: "Centre", sign_on: SignOn, person: Person, address: str) -> User:

@@ -31,7 +31,15 @@ from sentienguard.ports import audit_log
 from sentienguard.ports.audit_log import BlobRef
 from sentienguard.ports.embedder import Vector
 from sentienguard.ports.order_store import NoSuchOrder
-from sentienguard.stages.decide import approval, decide, evidence, matching, meaning, planning
+from sentienguard.stages.decide import (
+    approval,
+    decide,
+    evidence,
+    matching,
+    meaning,
+    planning,
+    routing,
+)
 from sentienguard.stages.decide.facts import Before, Circumstances, TrackRecord
 from sentienguard.stages.decide.settings import DecideSettings
 from sentienguard.stages.detect import silencing
@@ -335,7 +343,7 @@ class Deciding:
                 "confidence_high": f"{sure.high:.4f}" if sure else "",
                 "candidates": [f"{one.playbook} {one.score:.4f}" for one in decision.candidates],
                 "approval_required": decision.route is Route.ASK,
-                "rationale": "; ".join(one.reason for one in decision.deciding)[:500],
+                "rationale": "; ".join(routing.reasons(decision))[:500],
                 "verdicts": [f"{one.rule} {one.route.name}" for one in decision.verdicts],
                 **({"number": number} if which else {}),
             },
@@ -343,7 +351,7 @@ class Deciding:
         )
 
     def _answer(self, incident: Incident, decision: Decision) -> flow.Decided:
-        reason = "; ".join(verdict.reason for verdict in decision.deciding)[:500]
+        reason = "; ".join(routing.reasons(decision))[:500]
         if decision.route is Route.ESCALATE or decision.digest is None:
             return flow.Decided(decision.at, Route.ESCALATE, reason)
         playbook = self._playbook(decision)

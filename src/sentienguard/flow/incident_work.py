@@ -7,7 +7,7 @@ status that is there already are no-ops.
 from datetime import datetime
 from typing import Any, assert_never
 
-from sentienguard.flow import answers, crediting
+from sentienguard.flow import answers, crediting, departures
 from sentienguard.flow import incident as flow
 from sentienguard.flow.centre import Centre
 from sentienguard.flow.deciding import Deciding
@@ -83,13 +83,17 @@ class IncidentWork:
         """Gather evidence and decide; a decision that was made before stands."""
         return self._deciding.decide(self._centre.incidents.get(incident), question.ruled_out)
 
-    def release(self, question: flow.Release) -> flow.Released:
-        """Make the order available to its agent, once."""
-        now = self.now()
-        if self._centre.orders.release(question.order, at=now):
+    def release(self, question: flow.Release) -> flow.Released | flow.OrderEnded:
+        """Make the order available to its agent, once; one that was struck off gets none."""
+        order, now = question.order, self.now()
+        if self._centre.orders.release(order, at=now):
             self._centre.counters.add("orders_released_total")
-        self._centre.bells.ring(question.order.agent)
-        return flow.Released(self._centre.orders.get(question.order.id).released_at)
+        agent = self._centre.agents.get(order.agent)  # after it is kept, see departures
+        ended = departures.never_fetched(self._centre, agent, order) if agent.struck_off else None
+        if ended is not None:
+            return ended
+        self._centre.bells.ring(order.agent)
+        return flow.Released(self._centre.orders.get(order.id).released_at)
 
     def withdraw(self, question: flow.Withdraw) -> flow.Withdrawn:
         """Take the order back if no agent has it."""

@@ -15,6 +15,11 @@ from sentienguard.model.ids import ApprovalId, IncidentId
 class NoSuchApproval(errors.Rejected):
     """No approval has this id."""
 
+    @classmethod
+    def called(cls, approval: str) -> "NoSuchApproval":
+        """Return what is said alike of one that is not there and of one that may not be seen."""
+        return cls(f"no approval is called {approval[:80]!a}; list approvals to find its id")
+
 
 class AlreadyDecided(errors.Rejected):
     """The question was answered, has expired or was withdrawn; see its status."""

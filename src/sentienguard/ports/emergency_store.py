@@ -19,6 +19,11 @@ from sentienguard.model.emergency import Emergency, EmergencyId
 class NoSuchEmergency(errors.Rejected):
     """No emergency has this id."""
 
+    @classmethod
+    def called(cls, emergency: str) -> "NoSuchEmergency":
+        """Return what is said alike of one that is not there and of one that may not be seen."""
+        return cls(f"no emergency is called {emergency[:80]!a}; list them to find it")
+
 
 class EmergencyOver(errors.Rejected):
     """It was agreed to, ended, or its time is up; see its phase."""

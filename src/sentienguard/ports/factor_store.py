@@ -53,9 +53,9 @@ class Factor:
 class Ticket:
     """Something that was begun and waits for a person's next answer."""
 
-    purpose: str  # login, step-up, enrol-totp, enrol-webauthn
+    purpose: str  # login, step-up, enrol-totp, enrol-webauthn, command-line, command-line-code
     user: str
-    challenge: bytes  # what a passkey signs; enrol-totp: the new secret
+    challenge: bytes  # what a passkey signs; enrol-totp: the new secret; else what was asked
     expires_at: datetime
     about: str = ""  # step-up: the login that is strengthened
 
@@ -95,6 +95,9 @@ class FactorStore(Protocol):
 
     def take_ticket(self, secret: str, purpose: str, *, at: datetime) -> Ticket:
         """Use one up and return it. Raises NoSuchTicket."""
+
+    def drop_tickets(self, user: str) -> None:
+        """Forget all that a person has under way."""
 
     def failed(self, user: str, *, most: int, locked_until: datetime) -> bool:
         """Count a wrong answer; tell whether it was the one too many, which locks."""

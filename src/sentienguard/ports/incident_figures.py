@@ -70,6 +70,15 @@ class IncidentFigures(Protocol):
     def now(self, environments: Sequence[str]) -> Now:
         """Count what is open."""
 
+    def left_to_people(
+        self, environments: Sequence[str], *, since: datetime, limit: int
+    ) -> Sequence[IncidentId]:
+        """Return closed ones that wait for people and that nobody took up, newest id first.
+
+        They closed since then in an outcome of model.care.HANDED_TO_PEOPLE; nobody has
+        acknowledged one, closed it by hand, or reopened it.
+        """
+
     def tallies(
         self, environments: Sequence[str], *, start: datetime, width: timedelta, count: int
     ) -> Sequence[Tally]:

@@ -18,6 +18,11 @@ from sentienguard.model.incident import Incident, Outcome, Status
 class NoSuchIncident(errors.Rejected):
     """No incident has this id."""
 
+    @classmethod
+    def called(cls, incident: str) -> "NoSuchIncident":
+        """Return what is said alike of one that is not there and of one that may not be seen."""
+        return cls(f"no incident is called {incident[:80]!a}; list incidents to find its id")
+
 
 class WrongTransition(errors.Broken):
     """The life of an incident does not lead from its present status to the wanted one."""
@@ -32,6 +37,7 @@ class IncidentFilter:
     environment: str | None = None
     host: str | None = None
     text: str | None = None  # case-insensitive part of id, host, metric, subject or summary
+    within: frozenset[str] | None = None  # environments that the asker may see
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,11 @@ from sentienguard.model.window import Purpose, Window, WindowId
 class NoSuchWindow(errors.Rejected):
     """No silence or maintenance has this id."""
 
+    @classmethod
+    def called(cls, window: str) -> "NoSuchWindow":
+        """Return what is said alike of one that is not there and of one that may not be seen."""
+        return cls(f"no silence or maintenance is called {window[:80]!a}; list them to find its id")
+
 
 @dataclass(frozen=True, slots=True)
 class Freeze:

@@ -12,7 +12,9 @@ pytestmark = pytest.mark.integration
 PUBLIC = {
     ("post", "/api/v1/auth/login"), ("post", "/api/v1/auth/login/second"),
     ("get", "/api/v1/auth/ways"), ("get", "/api/v1/auth/provider"),
-    ("get", "/api/v1/auth/provider/callback"),
+    ("get", "/api/v1/auth/provider/callback"), ("get", "/api/v1/auth/command-line"),
+    ("get", "/api/v1/auth/command-line/confirm"), ("post", "/api/v1/auth/command-line/confirm"),
+    ("post", "/api/v1/auth/command-line/session"),
 }  # fmt: skip
 PUSHED = {"/api/v1/changes", "/api/v1/write", "/v1/metrics", "/v1/logs", "/v1/traces"}
 WEBHOOKS = PUSHED | set(alert_senders.BY_PATH)  # opened by tokens of their own, not by roles
@@ -21,7 +23,7 @@ OWN = ("/api/v1/auth/", "/api/v1/account", "/api/v1/roles")  # about oneself, or
 
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
-    with centre_process.running(tmp_path_factory.mktemp("access")) as running:
+    with centre_process.running(tmp_path_factory.mktemp("access"), embeddings='"off"') as running:
         admin = running.login("admin@local")
         for name, roles in {
             "olga@local": {"*": "observer"},

@@ -95,7 +95,7 @@ BUGS: dict[str, tuple[Any, str, Any, Callable[[Centre, httpx.Client], Any]]] = {
     "whoever has any role may": (
         Caller, "may", lambda me, what, where: me.role_in(where) is not None, people),
     "nobody looks at the thing's environment": (
-        Caller, "require", lambda *_: None, people),
+        Caller, "require", lambda *_, **__: None, people),
     "the route asks for nothing": (
         Caller, "may_anywhere", lambda *_: True, people),
     "somewhere is everywhere": (

@@ -79,6 +79,21 @@ def test_the_numbers_at_the_top_are_those_of_the_week(admin):
     assert len(listed) >= HOSTS
 
 
+def test_what_nobody_took_up_is_listed_until_somebody_does(admin, observer):
+    left = get(admin, "/overview")["left_to_people_7d"]
+    assert len(left) == 5
+    assert {one["outcome"] for one in left} <= {"escalated", "rolled_back", "failed"}
+    assert [one["opened_at"] for one in left] == sorted(
+        (one["opened_at"] for one in left), reverse=True
+    )
+    assert get(observer, "/overview")["left_to_people_7d"] == []  # they are of production
+    first = left[0]["id"]
+    answer = admin.post(f"/api/v1/incidents/{first}/acknowledge", json={"note": ""})
+    assert answer.status_code == 200, answer.text
+    now = [one["id"] for one in get(admin, "/overview")["left_to_people_7d"]]
+    assert now[:4] == [one["id"] for one in left[1:]]
+
+
 def test_confidence_is_compared_with_what_was_verified(admin):
     found = get(admin, "/calibration", days=90)
     assert found["count"] == found["resolved"] / 6 * 9 > INCIDENTS * 0.8
@@ -166,6 +181,7 @@ def test_a_host_says_which_series_it_leaves_out(centre, admin):
     assert [(one["metric"], one["subject"]) for one in found["stopped"]] == [
         ("service.http_ms", "web")
     ]
+    assert (found["root_version"], found["centre_root_version"]) == (0, 1)  # it never polled
     assert admin.get("/api/v1/hosts/nobody").status_code == 404
 
 

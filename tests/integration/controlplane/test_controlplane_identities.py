@@ -232,3 +232,39 @@ def test_the_listener_names_what_the_settings_say_with_the_key_that_hosts_pin(
     assert served == certificates.to_der(file)
     made = (centre_process._made_once() / "controlplane/tls/server.pem").read_bytes()
     assert certificates.pin_of(file) == certificates.pin_of(made)
+
+
+def test_a_host_takes_no_name_of_another_environment_whose_readings_it_would_show(
+    centre: Centre, admin: httpx.Client, host: Host
+) -> None:
+    """Readings are kept by host name, so whoever sees one of the two would see the other's."""
+    assert host.push(CALM).status_code == 204
+    body = {"name": f"{host.host}@local", "password": centre_process.PASSWORD,
+            "roles": {"staging": "observer"}}  # fmt: skip
+    assert admin.post("/api/v1/users", json=body).status_code == 201
+    with pytest.raises(AssertionError, match="name-elsewhere"):
+        centre.enrol(host.host, "staging")
+    seen = centre.login(f"{host.host}@local")
+    assert seen.get("/api/v1/hosts").json() == {"items": []}
+    assert host.host not in seen.get("/api/v1/query", params={"query": "system_cpu_percent"}).text
+    assert centre.enrol(host.host, host.environment).push(CALM).status_code == 204
+    for one in admin.get("/api/v1/hosts").json()["items"]:
+        if one["host"] == host.host:
+            struck = {"reason": "moves to staging"}
+            path = f"/api/v1/hosts/{one['agent_id']}/strike-off"
+            assert admin.post(path, json=struck).status_code == 200
+    assert centre.enrol(host.host, "staging").push(CALM).status_code == 204
+
+
+def test_without_a_token_nobody_learns_which_names_there_are(centre: Centre, host: Host) -> None:
+    asked = {
+        "token": "none", "environment": "staging", "tags": {},
+        "csr_pem": certificates.make_request("x").csr_pem.decode(),
+        "executor_key": host.executor.public.text,
+    }  # fmt: skip
+    answers = [
+        centre.agent_client(None).post("/api/v1/enroll", json={**asked, "host": name})
+        for name in (host.host, "a-name-that-nobody-has")
+    ]
+    assert [one.status_code for one in answers] == [403, 403]
+    assert answers[0].json()["detail"] == answers[1].json()["detail"]

@@ -11,21 +11,17 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 from joserfc import jwk, jws
 
 from sentienguard.controlplane import single_sign_on
 from tests.servers import openid_provider
 from tests.servers.openid_provider import CLIENT, SECRET, Provider
-from tests.support import centre_process
+from tests.support import sign_on
 from tests.support.centre_process import Centre
+from tests.support.sign_on import GROUPS, as_person, entries
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 BEGIN, CALLBACK = "/api/v1/auth/provider", "/api/v1/auth/provider/callback"
-GROUPS = {
-    "sre": {"staging": "administrator", "production": "remediation_authority"},
-    "everybody": {"*": "observer", "production": "observer"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +35,8 @@ def centre(
     tmp_path_factory: pytest.TempPathFactory, running_provider: Provider
 ) -> Iterator[Centre]:
     data = tmp_path_factory.mktemp("sign-on")
-    (data / "secret").write_text(SECRET)
-    (data / "secret").chmod(0o600)
-    said = {
-        "issuer": running_provider.address, "client": CLIENT, "private": True,
-        "secret": f"file:{data / 'secret'}", "button": "Example login",
-        "strong_ways": ["hwk"], "roles": GROUPS,
-    }  # fmt: skip
-    with centre_process.prepared(data) as start:
-        (data / "controlplane/sign-on.yaml").write_text(yaml.safe_dump(said))
-        with start() as running:
-            yield running
+    with sign_on.running(data, running_provider) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -97,18 +84,13 @@ def me(browser: httpx.Client) -> Any:
     return answer.json() if answer.status_code == 200 else answer.status_code
 
 
-def entries(admin: httpx.Client, kind: str) -> list[dict[str, Any]]:
-    """Return the entries of a kind, newest first."""
-    found = admin.get("/api/v1/audit/entries", params={"limit": 100}).json()["items"]
-    return [one for one in found if one["kind"] == kind]
-
-
-def as_person(provider: Provider, subject: str, **claims: Any) -> None:
-    provider.person |= {"sub": subject, "preferred_username": f"{subject}@example.org", **claims}
-
-
 def test_the_login_page_learns_what_to_offer(browser: httpx.Client) -> None:
-    assert browser.get("/api/v1/auth/ways").json() == {"provider": "Example login"}
+    port = browser.base_url.port
+    assert browser.get("/api/v1/auth/ways").json() == {
+        "provider": "Example login",
+        "command_line": ["browser", "paste"],
+        "command_line_at": f"http://localhost:{port}/api/v1/auth/command-line",
+    }
 
 
 def test_a_person_of_a_mapped_group_gets_its_roles_and_the_page_they_wanted(

@@ -302,6 +302,8 @@ FILTERS = [
     IncidentFilter(environment="production"),
     IncidentFilter(environment="staging"),
     IncidentFilter(host="web-9"),
+    IncidentFilter(within=frozenset({"production"})),
+    IncidentFilter(within=frozenset({"production", "staging"})),
 ]
 
 

@@ -44,6 +44,42 @@ def test_an_at_sign_behind_the_host_is_none(address):
     assert not addresses.names_somebody(address)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example:7443",
+        "http://localhostess",
+        "http://127.0.0.1:x",
+        "http://127.0.0.2",
+        "http://[::1].evil.example",
+        "http://[::2]",
+        "http://guard.example",
+        "https://",
+        "https:guard.example",
+        "httpss://guard.example",
+        "ftp://localhost",
+        "guard.example:7443",
+        "//localhost",
+        "https://[::1",
+        "",
+    ],
+)
+def test_what_would_cross_a_network_in_the_clear_is_seen_and_refused(address, tmp_path, capsys):
+    assert not addresses.crosses_no_network_in_the_clear(address)
+    words = ["login", "--name", "dan", "--data", str(tmp_path / "out")]
+    assert main.main([*words, f"--server={address or '/'}"]) == 2
+    assert "clear text" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://guard.example", "http://localhost:7443", "http://127.0.0.1:1", "http://[::1]:7443/"],
+)
+def test_what_is_encrypted_or_stays_here_is_not_refused(address):
+    assert addresses.crosses_no_network_in_the_clear(address)
+
+
 COMMANDS = {
     "backtest": ("backtest", "--prometheus", WITH, "--out", "{here}"),
     "backtest, alerts": (
@@ -51,6 +87,9 @@ COMMANDS = {
     ),
     "history": ("history", "import", "--prometheus", WITH, "--data", "{here}"),
     "login": ("login", "--name", "dan", "--server", WITH, "--data", "{here}"),
+    "login, with a provider": (
+        "login", "--sso", "--server", WITH, "--data", "{here}",
+    ),
     "login in the clear": (
         "login", "--name", "dan", "--server", f"http://me:{SECRET}@far", "--data", "{here}",
     ),

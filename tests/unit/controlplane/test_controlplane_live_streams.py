@@ -17,11 +17,12 @@ class Connection:
         return False
 
 
-async def read(stands, send, *, most):
+async def read(stands, send, *, most, whole=True):
     """Return what a stream says, at most so many signals, while `send` speaks to its hub."""
     hub = live.Live()
     hub.attach(asyncio.get_running_loop())
-    caller = SimpleNamespace(centre=SimpleNamespace(live=hub), still_stands=stands)
+    caller = SimpleNamespace(centre=SimpleNamespace(live=hub), may_everywhere=lambda _: whole)
+    caller.again = lambda: caller if stands() else None
     said = []
     stream = streams._signals(Connection(), caller)
     speaking = None
@@ -72,3 +73,13 @@ def test_a_stream_whose_login_stands_goes_on(monkeypatch):
     assert said[0] == ": hello\n\n"
     assert ": still here\n\n" in said
     assert any('"kind": "logins"' in one for one in said)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_who_sees_some_environments_is_not_told_which_thing_changed(whole):
+    async def once(hub):
+        hub.changed("incident", "inc_of_somewhere", AT)
+
+    said = asyncio.run(read(lambda: True, once, most=1, whole=whole))
+    assert '"kind": "incident"' in said[1]
+    assert ("inc_of_somewhere" in said[1]) is whole

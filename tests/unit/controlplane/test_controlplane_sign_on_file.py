@@ -65,7 +65,8 @@ def test_a_larger_role_takes_no_end_over() -> None:
     {"roles": {"sre": {"*": "auditor until 2026-02-30"}}}, {"algorithms": ["HS256"]},
     {"algorithms": ["none"]}, {"algorithms": "RS256"}, {"scopes": ["profile"]},
     {"private": "yes"}, {"secrets": []}, {"also": "https://x"}, {"strong_ways": [1]},
-    {"unheard_of": 1},
+    {"unheard_of": 1}, {"command_line": "browser"}, {"command_line": ["telnet"]},
+    {"command_line": True},
 ])  # fmt: skip
 def test_what_the_file_may_not_say(changes: dict[str, Any]) -> None:
     with pytest.raises(SettingWrong):
@@ -76,6 +77,12 @@ def test_what_the_file_may_not_say(changes: dict[str, Any]) -> None:
 def test_what_is_no_such_file(document: Any) -> None:
     with pytest.raises(SettingWrong):
         sign_on_file.read(document, PLACES, NOW)
+
+
+@pytest.mark.parametrize("ways", [[], ["browser"], ["paste"], ["paste", "browser"]])
+def test_the_owner_says_how_command_lines_get_their_codes(ways: list[str]) -> None:
+    assert read().command_line == ("browser", "paste")
+    assert read(command_line=ways).command_line == tuple(ways)
 
 
 def test_requests_may_go_to_the_issuer_and_to_what_is_named_and_nowhere_else() -> None:

@@ -60,7 +60,7 @@ def test_no_match_goes_to_people_with_the_near_misses():
     assert made.route is Route.ESCALATE
     assert made.playbook is None
     assert len(made.candidates) == 5
-    assert "No playbook is for this" in routing.rationale(made)
+    assert routing.reasons(made)[0].startswith("no playbook is for this: the nearest is ")
 
 
 def test_the_same_inputs_give_the_same_decision_in_any_order_of_the_library():

@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from sentienguard.model import ids
-from sentienguard.model.decision import Candidate, Confidence, Route, ScoreItem, Verdict, strictest
+from sentienguard.model.decision import Candidate, Route, ScoreItem, Verdict, strictest
 from sentienguard.model.playbook import Action, Step, Undo
 from sentienguard.stages.decide import approval, decide, policy, routing
 from sentienguard.stages.decide.settings import DecideSettings
@@ -54,38 +54,18 @@ def test_the_verdicts_that_hold_a_route_down_are_those_at_its_height():
     assert made(route=Route.ASK, verdicts=VERDICTS).deciding == VERDICTS[1:]
 
 
-@pytest.mark.parametrize(
-    ("route", "said"),
-    [
-        (Route.RUN, "disk_cleanup_rotated_logs runs (confidence 0.93)."),
-        (
-            Route.RUN_AND_VERIFY,
-            "disk_cleanup_rotated_logs runs, and the centre confirms before the incident closes (",
-        ),
-        (
-            Route.ASK,
-            "disk_cleanup_rotated_logs waits for a person (confidence 0.93): it may hurt; and ",
-        ),
-        (
-            Route.DRY_RUN,
-            "disk_cleanup_rotated_logs shows what it would do, then goes to people (confidence",
-        ),
-        (
-            Route.ESCALATE,
-            "disk_cleanup_rotated_logs is not run: the incident goes to people (confidence 0.93): ",
-        ),
-    ],
-)
-def test_what_happens_and_why_is_one_sentence(route, said):
-    certain = Confidence(0.93, 0.9, 0.95, ())
-    assert routing.rationale(made(route=route, verdicts=VERDICTS, confidence=certain)).startswith(
-        said
+def test_reasons_are_those_that_hold_the_route_down_each_once():
+    again = Verdict("d", Route.ASK, "it may hurt")
+    shown = routing.reasons(made(route=Route.ASK, verdicts=(*VERDICTS, again)))
+    assert shown == ("it may hurt", "and it is new")
+
+
+def test_the_number_of_the_confidence_rule_says_of_what():
+    sure = next(one for one in made().verdicts if one.rule == "confidence")
+    asked = dataclasses.replace(sure, route=Route.ASK, reason="0.890 is at least 0.80")
+    assert routing.reasons(made(route=Route.ASK, verdicts=(asked,))) == (
+        "confidence 0.890 is at least 0.80",
     )
-
-
-def test_without_a_confidence_none_is_told():
-    text = routing.rationale(made(route=Route.RUN, confidence=None))
-    assert text == "disk_cleanup_rotated_logs runs."
 
 
 def candidate(name, *items):
@@ -100,19 +80,20 @@ CAPPED = (ScoreItem("aaa", 1.0, "first"), ScoreItem("cap", -1.0, "another databa
 @pytest.mark.parametrize(
     ("candidates", "said"),
     [
-        ((), "No playbook is for this: the library is empty."),
+        ((), "the library is empty"),
         (
             (candidate("mysql_reset", *CAPPED), candidate("x"), candidate("y")),
-            "No playbook is for this: the nearest is mysql_reset at 0.31, another database.",
+            "the nearest is mysql_reset at 0.31, another database",
         ),
         (
             (candidate("mysql_reset", CAPPED[0], CAPPED[2]),),
-            "No playbook is for this: the nearest is mysql_reset at 0.31, too little fits.",
+            "the nearest is mysql_reset at 0.31, too little fits",
         ),
     ],
 )
 def test_a_near_miss_is_told_with_what_speaks_against_it(candidates, said):
-    assert routing.rationale(made(playbook=None, candidates=candidates)) == said
+    found = made(playbook=None, candidates=candidates, route=Route.ESCALATE, verdicts=VERDICTS)
+    assert routing.reasons(found) == (f"no playbook is for this: {said}",)
 
 
 def remedy(**changed):

@@ -395,9 +395,76 @@ export interface paths {
         put?: never;
         /**
          * Verify
-         * @description Verify the whole log as it lies on the disk.
+         * @description Verify the whole log as it lies on the disk; two at a time, the next is told to come again.
+         *
+         *     Whoever may look may ask for it, and it reads all there is: many at once would leave nobody
+         *     else a thread.
          */
         post: operations["verify_api_v1_audit_verify_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/command-line": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Begin
+         * @description Send the browser to the provider, for a command line that waits for a code.
+         */
+        get: operations["begin_api_v1_auth_command_line_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/command-line/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Question
+         * @description Ask the person who signed in whether the command line is theirs.
+         */
+        get: operations["question_api_v1_auth_command_line_confirm_get"];
+        put?: never;
+        /**
+         * Answer
+         * @description Take the person's answer: give the command line its code, or nothing.
+         */
+        post: operations["answer_api_v1_auth_command_line_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/command-line/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Session
+         * @description Give a command line its tokens for its code; no cookie is set.
+         */
+        post: operations["session_api_v1_auth_command_line_session_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1208,6 +1275,8 @@ export interface paths {
         /**
          * Strike Off
          * @description Refuse a host's key from the next request on; its history stays. It may be enrolled anew.
+         *
+         *     Orders that wait for it or are under way there end at once, and their incidents go to people.
          */
         post: operations["strike_off_api_v1_hosts__agent_id__strike_off_post"];
         delete?: never;
@@ -1596,6 +1665,8 @@ export interface paths {
         /**
          * Live
          * @description Stream change signals: `event: change`, data {"kind", "id", "at"}.
+         *
+         *     The id is empty for who may not see every environment.
          */
         get: operations["live_api_v1_live_get"];
         put?: never;
@@ -3583,6 +3654,22 @@ export interface components {
             text: string;
         };
         /**
+         * CommandLineCode
+         * @description What a command line shows for its session: the code, and the secret it was given for.
+         */
+        CommandLineCode: {
+            /**
+             * Code
+             * @description counts once, for 60 seconds
+             */
+            code: string;
+            /**
+             * Verifier
+             * @description its SHA-256 is the challenge of the address
+             */
+            verifier: string;
+        };
+        /**
          * ConfidenceView
          * @description The probability that the playbook resolves the incident.
          */
@@ -4226,6 +4313,11 @@ export interface components {
             /** Agent Id */
             agent_id: string;
             /**
+             * Centre Root Version
+             * @description of the root document that the control plane goes by and hands to hosts
+             */
+            centre_root_version: number;
+            /**
              * Certificate Ends
              * @description when its certificate ends unless it is renewed; null: not known
              */
@@ -4627,6 +4719,16 @@ export interface components {
          */
         LoginWays: {
             /**
+             * Command Line
+             * @description how its people's command lines get their codes; empty: not at all
+             */
+            command_line: ("browser" | "paste")[];
+            /**
+             * Command Line At
+             * @description where browsers begin for a command line
+             */
+            command_line_at: string;
+            /**
              * Provider
              * @description what to call the identity provider; empty: there is none
              */
@@ -4913,6 +5015,11 @@ export interface components {
             frozen: boolean;
             /** Hosts */
             hosts: number;
+            /**
+             * Left To People 7D
+             * @description the newest 5 that closed without a remedy that worked, and that nobody has acknowledged, closed by hand or reopened
+             */
+            left_to_people_7d: components["schemas"]["IncidentSummary"][];
             /** Median Seconds To Resolve 7D */
             median_seconds_to_resolve_7d: number | null;
             /** Open */
@@ -7294,6 +7401,184 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VerificationView"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_api_v1_auth_command_line_get: {
+        parameters: {
+            query: {
+                /** @description base64url of 32 bytes */
+                challenge: string;
+                /** @description base64url of 32 bytes */
+                state: string;
+                machine: string;
+                /** @description of 127.0.0.1; 0: shown, to paste */
+                port?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    question_api_v1_auth_command_line_confirm_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description this browser is asked nothing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answer_api_v1_auth_command_line_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /** @enum {unknown} */
+                    answer: "yes" | "no";
+                    /** @description of the page that asked */
+                    mark: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description to the command line, with its code or a no */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description this browser is asked nothing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_api_v1_auth_command_line_session_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandLineCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description A problem; its type says which. */

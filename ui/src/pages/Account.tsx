@@ -244,10 +244,10 @@ function Logins({ mine, onChange }: { mine: View; onChange: () => void }) {
       <Table stacks label="Logins" head={["Since", "From", "Second factor", "Ends", ""]}>
         {mine.logins.map((one) => (
           <tr key={one.id}>
-            <td><Time at={one.opened_at} /></td>
-            <td>{one.address}{one.this && " (here)"}</td>
-            <td>{one.strong_at ? <Time at={one.strong_at} /> : "not shown"}</td>
-            <td><Time at={one.ends_at} /></td>
+            <td data-name="since"><Time at={one.opened_at} /></td>
+            <td data-name="from">{one.address}{one.this && " (here)"}</td>
+            <td data-name="second factor">{one.strong_at ? <Time at={one.strong_at} /> : "not shown"}</td>
+            <td data-name="ends"><Time at={one.ends_at} /></td>
             <td>
               {!one.this && (
                 <Button

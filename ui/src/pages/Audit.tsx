@@ -5,6 +5,7 @@ import { request } from "../api/client";
 import { checkpoint, entries, exposure } from "../api/queries";
 import type { AuditEntry, Checkpoint, Exposure, Verification } from "../api/types";
 import { duration, number, plural } from "../format";
+import { By } from "../parts/By";
 import { Data } from "../parts/Data";
 import { Empty, Failure, Loaded } from "../parts/Loaded";
 import { Card, Facts, Page, Table } from "../parts/Page";
@@ -170,14 +171,14 @@ function EntryTable({ rows }: { rows: AuditEntry[] }) {
     <Table stacks label="Audit entries" head={["Entry", "When", "What", "By", "Incident", "Data"]}>
       {rows.map((row) => (
         <tr key={row.index}>
-          <td>
+          <td className="number">
             <Link to="/audit/proof/$index" params={{ index: String(row.index) }}>
               #{row.index} proof
             </Link>
           </td>
           <td><Time at={row.at} /></td>
           <td>{row.kind}</td>
-          <td>{row.actor}<div className="dim">{row.source}</div></td>
+          <td><By actor={row.actor} source={row.source} /></td>
           <td>
             {row.incident !== "" && (
               <Link to="/incidents/$id" params={{ id: row.incident }}>{row.incident}</Link>

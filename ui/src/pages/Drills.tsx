@@ -60,7 +60,7 @@ function Whole({ of }: { of: DrillList }) {
         {shown.length === 0 ? (
           <Empty title="No drill matches" />
         ) : (
-          <Table stacks label="Drills" head={["Drill", "Expected", "Here", ""]}>
+          <Table stacks label="Drills" head={["Drill", "Expected", "Last report", ""]}>
             {shown.map((one) => <Row key={one.name} of={one} allowed={of.allowed} />)}
           </Table>
         )}
@@ -136,7 +136,7 @@ function Row({ of, allowed }: { of: Drill; allowed: boolean }) {
 }
 
 function Last({ of: { last } }: { of: Drill }) {
-  if (last === null) return <span className="dim">not run here</span>;
+  if (last === null) return <span className="dim time">in no report</span>;
   const failed = last.checks.filter(({ passed }) => !passed);
   return (
     <>

@@ -65,6 +65,7 @@ function Whole({ host }: { host: HostDetail }) {
             ["Heard", <Heard key="heard" host={host} />],
             ["Enrolled", <Time key="enrolled" at={host.enrolled_at} />],
             ["Certificate ends", <CertificateEnd key="certificate" at={host.certificate_ends} />],
+            ["Root document", <RootVersion key="root" of={host} />],
             [
               "Incidents",
               <Link key="incidents" to="/incidents" search={{ host: host.host }}>
@@ -75,6 +76,7 @@ function Whole({ host }: { host: HostDetail }) {
             ["Agent", <code key="agent">{host.agent_id}</code>],
           ]}
         />
+        {!struck && <BehindRoot of={host} />}
       </Card>
       {keys.length === 0 ? (
         <Empty title="No reading yet">The first sample comes within one sampling interval.</Empty>
@@ -94,7 +96,7 @@ function Whole({ host }: { host: HostDetail }) {
               }}
               data={[
                 { value: "", label: "the usual ones" },
-                ...keys.map((key) => ({ value: key, label: nameOf(key) })),
+                ...byName(keys).map((key) => ({ value: key, label: nameOf(key) })),
               ]}
             />
             <NativeSelect
@@ -115,9 +117,9 @@ function Whole({ host }: { host: HostDetail }) {
           {host.stopped.length > 0 && <Stopped of={host} />}
           <Card title="Latest readings">
             <Table label="Readings" head={["Metric", "Value"]}>
-              {keys.map((key) => (
+              {byName(keys).map((key) => (
                 <tr key={key}>
-                  <td>
+                  <td className="path">
                     <Link
                       to="/hosts/$agent"
                       params={{ agent: host.agent_id }}
@@ -126,7 +128,7 @@ function Whole({ host }: { host: HostDetail }) {
                       {nameOf(key)}
                     </Link>
                   </td>
-                  <td>{reading(metricKey(key).metric, host.metrics[key] ?? NaN)}</td>
+                  <td className="number">{reading(metricKey(key).metric, host.metrics[key] ?? NaN)}</td>
                 </tr>
               ))}
             </Table>
@@ -147,6 +149,33 @@ function CertificateEnd({ at }: { at: string | null }) {
       {Date.parse(at) < Date.now() && <Tag tone="warn">ended</Tag>} <Time at={at} />
     </>
   );
+}
+
+function RootVersion({ of }: { of: HostDetail }) {
+  if (of.root_version === 0) return "not known";
+  return (
+    <>
+      version {of.root_version} {isBehind(of) && <Tag tone="warn">behind</Tag>}
+    </>
+  );
+}
+
+/** What it means that a host goes by older keys than the control plane, and what ends it. */
+function BehindRoot({ of }: { of: HostDetail }) {
+  if (!isBehind(of)) return null;
+  return (
+    <p className="dim" role="status">
+      The root document says which keys a host obeys. The control plane goes by
+      version {of.centre_root_version}:{" "}
+      {of.silent
+        ? "this host takes it when it is back."
+        : "this host takes it within a minute. Where it does not, it refused it, and its log says why."}
+    </p>
+  );
+}
+
+function isBehind(of: HostDetail): boolean {
+  return of.root_version !== 0 && of.root_version < of.centre_root_version;
 }
 
 function Stopped({ of }: { of: HostDetail }) {
@@ -190,6 +219,10 @@ function OneChart({ agent, of, minutes }: { agent: string; of: string; minutes: 
       </Loaded>
     </Card>
   );
+}
+
+function byName(keys: string[]): string[] {
+  return [...keys].sort((one, other) => nameOf(one).localeCompare(nameOf(other), "en"));
 }
 
 function nameOf(key: string): string {

@@ -2,7 +2,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { approvals, incidents, overview } from "../api/queries";
-import type { Overview as Numbers } from "../api/types";
+import type { Incident, Overview as Numbers } from "../api/types";
 import { duration, number } from "../format";
 import { ApprovalBox } from "../parts/ApprovalBox";
 import { IncidentTable } from "../parts/IncidentTable";
@@ -23,6 +23,7 @@ export default function Overview() {
       {waiting.map((approval) => (
         <ApprovalBox key={approval.id} approval={approval} />
       ))}
+      <Left of={numbers.data?.left_to_people_7d ?? []} />
       <Trends />
       <Card title="Latest incidents" aside={<Link to="/incidents">All incidents</Link>}>
         <Loaded query={latest}>
@@ -40,6 +41,19 @@ export default function Overview() {
         </Loaded>
       </Card>
     </Page>
+  );
+}
+
+/** What ended without a remedy that worked: a list of the latest would show it as closed. */
+function Left({ of }: { of: Incident[] }) {
+  if (of.length === 0) return null;
+  return (
+    <Card
+      title="Nobody has taken these up"
+      aside={<span className="dim">the newest of 7 days that no remedy ended</span>}
+    >
+      <IncidentTable rows={of} label="Not taken up" />
+    </Card>
   );
 }
 

@@ -79,7 +79,7 @@ function People({ manages }: { manages: boolean }) {
     >
       <Loaded query={query}>
         {({ items }) => (
-          <Table stacks label="People" head={["Name", "Roles", ""]}>
+          <Table stacks label="Accounts" head={["Name", "Roles", ""]}>
             {items.map((one) => (
               <tr key={one.name}>
                 <td>{one.name}</td>

@@ -78,6 +78,39 @@ describe("the overview", () => {
   });
 });
 
+describe("the root document that a host goes by", () => {
+  const about = async (name: string, root_version: number, silent = false) => {
+    const there = new World();
+    there.estate = there.estate.map((one) => ({ ...one, root_version, silent }));
+    visit(addressOf(name), there);
+    return screen.findByRole("region", { name: "About" });
+  };
+
+  test("is the control plane's", async () => {
+    const card = await about(HEALTHY, 3);
+    expect(card.textContent).toContain("Root documentversion 3");
+    expect(card.textContent).not.toContain("behind");
+  });
+
+  test("is behind it, and says when that ends", async () => {
+    const card = await about(HEALTHY, 2);
+    expect(within(card).getByText("behind")).toBeTruthy();
+    expect(within(card).getByRole("status").textContent).toContain("goes by version 3: this host takes it within a minute");
+    await expectNoBarrier();
+  });
+
+  test("stays behind while the host is away", async () => {
+    const card = await about(HEALTHY, 2, true);
+    expect(within(card).getByRole("status").textContent).toContain("when it is back");
+  });
+
+  test("is not known before the host said so", async () => {
+    const card = await about(HEALTHY, 0);
+    expect(card.textContent).toContain("Root documentnot known");
+    expect(within(card).queryByRole("status")).toBeNull();
+  });
+});
+
 describe("a host in quarantine", () => {
   test("says what that means and why, above everything else", async () => {
     visit(addressOf(DOUBTED));

@@ -21,7 +21,7 @@ export function ApprovalBox({ approval, linked = true }: { approval: Approval; l
         <ApprovalTag of={approval.status} />
       </div>
       {rest.length > 0 && <p className="note">{rest.join("\n").trim()}</p>}
-      <p>{approval.reason}</p>
+      {!approval.question.includes(approval.reason) && <p>{approval.reason}</p>}
       <p className="dim">
         Playbook{" "}
         <Link to="/playbooks/$name" params={{ name: approval.playbook }}>{approval.playbook}</Link>

@@ -5,10 +5,10 @@ import { LongTable } from "./LongTable";
 import { SeverityTag, StateTag } from "./Tag";
 import { Time } from "./Time";
 
-export function IncidentTable({ rows }: { rows: Incident[] }) {
+export function IncidentTable({ rows, label = "Incidents" }: { rows: Incident[]; label?: string }) {
   return (
     <LongTable
-      label="Incidents"
+      label={label}
       head={["State", "What", "Where", "Opened", "Took"]}
       rows={rows}
       keyOf={(row) => row.id}

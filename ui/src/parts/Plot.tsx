@@ -2,7 +2,7 @@ import { useComputedColorScheme } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { clock, reading } from "../format";
+import { clock, reading, timeTicks } from "../format";
 import { BAND_SIGMAS, type ChartProps } from "./Chart";
 
 export default function Plot({ metric, points, baseline, anomaly, height = 220 }: ChartProps) {
@@ -26,10 +26,11 @@ export default function Plot({ metric, points, baseline, anomaly, height = 220 }
       {
         width: box.clientWidth || 600,
         height,
+        padding: [null, 26, null, null], // half a label, where the last tick lies at the end
         cursor: { y: false, drag: { x: true, y: false } },
         scales: { y: { range: (_, low, high) => yRange(metric, low, high, lower, upper, anomaly) } },
         axes: [
-          { ...axis, values: (_, ticks) => timeTicks(ticks) },
+          { ...axis, space: 54, values: (_, ticks) => timeTicks(ticks) },
           {
             ...axis,
             size: 76,
@@ -109,22 +110,6 @@ export default function Plot({ metric, points, baseline, anomaly, height = 220 }
   }, [metric, points, baseline, anomaly, height, scheme]);
 
   return <div ref={place} className="plot" />;
-}
-
-const HOUR = new Intl.DateTimeFormat(undefined, {
-  hour: "2-digit", minute: "2-digit", hourCycle: "h23",
-});
-const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-
-/** The viewer's clock, and the day below it where a new one begins. */
-function timeTicks(ticks: number[]): string[] {
-  let day = "";
-  return ticks.map((tick) => {
-    const at = new Date(tick * 1000);
-    const changed = DAY.format(at) !== day;
-    day = DAY.format(at);
-    return changed ? `${HOUR.format(at)}\n${day}` : HOUR.format(at);
-  });
 }
 
 /** Readings that are yes or no. */

@@ -1,12 +1,16 @@
 import { useEffect, useState } from "react";
-import { ago, clock, utc } from "../format";
+import { ago, clock, dated as withDate, utc } from "../format";
 
-/** A moment on the viewer's clock; UTC on hover. */
-export function Time({ at, relative = false }: { at: string; relative?: boolean }) {
+/** A moment on the viewer's clock, with its date where it is not today's or is `dated`; UTC on hover. */
+export function Time({ at, relative = false, dated = false }: {
+  at: string;
+  relative?: boolean;
+  dated?: boolean;
+}) {
   const now = useNow(relative);
   return (
     <time dateTime={at} title={utc(at)} className="time">
-      {relative ? ago(at, now) : clock(at)}
+      {relative ? ago(at, now) : dated ? withDate(at) : clock(at)}
     </time>
   );
 }

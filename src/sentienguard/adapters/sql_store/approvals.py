@@ -166,7 +166,7 @@ def _get(transaction: Transaction, approval: ApprovalId) -> Approval:
     """Return one inside a transaction. Raises NoSuchApproval."""
     row = transaction.row(GET, id=approval)
     if row is None:
-        raise NoSuchApproval(f"no approval is called {approval!r}; list approvals to find its id")
+        raise NoSuchApproval.called(approval)
     return _approval(row)
 
 

@@ -144,7 +144,7 @@ class SqlEmergencyStore:
 def _required(transaction: Transaction, emergency: EmergencyId) -> Emergency:
     row = transaction.row(GET, id=emergency)
     if row is None:
-        raise NoSuchEmergency(f"no emergency is called {emergency[:80]!a}; list them to find it")
+        raise NoSuchEmergency.called(emergency)
     return _emergency(row)
 
 

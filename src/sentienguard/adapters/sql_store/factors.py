@@ -52,7 +52,7 @@ CODES_LEFT = text("""
     SELECT count(*) AS codes FROM recovery_codes WHERE user_name = :user AND used_us IS NULL
 """)
 
-# Tickets: keep, find, use up, forget those that are over.
+# Tickets: keep, find, use up, forget those of a person and those that are over.
 OPEN_TICKET = text("""
     INSERT INTO tickets (secret_sha256, purpose, user_name, challenge, about, expires_us)
     VALUES (:sha256, :purpose, :user, :challenge, :about, :expires_us)
@@ -62,6 +62,7 @@ TICKET = text("""
     WHERE secret_sha256 = :sha256 AND purpose = :purpose AND expires_us > :at_us
 """)
 TAKE_TICKET = text("DELETE FROM tickets WHERE secret_sha256 = :sha256 AND purpose = :purpose")
+DROP_TICKETS = text("DELETE FROM tickets WHERE user_name = :user")
 FORGET_TICKETS = text("DELETE FROM tickets WHERE expires_us <= :at_us")
 
 # Wrong answers in a row, and until when none counts.
@@ -185,6 +186,11 @@ class SqlFactorStore:
         if row is None or not taken:
             raise _no_such_ticket()
         return self._ticket(row)
+
+    def drop_tickets(self, user: str) -> None:
+        """Forget all that a person has under way."""
+        with self._connections.write() as transaction:
+            transaction.change(DROP_TICKETS, user=user)
 
     def failed(self, user: str, *, most: int, locked_until: datetime) -> bool:
         """Count a wrong answer; tell whether it was the one too many, which locks."""

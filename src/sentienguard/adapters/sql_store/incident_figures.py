@@ -18,6 +18,7 @@ from sqlalchemy import Row, TextClause, text
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.model import errors
+from sentienguard.model.care import HANDED_TO_PEOPLE
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Outcome, Status
 from sentienguard.ports.incident_figures import Decided, Now, Record, Said, Tally
@@ -31,6 +32,19 @@ NOW = """
         COALESCE(SUM(CASE WHEN status = 'AWAITING_APPROVAL' THEN 1 ELSE 0 END), 0) AS awaiting
     FROM incidents WHERE status <> 'CLOSED' AND environment IN ({places})
 """
+
+# What closed without a remedy that worked, and that nobody took up, newest id first.
+LEFT = """
+    SELECT id FROM incidents
+    WHERE status = 'CLOSED' AND environment IN ({places}) AND closed_us >= :since_us
+        AND outcome IN ({handed})
+        AND NOT EXISTS (
+            SELECT 1 FROM incident_care WHERE incident_care.incident = incidents.id
+                AND (acknowledged_by IS NOT NULL OR settled_by IS NOT NULL))
+        AND NOT EXISTS (SELECT 1 FROM incidents AS next WHERE next.reopens = incidents.id)
+    ORDER BY id DESC LIMIT :limit
+"""
+HANDED = ", ".join(f"'{outcome.value}'" for outcome in sorted(HANDED_TO_PEOPLE))
 
 # Orders that changed something, or may have, one row for an incident: how the worst ended.
 RAN = """
@@ -133,6 +147,16 @@ class SqlIncidentFigures:
         statement, values = _in(NOW, environments)
         (row,) = self._rows(statement, **values)
         return Now(int(row.unclosed), int(row.awaiting))
+
+    def left_to_people(
+        self, environments: Sequence[str], *, since: datetime, limit: int
+    ) -> Sequence[IncidentId]:
+        """Return closed ones that wait for people and that nobody took up, newest id first."""
+        if not environments:
+            return ()
+        statement, values = _in(LEFT, environments, handed=HANDED)
+        rows = self._rows(statement, since_us=codec.micros(since), limit=limit, **values)
+        return tuple(IncidentId(row.id) for row in rows)
 
     def tallies(
         self, environments: Sequence[str], *, start: datetime, width: timedelta, count: int

@@ -5,7 +5,8 @@ Called through ports.incident_store. Rules:
 1. One open incident for each agent and fingerprint: the unique index over unclosed rows decides.
 2. Moves are compare-and-set on the status that was read; model.incident.NEXT says which exist.
 3. A page starts after the key (time, id) of the last row before it, so a late page costs what an
-   early one costs. Only a search for text reads rows that it does not return.
+   early one costs. Only a search for text, or in several environments of more, reads rows that it
+   does not return.
 """
 
 import base64
@@ -264,6 +265,13 @@ def list_statement(
         if wanted is not None:
             parts.append(LIST_FILTERS[name])
             values[name] = wanted
+    if where.within is not None:
+        places = {f"place_{number}": one for number, one in enumerate(sorted(where.within))}
+        named = ", ".join(f":{name}" for name in places) or "NULL"  # in no place is nothing
+        # Of several, the index by time is the one to follow: that by environment would be sorted.
+        which = "environment" if len(places) == 1 else "environment || ''"
+        parts.append(f"AND {which} IN ({named})")
+        values |= places
     if where.text:
         parts.append(LIST_FILTERS["text"])
         values["pattern"] = _pattern(where.text)
@@ -334,7 +342,7 @@ def _get(transaction: Transaction, incident: IncidentId) -> Incident:
     """Return one inside a transaction. Raises NoSuchIncident."""
     row = transaction.row(GET, id=incident)
     if row is None:
-        raise NoSuchIncident(f"no incident is called {incident!r}; list incidents to find its id")
+        raise NoSuchIncident.called(incident)
     return _incident(row)
 
 

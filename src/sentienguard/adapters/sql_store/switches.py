@@ -130,8 +130,7 @@ class SqlSwitches:
 def _get(transaction: Transaction, window: WindowId) -> Window:
     row = transaction.row(WINDOW, id=window)
     if row is None:
-        message = f"no silence or maintenance is called {window!r}; list them to find its id"
-        raise NoSuchWindow(message)
+        raise NoSuchWindow.called(window)
     return _window(row)
 
 

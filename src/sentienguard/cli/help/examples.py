@@ -57,6 +57,8 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         "login": (
             ("--name dan", "log in to the control plane of this directory"),
             ("--name dan --server https://guard.example.org:7443", "log in elsewhere"),
+            ("--sso --browser", "sign in with your identity provider, in this machine's browser"),
+            ("--sso --paste", "the same on a machine without one: open it elsewhere, paste a code"),
         ),
         "settings": (("", "every setting, its value and where that comes from"),),
         "doctor": (

@@ -26,6 +26,19 @@ class LoginWays(BaseModel):
     """How people log in besides name and password."""
 
     provider: str = Field(description="what to call the identity provider; empty: there is none")
+    command_line: tuple[Literal["browser", "paste"], ...] = Field(
+        description="how its people's command lines get their codes; empty: not at all"
+    )
+    command_line_at: str = Field(description="where browsers begin for a command line")
+
+
+class CommandLineCode(BaseModel):
+    """What a command line shows for its session: the code, and the secret it was given for."""
+
+    code: Secret = Field(description="counts once, for 60 seconds")
+    verifier: str = Field(
+        min_length=43, max_length=128, description="its SHA-256 is the challenge of the address"
+    )
 
 
 class LoginAnswer(BaseModel):

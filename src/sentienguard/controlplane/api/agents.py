@@ -159,9 +159,10 @@ def application(centre: Centre, samples: SampleDesk, polls: PollDesk) -> FastAPI
         if body.status.drift:
             await run_in_threadpool(_drifted, centre, agent, body.status)
         if not answer.has_work and body.wait_s > 0:
-            # A second look after the bell; then it gets the newest checkpoint and asks again.
-            await centre.bells.wait(agent.id, min(body.wait_s, LONGEST_WAIT_S))
-            answer = await polls.again(agent, poll)
+            # A second look after the bell. Without one it gets the newest checkpoint and asks
+            # again, which is a look too.
+            rung = await centre.bells.wait(agent.id, min(body.wait_s, LONGEST_WAIT_S))
+            answer = await (polls.again(agent, poll) if rung else polls.nothing(poll))
         return Response(
             msgspec.json.encode(
                 {
@@ -303,6 +304,26 @@ def _config(request: Request, centre: Centre) -> Response:
     return Response(body, media_type="application/json", headers={"ETag": tag})
 
 
+def _require_own_name(centre: Centre, wanted: Enrolment) -> None:
+    """Refuse a name that a host of another environment has: readings are kept by it.
+
+    Who may see one of the two environments would see the other's.
+    """
+    elsewhere = [
+        one
+        for one in centre.agents.list()
+        if one.host == wanted.host and one.environment != wanted.environment
+    ]
+    if elsewhere:
+        raise ProblemError(
+            HTTPStatus.CONFLICT,
+            "name-elsewhere",
+            f"another environment has a host called {wanted.host}, and readings are kept by name: "
+            "enrol this one under another name, or strike that one off first; the join token is "
+            "used up",
+        )
+
+
 def _enroll(centre: Centre, wanted: Enrolment) -> dict[str, Any]:
     now = centre.clock.now()
     if wanted.environment not in centre.environments:
@@ -320,6 +341,7 @@ def _enroll(centre: Centre, wanted: Enrolment) -> dict[str, Any]:
     except TokenRefused as cause:
         centre.counters.add("access_denied_total", "join_token")
         raise ProblemError(HTTPStatus.FORBIDDEN, "token-refused", str(cause)) from cause
+    _require_own_name(centre, wanted)  # after the token: nobody else learns which names there are
     agent = Agent(
         id=name,
         host=wanted.host,

@@ -17,6 +17,7 @@ from sentienguard.flow import answers
 from sentienguard.model.access import Permission
 from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
 from sentienguard.model.ids import ApprovalId
+from sentienguard.ports.approval_store import NoSuchApproval
 from sentienguard.trust import encoding, webauthn
 from sentienguard.trust import order as orders
 
@@ -64,7 +65,12 @@ def approve(
 def to_sign(approval_id: str, caller: Decider, request: Request) -> access_schemas.ToSign:
     """Return what one signs to say yes, and with which of one's passkeys."""
     asked = caller.centre.approvals.get(ApprovalId(approval_id))
-    caller.require(Permission.DECIDE_APPROVAL, asked.environment, f"sign {asked.playbook}")
+    caller.require(
+        Permission.DECIDE_APPROVAL,
+        asked.environment,
+        f"sign {asked.playbook}",
+        unseen=NoSuchApproval.called(approval_id),
+    )
     if caller.login is None:
         raise ProblemError(HTTPStatus.FORBIDDEN, "people-only", "a machine signs no approval")
     found = signed_answers.to_sign(
@@ -100,6 +106,7 @@ def _decide(
         Permission.DECIDE_APPROVAL,
         asked.environment,
         f"{status.value} {asked.playbook} for {asked.incident}",
+        unseen=NoSuchApproval.called(approval_id),
     )
     signature = None
     if status is ApprovalStatus.APPROVED:

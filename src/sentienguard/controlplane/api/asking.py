@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 
 from sentienguard.controlplane import questions
 from sentienguard.controlplane.api.caller import Caller, needs
-from sentienguard.controlplane.problems import not_found
 from sentienguard.flow.asking import kinds
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import IncidentId
+from sentienguard.ports.incident_store import NoSuchIncident
 
 router = APIRouter(prefix="/api/v1", tags=["questions"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
@@ -63,6 +63,6 @@ def postmortem(incident_id: str, caller: Viewer) -> PlainTextResponse:
     """Draft a post-mortem in Markdown; every sentence links to its entry of the log."""
     incident = caller.centre.incidents.get(IncidentId(incident_id))
     if not caller.may(Permission.VIEW, incident.environment):
-        raise not_found(f"no incident has the id {incident_id}")
+        raise NoSuchIncident.called(incident_id)
     text = questions.draft(caller.centre, incident, caller.centre.settings.public_url.rstrip("/"))
     return PlainTextResponse(text, media_type="text/markdown; charset=utf-8")

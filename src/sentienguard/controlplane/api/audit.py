@@ -1,6 +1,7 @@
 """The audit log: its checkpoint, its entries, proofs, and a full verification."""
 
-from typing import Annotated
+import threading
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
 
@@ -16,6 +17,7 @@ from sentienguard.stages.audit import checkpoint as notes
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
+_VERIFYING: Final = threading.BoundedSemaphore(2)
 
 
 @router.get("/checkpoint")
@@ -100,9 +102,18 @@ def proof(index: int, caller: Viewer) -> audit_schemas.ProofView:
 
 @router.post("/verify")
 def verify(caller: Viewer) -> audit_schemas.VerificationView:
-    """Verify the whole log as it lies on the disk."""
+    """Verify the whole log as it lies on the disk; two at a time, the next is told to come again.
+
+    Whoever may look may ask for it, and it reads all there is: many at once would leave nobody
+    else a thread.
+    """
+    if not _VERIFYING.acquire(blocking=False):
+        raise errors.Unavailable("the log is being verified already; come again in a moment")
     began = caller.centre.clock.monotonic()
-    result = caller.centre.verify_log()
+    try:
+        result = caller.centre.verify_log()
+    finally:
+        _VERIFYING.release()
     return audit_schemas.VerificationView(
         passed=result.passed,
         entries=result.size,

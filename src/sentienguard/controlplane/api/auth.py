@@ -207,6 +207,11 @@ def set_cookies(request: Request, response: Response, pair: logins.Pair) -> None
 
 def _answer(request: Request, response: Response, pair: logins.Pair) -> access_schemas.LoginAnswer:
     set_cookies(request, response, pair)
+    return login_answer(pair)
+
+
+def login_answer(pair: logins.Pair) -> access_schemas.LoginAnswer:
+    """Return the tokens of a login as they are told."""
     return access_schemas.LoginAnswer(
         token=pair.access.token,
         expires_at=pair.access.expires_at,

@@ -91,7 +91,8 @@ def agree(emergency_id: str, caller: Breaker) -> EmergencyView:
     """Be the second person: the right stands from now on, for its minutes."""
     asked = caller.centre.emergencies.get(EmergencyId(emergency_id))
     what = f"agree to {asked.id} of {asked.user}"
-    caller.require(Permission.BREAK_GLASS, asked.environment, what)
+    unseen = None if asked.user == caller.user.name else _unseen(emergency_id)
+    caller.require(Permission.BREAK_GLASS, asked.environment, what, unseen=unseen)
     try:
         made = break_glass.agree(caller.centre, asked.id, caller.user.name, caller.address)
     except emergency_store.OwnRequest as cause:
@@ -107,12 +108,17 @@ def end(emergency_id: str, caller: Viewer) -> EmergencyView:
     """End it early, or withdraw the request: its owner, or whoever may freeze there."""
     asked = caller.centre.emergencies.get(EmergencyId(emergency_id))
     if caller.login is None or asked.user != caller.user.name:
-        caller.require(Permission.FREEZE, asked.environment, f"end {asked.id} of {asked.user}")
+        what = f"end {asked.id} of {asked.user}"
+        caller.require(Permission.FREEZE, asked.environment, what, unseen=_unseen(emergency_id))
     try:
         ended = break_glass.end(caller.centre, asked.id, caller.user.name, caller.address)
     except emergency_store.EmergencyOver as cause:
         raise ProblemError(HTTPStatus.CONFLICT, "emergency-over", str(cause)) from cause
     return _view(ended, caller)
+
+
+def _unseen(emergency_id: str) -> emergency_store.NoSuchEmergency:
+    return emergency_store.NoSuchEmergency.called(emergency_id)
 
 
 def _view(one: Emergency, caller: Caller) -> EmergencyView:

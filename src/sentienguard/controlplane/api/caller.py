@@ -18,6 +18,7 @@ from fastapi import Depends, Request
 
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.problems import ProblemError
+from sentienguard.model import errors
 from sentienguard.model.access import Permission, Role, User
 from sentienguard.model.emergency import Emergency
 from sentienguard.ports import session_store, user_store
@@ -67,25 +68,45 @@ class Caller:
         """Tell whether this is allowed in at least one environment."""
         return any(self.may(permission, environment) for environment in self.centre.environments)
 
+    def sees(self) -> frozenset[str] | None:
+        """Return the environments whose incidents this person may list; None: all there are."""
+        places = self.centre.environments
+        found = frozenset(one for one in places if self.may(Permission.VIEW, one))
+        return None if len(found) == len(places) else found
+
     def may_everywhere(self, permission: Permission) -> bool:
         """Tell whether this is allowed in all environments."""
         return all(self.may(permission, environment) for environment in self.centre.environments)
 
-    def require(self, permission: Permission, environment: str, what: str) -> None:
-        """Go on only where this is allowed; a denial is recorded with role and address."""
-        if not self.may(permission, environment):
-            raise self.denied(permission, environment, what)
+    def require(
+        self,
+        permission: Permission,
+        environment: str,
+        what: str,
+        *,
+        unseen: errors.Rejected | None = None,
+    ) -> None:
+        """Go on only where this is allowed; a denial is recorded with role and address.
 
-    def still_stands(self) -> bool:
-        """Tell whether the login behind a long answer still stands and sees anything, now."""
+        Who may not even see the environment is told `unseen`: what is said of a thing that is not
+        there.
+        """
+        if self.may(permission, environment):
+            return
+        refusal = self.denied(permission, environment, what)
+        if unseen is not None and not self.may(Permission.VIEW, environment):
+            raise unseen from refusal
+        raise refusal
+
+    def again(self) -> "Caller | None":
+        """Return who is behind a long answer now; None: the login is over, or sees nothing."""
         now = self.centre.clock.now()
         if self.login is None or not self.centre.sessions.stands(self.login.id, at=now):
-            return False
+            return None
         user = self.centre.users.get(self.user.name)
         held = tuple(self.centre.emergencies.of(user.name, at=now))
-        return Caller(user, self.address, self.centre, now, self.login, held).may_anywhere(
-            Permission.VIEW
-        )
+        found = Caller(user, self.address, self.centre, now, self.login, held)
+        return found if found.may_anywhere(Permission.VIEW) else None
 
     def role_in(self, environment: str) -> Role | None:
         """Return the role of this person there, now."""

@@ -8,12 +8,11 @@ from pydantic import BaseModel, Field
 
 from sentienguard.controlplane.api import schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
-from sentienguard.controlplane.problems import not_found
-from sentienguard.flow import outlook
+from sentienguard.flow import departures, outlook
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import AgentId
 from sentienguard.model.telemetry import Series
-from sentienguard.ports.agent_store import Agent
+from sentienguard.ports.agent_store import Agent, NoSuchAgent
 from sentienguard.stages.decide.outlook import Outlook
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
@@ -49,6 +48,9 @@ class HostDetail(schemas.HostView):
 
     stopped: list[StoppedSeries] = Field(
         description="series that are three sampling intervals behind the host's newest reading"
+    )
+    centre_root_version: int = Field(
+        description="of the root document that the control plane goes by and hands to hosts"
     )
 
 
@@ -99,7 +101,7 @@ def host(agent_id: str, caller: Viewer) -> HostDetail:
     centre = caller.centre
     agent = centre.agents.get(AgentId(agent_id))
     if not caller.may(Permission.VIEW, agent.environment):
-        raise not_found(f"no host has the agent id {agent_id}")
+        raise NoSuchAgent.called(agent_id)
     here = _view(caller, agent, len(centre.incidents.unfinished(agent.id)))
     latest = centre.metrics.latest(agent.host)
     newest = max((at for at, _ in latest.values()), default=None)
@@ -111,24 +113,33 @@ def host(agent_id: str, caller: Viewer) -> HostDetail:
             for series, (at, value) in latest.items()
             if newest is not None and newest - at > patience
         ],
+        centre_root_version=centre.trust.root.version,
     )
 
 
 @router.post("/{agent_id}/release")
 def release(agent_id: str, wanted: IdentityRequest, caller: Keeper) -> schemas.HostView:
     """Let orders go to a host in quarantine again: somebody looked, and it is one host."""
-    agent = _kept(caller, agent_id)
-    if caller.centre.agents.release(agent.id):
+    agent, centre = _kept(caller, agent_id), caller.centre
+    if agent.quarantined:
         _record(caller, agent, "agent.released", wanted.reason)
+        centre.agents.release(agent.id)
+        centre.live.changed("host", agent.id, caller.at)
     return _view(caller, caller.centre.agents.get(agent.id), _open(caller, agent))
 
 
 @router.post("/{agent_id}/strike-off")
 def strike_off(agent_id: str, wanted: IdentityRequest, caller: Keeper) -> schemas.HostView:
-    """Refuse a host's key from the next request on; its history stays. It may be enrolled anew."""
-    agent = _kept(caller, agent_id)
-    if caller.centre.agents.strike_off(agent.id, at=caller.at):
+    """Refuse a host's key from the next request on; its history stays. It may be enrolled anew.
+
+    Orders that wait for it or are under way there end at once, and their incidents go to people.
+    """
+    agent, centre = _kept(caller, agent_id), caller.centre
+    if agent.struck_off is None:
         _record(caller, agent, "agent.struck_off", wanted.reason)
+        centre.agents.strike_off(agent.id, at=caller.at)
+        centre.live.changed("host", agent.id, caller.at)
+    departures.end_orders(centre, agent)  # also what an earlier request had no time for
     return _view(caller, caller.centre.agents.get(agent.id), _open(caller, agent))
 
 
@@ -138,7 +149,7 @@ def may_run(agent_id: str, caller: Viewer) -> MayRunList:
     centre = caller.centre
     agent = centre.agents.get(AgentId(agent_id))
     if not caller.may(Permission.VIEW, agent.environment):
-        raise not_found(f"no host has the agent id {agent_id}")
+        raise NoSuchAgent.called(agent_id)
     found = outlook.of_host(centre, agent, centre.clock.now())
     found.sort(key=lambda one: (-one.route, one.playbook.name))
     return MayRunList(items=[_may_run(one) for one in found])
@@ -155,7 +166,7 @@ def series(
     """Return the readings of one series of one host, and its baseline for this time of day."""
     agent = caller.centre.agents.get(AgentId(agent_id))
     if not caller.may(Permission.VIEW, agent.environment):
-        raise not_found(f"no host has the agent id {agent_id}")
+        raise NoSuchAgent.called(agent_id)
     now = caller.centre.clock.now()
     wanted = Series(agent.host, metric, subject)
     found = caller.centre.metrics.range(wanted, now - timedelta(minutes=minutes), now)
@@ -180,7 +191,7 @@ def _kept(caller: Caller, agent_id: str) -> Agent:
     """Return a host whose identity the caller may judge. Raises 404, 403."""
     agent = caller.centre.agents.get(AgentId(agent_id))
     if not caller.may(Permission.VIEW, agent.environment):
-        raise not_found(f"no host has the agent id {agent_id}")
+        raise NoSuchAgent.called(agent_id)
     caller.require(Permission.MANAGE_USERS, agent.environment, f"the identity of {agent.host}")
     return agent
 
@@ -190,6 +201,7 @@ def _open(caller: Caller, agent: Agent) -> int:
 
 
 def _record(caller: Caller, agent: Agent, kind: str, reason: str) -> None:
+    """Record what is about to be done: where it cannot be recorded, it is not done."""
     caller.centre.audit.append(
         kind=kind,
         env=agent.environment,
@@ -201,7 +213,6 @@ def _record(caller: Caller, agent: Agent, kind: str, reason: str) -> None:
             "ip_address": caller.address,
         },
     )
-    caller.centre.live.changed("host", agent.id, caller.at)
 
 
 def _may_run(found: Outlook) -> MayRunView:

@@ -13,6 +13,7 @@ from sentienguard.model.access import Permission
 from sentienguard.model.decision import Decision
 from sentienguard.model.ids import IncidentId
 from sentienguard.ports.audit_log import AuditLog
+from sentienguard.ports.incident_store import NoSuchIncident
 from sentienguard.stages.decide.advice import RULE
 
 router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
@@ -26,7 +27,7 @@ def advice(incident_id: str, caller: Viewer) -> AdviceInFull:
     centre = caller.centre
     incident = centre.incidents.get(IncidentId(incident_id))
     if not caller.may(Permission.VIEW, incident.environment):
-        raise not_found(f"no incident has the id {incident_id}")
+        raise NoSuchIncident.called(incident_id)
     found = advising.kept(centre.log, incident.id)
     if found is None:
         raise not_found(f"{incident_id}: no adviser was asked, or has not answered yet")

@@ -20,7 +20,7 @@ from fastapi import status as http
 
 from sentienguard.controlplane.api import care_schemas, incident_schemas, schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
-from sentienguard.controlplane.problems import ProblemError, not_found
+from sentienguard.controlplane.problems import ProblemError
 from sentienguard.flow import incident as flow
 from sentienguard.model import care as cares
 from sentienguard.model import errors, ids
@@ -32,6 +32,7 @@ from sentienguard.model.incident import Incident, Status
 from sentienguard.ports.audit_log import Appended
 from sentienguard.ports.episode_store import Episode
 from sentienguard.ports.incident_care import AlreadySettled
+from sentienguard.ports.incident_store import NoSuchIncident
 from sentienguard.ports.user_store import NoSuchUser
 
 router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
@@ -162,7 +163,7 @@ def _handled(caller: Caller, incident_id: str, what: str) -> Incident:
     """Return an incident that the caller may handle."""
     incident = caller.centre.incidents.get(IncidentId(incident_id))
     if not caller.may(Permission.VIEW, incident.environment):
-        raise not_found(f"no incident has the id {incident_id}")
+        raise NoSuchIncident.called(incident_id)
     caller.require(Permission.HANDLE_INCIDENT, incident.environment, f"{what} {incident_id}")
     return incident
 

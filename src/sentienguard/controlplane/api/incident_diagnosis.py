@@ -15,6 +15,7 @@ from sentienguard.model.access import Permission
 from sentienguard.model.evidence import Changed
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Incident
+from sentienguard.ports.incident_store import NoSuchIncident
 
 router = APIRouter(prefix="/api/v1", tags=["incidents"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
@@ -181,5 +182,5 @@ def _suspect(one: nouns.Suspect) -> SuspectView:
 def _visible(caller: Caller, incident_id: str) -> Incident:
     incident = caller.centre.incidents.get(IncidentId(incident_id))
     if not caller.may(Permission.VIEW, incident.environment):
-        raise not_found(f"no incident has the id {incident_id}")
+        raise NoSuchIncident.called(incident_id)
     return incident

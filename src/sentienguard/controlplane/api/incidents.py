@@ -14,13 +14,12 @@ from sentienguard.controlplane.api import (
     views,
 )
 from sentienguard.controlplane.api.caller import Caller, needs
-from sentienguard.controlplane.problems import not_found
 from sentienguard.flow import replaying, reports
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import IncidentId, order_id
 from sentienguard.model.incident import Incident, Outcome, Status
-from sentienguard.ports.incident_store import IncidentFilter
+from sentienguard.ports.incident_store import IncidentFilter, NoSuchIncident
 from sentienguard.ports.order_store import KeptOrder, NoSuchOrder
 
 router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
@@ -40,7 +39,8 @@ def list_incidents(  # noqa: PLR0917  # one argument for each query parameter
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> incident_schemas.IncidentPage:
     """List incidents of the environments that the caller may see, newest first."""
-    where = IncidentFilter(status, outcome, environment, host, text)
+    # The store leaves the others out: a page that ends elsewhere tells what is there.
+    where = IncidentFilter(status, outcome, environment, host, text, caller.sees())
     page = caller.centre.incidents.list(where, cursor=cursor, limit=limit)
     seen = [one for one in page.incidents if caller.may(Permission.VIEW, one.environment)]
     cares = caller.centre.care.of_many([one.id for one in seen])
@@ -145,7 +145,7 @@ def stop(
 def _visible(caller: Caller, incident_id: str) -> Incident:
     incident = caller.centre.incidents.get(IncidentId(incident_id))
     if not caller.may(Permission.VIEW, incident.environment):
-        raise not_found(f"no incident has the id {incident_id}")
+        raise NoSuchIncident.called(incident_id)
     return incident
 
 

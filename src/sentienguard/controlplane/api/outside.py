@@ -13,12 +13,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sentienguard.controlplane.api import incident_schemas, schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.controlplane.outside_watch import Heard, OutsideWatch
-from sentienguard.controlplane.problems import not_found
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import AgentId
 from sentienguard.model.telemetry import Series
-from sentienguard.ports.agent_store import Agent
+from sentienguard.ports.agent_store import Agent, NoSuchAgent
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
@@ -177,7 +176,7 @@ def baselines(
 def _agent(caller: Caller, agent_id: str) -> Agent:
     agent = caller.centre.agents.get(AgentId(agent_id))
     if not caller.may(Permission.VIEW, agent.environment):
-        raise not_found(f"no host has the agent id {agent_id}")
+        raise NoSuchAgent.called(agent_id)
     return agent
 
 

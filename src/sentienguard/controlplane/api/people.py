@@ -27,6 +27,7 @@ from sentienguard.controlplane.api import (
     auth,
     backtests,
     break_glass,
+    command_line,
     drills,
     evidence,
     figures,
@@ -69,6 +70,8 @@ PUBLIC = frozenset({
     "/healthz", "/readyz", "/metrics",
     "/api/v1/auth/login", "/api/v1/auth/login/second", "/api/v1/auth/refresh",
     "/api/v1/auth/ways", "/api/v1/auth/provider", "/api/v1/auth/provider/callback",
+    "/api/v1/auth/command-line", "/api/v1/auth/command-line/confirm",
+    "/api/v1/auth/command-line/session",
 })  # fmt: skip
 MAX_BODY_BYTES = 1024 * 1024
 UI_DIRECTORY = Path(__file__).parents[1] / "ui_dist"
@@ -117,7 +120,7 @@ def application(
         alerts, webhook_tokens, topology, queries, history, evidence,
         windows, incident_care, playbook_runs, account, roles, read_tokens, asking, notices,
         findings, incident_advice, incident_diagnosis, figures, settings_view, playbook_history,
-        outside, single_sign_on, break_glass,
+        outside, single_sign_on, command_line, break_glass,
         backtests, drills, keys,
     ):  # fmt: skip
         app.include_router(module.router)

@@ -242,4 +242,8 @@ class Overview(BaseModel):
     hosts: int
     silent_hosts: int
     quarantined_hosts: int = Field(description="no order goes there until a person has looked")
+    left_to_people_7d: list[incident_schemas.IncidentSummary] = Field(
+        description="the newest 5 that closed without a remedy that worked, and that nobody has "
+        "acknowledged, closed by hand or reopened"
+    )
     frozen: bool

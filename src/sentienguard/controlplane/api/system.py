@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from sentienguard.controlplane.api import schemas
+from sentienguard.controlplane.api import schemas, views
 from sentienguard.controlplane.api.caller import Caller, centre_of, needs
 from sentienguard.controlplane.api.figures import seen_by
 from sentienguard.controlplane.api.hosts import is_silent
@@ -13,6 +13,7 @@ from sentienguard.model.access import Permission
 
 router = APIRouter(tags=["system"])
 WEEK = timedelta(days=7)
+MOST_LEFT = 5  # of what waits for people; the list of incidents has the others
 
 
 @router.get("/healthz", include_in_schema=False)
@@ -45,6 +46,7 @@ def overview(caller: Annotated[Caller, Depends(needs(Permission.VIEW))]) -> sche
     now = centre.figures.now(places)
     since = centre.clock.now() - WEEK
     (week,) = centre.figures.tallies(places, start=since, width=WEEK, count=1)
+    left = centre.figures.left_to_people(places, since=since, limit=MOST_LEFT)
     hosts = [one for one in centre.agents.list() if caller.may(Permission.VIEW, one.environment)]
     return schemas.Overview(
         open=now.open,
@@ -56,5 +58,6 @@ def overview(caller: Annotated[Caller, Depends(needs(Permission.VIEW))]) -> sche
         hosts=len(hosts),
         silent_hosts=sum(is_silent(caller, one) for one in hosts),
         quarantined_hosts=sum(bool(one.quarantined) for one in hosts),
+        left_to_people_7d=[views.summary(centre.incidents.get(one)) for one in left],
         frozen=centre.switches.freeze() is not None,
     )

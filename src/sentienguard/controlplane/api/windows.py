@@ -12,12 +12,12 @@ from fastapi import status as http
 
 from sentienguard.controlplane.api import incident_schemas, views, window_schemas
 from sentienguard.controlplane.api.caller import Caller, needs
-from sentienguard.controlplane.problems import not_found
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
 from sentienguard.model.incident import Incident
 from sentienguard.model.window import Comparison, Matcher, Purpose, Recurrence, Window, WindowId
 from sentienguard.ports.incident_store import IncidentFilter
+from sentienguard.ports.switches import NoSuchWindow
 from sentienguard.stages.detect import silencing, windows
 
 router = APIRouter(prefix="/api/v1", tags=["silences"])
@@ -194,7 +194,8 @@ def _recent(caller: Caller, now: datetime) -> list[Incident]:
     found: list[Incident] = []
     cursor: str | None = None
     while len(found) < LOOKED_AT:
-        page = caller.centre.incidents.list(IncidentFilter(), cursor=cursor, limit=200)
+        where = IncidentFilter(within=caller.sees())
+        page = caller.centre.incidents.list(where, cursor=cursor, limit=200)
         found += [one for one in page.incidents if one.opened_at > now - RECENT]
         cursor = page.next_cursor
         if cursor is None or len(found) % 200:
@@ -226,7 +227,7 @@ def _spans(recurrence: Recurrence | None, now: datetime) -> list[window_schemas.
 def _visible(caller: Caller, purpose: Purpose, window_id: str) -> Window:
     found = caller.centre.switches.window(WindowId(window_id))
     if found.purpose is not purpose or not _sees(caller, found.matchers):
-        raise not_found(f"no {purpose} has the id {window_id}")
+        raise NoSuchWindow.called(window_id)
     return found
 
 

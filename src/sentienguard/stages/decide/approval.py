@@ -8,6 +8,7 @@ from sentienguard.model import errors, ids
 from sentienguard.model.approval import Approval
 from sentienguard.model.decision import Decision, Route
 from sentienguard.model.playbook import Playbook, Risk
+from sentienguard.stages.decide import routing
 
 _UNSEEN = re.compile("\0+")
 _LONGEST = 200  # characters of a name that a host reported; a person has to read it
@@ -58,7 +59,7 @@ def question(decision: Decision, playbook: Playbook) -> Question:
         will=tuple(_steps(playbook)),
         duration=f"{playbook.estimated_seconds} seconds",
         risk=playbook.risk.value,
-        because="; ".join(plain(verdict.reason) for verdict in decision.deciding),
+        because="; ".join(plain(reason) for reason in routing.reasons(decision)),
     )
 
 

@@ -53,7 +53,7 @@ export function Report({ of }: { of: BacktestReport }) {
           label={`${plural(of.days, "day")}, at most ${plural(Math.max(...of.days_raised), "incident")} on one`}
         />
         <p className="dim">
-          <Time at={of.from} /> to <Time at={of.to} />, {plural(totals.hosts, "host")}, read every{" "}
+          <Time at={of.from} dated /> to <Time at={of.to} dated />, {plural(totals.hosts, "host")}, read every{" "}
           {duration(of.step_s)}
         </p>
       </Card>

@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { Story } from "../../api/types";
+import { By } from "../../parts/By";
 import { Data } from "../../parts/Data";
 import { Card, Table } from "../../parts/Page";
 import { Tag } from "../../parts/Tag";
@@ -30,7 +31,13 @@ export function Audit({ story }: { story: Story }) {
               {entry.title}
               <div className="dim">{entry.kind}</div>
             </td>
-            <td>{entry.actor}<div className="dim">{entry.source}</div></td>
+            <td>
+              <By
+                actor={entry.actor}
+                source={entry.source}
+                host={{ agent_id: story.agent_id, name: story.incident.host }}
+              />
+            </td>
             <td>
               <Link to="/audit/proof/$index" params={{ index: String(entry.index) }}>
                 #{entry.index}

@@ -1,6 +1,9 @@
 // The answer to three questions of somebody who was woken: what is it, what was done, what do I do?
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { host as oneHost } from "../../api/queries";
 import type { Story } from "../../api/types";
-import { clock, duration, plural } from "../../format";
+import { claim, clock, duration, plural } from "../../format";
 import { Card } from "../../parts/Page";
 import { Tag } from "../../parts/Tag";
 import { Time } from "../../parts/Time";
@@ -18,12 +21,48 @@ export function Brief({ story }: { story: Story }) {
             <>, closed after {duration(incident.duration_s)}</>}
           {incident.earlier.length > 0 && <>; {plural(incident.earlier.length, "time")} before</>}
         </dd>
+        <Present story={story} />
         <dt>Done</dt>
         <dd>{done(story)}</dd>
         <dt>For you</dt>
         <dd data-you={wanted.you}>{wanted.words}</dd>
       </dl>
     </Card>
+  );
+}
+
+/** What the host reads at this moment: is it still wrong? */
+function Present({ story: { agent_id, anomaly } }: { story: Story }) {
+  const host = useQuery(oneHost(agent_id)).data;
+  const { metric, subject } = anomaly;
+  const key = subject === "" ? metric : `${metric}[${subject}]`;
+  const value = host?.metrics[key];
+  if (host === undefined || host.struck_off !== null || value === undefined) return null;
+  const stopped = host.stopped.find((one) => one.metric === metric && one.subject === subject);
+  const since = host.silent ? host.last_seen : stopped?.last_at;
+  return (
+    <>
+      <dt>Now</dt>
+      <dd>
+        {since != null ? (
+          <>
+            <Tag tone="warn">not known</Tag>{" "}
+            {host.silent ? `${host.host} was heard last` : "it was read last"}{" "}
+            <Time at={since} relative />
+          </>
+        ) : (
+          claim(metric, subject, value)
+        )}
+        {", "}
+        <Link
+          to="/hosts/$agent"
+          params={{ agent: agent_id }}
+          search={{ metric: key, minutes: "60" }}
+        >
+          the last hour
+        </Link>
+      </dd>
+    </>
   );
 }
 

@@ -61,7 +61,9 @@ function ConfidencePart({ of }: { of: Confidence }) {
     <>
       <h3>
         Confidence {percent(of.value)}{" "}
-        <span className="dim">90 % interval {percent(of.low)} to {percent(of.high)}</span>
+        {of.low < of.high && (
+          <span className="dim">90 % interval {percent(of.low)} to {percent(of.high)}</span>
+        )}
       </h3>
       <div
         className="interval"
@@ -95,7 +97,7 @@ function Scores({ of, label }: { of: Score[]; label: string }) {
     <Table stacks label={label} head={["Part", "Value", "Because"]}>
       {of.map((item) => (
         <tr key={item.name}>
-          <td>{item.name}</td>
+          <td>{item.name.replaceAll("_", " ")}</td>
           <td className="number">{number(item.value, 3)}</td>
           <td className="wide">{item.because}</td>
         </tr>

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Story } from "../../api/types";
-import { duration, number, reading } from "../../format";
+import { duration, number, reading, wasRead } from "../../format";
 import { Card, Facts } from "../../parts/Page";
 import { SeverityTag, StateTag, Tag } from "../../parts/Tag";
 import { Time } from "../../parts/Time";
@@ -12,8 +12,10 @@ export function Detect({ story }: { story: Story }) {
   const { baseline, trend } = anomaly;
   const value = (of: number) => reading(anomaly.metric, of);
   const facts: [string, ReactNode][] = [
-    ["Reading", <strong key="reading">{value(anomaly.value)}</strong>],
-    ["Read", <Time key="at" at={anomaly.at} />],
+    ...(wasRead(anomaly.metric)
+      ? [["Reading", <strong key="reading">{value(anomaly.value)}</strong>] as [string, ReactNode]]
+      : []),
+    [wasRead(anomaly.metric) ? "Read" : "Since", <Time key="at" at={anomaly.at} />],
     ["Ground", { baseline: "far from usual", limit: "over a limit", trend: "on its way to a limit", alert: "another system says so", silence: "nothing comes any more", deviation: "far from every mean", request: "a person asked for it" }[anomaly.ground]],
   ];
   if (anomaly.sigma !== null) {

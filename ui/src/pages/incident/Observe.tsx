@@ -70,8 +70,8 @@ function Consumers({ of }: { of: Evidence }) {
             {of.top_paths.map((path) => (
               <tr key={path.path}>
                 <td className="path">{path.path}</td>
-                <td>{bytes(path.bytes)}</td>
-                <td>{bytes(path.growth_bytes_per_hour)}/h</td>
+                <td className="number">{bytes(path.bytes)}</td>
+                <td className="number">{bytes(path.growth_bytes_per_hour)}/h</td>
               </tr>
             ))}
           </Table>
@@ -84,9 +84,9 @@ function Consumers({ of }: { of: Evidence }) {
             {of.top_processes.map((process) => (
               <tr key={process.pid}>
                 <td>{process.name} <span className="dim">{process.pid}</span></td>
-                <td>{number(process.cpu_percent, 1)} %</td>
-                <td>{bytes(process.memory_bytes)}</td>
-                <td>{process.io_bytes_per_s ? `${bytes(process.io_bytes_per_s)}/s` : "–"}</td>
+                <td className="number">{number(process.cpu_percent, 1)} %</td>
+                <td className="number">{bytes(process.memory_bytes)}</td>
+                <td className="number">{process.io_bytes_per_s ? `${bytes(process.io_bytes_per_s)}/s` : "–"}</td>
               </tr>
             ))}
           </Table>

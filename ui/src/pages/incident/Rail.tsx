@@ -42,8 +42,8 @@ export function Rail({ story }: { story: Story }) {
 
 function Offset({ from, to }: { from: string; to: string }) {
   const seconds = secondsBetween(from, to);
-  if (seconds === 0) return null;
-  return <span className="time">({seconds < 0 ? "" : "+"}{duration(seconds)})</span>;
+  if (seconds <= 0) return null; // the reading was taken before the incident opened
+  return <span className="time">(+{duration(seconds)})</span>;
 }
 
 export function stops(story: Story): Stop[] {
