@@ -97,6 +97,7 @@ from sentienguard.stages.detect.settings import DetectSettings, Sensitivity
 from sentienguard.trust.keys import VerifyKey
 
 log = logging.getLogger(__name__)
+_AGENT = "agent:"  # before its id: the name of a host in the log
 REPLICA_FILE = "replica"  # the name of this data directory among others; never copy it
 SEEN_FILE = "audit-seen"  # the last checkpoint of a shared log that this control plane saw
 TAKEN_OVER = 75  # exit status after another took our place: start again (EX_TEMPFAIL)
@@ -457,12 +458,21 @@ def _stop(*servers: uvicorn.Server) -> None:
 
 
 def _agent_key(agents: AgentStore) -> audit_ledger.KeyOf:
+    """Return what knows hosts by their one name, so that none is two witnesses.
+
+    A host's key is its identity and never changes: each is read once.
+    """
+    known: dict[str, VerifyKey] = {}
+
     def key_of(name: str) -> VerifyKey | None:
-        try:
-            agent = agents.get(AgentId(name.removeprefix("agent:")))
-        except NoSuchAgent:
-            return None
-        return VerifyKey.from_text(agent.executor_key)
+        found = known.get(name)
+        if found is None and name.startswith(_AGENT):
+            try:
+                agent = agents.get(AgentId(name.removeprefix(_AGENT)))
+            except NoSuchAgent:
+                return None
+            found = known[name] = VerifyKey.from_text(agent.executor_key)
+        return found
 
     return key_of
 
