@@ -62,7 +62,10 @@ def begin(
         )
     standing = trust_exchange.standing_root(places.centre)
     if standing is None:
-        raise errors.Unavailable(f"{places.centre}: no control plane has been set up here")
+        raise errors.Unavailable(
+            f"{places.centre}: no control plane has been set up here; name its directory with "
+            "--data, or begin one with `sentienguard up`"
+        )
     report = _verified(places, standing, against or [])
     end = min(good_size or report.size, report.size)
     bundle = trust_exchange.read(places.centre)
