@@ -18,7 +18,7 @@ from sentienguard.adapters.local_host.clock import LocalClock
 from sentienguard.cli import client, frame, given_files, trust_files
 from sentienguard.cli.installation import centre
 from sentienguard.cli.installation.places import Places
-from sentienguard.controlplane import app_keys, trust_exchange
+from sentienguard.controlplane import app_keys, trust_exchange, trust_store
 from sentienguard.model import errors
 from sentienguard.stages.audit import verify
 from sentienguard.trust import ceremony
@@ -143,6 +143,12 @@ def _verified(places: Places, standing: roots.Root, against: list[Path]) -> veri
 
 
 def _change(places: Places, standing: roots.Root, end: int) -> ceremony.Change:
+    for name in (
+        trust_exchange.NEXT_DISPATCH,
+        trust_store.NEXT_LOG_KEY,
+        trust_exchange.NEXT_SERVER,
+    ):
+        (places.centre / name).unlink(missing_ok=True)  # one that waited is the intruder's too
     dispatch = trust_exchange.make_next_dispatch_key(places.centre)
     following = trust_exchange.make_next_log_key(places.centre)
     present, waiting = trust_exchange.make_next_server_key(places.centre)

@@ -47,7 +47,20 @@ def test_the_draft_ends_the_old_keys_and_names_the_new_ones(data, capsys, asked,
     assert set(drafted.roles["dispatch"].keyids).isdisjoint(old.roles["dispatch"].keyids)
     assert drafted.log_ends == {old.log_keys[0].key.id: end}
     assert len(drafted.log_keys) == len(drafted.server_pins) == 2
-    assert begin(capsys, data, *more)[1]["root_version"] == 2  # begun again: the same draft
+    assert begin(capsys, data, *more)[1]["root_version"] == 2  # begun again: another draft of it
+
+
+def test_keys_that_waited_when_the_intruder_came_are_not_used(data, capsys):
+    centre = data / "controlplane"
+    waiting = {
+        trust_exchange.make_next_dispatch_key(centre).id,
+        trust_exchange.make_next_log_key(centre).id,
+    }
+    pin = trust_exchange.make_next_server_key(centre)[1]
+    assert begin(capsys, data)[0] == 0
+    drafted = trust_files.read(data.parent / "trust.json").last
+    assert waiting.isdisjoint(drafted.keys)
+    assert pin not in drafted.server_pins
 
 
 def test_a_log_that_was_changed_is_told_and_nothing_is_drafted(data, capsys, tmp_path):
