@@ -210,7 +210,7 @@ class Product:
         keys = {name: key.public for name, key in HOSTS.items()}
         trust = verify.Trust(
             ORIGIN,
-            [LOG.public],
+            [LogKey(LOG.public)],
             older=tuple(self._against),
             witnesses=keys,
             quorum=QUORUM,
