@@ -5,7 +5,7 @@ UV ?= uv
 NAME ?= detection
 
 VENV_PYTHON := .venv/bin/python
-COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links \
 	--exclude-newer "7 days" --custom-compile-command "make lock"
 
@@ -50,8 +50,9 @@ bench: ## Measure one claim: make bench NAME=detection
 
 lock: ## Lock the dependencies again, leaving out releases younger than seven days (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pipx install uv, or make lock UV=path" >&2; exit 1; }
-	$(COMPILE) --group build --output-file requirements/runtime.txt
-	$(COMPILE) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --group pyproject.toml:installer --output-file requirements/installer.txt
+	$(COMPILE) pyproject.toml --group build --output-file requirements/runtime.txt
+	$(COMPILE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 
 sbom: ## Write the bill of materials of what is shipped to dist/ (CycloneDX)
 	@$(PYTHON) scripts/bootstrap.py --for test

