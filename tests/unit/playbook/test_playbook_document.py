@@ -1,8 +1,13 @@
+from pathlib import Path
+
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentienguard.playbook import document, parse
+
+PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +49,22 @@ def test_an_alias_bomb_is_refused_at_its_first_anchor():
     bomb = b"a: &a [x, x]\n" + b"".join(b"b%d: &b%d [*a, *a]\n" % (n, n) for n in range(20))
     with pytest.raises(parse.BrokenPlaybook, match="anchor &a"):
         document.read(bomb, "bomb.yaml")
+
+
+@pytest.mark.parametrize("playbook", ["disk_cleanup_rotated_logs", "kubernetes_crash_loop"])
+def test_a_playbook_says_the_same_to_yamls_other_reader(playbook):
+    stored = (PLAYBOOKS / playbook / "playbook.yaml").read_bytes()
+
+    def plain(node: document.Node) -> object:
+        match node:
+            case document.Table(entries=entries):
+                return {name: plain(inner) for name, inner in entries.items()}
+            case document.Sequence(items=items):
+                return [plain(inner) for inner in items]
+            case document.Scalar(value=value):
+                return value
+
+    assert plain(document.read(stored, "it.yaml")) == yaml.load(stored, yaml.SafeLoader)
 
 
 def test_all_duplicates_are_told_at_once():
