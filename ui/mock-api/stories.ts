@@ -316,7 +316,7 @@ function makeAwaiting(at: number, log: Log): api.Story {
       question: "End idle sessions of orders on prod-db-01?",
       reason: "postgres_connection_reset 1.2.0 would end sessions idle for 300s or more (about 61 of 98). It takes about 5 s and cannot be undone: clients reconnect.",
       opened_at: iso(at + 1300), expires_at: iso(at + minutes(15)), status: "pending", decided_by: null, decided_at: null, note: "",
-      parameters: {}, needed: 1, agreed: [], signed: false,
+      parameters: {}, needed: 1, agreed: [], signed: false, requested_by: null,
     },
     order: null,
     timeline: tell(log, id, [

@@ -138,6 +138,8 @@ def test_who_asked_does_not_approve_and_may_withdraw(centre: Centre) -> None:
     host = centre.enrol("req-own", "staging")
     asked = ask(centre, "rita@local", "req-own").json()
     put = question(centre, asked["id"])
+    assert put["requested_by"] == "rita@local"
+    assert story(centre, asked["id"])["approval"]["requested_by"] == "rita@local"
     refused = answer(centre, "rita@local", put, "approve")
     assert (refused.status_code, refused.json()["type"]) == (
         403,

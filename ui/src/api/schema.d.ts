@@ -2956,6 +2956,11 @@ export interface components {
             /** Reason */
             reason: string;
             /**
+             * Requested By
+             * @description who asked for this playbook by name, while the question waits: they may withdraw it with a no, and somebody else has to approve it
+             */
+            requested_by: string | null;
+            /**
              * Signed
              * @description hosts take a yes that an approver of the root signed
              */

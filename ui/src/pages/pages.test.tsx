@@ -256,6 +256,20 @@ describe("approvals", () => {
     expect(screen.queryByRole("button", { name: "Approve" })).toBeNull();
   });
 
+  test.each([
+    ["who asked for the run", "requested_by", "ADA", /You asked for this run/, "Withdraw"],
+    ["who said yes already", "agreed", ["ada"], /You approved. Somebody else has to/, "Deny"],
+  ])("%s cannot approve it", async (_, field, value, told, left) => {
+    const there = world();
+    there.me.name = "ada";
+    const { story } = storyOf(there, AWAITING);
+    if (story.approval) Object.assign(story.approval, { [field]: value });
+    visit("/approvals", there);
+    expect(await screen.findByText(told)).toBeTruthy();
+    expect(screen.getByRole("button", { name: left })).toBeTruthy();
+    expect(screen.queryByRole("button", { name: "Approve" })).toBeNull();
+  });
+
   test("a question that somebody else answered first goes away", async () => {
     const { user, world: there } = visit("/approvals");
     await screen.findByRole("button", { name: "Approve" });

@@ -1,10 +1,11 @@
 import { Button, Textarea } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useMay } from "../api/access";
 import { request } from "../api/client";
 import { canUse, sign } from "../api/passkeys";
+import { me } from "../api/queries";
 import type { Approval, ToSign } from "../api/types";
 import { Failure } from "./Loaded";
 import { ApprovalTag } from "./Tag";
@@ -74,6 +75,9 @@ async function signed(approval: Approval) {
 
 function Answer({ approval }: { approval: Approval }) {
   const allowed = useMay("decide_approval", approval.environment);
+  const name = useQuery(me).data?.name.toLowerCase();
+  const own = approval.requested_by !== null && approval.requested_by.toLowerCase() === name;
+  const said = approval.agreed.some((one) => one.toLowerCase() === name);
   const [note, setNote] = useState("");
   const queries = useQueryClient();
   const answer = useMutation({
@@ -94,6 +98,8 @@ function Answer({ approval }: { approval: Approval }) {
   }
   return (
     <div className="stack">
+      {own && <p>You asked for this run. Somebody else approves it; a no of yours withdraws it.</p>}
+      {said && <p>You approved. Somebody else has to as well.</p>}
       <Textarea
         label="Note"
         description="Goes into the audit log. A denial needs one."
@@ -105,13 +111,15 @@ function Answer({ approval }: { approval: Approval }) {
       />
       {answer.error && <Failure error={answer.error} />}
       <div className="row">
-        <Button
-          loading={answer.isPending && answer.variables === "approve"}
-          disabled={answer.isPending}
-          onClick={() => answer.mutate("approve")}
-        >
-          Approve
-        </Button>
+        {!own && !said && (
+          <Button
+            loading={answer.isPending && answer.variables === "approve"}
+            disabled={answer.isPending}
+            onClick={() => answer.mutate("approve")}
+          >
+            Approve
+          </Button>
+        )}
         <Button
           color="red"
           variant="outline"
@@ -120,7 +128,7 @@ function Answer({ approval }: { approval: Approval }) {
           title={note.trim() === "" ? "Say why in the note first" : undefined}
           onClick={() => answer.mutate("deny")}
         >
-          Deny
+          {own ? "Withdraw" : "Deny"}
         </Button>
       </div>
     </div>

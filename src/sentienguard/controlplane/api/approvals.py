@@ -46,7 +46,7 @@ def list_approvals(caller: Viewer, status: ApprovalStatus | None = None) -> Appr
     """List questions of the environments that the caller may see."""
     return ApprovalList(
         items=[
-            views.approval(approval, _agreed(caller, approval))
+            shown(caller, approval)
             for approval in caller.centre.approvals.list(status)
             if caller.may(Permission.VIEW, approval.environment)
         ]
@@ -131,7 +131,14 @@ def _decide(
     if status is ApprovalStatus.APPROVED:
         findings.after_yes(centre, asked, caller.user.name, caller.address)
     centre.live.changed("approval", asked.id, centre.clock.now())
-    return views.approval(decided, _agreed(caller, decided))
+    return shown(caller, decided)
+
+
+def shown(caller: Caller, asked: Approval) -> incident_schemas.ApprovalView:
+    """Show a question with who said yes so far and, while it waits, who asked for it by name."""
+    waits = asked.status is ApprovalStatus.PENDING
+    request = caller.centre.incidents.get(asked.incident).anomaly.request if waits else None
+    return views.approval(asked, _agreed(caller, asked), request.by if request else None)
 
 
 def _agreed(caller: Caller, asked: Approval) -> Sequence[Agreement]:

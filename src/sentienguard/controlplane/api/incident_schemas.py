@@ -228,6 +228,10 @@ class ApprovalView(BaseModel):
     needed: int = Field(description="people who have to say yes")
     agreed: list[str] = Field(description="who said yes so far, where several have to")
     signed: bool = Field(description="hosts take a yes that an approver of the root signed")
+    requested_by: str | None = Field(
+        description="who asked for this playbook by name, while the question waits: they may "
+        "withdraw it with a no, and somebody else has to approve it"
+    )
 
 
 class TimelineEntry(BaseModel):

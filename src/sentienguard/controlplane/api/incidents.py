@@ -7,6 +7,7 @@ from fastapi import status as http
 
 from sentienguard.controlplane import versions
 from sentienguard.controlplane.api import (
+    approvals,
     incident_advice,
     incident_schemas,
     replay_views,
@@ -65,7 +66,7 @@ def story(incident_id: str, caller: Viewer) -> incident_schemas.IncidentStory:
         tags=dict(incident.tags),
         anomaly=views.anomaly(incident.anomaly),
         decision=views.decision(centre.incidents.decision(incident.id)),
-        approval=views.approval(approval) if approval else None,
+        approval=approvals.shown(caller, approval) if approval else None,
         order=views.order(kept, reports.steps(centre.log, incident.id, kept.order.id))
         if kept
         else None,

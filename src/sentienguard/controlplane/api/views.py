@@ -245,7 +245,9 @@ def decision(made: Decision | None) -> incident_schemas.DecisionView | None:
     )
 
 
-def approval(asked: Approval, agreed: Sequence[Agreement] = ()) -> incident_schemas.ApprovalView:
+def approval(
+    asked: Approval, agreed: Sequence[Agreement], requested_by: str | None
+) -> incident_schemas.ApprovalView:
     """Show a question to people."""
     return incident_schemas.ApprovalView(
         id=asked.id,
@@ -264,6 +266,7 @@ def approval(asked: Approval, agreed: Sequence[Agreement] = ()) -> incident_sche
         needed=asked.needed,
         agreed=[one.by for one in agreed],
         signed=asked.signed,
+        requested_by=requested_by,
     )
 
 
