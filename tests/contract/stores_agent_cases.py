@@ -103,6 +103,9 @@ class AgentCases:
         assert database.agents.hosts(place) == {one.host: one.id for one in listed}
         assert list(database.agents.hosts(place)) == ["h0", "h1"]
         assert database.agents.hosts("nowhere") == {}
+        database.agents.add(replace(nouns.agent(6), host="h0", environment="elsewhere"))
+        assert database.agents.environments("h0") == {place, "elsewhere"}
+        assert database.agents.environments("gone") == frozenset()
 
     def test_what_an_agent_reached_never_goes_back(self, database: Database) -> None:
         given = nouns.agent()

@@ -82,6 +82,9 @@ class AgentStore(Protocol):
     def hosts(self, environment: str) -> Mapping[str, AgentId]:
         """Return the agent of each host of an environment: of several the last in `list`."""
 
+    def environments(self, host: str) -> frozenset[str]:
+        """Return the environments that have a host of this name."""
+
     def seen(self, agent: AgentId, *, at: datetime, seq: int | None = None) -> None:
         """Remember that it spoke, and the highest sample number."""
 

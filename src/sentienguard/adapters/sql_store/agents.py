@@ -49,6 +49,11 @@ HOSTS = text("""
     ORDER BY host, id
 """)
 
+# Where there is a host of this name.
+ENVIRONMENTS = text("""
+    SELECT DISTINCT environment FROM agents WHERE host = :host AND struck_off_us IS NULL
+""")
+
 # The agent spoke; time and number only rise.
 SEEN = text("""
     UPDATE agents
@@ -153,6 +158,11 @@ class SqlAgentStore:
         with self._connections.read() as transaction:
             rows = transaction.rows(HOSTS, environment=environment)
         return {row.host: AgentId(row.id) for row in rows}
+
+    def environments(self, host: str) -> frozenset[str]:
+        """Return the environments that have a host of this name."""
+        with self._connections.read() as transaction:
+            return frozenset(row.environment for row in transaction.rows(ENVIRONMENTS, host=host))
 
     def seen(self, agent: AgentId, *, at: datetime, seq: int | None = None) -> None:
         """Remember that it spoke, and the highest sample number. Raises NoSuchAgent."""

@@ -309,12 +309,7 @@ def _require_own_name(centre: Centre, wanted: Enrolment) -> None:
 
     Who may see one of the two environments would see the other's.
     """
-    elsewhere = [
-        one
-        for one in centre.agents.list()
-        if one.host == wanted.host and one.environment != wanted.environment
-    ]
-    if elsewhere:
+    if centre.agents.environments(wanted.host) - {wanted.environment}:
         raise ProblemError(
             HTTPStatus.CONFLICT,
             "name-elsewhere",
