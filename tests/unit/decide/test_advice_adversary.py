@@ -13,7 +13,7 @@ from sentienguard.model.decision import Route, Verdict
 from sentienguard.stages.decide import advice, advice_answer, advice_prompt, decide
 from tests.support import adversary, advice_world, effort
 
-OUTPUTS = effort.pick(20_000, thorough=120_000)
+OUTPUTS = effort.pick(6_000, thorough=120_000)
 WORLDS = advice_world.worlds()
 
 

@@ -112,7 +112,7 @@ def test_the_corpus_is_large_and_of_many_kinds():
 @pytest.mark.timeout(effort.pick(120, thorough=3_600))
 @pytest.mark.parametrize("put", FREE, ids=lambda put: put.__name__)
 def test_no_text_changes_what_is_permitted_or_ordered(put):
-    wrong = interfering(TEXTS[:: effort.pick(4, thorough=1)], [put])
+    wrong = interfering(TEXTS[:: effort.pick(8, thorough=1)], [put])
     assert not wrong, wrong[:3]
 
 

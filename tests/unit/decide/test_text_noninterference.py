@@ -12,7 +12,7 @@ from sentienguard.stages.decide import decide, meaning, parameters
 from tests.support import adversary, advice_world, effort
 from tests.support import decide_cases as cases
 
-CASES = effort.pick(3_000, thorough=100_000)
+CASES = effort.pick(1_500, thorough=100_000)
 FACTS = [
     dataclasses.replace(
         world,

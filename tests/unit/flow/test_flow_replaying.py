@@ -64,7 +64,7 @@ def test_a_table_of_incidents_replays_in_another_process_under_another_hash_seed
 
 
 @pytest.mark.property
-@settings(max_examples=effort.pick(40, thorough=2_000), deadline=None)
+@settings(max_examples=effort.pick(20, thorough=2_000), deadline=None)
 @given(
     where=st.sampled_from(METRICS),
     facts=st.builds(
