@@ -22,7 +22,7 @@ expect = sync_api.expect
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     data = tmp_path_factory.mktemp("access")
-    with centre_process.running(data, embeddings='"off"') as running:
+    with centre_process.running(data) as running:
         admin = running.login("admin@local")
         for name, roles in {"key@local": {"*": "administrator"}, "app@local": {"*": "observer"},
                             "stay@local": {"*": "observer"}}.items():  # fmt: skip

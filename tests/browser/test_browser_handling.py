@@ -34,7 +34,7 @@ expect = sync_api.expect
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     data = tmp_path_factory.mktemp("handling")
     stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
-    with centre_process.prepared(data, embeddings='"off"') as start:
+    with centre_process.prepared(data) as start:
         proven = ProvingRecord(REMEDY, "1.0.0", digest(stored), (Proven("disk-full", 20, 20),))
         evaluation.sign_proving(data / "controlplane", data / "offline-keys", proven)
         with start() as running:

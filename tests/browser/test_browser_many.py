@@ -57,7 +57,7 @@ SCROLL = """async ({steps, by}) => {
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     data = tmp_path_factory.mktemp("many")
     stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
-    with centre_process.prepared(data, embeddings='"off"') as start:
+    with centre_process.prepared(data) as start:
         many.fill(
             data / "controlplane", REMEDY, digest(stored), incidents=INCIDENTS, hosts=HOSTS
         )  # fmt: skip

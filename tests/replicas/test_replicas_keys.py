@@ -19,8 +19,8 @@ def asked(url, statement):
 def test_two_replicas_rotate_a_key_that_is_due_once(server, tmp_path):
     url = server.new_database()
     places = [tmp_path / "replica-1", tmp_path / "replica-2"]
-    replica_set.prepare(places[0], url, embeddings='"off"')
-    replica_set.prepare(places[1], url, places[0], embeddings='"off"')
+    replica_set.prepare(places[0], url)
+    replica_set.prepare(places[1], url, places[0])
     replica_set.add_administrator(places[0])
     with psycopg.connect(url) as connection:
         late = "UPDATE data_keys SET made_us = made_us - 91 * 86400000000::bigint RETURNING number"

@@ -11,7 +11,8 @@ pytestmark = [pytest.mark.stories, pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    with installation.running(tmp_path_factory.mktemp("story")) as found:
+    place = tmp_path_factory.mktemp("story")
+    with installation.running(place, settings={"embeddings": "offline"}) as found:
         yield found
 
 

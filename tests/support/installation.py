@@ -128,13 +128,15 @@ def running(
     """Start a whole installation below `directory`, and stop all of it at the end.
 
     `settings` are the control plane's; `on_postgresql` makes those of one wholly in a database.
+    Without `embeddings: offline` among them it has no model for embeddings.
     `proven` is signed beside what is bundled.
     """
     places = Places(directory / "data")
-    if settings:
-        places.centre.mkdir(parents=True)
-        ports.write_settings(places.centre, dict(settings))
-    centre_process.give_vectors(places.centre)
+    chosen = {"embeddings": "off", **(settings or {})}
+    places.centre.mkdir(parents=True)
+    ports.write_settings(places.centre, chosen)
+    if chosen["embeddings"] == "offline":
+        centre_process.give_vectors(places.centre)
     if proven:
         centre.prepare(places, interval_s=interval_s, drills=True)
         for record in proven:

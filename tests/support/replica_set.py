@@ -49,6 +49,7 @@ def prepare(data: Path, url: str, like: Path | None = None, **settings: str) -> 
     usual = {
         "database_url": url,
         "audit_log": "database",
+        "embeddings": '"off"',  # each would make the vectors of the library for itself
         "takeover_s": "2",
         "service_budget_per_hour": "1000",
         "fleet_budget_per_hour": "1000",

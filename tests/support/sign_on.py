@@ -34,7 +34,7 @@ def running(data: Path, provider: Provider, **changes: Any) -> Iterator[Centre]:
         "secret": f"file:{data / 'secret'}", "button": "Example login",
         "strong_ways": ["hwk"], "roles": GROUPS, **changes,
     }  # fmt: skip
-    with centre_process.prepared(data, embeddings='"off"') as start:
+    with centre_process.prepared(data) as start:
         (data / "controlplane/sign-on.yaml").write_text(yaml.safe_dump(said))
         with start() as centre:
             yield centre

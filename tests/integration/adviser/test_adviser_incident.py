@@ -29,7 +29,6 @@ def centre(request, tmp_path_factory, server):
     key.write_text(f"{model.KEY}\n")
     with centre_process.running(
         place / "data",
-        embeddings='"off"',
         adviser="anthropic" if request.param == "restrict" else "compatible",
         adviser_url=server.url,
         adviser_model="test",

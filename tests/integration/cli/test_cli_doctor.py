@@ -43,7 +43,8 @@ OFF_S = 3600
 @pytest.fixture(scope="module")
 def started(tmp_path_factory):
     """A running installation, and what `doctor` said of it before anything was broken."""
-    with installation.running(tmp_path_factory.mktemp("doctor")) as running:
+    place = tmp_path_factory.mktemp("doctor")
+    with installation.running(place, settings={"embeddings": "offline"}) as running:
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
             status = main.main(["doctor", "--data", str(running.places.data)])

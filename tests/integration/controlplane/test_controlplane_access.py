@@ -23,7 +23,7 @@ OWN = ("/api/v1/auth/", "/api/v1/account", "/api/v1/roles")  # about oneself, or
 
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
-    with centre_process.running(tmp_path_factory.mktemp("access"), embeddings='"off"') as running:
+    with centre_process.running(tmp_path_factory.mktemp("access")) as running:
         admin = running.login("admin@local")
         for name, roles in {
             "olga@local": {"*": "observer"},

@@ -28,7 +28,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     data = tmp_path_factory.mktemp("approvals")
     stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
     budget = {"service_budget_per_hour": "1000", "fleet_budget_per_hour": "1000"}
-    with centre_process.prepared(data, embeddings='"off"', **budget) as start:
+    with centre_process.prepared(data, **budget) as start:
         # A proven remedy may be proposed to people outside the drill environment.
         proven = (Proven("disk-full", 20, 20),)
         record = ProvingRecord(REMEDY, "1.0.0", digest(stored), proven)

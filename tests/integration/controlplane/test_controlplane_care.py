@@ -31,7 +31,6 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     budget = {
         "service_budget_per_hour": "1000",
         "fleet_budget_per_hour": "1000",
-        "embeddings": '"off"',
     }
     with centre_process.prepared(data, **budget) as start:
         proven = (Proven("disk-full", 20, 20),)

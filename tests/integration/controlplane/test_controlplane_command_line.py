@@ -609,7 +609,7 @@ def test_the_owner_closes_the_ways_of_command_lines(
 
 def test_a_control_plane_without_a_provider_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "centre").mkdir()
-    with centre_process.running(tmp_path / "centre", embeddings='"off"') as plain:
+    with centre_process.running(tmp_path / "centre") as plain:
         found = sentienguard(tmp_path, "login", "--sso", "--server", plain.people)
         assert found.returncode == 1
         assert "log in with --name" in found.stderr

@@ -30,7 +30,7 @@ SECRET = "hunter2hunter2"
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory):
     data = tmp_path_factory.mktemp("diagnosis")
-    with centre_process.prepared(data, embeddings='"off"') as start:
+    with centre_process.prepared(data) as start:
         # Proven in drills, it runs unattended in the environment of that name.
         stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
         version = parse.load(stored, origin=REMEDY).version

@@ -21,7 +21,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     data.mkdir(exist_ok=True)
     password.write_text("secret\n")
     with centre_process.running(
-        data, embeddings='"off"', prometheus_url=NOBODY,
+        data, prometheus_url=NOBODY,
         prometheus_user="user", prometheus_password_file=str(password),
     ) as running:  # fmt: skip
         yield running

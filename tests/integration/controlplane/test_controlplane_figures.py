@@ -22,7 +22,7 @@ def centre(tmp_path_factory):
     data = tmp_path_factory.mktemp("figures")
     stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
     url = "http://loki:hunter2@127.0.0.1:1"
-    with centre_process.prepared(data, embeddings='"off"', loki_url=url) as start:
+    with centre_process.prepared(data, loki_url=url) as start:
         many.fill(
             data / "controlplane", REMEDY, digest(stored), incidents=INCIDENTS, hosts=HOSTS
         )  # fmt: skip

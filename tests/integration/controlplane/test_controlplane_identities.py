@@ -25,7 +25,7 @@ PATH = "/api/v1/certificate"
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     data = tmp_path_factory.mktemp("identities")
-    named = {"agents_names": "guard.example.org, 192.0.2.7", "embeddings": '"off"'}
+    named = {"agents_names": "guard.example.org, 192.0.2.7"}
     with centre_process.prepared(data, **named) as start, start() as running:
         # Its address is told by the first name, which no resolver knows here.
         port = running.agents.rpartition(":")[2]

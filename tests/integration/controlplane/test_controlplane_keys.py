@@ -313,7 +313,7 @@ def test_a_certificate_is_due_when_it_ends(centre):
 
 def test_a_control_plane_that_was_off_when_a_key_was_due_rotates_it_when_it_starts(tmp_path):
     data = tmp_path / "data"
-    with centre_process.prepared(data, embeddings='"off"', rotate_keys_days="30") as start:
+    with centre_process.prepared(data, rotate_keys_days="30") as start:
         age(data, 45)
         with start() as running:
             admin = running.login(ADMIN)

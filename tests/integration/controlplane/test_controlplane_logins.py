@@ -24,7 +24,7 @@ HEADER = {"X-Sentienguard-Request": "1"}
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     directory = tmp_path_factory.mktemp("logins")
-    with centre_process.running(directory, embeddings='"off"') as running:
+    with centre_process.running(directory) as running:
         yield running
 
 
@@ -364,7 +364,7 @@ def test_where_everybody_needs_a_second_factor_nothing_is_open_without(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     directory = tmp_path_factory.mktemp("required")
-    with centre_process.running(directory, second_factor="required", embeddings='"off"') as running:
+    with centre_process.running(directory, second_factor="required") as running:
         client, _ = logged_in(running, "admin@local")
         refused = client.get("/api/v1/incidents")
         assert refused.json()["type"].endswith("second-factor-required")

@@ -16,7 +16,7 @@ FULL = {("system.cpu_percent", ""): 3.0, ("system.disk_usage_percent", "/"): 98.
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory):
     # Vectors that come between two decisions would be a difference of model, and be named.
-    with centre_process.running(tmp_path_factory.mktemp("replay"), embeddings='"off"') as running:
+    with centre_process.running(tmp_path_factory.mktemp("replay")) as running:
         yield running
 
 

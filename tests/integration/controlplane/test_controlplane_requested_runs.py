@@ -33,7 +33,6 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     budget = {
         "service_budget_per_hour": "1000",
         "fleet_budget_per_hour": "1000",
-        "embeddings": '"off"',
     }
     with centre_process.prepared(data, **budget) as start:
         record = ProvingRecord(REMEDY, "1.0.0", digest(stored), (Proven("disk-full", 20, 20),))

@@ -20,7 +20,7 @@ SIGNING = "canary-signing-secret-of-pagerduty"
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory):
     data = tmp_path_factory.mktemp("sealed") / "data"
-    with centre_process.running(data, embeddings='"off"') as running:
+    with centre_process.running(data) as running:
         yield running
 
 

@@ -105,7 +105,7 @@ def account(client: httpx.Client) -> dict[str, Any]:
 def signers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signers]:
     place = tmp_path_factory.mktemp("signed")
     stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
-    settings = {"two_person_risk": "SAFE", "embeddings": '"off"'}
+    settings = {"two_person_risk": "SAFE"}
     with centre_process.prepared(place, **settings) as start:
         record = ProvingRecord(REMEDY, "1.0.0", digest(stored), (Proven("disk-full", 20, 20),))
         evaluation.sign_proving(place / "controlplane", place / "offline-keys", record)

@@ -24,7 +24,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     data = tmp_path_factory.mktemp("struck-off")
     stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
     limits = {"service_budget_per_hour": "1000", "fleet_budget_per_hour": "1000"}
-    with centre_process.prepared(data, **limits, embeddings='"off"') as start:
+    with centre_process.prepared(data, **limits) as start:
         record = ProvingRecord(REMEDY, "1.0.0", digest(stored), (Proven("disk-full", 20, 20),))
         evaluation.sign_proving(data / "controlplane", data / "offline-keys", record)
         with start() as running:

@@ -21,7 +21,7 @@ PEOPLE = {
 
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
-    with centre_process.running(tmp_path_factory.mktemp("windows"), embeddings='"off"') as running:
+    with centre_process.running(tmp_path_factory.mktemp("windows")) as running:
         admin = running.login("admin@local")
         for name, roles in PEOPLE.items():
             body = {"name": name, "password": PASSWORD, "roles": roles}
