@@ -77,8 +77,16 @@ def test_no_more_than_so_many_further_decisions_are_made():
     for number in range(1, 9):
         events += [decided(number, Route.RUN), RELEASED, ruled_out(number)]
     told = live(events)
+    assert flow.MOST_FURTHER == 2  # of which a person was promised not to see more
     assert sum(isinstance(one, flow.Decide) for one in told) == 1 + flow.MOST_FURTHER
     assert isinstance(told[-1], flow.Close)
+
+
+def test_the_second_order_is_taken_back_too_where_its_host_does_not_fetch_it():
+    fetched_late = [flow.NothingCame(), flow.Withdrawn(NOW, taken_back=False), ruled_out(1)]
+    told = live([decided(1, Route.RUN), RELEASED, *fetched_late, decided(2, Route.RUN),
+                 RELEASED, flow.NothingCame()])  # fmt: skip
+    assert told[-1] == flow.Withdraw(OrderId("ord_2"))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +113,11 @@ def test_what_a_person_asked_for_by_name_is_followed_by_nothing():
         life, _ = flow.advance(life, event)
     _, turn = flow.advance(life, ruled_out(1))
     assert turn.then is None
+
+
+def test_a_yes_to_a_question_that_was_never_asked_releases_nothing():
+    told = live([decided(1, Route.ASK), answered(9)])
+    assert not any(isinstance(one, flow.Release) for one in told)
 
 
 @pytest.mark.parametrize("late", [answered(1), flow.Answered(approved=True, by="bob")])
