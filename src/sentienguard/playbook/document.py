@@ -7,6 +7,7 @@ Called by `parse`. Rules, each refused with its line:
 4. plain numbers are decimal; true and false are the only booleans
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -15,7 +16,6 @@ from typing import Any, TypeAlias
 
 import yaml
 from yaml.composer import Composer
-from yaml.cyaml import CParser  # type: ignore[attr-defined] # PyYAML's stubs leave it out
 from yaml.resolver import Resolver
 
 from sentienguard.playbook.problems import BrokenPlaybook, Problem
@@ -57,7 +57,7 @@ Node: TypeAlias = Scalar | Sequence | Table
 def read(stored: bytes, origin: str) -> Node:
     """Read the document. Raises BrokenPlaybook."""
     text = _text(stored, origin)
-    loader = _Loader(text)
+    loader = _loader()(text)
     try:
         root = loader.get_single_node()
     except _Refused as error:
@@ -122,21 +122,14 @@ class _Refused(Exception):  # carries a problem out of PyYAML; never leaves this
         self.problem = problem
 
 
-class _Loader(Composer, CParser, Resolver):
-    """Composes nodes, from libyaml's events; refuses rule 2 before anything is built.
-
-    PyYAML's own scanner takes eight times as long, a second for the library at each start.
-    """
+class _Strict(Composer):
+    """Composes nodes; refuses rule 2 before anything is built."""
 
     _level = 0
 
-    def __init__(self, text: str) -> None:
-        CParser.__init__(self, text)
-        Composer.__init__(self)
-        Resolver.__init__(self)
-
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event: Any = self.peek_event()  # what events have differs by kind
+        # Offered by the parser that this is mixed with; what events have differs by kind.
+        event: Any = self.peek_event()  # type: ignore[attr-defined]
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             raise _Refused(Problem(line, "", "the value itself", f"the alias *{event.anchor}"))
@@ -150,6 +143,28 @@ class _Loader(Composer, CParser, Resolver):
         node: yaml.Node | None = super().compose_node(parent, index)
         self._level -= 1
         return node
+
+
+class _OwnScanner(_Strict, yaml.SafeLoader):
+    """Reads where there is no libyaml, as in the agent of one file."""
+
+
+@functools.cache
+def _loader() -> Any:
+    """Return what composes a text: of libyaml's events, eight times as fast, where it is there."""
+    if not yaml.__with_libyaml__:
+        return _OwnScanner
+    from yaml import cyaml  # noqa: PLC0415 - without libyaml it cannot be imported
+
+    parser: Any = cyaml.CParser  # type: ignore[attr-defined] # PyYAML's stubs leave it out
+
+    class WithLibyaml(_Strict, parser, Resolver):  # type: ignore[misc] # of Any
+        def __init__(self, text: str) -> None:
+            parser.__init__(self, text)
+            Composer.__init__(self)
+            Resolver.__init__(self)
+
+    return WithLibyaml
 
 
 def _convert(node: yaml.Node, path: str, problems: list[Problem]) -> Node:

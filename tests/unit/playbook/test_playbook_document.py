@@ -37,7 +37,12 @@ PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
         (b"#" * (256 * 1024 + 1), 1, "at most 262144 bytes"),
     ],
 )
-def test_what_two_readers_could_read_differently_is_refused_with_its_line(stored, line, expected):
+@pytest.mark.parametrize("reader", ["libyaml", "its own"])
+def test_what_two_readers_could_read_differently_is_refused_with_its_line(
+    stored, line, expected, reader, monkeypatch
+):
+    if reader == "its own":
+        monkeypatch.setattr(document, "_loader", lambda: document._OwnScanner)
     with pytest.raises(parse.BrokenPlaybook) as error:
         document.read(stored, "it.yaml")
     (problem,) = error.value.problems[:1]
@@ -52,8 +57,11 @@ def test_an_alias_bomb_is_refused_at_its_first_anchor():
 
 
 @pytest.mark.parametrize("playbook", ["disk_cleanup_rotated_logs", "kubernetes_crash_loop"])
-def test_a_playbook_says_the_same_to_yamls_other_reader(playbook):
+def test_a_playbook_says_the_same_without_libyaml_and_to_yamls_other_reader(playbook, monkeypatch):
     stored = (PLAYBOOKS / playbook / "playbook.yaml").read_bytes()
+    here = document.read(stored, "it.yaml")
+    monkeypatch.setattr(document, "_loader", lambda: document._OwnScanner)  # the agent of one file
+    assert document.read(stored, "it.yaml") == here
 
     def plain(node: document.Node) -> object:
         match node:
@@ -64,7 +72,16 @@ def test_a_playbook_says_the_same_to_yamls_other_reader(playbook):
             case document.Scalar(value=value):
                 return value
 
-    assert plain(document.read(stored, "it.yaml")) == yaml.load(stored, yaml.SafeLoader)
+    assert plain(here) == yaml.load(stored, yaml.SafeLoader)
+
+
+def test_without_libyaml_a_playbook_is_read_all_the_same(monkeypatch):
+    document._loader.cache_clear()
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    try:
+        assert document._loader() is document._OwnScanner
+    finally:
+        document._loader.cache_clear()
 
 
 def test_all_duplicates_are_told_at_once():
