@@ -61,6 +61,14 @@ class _Entry:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The words of a question, each once, and what a document with all of them would score."""
+
+    terms: Sequence[str]
+    reachable: float
+
+
 class Library:
     """The playbooks that may be chosen from, prepared once for many decisions."""
 
@@ -85,8 +93,9 @@ class Library:
         `vector` is the embedding of `query.question.spoken` by the model of the library's vectors.
         """
         alike = self._likeness(query, vector)
+        asked = self._asked(query.terms)
         scored = [
-            self._candidate(entry, query, alike[at] if alike else None)
+            self._candidate(entry, query, asked, alike[at] if alike else None)
             for at, entry in enumerate(self._entries)
         ]
         scored.sort(key=_order)
@@ -148,7 +157,9 @@ class Library:
         because = "; ".join(sure.caps) or f"likeness is {sure.value:.2f} sure"
         return f"not declared for {query.metric}: {because}"
 
-    def _candidate(self, entry: _Entry, query: Query, alike: float | None) -> Candidate:
+    def _candidate(
+        self, entry: _Entry, query: Query, asked: _Asked, alike: float | None
+    ) -> Candidate:
         playbook = entry.playbook
         named = bool(query.metric) and query.metric in playbook.metrics
         items = [
@@ -156,7 +167,7 @@ class Library:
             _slot_item("symptom", playbook.slots.symptom, query.symptoms, named=named),
             _slot_item("resource", playbook.slots.resource, query.resources, named=named),
             _slot_item("system", playbook.slots.system, query.systems),
-            self._words_item(entry, query.terms),
+            self._words_item(entry, asked),
         ]
         total = sum(item.value for item in items)
         if alike is not None and total >= MATCH_FROM:
@@ -170,22 +181,24 @@ class Library:
             playbook.name, playbook.version, playbook.digest, round(total, 6), tuple(items)
         )
 
-    def _words_item(self, entry: _Entry, terms: Sequence[str]) -> ScoreItem:
-        share, matched = self._alike(entry, terms)
+    def _words_item(self, entry: _Entry, asked: _Asked) -> ScoreItem:
+        share, matched = self._alike(entry, asked)
         value = _WEIGHTS["words"] * min(share / _ENOUGH_WORDS, 1.0)
         because = f"words: {', '.join(matched)}" if matched else "no word in common"
         return ScoreItem("words", value, because)
 
+    def _asked(self, terms: Sequence[str]) -> _Asked:
+        asked = sorted(set(terms))
+        return _Asked(asked, sum(self._rarity.get(term, 0.0) for term in asked) * (_K1 + 1))
+
     def _alike(
-        self, entry: _Entry, terms: Sequence[str], about: frozenset[str] | None = None
+        self, entry: _Entry, asked: _Asked, about: frozenset[str] | None = None
     ) -> tuple[float, tuple[str, ...]]:
         """Return BM25 as a share of what a perfect document would have, and the words.
 
         Only words that are `about` the entry count for it; None: all.
         """
-        asked = sorted(set(terms))
-        reachable = sum(self._rarity.get(term, 0.0) for term in asked) * (_K1 + 1)
-        if not reachable:
+        if not asked.reachable:
             return 0.0, ()
         length = 1 - _B + _B * entry.length / max(self._mean_length, 1.0)
         found = {
@@ -193,11 +206,11 @@ class Library:
             * entry.counts[term]
             * (_K1 + 1)
             / (entry.counts[term] + _K1 * length)
-            for term in asked
+            for term in asked.terms
             if term in entry.counts and (about is None or term in about)
         }
         matched = tuple(sorted(found, key=lambda term: (-found[term], term)))
-        return sum(found.values()) / reachable, matched
+        return sum(found.values()) / asked.reachable, matched
 
     def _ties_broken(self, scored: list[Candidate], query: Query) -> tuple[Candidate, ...]:
         """Order those that are alike by names of files and words of untrusted text (rule 3)."""
@@ -219,8 +232,9 @@ class Library:
         if not query.hints:
             return alike
         entries = {entry.playbook.digest: entry for entry in self._entries}
+        asked = self._asked(query.hints)
         shares = {
-            one.digest: self._alike(entries[one.digest], query.hints, _about(self.get(one), query))
+            one.digest: self._alike(entries[one.digest], asked, _about(self.get(one), query))
             for one in alike
         }
         ordered = sorted(alike, key=lambda one: (-round(shares[one.digest][0], 6), *_order(one)))
