@@ -1,10 +1,11 @@
 """What the control plane consists of, in one typed place. Made by `app.py`, read by the rest."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sentienguard.controlplane.live import Bells, Live
+from sentienguard.controlplane.refusals import Refusals
 from sentienguard.controlplane.settings import Settings
 from sentienguard.flow import incident as flow
 from sentienguard.flow.ledger import Ledger
@@ -118,6 +119,7 @@ class Centre:
     baselines: "Baselines"
     messages: "Messages"
     verify_log: Callable[[], verify.Report]  # the whole log as it lies in storage
+    refusals: Refusals = field(default_factory=Refusals)  # which are recorded
     meanings: "Meanings | None" = None  # None: matching goes by words alone
     company: "Company | None" = None  # None: nobody else can use the database
     anchoring: "Anchoring | None" = None  # None: nobody asks what is outside

@@ -149,8 +149,12 @@ def _answered(
 
 def _denied(centre: Centre, person: Person, user: User | None, asked: Approval, what: str) -> None:
     """Record a denial, as controlplane.api.caller does for the dashboard."""
-    role = user.role_in(asked.environment, centre.clock.now()) if user else None
+    now = centre.clock.now()
+    role = user.role_in(asked.environment, now) if user else None
     centre.counters.add("access_denied_total", person.service)
+    besides = centre.refusals.take(user.name if user else person.name, now)
+    if besides is None:
+        return
     centre.audit.append(
         kind="access.denied",
         env=asked.environment,
@@ -162,5 +166,6 @@ def _denied(centre: Centre, person: Person, user: User | None, asked: Approval, 
             "what": what[:200],
             "result": "denied_insufficient_permissions" if user else "denied_not_linked",
             "via": person.name,
+            **besides,
         },
     )

@@ -202,9 +202,9 @@ class EvidenceDesk:
         self._place.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file(job_id, "zip").write_bytes(archive)
         self._file(job_id, "json").write_text(json.dumps(_written(job)), encoding="utf-8")
+        self._make_room()  # who hears that it is done finds no more than are kept
         with self._lock:
             self._jobs[job_id] = job
-        self._forget_old()
 
     def _record(self, job: Job) -> None:
         self._pen.append(
@@ -227,9 +227,9 @@ class EvidenceDesk:
         with self._lock:
             self._jobs[job_id] = dataclasses.replace(self._jobs[job_id], **changed)
 
-    def _forget_old(self) -> None:
+    def _make_room(self) -> None:
         ended = [one for one in self.jobs() if one.state in {State.DONE, State.FAILED}]
-        for one in ended[MOST_KEPT:]:
+        for one in ended[MOST_KEPT - 1 :]:
             for kind in ("json", "zip"):  # an archive without its description is never looked for
                 self._file(one.id, kind).unlink(missing_ok=True)
             with self._lock:

@@ -14,20 +14,20 @@ what its groups mean in sign_on_file, what a command line asks for in command_li
     before has no role any more, and its logins end.
  5. A second factor stays ours, unless the owner's file names the provider's ways that count as one,
     the token says that one of them was used, and when.
- 6. Each refusal is counted. Of those before somebody proved who they are, `MOST_RECORDED` in a
-    minute are recorded, the next one with how many were left out: the log is no place for a flood.
+ 6. Each refusal is counted, and recorded as controlplane.refusals says. Who proved who they are is
+    no stranger there.
 """
 
 import hashlib
 import hmac
 import logging
 import re
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from sentienguard.controlplane import command_line_request, logins
+from sentienguard.controlplane.refusals import STRANGERS
 from sentienguard.controlplane.sign_on_file import SignOnFile
 from sentienguard.model import errors
 from sentienguard.model.access import NO_PEOPLE, Role, User
@@ -45,7 +45,6 @@ BY: Final = "single-sign-on"  # the actor of what happens because of a login
 FOR: Final = timedelta(minutes=10)
 SECRET_BYTES: Final = 32
 LONGEST_COOKIE: Final = 2000  # characters
-MOST_RECORDED: Final = 120  # rule 6
 _NAME: Final = re.compile(r"[A-Za-z0-9._@+\-]{1,200}\Z")  # no colon: `token:` names machines
 _PAGE: Final = re.compile(r"/(?!/)[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]{0,500}\Z")
 _NO_PAGE: Final = ("/api/", "/v1/", "/login")
@@ -61,35 +60,12 @@ class NotLoggedIn(errors.Rejected):
         self.name = name
 
 
-class Refusals:
-    """Which refusals of strangers are recorded (rule 6)."""
-
-    def __init__(self) -> None:
-        """Start with a whole minute's worth."""
-        self._lock = threading.Lock()
-        self._minute = self._recorded = self._left_out = 0
-
-    def take(self, now: "datetime") -> int | None:
-        """Return how many were left out since the last recorded one; None: so is this one."""
-        minute = int(now.timestamp()) // 60
-        with self._lock:
-            if minute != self._minute:
-                self._minute, self._recorded = minute, 0
-            if self._recorded >= MOST_RECORDED:
-                self._left_out += 1
-                return None
-            self._recorded += 1
-            left_out, self._left_out = self._left_out, 0
-            return left_out
-
-
 @dataclass(frozen=True, slots=True)
 class SignOn:
     """The way in through a provider."""
 
     provider: IdentityProvider
     file: SignOnFile
-    strangers: Refusals = field(default_factory=Refusals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +160,12 @@ def open_login(centre: "Centre", shown: Shown, address: str) -> logins.Pair:
     return pair
 
 
-def refused(centre: "Centre", sign_on: SignOn, cause: NotLoggedIn, address: str) -> None:
+def refused(centre: "Centre", cause: NotLoggedIn, address: str) -> None:
     """Count that somebody was not let in, and record it (rule 6)."""
     log.info("single sign-on: %s", cause)
     centre.counters.add("access_denied_total", "single_sign_on")
-    left_out = 0 if cause.name else sign_on.strangers.take(centre.clock.now())
-    if left_out is None:
+    besides = centre.refusals.take(cause.name or STRANGERS, centre.clock.now())
+    if besides is None:
         return
     centre.audit.append(
         kind="access.denied",
@@ -200,7 +176,7 @@ def refused(centre: "Centre", sign_on: SignOn, cause: NotLoggedIn, address: str)
             "result": f"denied_{cause.code}",
             "detail": str(cause)[:300],
             "ip_address": address,
-            **({"left_out": left_out} if left_out else {}),
+            **besides,
         },
     )
 

@@ -11,6 +11,7 @@ import pytest
 
 from sentienguard.controlplane.api import audit
 from sentienguard.controlplane.centre import Centre
+from sentienguard.controlplane.refusals import MOST_RECORDED
 from sentienguard.model import ids
 from tests.contract import stores_nouns as nouns
 from tests.support import api_world
@@ -134,3 +135,15 @@ def test_who_verifies_again_and_again_leaves_others_their_threads(
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert observer.get("/api/v1/incidents").status_code == 200
     assert observer.post("/api/v1/audit/verify").status_code == 200
+
+
+def test_a_flood_of_what_a_role_does_not_include_fills_no_log(
+    centre: Centre, observer: httpx.Client
+) -> None:
+    before = centre.log.size(), centre.counters.get("access_denied_total")
+    sent = 2 * MOST_RECORDED + 60  # in more than one minute, should the clock turn meanwhile
+    for _ in range(sent):
+        answer = observer.put("/api/v1/freeze", json={"reason": "x"})
+        assert answer.status_code == 403
+    assert centre.counters.get("access_denied_total") - before[1] == sent
+    assert centre.log.size() - before[0] <= 2 * MOST_RECORDED

@@ -9,6 +9,7 @@ from typing import Any
 
 from sentienguard.controlplane import single_sign_on
 from sentienguard.controlplane.counters import Counters
+from sentienguard.controlplane.refusals import MOST_RECORDED, Refusals
 from sentienguard.controlplane.single_sign_on import NotLoggedIn
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -23,27 +24,26 @@ class World:
         self.centre: Any = SimpleNamespace(
             clock=SimpleNamespace(now=lambda: self.now),
             counters=Counters(),
+            refusals=Refusals(),
             audit=SimpleNamespace(append=lambda **entry: self.recorded.append(entry)),
         )
-        unused: Any = None
-        self.sign_on = single_sign_on.SignOn(unused, unused)
 
     def refuse(self, code: str = "began-elsewhere", name: str = "") -> None:
         cause = NotLoggedIn(code, "the answer belongs to another login", name)
-        single_sign_on.refused(self.centre, self.sign_on, cause, "192.0.2.7")
+        single_sign_on.refused(self.centre, cause, "192.0.2.7")
 
 
 def test_a_flood_of_answers_that_nobody_asked_for_does_not_fill_the_log() -> None:
     world = World()
     for _ in range(5000):
         world.refuse()
-    assert len(world.recorded) == single_sign_on.MOST_RECORDED
+    assert len(world.recorded) == MOST_RECORDED
     assert world.centre.counters.get("access_denied_total", "single_sign_on") == 5000
 
 
 def test_what_was_left_out_is_said_with_the_next_one() -> None:
     world = World()
-    for _ in range(single_sign_on.MOST_RECORDED + 7):
+    for _ in range(MOST_RECORDED + 7):
         world.refuse()
     world.now += timedelta(minutes=1)
     world.refuse()
@@ -54,7 +54,7 @@ def test_what_was_left_out_is_said_with_the_next_one() -> None:
 
 def test_who_proved_who_they_are_is_recorded_whatever_came_before() -> None:
     world = World()
-    for _ in range(single_sign_on.MOST_RECORDED):
+    for _ in range(MOST_RECORDED):
         world.refuse()
     world.refuse("no-role", "ann@example.org")
     assert world.recorded[-1]["actor"] == "ann@example.org"
@@ -62,8 +62,8 @@ def test_who_proved_who_they_are_is_recorded_whatever_came_before() -> None:
 
 def test_a_clock_that_is_set_back_silences_nothing() -> None:
     world = World()
-    for _ in range(single_sign_on.MOST_RECORDED):
+    for _ in range(MOST_RECORDED):
         world.refuse()
     world.now -= timedelta(days=365)
     world.refuse()
-    assert len(world.recorded) == single_sign_on.MOST_RECORDED + 1
+    assert len(world.recorded) == MOST_RECORDED + 1

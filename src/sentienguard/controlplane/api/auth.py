@@ -19,6 +19,7 @@ from sentienguard.controlplane.api.caller import (
     require_same_site,
 )
 from sentienguard.controlplane.problems import ProblemError
+from sentienguard.controlplane.refusals import STRANGERS
 from sentienguard.model.access import Permission
 from sentienguard.ports import user_store
 from sentienguard.trust import encoding, webauthn
@@ -42,16 +43,19 @@ def login(
         user = centre.users.check_password(wanted.name, wanted.password)
     except user_store.NotAuthenticated as cause:
         centre.counters.add("access_denied_total", "login")
-        centre.audit.append(
-            kind="access.denied",
-            env="",
-            actor=wanted.name[:100],
-            data={
-                "action": "login",
-                "result": "denied_wrong_credentials",
-                "ip_address": address_of(request),
-            },
-        )
+        besides = centre.refusals.take(STRANGERS, centre.clock.now())
+        if besides is not None:
+            centre.audit.append(
+                kind="access.denied",
+                env="",
+                actor=wanted.name[:100],
+                data={
+                    "action": "login",
+                    "result": "denied_wrong_credentials",
+                    "ip_address": address_of(request),
+                    **besides,
+                },
+            )
         detail = "name and password do not match"
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "unauthenticated", detail) from cause
     party = party_of(request)

@@ -119,21 +119,24 @@ class Caller:
         return ", ".join(([role.value] if role else []) + held) or "none"
 
     def denied(self, permission: Permission, environment: str, what: str) -> ProblemError:
-        """Record a denial and return the refusal."""
+        """Count a denial, record it unless there is a flood of them, and return the refusal."""
         role = self.role_in(environment)
         self.centre.counters.add("access_denied_total")
-        self.centre.audit.append(
-            kind="access.denied",
-            env=environment,
-            actor=self.user.name,
-            data={
-                "role": role.value if role else "none",
-                "action": permission.value,
-                "what": what[:200],
-                "result": "denied_insufficient_permissions",
-                "ip_address": self.address,
-            },
-        )
+        besides = self.centre.refusals.take(self.user.name, self.at)
+        if besides is not None:
+            self.centre.audit.append(
+                kind="access.denied",
+                env=environment,
+                actor=self.user.name,
+                data={
+                    "role": role.value if role else "none",
+                    "action": permission.value,
+                    "what": what[:200],
+                    "result": "denied_insufficient_permissions",
+                    "ip_address": self.address,
+                    **besides,
+                },
+            )
         return ProblemError(
             HTTPStatus.FORBIDDEN,
             "forbidden",

@@ -93,28 +93,30 @@ async def answer(request: Request) -> Response:
 @router.post("/session")
 def session(given: access_schemas.CommandLineCode, request: Request) -> access_schemas.LoginAnswer:
     """Give a command line its tokens for its code; no cookie is set."""
-    sign_on, address = required(request), address_of(request)
+    required(request)
+    address = address_of(request)
     try:
         pair = command_line.redeem(centre_of(request), given.code, given.verifier, address)
     except NotLoggedIn as cause:
-        single_sign_on.refused(centre_of(request), sign_on, cause, address)
+        single_sign_on.refused(centre_of(request), cause, address)
         detail = "the code is unknown, over, used, or another command line's; log in again"
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "unauthenticated", detail) from cause
     return auth.login_answer(pair)
 
 
 def _answer(request: Request, body: bytes) -> Response:
-    centre, sign_on = centre_of(request), required(request)
+    required(request)
+    centre = centre_of(request)
     said = _form(body)
     try:
         asked = command_line.answered(centre, _secret(request), said.get("mark", ""))
     except NotLoggedIn as cause:
-        single_sign_on.refused(centre, sign_on, cause, address_of(request))
+        single_sign_on.refused(centre, cause, address_of(request))
         return _page(command_line_page.over(), status=HTTPStatus.FORBIDDEN)
     by_hand = asked.wanted.port == command_line_request.BY_HAND
     if said.get("answer") != "yes":
         no = command_line.denied(asked)
-        single_sign_on.refused(centre, sign_on, no, address_of(request))
+        single_sign_on.refused(centre, no, address_of(request))
         shown = _page(command_line_page.refused()) if by_hand else _back(asked, error=NO)
         return _forget(request, shown)
     made = command_line.agreed(centre, asked)

@@ -122,7 +122,7 @@ def _ask(request: Request, secret: str) -> RedirectResponse:
 
 
 def _failed(request: Request, cause: NotLoggedIn) -> RedirectResponse:
-    single_sign_on.refused(centre_of(request), required(request), cause, address_of(request))
+    single_sign_on.refused(centre_of(request), cause, address_of(request))
     answer = RedirectResponse(f"/login?{urlencode({'why': cause.code})}", HTTPStatus.SEE_OTHER)
     _forget(request, answer)
     return answer
