@@ -128,6 +128,8 @@ def test_another_person_approves_and_the_order_goes_the_usual_way(centre: Centre
     assert opened["data"]["requested_role"] == "remediation_authority"
     assert opened["data"]["requested_from"] == "127.0.0.1"
     assert opened["data"]["requested_parameters"] == {"mount": "/srv"}
+    [decided] = [fact for fact in found["timeline"] if fact["kind"] == "decision.made"]
+    assert decided["title"] == "ask: disk_cleanup_rotated_logs"
     verdicts = {one["rule"]: one["route"] for one in found["decision"]["verdicts"]}
     assert verdicts["requested"] == "ASK"
     assert {"freeze", "maintenance", "fleet_budget", "earned_autonomy"} <= set(verdicts)

@@ -335,7 +335,11 @@ def audit_entry(entry: StoredEntry) -> audit_schemas.AuditEntryView:
 def title(kind: str, data: Mapping[str, Any]) -> str:
     """Say one fact in a short sentence."""
     pattern = TITLES.get(kind, kind.replace(".", " "))
-    return pattern.format_map(_Said(data))
+    said = _Said(data)
+    if kind == "decision.made":
+        said["route"] = str(data.get("route", "")).lower().replace("_", " ")
+        said["playbook"] = data.get("playbook") or "no playbook"
+    return pattern.format_map(said)
 
 
 class _Said(dict[str, Any]):
