@@ -24,7 +24,7 @@ _WAY_OUT = "or set embedding_store to `files`"
 OFFERED = text("SELECT installed_version FROM pg_available_extensions WHERE name = 'vector'")
 
 # Control planes that start at once make the extension and its tables in turn; the number is ours.
-IN_TURN = text("SELECT pg_advisory_xact_lock(7311806257201915)")
+IN_TURN = text("SELECT pg_advisory_xact_lock(7311806257201922)")
 
 EXTENSION = text("CREATE EXTENSION IF NOT EXISTS vector")
 
