@@ -41,6 +41,15 @@ def test_disagreement_asks_a_person(choice, may):
     assert (made.route, made.playbook) == (Route.ASK, ALONE.plain.playbook)
 
 
+@pytest.mark.parametrize("may", list(May))
+def test_where_nothing_matches_an_opinion_is_kept_and_decides_nothing(may):
+    world = advice_world.World(cases.evidence("made.up", "/var"), cases.LIBRARY)
+    made = heard(world, "disk_archive", may)
+    assert (made.playbook, made.route) == (None, Route.ESCALATE)
+    assert made.opinion is not None
+    assert made.verdicts == world.plain.verdicts
+
+
 def test_what_is_asked_about_anyway_stays_as_strict_as_it_was():
     world = advice_world.World(DISK, cases.LIBRARY, trusted=cases.TrackRecord())
     assert world.plain.route is Route.DRY_RUN
