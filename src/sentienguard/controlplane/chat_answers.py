@@ -16,7 +16,7 @@ nothing else. Rules:
 from dataclasses import dataclass
 from typing import Final
 
-from sentienguard.controlplane import findings
+from sentienguard.controlplane import findings, refusals
 from sentienguard.controlplane.api.caller import Caller
 from sentienguard.controlplane.centre import Centre
 from sentienguard.flow import answers
@@ -149,23 +149,18 @@ def _answered(
 
 def _denied(centre: Centre, person: Person, user: User | None, asked: Approval, what: str) -> None:
     """Record a denial, as controlplane.api.caller does for the dashboard."""
-    now = centre.clock.now()
-    role = user.role_in(asked.environment, now) if user else None
-    centre.counters.add("access_denied_total", person.service)
-    besides = centre.refusals.take(user.name if user else person.name, now)
-    if besides is None:
-        return
-    centre.audit.append(
-        kind="access.denied",
-        env=asked.environment,
-        actor=user.name if user else person.name,
-        incident=asked.incident,
-        data={
+    role = user.role_in(asked.environment, centre.clock.now()) if user else None
+    refusals.record(
+        centre,
+        person.service,
+        {
             "role": role.value if role else "none",
             "action": Permission.DECIDE_APPROVAL.value,
             "what": what[:200],
             "result": "denied_insufficient_permissions" if user else "denied_not_linked",
             "via": person.name,
-            **besides,
         },
+        actor=user.name if user else person.name,
+        environment=asked.environment,
+        incident=asked.incident,
     )

@@ -1,6 +1,7 @@
-"""Which refusals are recorded: the log is kept for years, and no place for a flood.
+"""How refusals are counted and recorded: the log is kept for years, and no place for a flood.
 
-Called where somebody is refused: logins, single sign-on, and what a role does not include. Rules:
+Called wherever somebody is refused: logins, second factors, chats, and what a role does not
+include. Rules:
 
 1. Each refusal is counted, recorded or not.
 2. Of one person, `MOST_RECORDED` in a minute are recorded; the next one that is says how many were
@@ -9,10 +10,17 @@ Called where somebody is refused: logins, single sign-on, and what a role does n
 """
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from sentienguard.model.ids import IncidentId
+
+if TYPE_CHECKING:
+    from sentienguard.controlplane.centre import Centre
+
+LONGEST_NAME: Final = 100  # characters of a name that a stranger gives
 MOST_RECORDED: Final = 120  # rule 2
 STRANGERS: Final = ""  # rule 3
 
@@ -48,3 +56,29 @@ class Refusals:
             share.recorded += 1
             left_out, share.left_out = share.left_out, 0
             return {"left_out": left_out} if left_out else {}
+
+
+def record(
+    centre: "Centre",
+    label: str,
+    said: Mapping[str, str | bool],
+    *,
+    actor: str,
+    environment: str = "",
+    incident: IncidentId | None = None,
+    stranger: bool = False,
+) -> None:
+    """Count a refusal under `label`, and record what is `said` of it unless there is a flood.
+
+    `actor` is who was refused; where that is a stranger, whatever they call themselves.
+    """
+    centre.counters.add("access_denied_total", label)
+    besides = centre.refusals.take(STRANGERS if stranger else actor, centre.clock.now())
+    if besides is not None:
+        centre.audit.append(
+            kind="access.denied",
+            env=environment,
+            actor=actor[:LONGEST_NAME],
+            incident=incident,
+            data={**said, **besides},
+        )

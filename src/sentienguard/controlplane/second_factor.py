@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sentienguard.controlplane import refusals
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.model import errors
 from sentienguard.ports.factor_store import Factor, NoSuchTicket, Ticket, Way
@@ -268,18 +269,8 @@ def _record_wrong(centre: "Centre", ticket: Ticket, given: Answer, *, locks: boo
         else Way.RECOVERY if given.recovery is not None
         else Way.WEBAUTHN
     )  # fmt: skip
-    centre.counters.add("access_denied_total", "second_factor")
-    centre.audit.append(
-        kind="access.denied",
-        env="",
-        actor=ticket.user,
-        data={
-            "action": ticket.purpose,
-            "result": "denied_second_factor",
-            "way": tried.value,
-            "locked": locks,
-        },
-    )
+    said = {"action": ticket.purpose, "result": "denied_second_factor", "way": tried.value}
+    refusals.record(centre, "second_factor", {**said, "locked": locks}, actor=ticket.user)
 
 
 def _id(centre: "Centre") -> str:

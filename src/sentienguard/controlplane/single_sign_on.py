@@ -26,8 +26,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from sentienguard.controlplane import command_line_request, logins
-from sentienguard.controlplane.refusals import STRANGERS
+from sentienguard.controlplane import command_line_request, logins, refusals
 from sentienguard.controlplane.sign_on_file import SignOnFile
 from sentienguard.model import errors
 from sentienguard.model.access import NO_PEOPLE, Role, User
@@ -163,21 +162,13 @@ def open_login(centre: "Centre", shown: Shown, address: str) -> logins.Pair:
 def refused(centre: "Centre", cause: NotLoggedIn, address: str) -> None:
     """Count that somebody was not let in, and record it (rule 6)."""
     log.info("single sign-on: %s", cause)
-    centre.counters.add("access_denied_total", "single_sign_on")
-    besides = centre.refusals.take(cause.name or STRANGERS, centre.clock.now())
-    if besides is None:
-        return
-    centre.audit.append(
-        kind="access.denied",
-        env="",
-        actor=cause.name[:100],
-        data={
-            "action": "login",
-            "result": f"denied_{cause.code}",
-            "detail": str(cause)[:300],
-            "ip_address": address,
-            **besides,
-        },
+    said = {"detail": str(cause)[:300], "ip_address": address}
+    refusals.record(
+        centre,
+        "single_sign_on",
+        {"action": "login", "result": f"denied_{cause.code}", **said},
+        actor=cause.name,
+        stranger=not cause.name,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from sentienguard.controlplane import refusals
 from sentienguard.controlplane.api import audit
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.refusals import MOST_RECORDED
@@ -147,3 +148,24 @@ def test_a_flood_of_what_a_role_does_not_include_fills_no_log(
         assert answer.status_code == 403
     assert centre.counters.get("access_denied_total") - before[1] == sent
     assert centre.log.size() - before[0] <= 2 * MOST_RECORDED
+
+
+@pytest.mark.parametrize(("label", "asked"), [
+    ("", ("PUT", "/api/v1/freeze", {"reason": "x"})),
+    ("login", ("POST", "/api/v1/auth/login", {"name": "nobody", "password": "x"})),
+    ("password", ("POST", "/api/v1/account/totp", {"password": "x"})),
+])  # fmt: skip
+def test_a_refusal_beyond_ones_share_is_counted_and_adds_nothing_to_the_log(
+    centre: Centre,
+    observer: httpx.Client,
+    monkeypatch: pytest.MonkeyPatch,
+    label: str,
+    asked: tuple[str, str, dict[str, str]],
+) -> None:
+    method, path, body = asked
+    counted, size = centre.counters.get("access_denied_total", label), centre.log.size()
+    for most, recorded in ((1 << 30, 1), (0, 1)):
+        monkeypatch.setattr(refusals, "MOST_RECORDED", most)
+        assert observer.request(method, path, json=body).status_code in {401, 403}
+        assert centre.log.size() == size + recorded
+    assert centre.counters.get("access_denied_total", label) == counted + 2

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi import status as http
 
-from sentienguard.controlplane import logins, second_factor
+from sentienguard.controlplane import logins, refusals, second_factor
 from sentienguard.controlplane.api import access_schemas
 from sentienguard.controlplane.api.auth import party_of
 from sentienguard.controlplane.api.caller import Caller, person
@@ -157,11 +157,9 @@ def _require_proof(caller: Caller, proof: access_schemas.Proof) -> None:
     try:
         centre.users.check_password(name, proof.password)
     except user_store.NotAuthenticated as cause:
-        _record(
-            caller,
-            "access.denied",
-            {"action": "register a second factor", "result": "denied_wrong_credentials"},
-        )
+        said = {"user": name, "ip_address": caller.address, "result": "denied_wrong_credentials"}
+        asked = {"action": "register a second factor", **said}
+        refusals.record(centre, "password", asked, actor=name)
         raise ProblemError(
             HTTPStatus.FORBIDDEN, "wrong-password", "this is not your password"
         ) from cause

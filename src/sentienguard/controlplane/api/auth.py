@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi import status as http
 from fastapi.responses import JSONResponse
 
-from sentienguard.controlplane import logins, second_factor
+from sentienguard.controlplane import logins, refusals, second_factor
 from sentienguard.controlplane.api import access_schemas, schemas
 from sentienguard.controlplane.api.caller import (
     COOKIE,
@@ -19,7 +19,6 @@ from sentienguard.controlplane.api.caller import (
     require_same_site,
 )
 from sentienguard.controlplane.problems import ProblemError
-from sentienguard.controlplane.refusals import STRANGERS
 from sentienguard.model.access import Permission
 from sentienguard.ports import user_store
 from sentienguard.trust import encoding, webauthn
@@ -42,20 +41,10 @@ def login(
     try:
         user = centre.users.check_password(wanted.name, wanted.password)
     except user_store.NotAuthenticated as cause:
-        centre.counters.add("access_denied_total", "login")
-        besides = centre.refusals.take(STRANGERS, centre.clock.now())
-        if besides is not None:
-            centre.audit.append(
-                kind="access.denied",
-                env="",
-                actor=wanted.name[:100],
-                data={
-                    "action": "login",
-                    "result": "denied_wrong_credentials",
-                    "ip_address": address_of(request),
-                    **besides,
-                },
-            )
+        said = {"result": "denied_wrong_credentials", "ip_address": address_of(request)}
+        refusals.record(
+            centre, "login", {"action": "login", **said}, actor=wanted.name, stranger=True
+        )
         detail = "name and password do not match"
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "unauthenticated", detail) from cause
     party = party_of(request)

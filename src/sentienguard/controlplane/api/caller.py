@@ -16,6 +16,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from sentienguard.controlplane import refusals
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.model import errors
@@ -121,22 +122,14 @@ class Caller:
     def denied(self, permission: Permission, environment: str, what: str) -> ProblemError:
         """Count a denial, record it unless there is a flood of them, and return the refusal."""
         role = self.role_in(environment)
-        self.centre.counters.add("access_denied_total")
-        besides = self.centre.refusals.take(self.user.name, self.at)
-        if besides is not None:
-            self.centre.audit.append(
-                kind="access.denied",
-                env=environment,
-                actor=self.user.name,
-                data={
-                    "role": role.value if role else "none",
-                    "action": permission.value,
-                    "what": what[:200],
-                    "result": "denied_insufficient_permissions",
-                    "ip_address": self.address,
-                    **besides,
-                },
-            )
+        said = {
+            "role": role.value if role else "none",
+            "action": permission.value,
+            "what": what[:200],
+            "result": "denied_insufficient_permissions",
+            "ip_address": self.address,
+        }
+        refusals.record(self.centre, "", said, actor=self.user.name, environment=environment)
         return ProblemError(
             HTTPStatus.FORBIDDEN,
             "forbidden",
