@@ -423,8 +423,8 @@ async def _listen(
     loop = asyncio.get_running_loop()
     centre.live.attach(loop)
     centre.bells.attach(loop)
-    people = listeners.people_server(people_app, doors.people_tls)
-    agents = listeners.agents_server(agents_app, centre.trust.tls)
+    people = listeners.people_server(people_app, doors.people_tls, centre.live.end)
+    agents = listeners.agents_server(agents_app, centre.trust.tls, centre.bells.end)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, people, agents)
     loops = (learning, housekeeping, patience, anchoring, key_care)

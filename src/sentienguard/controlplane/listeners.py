@@ -7,8 +7,9 @@ browser and the other way round. uvicorn does not hand the peer's certificate to
 
 import asyncio
 import contextlib
+import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 KEEP_ALIVE_S = 75  # longer than two sampling intervals, so that agents keep their connection
-CLOSE_PATIENCE_S = 2  # for requests under way when the centre stops; long polls are cut
+CLOSE_PATIENCE_S = 2  # for requests under way when the centre stops, whose waits were ended
 
 
 class PeerProtocol(HttpToolsProtocol):
@@ -41,25 +42,49 @@ class TlsFiles:
     client_ca: bytes | None  # PEM, one or more; None: clients show no certificate
 
 
-def agents_server(app: FastAPI, files: TlsFiles) -> uvicorn.Server:
-    """Return the agents' listener. Enrolment comes without a certificate, the rest needs one."""
+def agents_server(
+    app: FastAPI, files: TlsFiles, end_waits: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
+    """Return the agents' listener. Enrolment comes without a certificate, the rest needs one.
+
+    `end_waits` is called when it stops: what waits for news is to be answered now.
+    """
     config = uvicorn.Config(app, http=PeerProtocol, **_common())
     config.load()
     config.ssl = _context(files)
-    return _Server(config)
+    return _Server(config, end_waits)
 
 
-def people_server(app: FastAPI, files: TlsFiles | None) -> uvicorn.Server:
-    """Return the people's listener."""
+def people_server(
+    app: FastAPI, files: TlsFiles | None, end_waits: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
+    """Return the people's listener; `end_waits` as for the agents' one."""
     config = uvicorn.Config(app, **_common())
     config.load()
     if files:
         config.ssl = _context(files)
-    return _Server(config)
+    return _Server(config, end_waits)
 
 
 class _Server(uvicorn.Server):
     """A server that leaves signals to the process that runs several of them."""
+
+    def __init__(self, config: uvicorn.Config, end_waits: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_waits = end_waits
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop: once no connection is kept for a further request, nobody waits any more."""
+        asyncio.get_running_loop().call_soon(self._let_go)
+        await super().shutdown(sockets)
+
+    def _let_go(self) -> None:
+        self._end_waits()
+        for connection in list(self.server_state.connections):
+            # Closed already, yet TLS waits for a goodbye that a peer without a request never says.
+            transport = connection.transport
+            if transport.is_closing() and not transport.get_write_buffer_size():
+                transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

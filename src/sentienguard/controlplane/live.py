@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 QUEUE_LENGTH = 256  # signals a slow reader may lag behind before it is told to reload everything
 MISSED = json.dumps({"kind": "all", "id": "", "at": ""})  # signals were lost: reload everything
 LOGINS = "logins"  # kind of the signal that some login has ended; it names nobody
+END = ""  # what a reader gets last: this process stops
 _LIVE, _BELL = "live", "bell"  # first word of a signal between control planes
 
 
@@ -53,6 +54,7 @@ class Live:
         """Start without readers."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers: set[asyncio.Queue[str]] = set()
+        self._ended = False
         self.relay: Callable[[str], None] = lambda _: None  # to other control planes
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -71,10 +73,17 @@ class Live:
             self._loop.call_soon_threadsafe(self._publish, text)
 
     def subscribe(self) -> asyncio.Queue[str]:
-        """Return a queue of signals for one reader."""
+        """Return a queue of signals for one reader; END is the last one."""
         queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_LENGTH)
         self._readers.add(queue)
+        if self._ended:
+            queue.put_nowait(END)
         return queue
+
+    def end(self) -> None:
+        """End every stream, also those that are yet to come; on the loop."""
+        self._ended = True
+        self._publish(END)
 
     def unsubscribe(self, queue: asyncio.Queue[str]) -> None:
         """Forget a reader."""
@@ -94,6 +103,7 @@ class Bells:
         """Start silent."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._events: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._ended = False
         self.relay: Callable[[str], None] = lambda _: None  # to other control planes
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -115,8 +125,16 @@ class Bells:
         for agent in list(self._events):
             self.wake(agent)
 
+    def end(self) -> None:
+        """Let every poll go, also those that are yet to come; on the loop."""
+        self._ended = True
+        for event in self._events.values():
+            event.set()
+
     async def wait(self, agent: str, seconds: float) -> bool:
         """Return when rung or when the time is over, whichever comes first; false for that."""
+        if self._ended:
+            return False
         event = self._events[agent]
         try:
             async with asyncio.timeout(seconds):

@@ -48,6 +48,8 @@ async def _signals(request: Request, caller: Caller) -> AsyncIterator[str]:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(due):
                     text = await queue.get()
+            if text == signals.END:
+                return
             if text is None or loop.time() >= due or signals.may_end_streams(text):
                 now = await asyncio.to_thread(caller.again)
                 if now is None:
