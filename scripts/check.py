@@ -12,7 +12,8 @@ Rules:
    environment that fails the run: a green CI has run everything.
 4. As root on a system with apt-get, the programs that suites need are installed first.
 5. The last line is `checks: N passed, N failed`, and `, N skipped` where something was left out.
-6. Two suites run at a time where there are two processors: much of what they do is waiting. What a
+6. Two suites run at a time where there are two processors: much of what they do is waiting. One
+   that measures what is promised of a machine with a core to spare runs before them, alone. What a
    suite printed is shown when it has ended. A single one (`--only unit`) prints as it goes.
 7. Tests run in a random order that is drawn from the tests themselves: another one with every
    change of a test, the same one wherever the same tests run, so that a failure can be repeated.
@@ -100,6 +101,7 @@ class Suite:
     needs: tuple[Program, ...] = ()
     cwd: pathlib.Path = ROOT
     waits: bool = False  # for real servers, so that a busy machine can make a test fail
+    measures: bool = False  # seconds that are promised, so that nothing else may run beside it
 
 
 class Result(enum.StrEnum):
@@ -134,9 +136,12 @@ def main() -> int:
 
     install_programs([suite for suite in chosen if (ROOT / suite.place).exists()])
     lanes = min(arguments.lanes, len(chosen))
+    run_one = run if lanes == 1 else run_quietly
+    ended = {suite.name: run_one(suite) for suite in chosen if suite.measures}
     with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
-        outcomes = list(pool.map(run if lanes == 1 else run_quietly, chosen))
-    outcomes = try_again(chosen, outcomes)
+        beside = [suite for suite in chosen if not suite.measures]
+        ended |= {outcome.suite: outcome for outcome in pool.map(run_one, beside)}
+    outcomes = try_again(chosen, [ended[suite.name] for suite in chosen])
     return report(outcomes, in_ci=os.environ.get("CI") == "true")
 
 
@@ -150,7 +155,7 @@ def always() -> list[Suite]:
         Suite("types", ".", (tool("mypy", *checked),)),
         Suite("advisories", "requirements", ((sys.executable, "scripts/advisories.py"),)),
         pytest_suite("unit", needs=(OPENSSL, JOURNAL)),
-        pytest_suite("kills", needs=(OPENSSL, POSTGRESQL)),
+        pytest_suite("kills", needs=(OPENSSL, POSTGRESQL), measures=True),
         pytest_suite(
             "integration",
             without="controlplane",  # half of it: a suite of its own, so that lanes end together
@@ -198,7 +203,12 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
 
 
 def pytest_suite(
-    name: str, *, needs: tuple[Program, ...] = (), without: str = "", waits: bool = False
+    name: str,
+    *,
+    needs: tuple[Program, ...] = (),
+    without: str = "",
+    waits: bool = False,
+    measures: bool = False,
 ) -> Suite:
     """Make the suite of one directory below tests/, without one directory in it."""
     place = f"tests/{name}"
@@ -207,7 +217,7 @@ def pytest_suite(
     words.append(f"--basetemp={scratch() / name.replace('/', '-')}")
     if without:
         words.append(f"--ignore={place}/{without}")
-    return Suite(name, place, (tuple(words),), needs, waits=waits)
+    return Suite(name, place, (tuple(words),), needs, waits=waits, measures=measures)
 
 
 def memory_of(suite: str) -> str:
