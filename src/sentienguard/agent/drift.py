@@ -1,7 +1,8 @@
 """Whether the agent's own settings and program files are still those with which it started.
 
-Called by the executor: its thread looks every LOOK_S, every poll carries the digests, and while
-anything differs no order runs. The collector does not ask here: observation goes on.
+Called by the executor: its thread looks every LOOK_S, and as soon as the settings were touched;
+every poll carries the digests, and while anything differs no order runs. The collector does not
+ask here: observation goes on.
 
 Rules:
 
@@ -15,6 +16,7 @@ Rules:
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from typing import Final
 from sentienguard.agent import executor_state, settings
 
 LOOK_S: Final = 15.0  # between two looks; a drift has to stop execution within 60 s
+GLANCE_S: Final = 1.0  # between two glances at the settings' size and times
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 _RECORD: Final = "files"  # in the executor's state: what ran last
 _MOST_NAMED: Final = 3  # files in a reason
@@ -83,9 +86,19 @@ class Drift:
 
     def watch(self, stop: threading.Event, begun: Callable[[str], None]) -> None:
         """Look until `stop` is set; `begun` hears of each drift once."""
-        while not stop.wait(LOOK_S):
+        due = time.monotonic() + LOOK_S
+        while not stop.wait(GLANCE_S):
+            if time.monotonic() < due and not self._touched():
+                continue
             if self.look() and (reason := self._reason) is not None:
                 begun(reason)
+            due = time.monotonic() + LOOK_S
+
+    def _touched(self) -> bool:
+        try:
+            return _stamp(self._settings) != self._stamps.get(self._settings)
+        except OSError:
+            return True
 
     def _now(self) -> dict[Path, str]:
         found = {}
@@ -102,8 +115,7 @@ class Drift:
             yield from self._package.rglob("*.py")
 
     def _hash(self, path: Path) -> str:
-        state = path.stat()
-        stamp = (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+        stamp = _stamp(path)
         if self._stamps.get(path) != stamp:
             self._hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
             self._stamps[path] = stamp
@@ -136,6 +148,11 @@ class Drift:
 def is_checkout(package: Path) -> bool:
     """Tell whether the package lies in a checkout of its source."""
     return (package.parent.parent / "pyproject.toml").is_file()
+
+
+def _stamp(path: Path) -> Stamp:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
 
 def _said(changed: list[str]) -> str | None:
