@@ -156,7 +156,7 @@ def test_where_it_always_went_by_itself_a_remedy_earns_nothing(world):
     assert world.judged(ours) == ["explained"]
     kind, data = world.entries[f"{ours.id}/explained"]
     assert kind == "outcome.judged"
-    assert "rule 2" in data["because"]
+    assert "had gone by themselves" in data["because"]
 
 
 def test_judged_again_after_a_crash_it_is_one_entry(world):

@@ -94,11 +94,11 @@ def _recovered_with(found: Recovery, peer: Spell) -> bool:
 def _explained(peers: int, recovered: int, spells: int, alone: float | None) -> str:
     """Return what explains the recovery otherwise; "" where nothing does."""
     if recovered and recovered >= HALF * peers:
-        return f"{recovered} of {peers} untouched peers recovered at the same time (rule 1)"
+        return f"{recovered} of {peers} untouched peers recovered at the same time"
     if alone is not None and spells >= FEWEST_SPELLS and alone >= HALF:
         return (
             f"of {spells} earlier spells that lasted as long, {alone:.0%} had gone by themselves "
-            "by then (rule 2)"
+            "by then"
         )
     return ""
 

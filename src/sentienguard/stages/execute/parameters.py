@@ -76,15 +76,13 @@ def bind(
     """
     names = {parameter.name for parameter in declared}
     if unknown := sorted(set(given) - names):
-        raise ParameterRefused(
-            f"rule 1: {unknown[0][:64]!r} is not declared; expected {sorted(names)}"
-        )
+        raise ParameterRefused(f"{unknown[0][:64]!r} is not declared; expected {sorted(names)}")
     values: dict[str, str] = {}
     started: dict[str, int] = {}
     for parameter in declared:
         value = given.get(parameter.name, parameter.default)
         if value is None:
-            raise ParameterRefused(f"rule 1: parameter {parameter.name} is missing")
+            raise ParameterRefused(f"parameter {parameter.name} is missing")
         _check(parameter, value, host)
         values[parameter.name] = value
         if parameter.type is playbook.ParamType.PID:
@@ -126,7 +124,7 @@ def subjects(
 def _check(parameter: playbook.Parameter, value: str, host: hosts.Host) -> None:
     if _SHAPE.match(value) is None:
         raise ParameterRefused(
-            f"rule 2: parameter {parameter.name} is {value[:64]!r}; expected up to 255 printable "
+            f"parameter {parameter.name} is {value[:64]!r}; expected up to 255 printable "
             "characters without blanks, the first of them no minus sign"
         )
     match parameter.type:
@@ -141,7 +139,7 @@ def _check(parameter: playbook.Parameter, value: str, host: hosts.Host) -> None:
         case playbook.ParamType.ENUM:
             if value not in parameter.choices:
                 raise ParameterRefused(
-                    f"rule 4: {parameter.name} is {value[:64]!r}; signed are {parameter.choices}"
+                    f"{parameter.name} is {value[:64]!r}; signed are {parameter.choices}"
                 )
         case playbook.ParamType.PERCENT | playbook.ParamType.DURATION | playbook.ParamType.INTEGER:
             _bounds(parameter, _number(parameter, value))
@@ -152,7 +150,7 @@ def _check(parameter: playbook.Parameter, value: str, host: hosts.Host) -> None:
 def _member(parameter: playbook.Parameter, value: str, known: frozenset[str]) -> None:
     if value not in known:
         raise ParameterRefused(
-            f"rule 3: {parameter.name} is {value[:64]!r}, which is no {parameter.type} of this "
+            f"{parameter.name} is {value[:64]!r}, which is no {parameter.type} of this "
             f"host; it has {', '.join(sorted(known)[:8]) or 'none'}"
         )
 
@@ -162,17 +160,17 @@ def _object(parameter: playbook.Parameter, value: str, host: hosts.Host) -> None
         kind = objects.read(value).kind
         host.remotes.allow(value)
     except errors.Rejected as error:
-        raise ParameterRefused(f"rule 5: {parameter.name}: {error}") from error
+        raise ParameterRefused(f"{parameter.name}: {error}") from error
     if kind not in parameter.choices:
         raise ParameterRefused(
-            f"rule 5: {parameter.name} is a {kind}; signed are {', '.join(parameter.choices)}"
+            f"{parameter.name} is a {kind}; signed are {', '.join(parameter.choices)}"
         )
 
 
 def _process(value: str, host: hosts.Host) -> processes.Process:
     found = host.processes.find(int(value)) if _INTEGER.match(value) else None
     if found is None:
-        raise ParameterRefused(f"rule 3: {value[:20]!r} is no live process of this host")
+        raise ParameterRefused(f"{value[:20]!r} is no live process of this host")
     return found
 
 
@@ -187,14 +185,12 @@ def _number(parameter: playbook.Parameter, value: str) -> float:
                 if _INTEGER.match(value):
                     return int(value)
     except units.NotAQuantity as error:
-        raise ParameterRefused(f"rule 4: {parameter.name}: {error}") from error
-    raise ParameterRefused(f"rule 4: {parameter.name} is {value[:64]!r}, expected a whole number")
+        raise ParameterRefused(f"{parameter.name}: {error}") from error
+    raise ParameterRefused(f"{parameter.name} is {value[:64]!r}, expected a whole number")
 
 
 def _bounds(parameter: playbook.Parameter, number: float) -> None:
     low = float("-inf") if parameter.minimum is None else parameter.minimum
     high = float("inf") if parameter.maximum is None else parameter.maximum
     if not low <= number <= high:
-        raise ParameterRefused(
-            f"rule 4: {parameter.name} is {number:g}, signed is {low:g} to {high:g}"
-        )
+        raise ParameterRefused(f"{parameter.name} is {number:g}, signed is {low:g} to {high:g}")
