@@ -182,13 +182,18 @@ def merged(one: str, other: str, key_of: KeyOf) -> str:
 
     Where a note has no room for more it stays as it is: one that nobody can read proves nothing.
     """
-    first, second = read_note(one), read_note(other)
-    if first.text != second.text:
-        raise dsse.NotTrusted("only notes of the same checkpoint can be merged")
+    second = read_note(other)
     valid = {cosignature.name for cosignature in cosignatures(other, key_of)}
     added = tuple(line for line in second.signatures if line.name in valid)
-    kept = tuple(line for line in first.signatures if line.name not in valid)
-    made = Note(first.text, (*kept, *added)).written
+    before = one
+    if any(f"\n{_DASH}{name} " in one for name in valid):
+        first = read_note(one)
+        kept = tuple(line for line in first.signatures if line.name not in valid)
+        before = Note(first.text, kept).written
+    # The others' lines are not taken apart: hundreds of witnesses sign a checkpoint of a fleet.
+    if not before.startswith(f"{second.text}\n"):
+        raise dsse.NotTrusted("only notes of the same checkpoint can be merged")
+    made = before + "".join(line.line for line in added)
     return made if len(made) <= MAX_NOTE_CHARACTERS else one
 
 
