@@ -103,7 +103,7 @@ def movement(series: diagnosis.MetricSeries, snapshot: diagnosis.Snapshot) -> Mo
     top = int(np.argmax(held))
     deviations = float(max(0.0, held[top]))
     values = np.asarray(series.values, dtype=np.float64)
-    usually, size = float(np.median(values[before])), abs(level)
+    usually, size = quantile(np.sort(values[before]), 0.5), abs(level)
     return Movement(
         object=series.object,
         kind=series.kind,
@@ -125,9 +125,25 @@ def usual(worse: Floats, kind: diagnosis.MetricKind) -> tuple[float, float]:
     if worse.size <= _FEW:
         level = float(worse.min())
         return level, max(_FEW_FLOOR * abs(level), _least(kind))
-    low, level, high = (float(one) for one in np.percentile(worse, (25, 50, 75)))
-    spread = max(1.4826 * float(np.median(np.abs(worse - level))), (high - low) / 1.349)
+    ordered = np.sort(worse)
+    low, level, high = (quantile(ordered, share) for share in (0.25, 0.5, 0.75))
+    off = quantile(np.sort(np.abs(worse - level)), 0.5)
+    spread = max(1.4826 * off, (high - low) / 1.349)
     return level, max(spread, _FLOOR * abs(level), _least(kind))
+
+
+def quantile(ordered: Floats, share: float) -> float:
+    """Return what `np.quantile` returns for one share, the readings being in order already.
+
+    An incident looks at a thousand short series, and it takes a hundred microseconds of each.
+    """
+    place = (ordered.size - 1) * share
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, ordered.size - 1)])
+    weight = place - below
+    if weight >= 0.5:  # noqa: PLR2004 - from the nearer one, as NumPy does, to the same last bit
+        return high - (high - low) * (1 - weight)
+    return low + (high - low) * weight
 
 
 def _least(kind: diagnosis.MetricKind) -> float:
