@@ -20,6 +20,12 @@ def decoded(count: int, times: bytes, readings: bytes) -> Column:
     return codec.decode_times(times, count), codec.decode_values(readings, count)
 
 
+def joined(parts: Sequence[Column]) -> Column:
+    """Join parts that the store itself kept, each of them in order, as `merged` does."""
+    found = [part for part in parts if len(part[0])]
+    return found[0] if len(found) == 1 else merged(found)
+
+
 def merged(parts: Sequence[Column]) -> Column:
     """Join readings in the order of time; of two at one moment the later part's one stays."""
     parts = [part for part in parts if len(part[0])]

@@ -146,7 +146,7 @@ class BlockStore(MetricStore):
                 tails |= self._columns(read, rows, wanted)
             clocks: dict[int, Ints] = {}
             singly = {
-                number: columns.merged(  # rule 4
+                number: columns.joined(  # rule 4
                     [*self._blocks(read, number, span, clocks), tails.get(number, columns.EMPTY)]
                 )
                 for number in set().union(*desks.values())
@@ -350,7 +350,7 @@ class BlockStore(MetricStore):
             for number in places if wanted is None else wanted & places.keys():
                 column = np.ascontiguousarray(matrix[:, places[number]])
                 parts.setdefault(number, []).append((clock, column))
-        return {number: columns.merged(found) for number, found in parts.items()}
+        return {number: columns.joined(found) for number, found in parts.items()}
 
     def _unfolded(self, read: sqlite3.Connection, shape: int, row: bytes) -> dict[int, float]:
         places = self._places_of(read, shape)
