@@ -211,6 +211,31 @@ def test_cosignatures_of_the_same_checkpoint_are_brought_together():
         checkpoint.merged(one, note(8), NAMES.get)
 
 
+WITNESSES = {f"agent:{n}": SigningKey.from_seed(bytes([n]) * 32) for n in (1, 2, 11, 12, 21)}
+
+
+def cosigned(names, at_s):
+    made = NOTE
+    for name in names:
+        made = checkpoint.cosign(made, name, WITNESSES[name], at_s)
+    return made
+
+
+@given(
+    st.lists(st.sampled_from(sorted(WITNESSES)), unique=True),
+    st.lists(st.sampled_from(sorted(WITNESSES)), unique=True),
+)
+def test_of_two_notes_the_second_one_s_word_stands_and_comes_last(before, after):
+    public = {name: key.public for name, key in WITNESSES.items()}
+    found = checkpoint.merged(cosigned(before, 100), cosigned(after, 200), public.get)
+    lines = checkpoint.read_note(found).signatures
+    assert [line.name for line in lines] == [
+        ORIGIN, *(name for name in before if name not in after), *after,
+    ]  # fmt: skip
+    times = {one.name: one.at_s for one in checkpoint.cosignatures(found, public.get)}
+    assert times == dict.fromkeys(before, 100) | dict.fromkeys(after, 200)
+
+
 @pytest.mark.parametrize("kind", [checkpoint.LOG_SIGNATURE, checkpoint.COSIGNATURE])
 def test_a_verifier_key_survives_its_text(kind):
     text = checkpoint.verifier_key(ORIGIN, LOG.public, kind)

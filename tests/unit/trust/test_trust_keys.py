@@ -92,3 +92,16 @@ def test_a_blob_opens_with_its_key_under_its_name_only():
     ]:
         with pytest.raises(sealed.NotSealedByThis):
             sealed.unseal(wrong_key, wrong_bytes, wrong_name)
+
+
+@pytest.mark.parametrize("length", [0, 200, keys.SHORT_BYTES, keys.SHORT_BYTES + 1])
+def test_an_answer_that_is_remembered_is_of_these_bytes_alone(length):
+    key, other = keys.SigningKey.from_seed(b"a" * 32), keys.SigningKey.from_seed(b"b" * 32)
+    message = b"m" * length
+    signature = key.sign(message)
+    changed = bytes([signature[0] ^ 1]) + signature[1:]
+    for _ in range(2):  # the second time from memory
+        assert key.public.verify(signature, message)
+        assert not key.public.verify(changed, message)
+        assert not key.public.verify(signature, message + b"m")
+        assert not other.public.verify(signature, message)
