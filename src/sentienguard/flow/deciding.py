@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sentienguard.flow import basis, further, track_records
+from sentienguard.flow import basis, further, track_records, turns
 from sentienguard.flow import incident as flow
 from sentienguard.flow.advising import Advising
 from sentienguard.flow.centre import Centre, Samples, Settings
@@ -80,6 +80,7 @@ class Deciding:
         self._versions = dict(versions or {})
         self._diagnosing = diagnosing
         self._advising = advising
+        self._turns = turns.Turns()
 
     def decide(self, incident: Incident, ruled_out: tuple[OrderId, ...] = ()) -> flow.Decided:
         """Return the decision as the flow needs it, with the order or the question it permits.
@@ -178,20 +179,24 @@ class Deciding:
             self._centre.meanings.remember(incident, vector)
         circumstances = replace(self._circumstances(incident, now), before=before)
         asked = basis.Asked(lambda playbook: self._track_record(playbook, incident))
-        made = decide.decide(known, library, asked, circumstances, self._settings, vector=vector)
+        with self._turns.taken():
+            made = decide.decide(
+                known, library, asked, circumstances, self._settings, vector=vector
+            )
         opinion = None
         if self._advising is not None and before is None:  # later ones permit no more than that one
             opinion = self._advising.before(incident, made, self._of_candidates(made))
         if opinion is not None:
-            made = decide.decide(
-                known,
-                library,
-                asked,
-                circumstances,
-                self._settings,
-                vector=vector,
-                opinion=opinion,
-            )
+            with self._turns.taken():
+                made = decide.decide(
+                    known,
+                    library,
+                    asked,
+                    circumstances,
+                    self._settings,
+                    vector=vector,
+                    opinion=opinion,
+                )
         rests_on = basis.Basis(
             settings=self._settings,
             circumstances=circumstances,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from sentienguard.flow import turns as turning
 from sentienguard.flow.centre import Centre, Samples
 from sentienguard.flow.lines_elsewhere import LinesElsewhere
 from sentienguard.model import errors
@@ -86,6 +87,7 @@ class Diagnosing:
         self._samples = samples
         self._sources = sources
         self._limit_s = limit_s
+        self._turns = turning.Turns()
         self._residents: dict[str, _Residents] = {}  # by environment
 
     def look(self, incident: Incident, now: datetime) -> Looked:
@@ -93,13 +95,15 @@ class Diagnosing:
         if incident.anomaly.request is not None:
             return Looked(Diagnosis(None, None, None, "nothing went wrong: a person asked for it"))
         try:
-            residents = self._resident(incident)
-            gathering = _Gathering(
-                self._centre, self._samples, self._sources, incident, now=now, residents=residents
-            )
-            known = gathering.gather(self._centre.clock.monotonic() + self._limit_s)
-            stored = writing.write(building.build(known))
-            made = finding.of(stored, incident.host, gathering.left_out)
+            with self._turns.taken():
+                residents = self._resident(incident)
+                gathering = _Gathering(
+                    self._centre, self._samples, self._sources, incident,
+                    now=now, residents=residents, turns=self._turns,
+                )  # fmt: skip
+                known = gathering.gather(self._centre.clock.monotonic() + self._limit_s)
+                stored = writing.write(building.build(known))
+                made = finding.of(stored, incident.host, gathering.left_out)
             return Looked(made, stored, tuple(known.changes))
         except (errors.Unavailable, errors.Rejected, errors.Broken) as cause:
             return Looked(Diagnosis(None, None, None, f"not to be had: {cause}"[:_LONGEST]))
@@ -186,6 +190,7 @@ class _Gathering:
         *,
         now: datetime,
         residents: _Residents,
+        turns: turning.Turns,
     ) -> None:
         self._centre = centre
         self._samples = samples
@@ -194,6 +199,7 @@ class _Gathering:
         self._now = now
         self._begin = incident.anomaly.at - BACK
         self._residents = residents  # rule 2
+        self._turns = turns
         self._agents = residents.agents
         self._deadline = 0.0
         self.left_out: list[str] = []
@@ -383,9 +389,10 @@ class _Gathering:
         """
         if self._sources.elsewhere is None:
             return True
-        found = self._sources.elsewhere.of(
-            self._incident.environment, near.services, self._begin, self._now
-        )
+        with self._turns.lent():
+            found = self._sources.elsewhere.of(
+                self._incident.environment, near.services, self._begin, self._now
+            )
         self.left_out += found.missing
         known = {(one.service.casefold(), one.at_ms, one.text) for one in lines}
         lines += [

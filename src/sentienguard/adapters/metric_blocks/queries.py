@@ -62,10 +62,13 @@ ADD_SHAPE = (
     "ON CONFLICT DO UPDATE SET series_ids = excluded.series_ids RETURNING id"
 )
 
-# The readings of one moment, to merge with what comes for the same moment.
-TAIL_ROW = "SELECT shape_id, readings FROM tail WHERE host = ? AND at_ms = ?"
-# Keep the readings of one moment.
-PUT_TAIL = "INSERT OR REPLACE INTO tail (host, at_ms, shape_id, readings) VALUES (?, ?, ?, ?)"
+# The readings of some moments, to merge with what comes for the same moments.
+TAIL_ROWS = (  # in this order, so that each is looked up by its key
+    "SELECT host, at_ms, shape_id, readings FROM (VALUES {}) CROSS JOIN tail "
+    "ON host = column1 AND at_ms = column2"
+)
+# Keep the readings of moments.
+PUT_TAIL = "INSERT OR REPLACE INTO tail (host, at_ms, shape_id, readings) VALUES {}"
 # The tail of one desk in a span of time.
 TAIL_SPAN = (
     "SELECT at_ms, shape_id, readings FROM tail WHERE host = ? AND at_ms >= ? AND at_ms < ? "

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ from sentienguard.model.ids import AgentId
 from sentienguard.model.telemetry import Series
 from sentienguard.ports.metric_store import Aspect, MetricStore, Moment, Readings, Retention
 
+_TOGETHER = 256  # rows of values in one statement
 _TAIL_ROWS = 512  # samples of one desk before they become blocks ...
 _TAIL_MS = 2 * 3_600_000  # ... or the time they span, whichever comes first
 _SMALL = 2048  # readings below which a block may be folded into a larger one
@@ -98,18 +100,23 @@ class BlockStore(MetricStore):
         with self._db.transaction(
             lambda: self._known.remember(new_series, new_shapes)  # rule 3
         ) as write:
+            earlier = {
+                (desk, at_ms): (shape, row)
+                for desk, at_ms, shape, row in _over_many(write, queries.TAIL_ROWS, list(rows))
+            }
+            kept: list[tuple[str, int, int, bytes]] = []
             for (desk, at_ms), readings in rows.items():
                 numbered = {
                     self._series_id(write, series, new_series): value
                     for series, value in readings.items()
                 }
-                earlier = write.execute(queries.TAIL_ROW, (desk, at_ms)).fetchone()
-                if earlier is not None:
-                    numbered = self._unfolded(write, *earlier) | numbered
+                if (desk, at_ms) in earlier:
+                    numbered = self._unfolded(write, *earlier[desk, at_ms]) | numbered
                 ids = sorted(numbered)
                 shape = self._shape_id(write, np.array(ids, dtype="<i4").tobytes(), new_shapes)
                 row = np.array([numbered[one] for one in ids], dtype="<f8").tobytes()
-                write.execute(queries.PUT_TAIL, (desk, at_ms, shape, row))
+                kept.append((desk, at_ms, shape, row))
+            _over_many(write, queries.PUT_TAIL, kept)
 
     def load(self, series: Series, readings: Readings) -> None:
         """Keep a stretch of one series' past at once; see the port."""
@@ -389,6 +396,23 @@ def _windows(
     for width_ms, *stored in read.execute(queries.WINDOWS_SPAN, (number, span[1], span[0])):
         whole = windows.decoded(*stored)
         found.append(((whole.times, whole.aspect(aspect)), whole.counts, width_ms))
+    return found
+
+
+def _over_many(
+    write: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """Run a statement over many rows of values, and return what it finds.
+
+    Not a statement for each: SQLite lets other threads compute at each, and while a few of them do,
+    every one costs as many turns of theirs.
+    """
+    found: list[tuple[Any, ...]] = []
+    for start in range(0, len(rows), _TOGETHER):
+        some = rows[start : start + _TOGETHER]
+        places = ",".join(f"({','.join('?' * len(row))})" for row in some)
+        values = [value for row in some for value in row]
+        found += write.execute(statement.format(places), values).fetchall()
     return found
 
 
