@@ -45,7 +45,11 @@ SUBJECTS = (
     ),
     Subject(
         "sentienguard.stages.execute.parameters",
-        (f"{_EXECUTE}/test_execute_bound.py", f"{_EXECUTE}/test_execute_parameters.py"),
+        (
+            f"{_EXECUTE}/test_execute_bound.py",
+            f"{_EXECUTE}/test_execute_parameters.py",
+            f"{_EXECUTE}/test_execute_on_objects.py",
+        ),
     ),
     Subject(
         "sentienguard.stages.execute.preconditions",
