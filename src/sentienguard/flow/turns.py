@@ -2,7 +2,7 @@
 
 Each incident has a thread, and a fault of many hosts opens hundreds at once. Python's threads share
 one processor in equal parts, so that samples, polls and people would wait behind all of them. A few
-think at a time: the last one is done no later for it, and everybody else goes on.
+think at a time: the last one is done hardly later for it, and everybody else goes on.
 """
 
 import contextlib
