@@ -9,7 +9,7 @@ of the TLS files is made. The control plane's own process never opens `offline`.
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from sentienguard.controlplane import private_files
 from sentienguard.controlplane.trust_store import evaluation_mark, playbook_path
-from sentienguard.model.ids import Digest, digest
+from sentienguard.model.ids import Digest, digest, version_key
 from sentienguard.playbook import parse
 from sentienguard.trust import catalogue, certificates, dsse, keys, root
 from sentienguard.trust.root import RoleName
@@ -42,8 +42,9 @@ def prepare(centre: Path, offline: Path, bundled: Mapping[str, bytes], *, now: d
     """Make what is missing in `centre` and `offline`, and sign the bundled playbooks.
 
     `bundled` maps a name for messages to the bytes of a playbook. Everything that exists is kept;
-    the catalogue gets a new version when its content changed or is about to expire. Where the
-    offline keys were moved away, only missing TLS files are made.
+    the catalogue gets a new version when its content changed or is about to expire; a playbook that
+    was taken back stays so, and one that people listed stays listed. Where the offline keys were
+    moved away, only missing TLS files are made.
     """
     if moved_away(centre):
         (centre / "tls").mkdir(exist_ok=True, mode=0o700)
@@ -130,23 +131,41 @@ def _make_catalogue(
         playbook = parse.load(stored, origin=origin)
         wanted[playbook.digest] = catalogue.Listed(playbook.name, playbook.version, playbook.digest)
         playbook_path(centre, playbook.digest).write_bytes(stored)
-    version = 0
+    version, listed = 0, list(wanted.values())
     if path.exists():
         standing = catalogue.open_catalogue(
             json.loads(path.read_bytes()), verified, now=datetime.min.replace(tzinfo=now.tzinfo)
         )
-        version = standing.version
-        same = {one.digest for one in standing.playbooks} == set(wanted)
+        version, listed = standing.version, _listed(standing.playbooks, listed)
+        same = set(standing.playbooks) == set(listed)
         if same and standing.expires_at - now > RESIGN_BEFORE:
             return
     payload = catalogue.payload(
         version=version + 1,
         expires_at=now + CATALOGUE_LIFETIME,
-        playbooks=sorted(wanted.values(), key=lambda one: one.name),
+        playbooks=sorted(listed, key=lambda one: (one.name, one.version)),
     )
     private_files.write(
         path, _text(dsse.seal(catalogue.PAYLOAD_TYPE, payload, [offline.key("signer")]))
     )
+
+
+def _listed(
+    standing: Sequence[catalogue.Listed], bundled: Sequence[catalogue.Listed]
+) -> list[catalogue.Listed]:
+    """Return what to list: what people decided stays, of the rest what this release brings.
+
+    People take a playbook back, and list their own: another name, or a version of a bundled name
+    that this release does not reach. Only what earlier releases brought makes room.
+    """
+    newest = {one.name: version_key(one.version) for one in bundled}
+    kept = [
+        one
+        for one in standing
+        if one.revoked or one.name not in newest or version_key(one.version) >= newest[one.name]
+    ]
+    known = {(one.name, one.version) for one in kept}  # whose bytes never change
+    return [*kept, *(one for one in bundled if (one.name, one.version) not in known)]
 
 
 def sign_proving(centre: Path, offline: Path, record: catalogue.ProvingRecord) -> None:

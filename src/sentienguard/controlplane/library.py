@@ -3,15 +3,15 @@
 Called by deciding and the API. Read only: what is not signed is not here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sentienguard.controlplane.trust_store import TrustStore
 from sentienguard.model import errors
-from sentienguard.model.ids import Digest
+from sentienguard.model.ids import Digest, PlaybookName, version_key
 from sentienguard.model.playbook import Playbook
 from sentienguard.playbook import parse
-from sentienguard.trust.catalogue import ProvingRecord
+from sentienguard.trust.catalogue import Listed, ProvingRecord
 
 
 class LibraryBroken(errors.Broken):
@@ -30,11 +30,9 @@ class Library:
     """Playbooks by name and by digest."""
 
     def __init__(self, trust: TrustStore) -> None:
-        """Parse everything that is listed and not revoked."""
+        """Parse what is in force: of each name the newest version that was not taken back."""
         self._shelved: dict[Digest, Shelved] = {}
-        for listed in trust.catalogue.playbooks:
-            if listed.revoked:
-                continue
+        for listed in _in_force(trust.catalogue.playbooks):
             stored = trust.playbooks[listed.digest]
             try:
                 playbook = parse.load(stored, origin=listed.name)
@@ -66,3 +64,14 @@ class Library:
     def proving(self) -> Mapping[Digest, ProvingRecord]:
         """Return the signed proving records by digest."""
         return self._proving
+
+
+def _in_force(listed: Iterable[Listed]) -> Iterable[Listed]:
+    newest: dict[PlaybookName, Listed] = {}
+    for one in listed:
+        other = newest.get(one.name)
+        if not one.revoked and (
+            other is None or version_key(one.version) > version_key(other.version)
+        ):
+            newest[one.name] = one
+    return newest.values()

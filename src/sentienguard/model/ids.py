@@ -42,3 +42,8 @@ def fingerprint(host: str, metric: str, subject: str) -> Fingerprint:
 def digest(stored: bytes) -> Digest:
     """Name bytes by their SHA-256."""
     return Digest(f"sha256:{hashlib.sha256(stored).hexdigest()}")
+
+
+def version_key(version: str) -> tuple[tuple[int, int | str], ...]:
+    """Order versions: numbers as numbers, 1.10.0 after 1.9.0; anything else as text before them."""
+    return tuple((1, int(part)) if part.isdigit() else (0, part) for part in version.split("."))

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from sentienguard.model import ids
 from sentienguard.model.order import (
     ExecutionOutcome,
     ExecutionReport,
@@ -147,8 +148,8 @@ def test_every_event_fits_into_an_entry_whatever_it_tells(pretend, signed):
 
 def test_versions_order_by_number():
     ordered = ["0", "1.2.0", "1.9.0", "1.10.0", "2.0.0"]
-    assert sorted(ordered, key=memory.version_key) == ordered
-    assert memory.version_key("1.0.0-rc1") < memory.version_key("1.0.1")
+    assert sorted(ordered, key=ids.version_key) == ordered
+    assert ids.version_key("1.0.0-rc1") < ids.version_key("1.0.1")
 
 
 def test_starts_are_counted_over_the_last_hour_and_the_future_counts(pretend):

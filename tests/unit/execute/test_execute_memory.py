@@ -2,6 +2,7 @@
 
 import pytest
 
+from sentienguard.model import ids
 from sentienguard.ports import command_runner
 from sentienguard.stages.execute import memory
 
@@ -87,11 +88,11 @@ def test_a_start_counts_for_an_hour_at_todays_date(ago, counts):
     [("1.a", "1.b"), ("1.z", "1.0"), ("9", "10"), ("0.9", "1.0"), ("1.0.z", "1.0.0")],
 )
 def test_versions_are_ordered_by_number_and_text_stands_before(lower, higher):
-    assert memory.version_key(lower) < memory.version_key(higher)
+    assert ids.version_key(lower) < ids.version_key(higher)
 
 
 def test_a_versions_key_has_the_published_form():
-    assert memory.version_key("1.rc") == ((1, 1), (0, "rc"))
+    assert ids.version_key("1.rc") == ((1, 1), (0, "rc"))
 
 
 # -- runs that are forgotten -----------------------------------------------------------------------

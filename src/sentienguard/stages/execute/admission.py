@@ -224,7 +224,7 @@ def _reads(case: Case) -> str | None:
 def _version_not_lower(case: Case) -> str | None:
     wanted = case.signed.order
     highest = case.memory.versions.get(wanted.playbook, "0")
-    if memory.version_key(wanted.version) < memory.version_key(highest):
+    if ids.version_key(wanted.version) < ids.version_key(highest):
         return f"{wanted.playbook} {wanted.version} is older than {highest}, executed before"
     return None
 

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sentienguard.model import ids
 from sentienguard.ports import command_runner, execution_journal
 
 REMEMBERED_ORDERS = 2_000  # an older one that ran and is sealed anew is stopped by `may_have_run`
@@ -172,7 +173,7 @@ class Memory:
             self.forgotten = max(self.forgotten, min(self.handled))
             self.handled.remove(min(self.handled))
         self.versions[order["playbook"]] = max(
-            order["version"], self.versions.get(order["playbook"], "0"), key=version_key
+            order["version"], self.versions.get(order["playbook"], "0"), key=ids.version_key
         )
         oldest = record["at_ms"] - BUDGET_MS
         self.starts = [each for each in self.starts if each[1] > oldest]
@@ -191,11 +192,6 @@ def handled_key(incident: str, playbook: str) -> str:
     An incident's id begins with the second at which it was opened, so names sort by that time.
     """
     return f"{incident}/{playbook}"
-
-
-def version_key(version: str) -> tuple[tuple[int, int | str], ...]:
-    """Order versions: numbers as numbers, 1.10.0 after 1.9.0; anything else as text before them."""
-    return tuple((1, int(part)) if part.isdigit() else (0, part) for part in version.split("."))
 
 
 def _told(record: execution_journal.Record) -> dict[str, Any]:
