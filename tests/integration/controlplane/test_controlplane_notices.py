@@ -302,7 +302,7 @@ def test_a_post_mortem_is_drafted_with_a_link_at_every_sentence(world: World) ->
     claims = [line for line in text.splitlines() if line.startswith("- ")]
     assert len(claims) > 8
     for line in claims:
-        assert "](http://sg.test/audit?entry=" in line, line
+        assert "](http://sg.test/audit/proof/" in line, line
     asked = {"text": "what was tried?", "incident": name}
     answer = world.admin.post("/api/v1/ask", json=asked).json()
     assert answer["sentences"][0]["text"] == "Nothing was tried."

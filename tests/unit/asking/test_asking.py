@@ -135,7 +135,7 @@ def test_a_post_mortem_links_every_sentence_and_renders_no_text_of_a_host() -> N
     text = postmortem.draft(FACTS, "https://sg")
     for line in text.splitlines():
         if line.startswith("- "):
-            assert "](https://sg/audit?entry=" in line
+            assert "](https://sg/audit/proof/" in line
     assert "<script>" not in text
     assert "](javascript" not in text
     for heading in ("## Summary", "## Time line (UTC)", "## Impact"):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
@@ -59,10 +59,14 @@ def ask(question: Question, caller: Viewer) -> AnswerView:
     response_class=PlainTextResponse,
     responses={200: {"content": {"text/markdown": {}}}},
 )
-def postmortem(incident_id: str, caller: Viewer) -> PlainTextResponse:
-    """Draft a post-mortem in Markdown; every sentence links to its entry of the log."""
+def postmortem(incident_id: str, request: Request, caller: Viewer) -> PlainTextResponse:
+    """Draft a post-mortem in Markdown; every sentence links to its entry of the log.
+
+    The links lead to `public_url`, and without one to where this was asked.
+    """
     incident = caller.centre.incidents.get(IncidentId(incident_id))
     if not caller.may(Permission.VIEW, incident.environment):
         raise NoSuchIncident.called(incident_id)
-    text = questions.draft(caller.centre, incident, caller.centre.settings.public_url.rstrip("/"))
+    base = caller.centre.settings.public_url or str(request.base_url)
+    text = questions.draft(caller.centre, incident, base.rstrip("/"))
     return PlainTextResponse(text, media_type="text/markdown; charset=utf-8")

@@ -72,7 +72,7 @@ def _list(said: Sequence[Sentence], base: str) -> str:
 
 
 def _linked(sentence: Sentence, base: str) -> str:
-    cited = " ".join(f"[[{index}]]({base}/audit?entry={index})" for index in sentence.entries)
+    cited = " ".join(f"[[{index}]]({base}/audit/proof/{index})" for index in sentence.entries)
     return f"{escape(sentence.text)} {cited}".rstrip()
 
 
