@@ -18,7 +18,7 @@ Two kinds of series live here side by side:
 All are found by `metrics` and `find`, and read by `range` and `read`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -135,8 +135,13 @@ class MetricStore(Protocol):
         many it asks for at once; `read` holds all of them.
         """
 
-    def latest(self, host: str) -> Mapping[Series, tuple[datetime, float]]:
-        """Return the newest reading of each series without labels of a host, with its time."""
+    def latest(
+        self, host: str, metrics: Collection[str] = ()
+    ) -> Mapping[Series, tuple[datetime, float]]:
+        """Return the newest reading of each series without labels of a host, with its time.
+
+        `metrics` names those that are wanted, a few; empty: all.
+        """
 
     def series(self, host: str) -> tuple[Series, ...]:
         """Return every series without labels of a host that was appended and not pruned, sorted."""

@@ -54,6 +54,20 @@ def test_sample_is_taken_and_shown(centre: Centre, host: Host) -> None:
     shown = centre.login("admin@local").get("/api/v1/hosts").json()["items"]
     mine = next(one for one in shown if one["agent_id"] == host.agent)
     assert mine["metrics"]["system.disk_usage_percent[/]"] == 40.0
+    assert len(mine["metrics"]) == len(CALM) > 1
+
+
+def test_of_many_series_a_list_of_hosts_tells_those_that_are_asked_for(
+    centre: Centre, host: Host
+) -> None:
+    assert host.push(CALM).status_code == 204
+    asked = {"metric": ["system.disk_usage_percent", "no.such_metric"]}
+    shown = centre.login("admin@local").get("/api/v1/hosts", params=asked).json()["items"]
+    mine = next(one for one in shown if one["agent_id"] == host.agent)
+    assert mine["metrics"] == {"system.disk_usage_percent[/]": 40.0}
+    too_many = {"metric": [f"a.b{number}" for number in range(21)]}
+    refused = centre.login("admin@local").get("/api/v1/hosts", params=too_many)
+    assert refused.status_code == 422
 
 
 def test_frame_on_top_of_a_known_sample_is_taken_and_on_an_unknown_one_is_asked_again(

@@ -94,6 +94,8 @@ def test_the_latest_reading_of_every_series_is_known(metrics):
         CPU: (at(601), round(601 % 97 + 0.1, 1)),
         VAR: (at(599), round(599 % 97 + 0.1, 1)),
     }
+    assert metrics.latest("web-01", {CPU.metric}) == {CPU: metrics.latest("web-01")[CPU]}
+    assert metrics.latest("web-01", ["no.such_metric"]) == {}
     assert metrics.latest("nobody") == {}
 
 

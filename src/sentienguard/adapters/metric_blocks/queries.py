@@ -50,6 +50,10 @@ ALL_SERIES = "SELECT id, host, metric, subject, labels FROM series"
 SERIES_OF_HOST = (
     "SELECT id, metric, subject FROM series WHERE host = ? AND labels = '' ORDER BY metric, subject"
 )
+SOME_OF_HOST = (
+    "SELECT id, metric, subject FROM series WHERE host = ? AND labels = '' AND metric IN ({}) "
+    "ORDER BY metric, subject"
+)
 # Give a new series its number.
 ADD_SERIES = (
     "INSERT INTO series (host, metric, subject, labels) VALUES (?, ?, ?, ?) "

@@ -11,7 +11,7 @@ Rules, cited below by number:
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -167,13 +167,18 @@ class BlockStore(MetricStore):
             for number in numbers
         ]
 
-    def latest(self, host: str) -> Mapping[Series, tuple[datetime, float]]:
+    def latest(
+        self, host: str, metrics: Collection[str] = ()
+    ) -> Mapping[Series, tuple[datetime, float]]:
         """Return the newest reading of each series of a host; see the port."""
         found: dict[Series, tuple[datetime, float]] = {}
         with self._db.reading() as read:
+            wanted = queries.SERIES_OF_HOST
+            if metrics:
+                wanted = queries.SOME_OF_HOST.format(",".join("?" * len(metrics)))
             names = {
                 number: Series(host, metric, subject)
-                for number, metric, subject in read.execute(queries.SERIES_OF_HOST, (host,))
+                for number, metric, subject in read.execute(wanted, (host, *metrics))
             }
             missing = set(names)
             for at_ms, shape, row in read.execute(queries.TAIL_NEWEST, (host,)):

@@ -1,10 +1,11 @@
 """Hosts: who is there, what they last said, and their series with the baseline."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from sentienguard.controlplane.api import schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
@@ -19,7 +20,9 @@ router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
 # Who keeps the accounts of people keeps those of hosts.
 Keeper = Annotated[Caller, Depends(needs(Permission.MANAGE_USERS, fresh=True))]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 SILENT_AFTER_INTERVALS = 3
+MOST_METRICS = 20  # that a list of hosts may be asked for by name
 
 
 class IdentityRequest(BaseModel):
@@ -81,14 +84,23 @@ class MayRunList(BaseModel):
 
 
 @router.get("")
-def list_hosts(caller: Viewer) -> HostList:
-    """List the hosts of the environments that the caller may see."""
+def list_hosts(
+    caller: Viewer,
+    metric: Annotated[
+        list[Name],
+        Query(max_length=MOST_METRICS, description="of which to tell the newest readings; all"),
+    ] = [],  # noqa: B006 - copied by FastAPI
+) -> HostList:
+    """List the hosts of the environments that the caller may see.
+
+    Thousands of hosts have hundreds of series each: name the metrics that are wanted.
+    """
     open_by_agent: dict[str, int] = {}
     for incident in caller.centre.incidents.unfinished():
         open_by_agent[incident.agent] = open_by_agent.get(incident.agent, 0) + 1
     return HostList(
         items=[
-            _view(caller, agent, open_by_agent.get(agent.id, 0))
+            _view(caller, agent, open_by_agent.get(agent.id, 0), metric)
             for agent in caller.centre.agents.list()
             if caller.may(Permission.VIEW, agent.environment)
         ]
@@ -168,8 +180,9 @@ def series(
     if not caller.may(Permission.VIEW, agent.environment):
         raise NoSuchAgent.called(agent_id)
     now = caller.centre.clock.now()
+    since = now - timedelta(minutes=minutes)
     wanted = Series(agent.host, metric, subject)
-    found = caller.centre.metrics.range(wanted, now - timedelta(minutes=minutes), now)
+    found = caller.centre.metrics.range(wanted, since, now)
     return schemas.SeriesView(
         metric=metric,
         subject=subject,
@@ -178,6 +191,7 @@ def series(
             for at, value in zip(found.times_ms, found.values, strict=True)
         ],
         baseline=views.baseline(caller.centre.baselines.of(wanted, now)),
+        band=views.band(caller.centre.baselines.between(wanted, since, now)),
     )
 
 
@@ -234,8 +248,10 @@ def _may_run(found: Outlook) -> MayRunView:
     )
 
 
-def _view(caller: Caller, agent: Agent, open_incidents: int) -> schemas.HostView:
-    latest = caller.centre.metrics.latest(agent.host)
+def _view(
+    caller: Caller, agent: Agent, open_incidents: int, metrics: Collection[str] = ()
+) -> schemas.HostView:
+    latest = caller.centre.metrics.latest(agent.host, metrics)
     return schemas.HostView(
         agent_id=agent.id,
         host=agent.host,
