@@ -71,9 +71,11 @@ def closed(centre: Centre, question: dict[str, Any]) -> dict[str, Any]:
     raise AssertionError(f"not closed: {story['incident']}")
 
 
-def answer(centre: Centre, name: str, question: dict[str, Any], verb: str) -> Any:
+def answer(
+    centre: Centre, name: str, question: dict[str, Any], verb: str, note: str = "seen"
+) -> Any:
     path = f"/api/v1/approvals/{question['id']}/{verb}"
-    return centre.login(name).post(path, json={"note": "seen"})
+    return centre.login(name).post(path, json={"note": note})
 
 
 def facts(story: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -84,7 +86,7 @@ def test_yes_of_a_remediation_authority_releases_the_order_once(centre: Centre) 
     host = centre.enrol("ask-yes", "staging")
     question = asked(centre, host)
     assert host.poll()["order"] is None, "nothing is released before somebody says yes"
-    for part in (REMEDY, "This will:", "Estimated duration:", "Risk:"):
+    for part in (REMEDY, "This will:", "Estimated effect:", "Estimated duration:", "Risk:"):
         assert part in question["question"]
     assert answer(centre, "rita@local", question, "approve").status_code == 200
     until = time.monotonic() + 10
@@ -125,6 +127,18 @@ def test_no_ends_the_incident_as_rejected(centre: Centre) -> None:
     story = closed(centre, question)
     assert story["incident"]["outcome"] == "rejected"
     assert story["order"] is None
+
+
+@pytest.mark.parametrize("note", ["", " \n"])
+def test_a_no_without_a_reason_is_refused_with_the_way_out(centre: Centre, note: str) -> None:
+    host = centre.enrol(f"ask-why-{len(note)}", "staging")
+    question = asked(centre, host)
+    refused = answer(centre, "rita@local", question, "deny", note)
+    assert refused.status_code == 422
+    assert refused.json()["type"] == "urn:sentienguard:problem:reason-needed"
+    assert "say in `note` why not" in refused.json()["detail"]
+    assert story_of(centre, question)["incident"]["status"] == "AWAITING_APPROVAL"
+    assert answer(centre, "olga@local", question, "deny", note).status_code == 403
 
 
 def test_symptom_that_ends_by_itself_takes_the_question_back(centre: Centre) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from sentienguard.model import ids
 from sentienguard.model.decision import Candidate, Route, ScoreItem, Verdict, strictest
-from sentienguard.model.playbook import Action, Step, Undo
+from sentienguard.model.evidence import PastIncident
+from sentienguard.model.playbook import STEP_TIMEOUT, Action, Check, Step, Undo
 from sentienguard.stages.decide import approval, decide, policy, routing
 from sentienguard.stages.decide.settings import DecideSettings
 from tests.support import decide_cases as cases
@@ -117,6 +118,44 @@ def test_a_question_says_what_will_happen_and_what_cannot_be_undone():
         "end it",
     )
     assert "  2. free it, only if disk_usage > 85% (cannot be undone)\n" in found.text()
+
+
+def test_a_question_says_what_is_measured_afterwards_and_how_it_ended_before():
+    def check(name, **fields):
+        return Check(name, "condition", fields, STEP_TIMEOUT)
+
+    found = made(route=Route.ASK, verdicts=VERDICTS)
+    aims = (
+        check("space", metric="disk_usage", threshold="< 80%"),
+        check("files", condition="disk_free > 1MB"),
+        check("it_answers", expected_status=200),
+    )
+    reached = "disk_usage < 80%, disk_free > 1MB, it answers, or what can be undone is undone"
+    new = approval.question(with_past(found), remedy(verification=aims))
+    assert new.effect == f"{reached}; not used before"
+    assert f"\nEstimated effect: {new.effect}\nEstimated duration: " in new.text()
+
+    ends = ("resolved", "resolved", "escalated", None)
+    known = approval.question(with_past(found, *ends), remedy(verification=aims))
+    assert known.effect == f"{reached}; it mended 2 of 3 such incidents before"
+    unmeasured = approval.question(found, remedy(verification=()))
+    assert unmeasured.effect.startswith("nothing is measured")
+
+
+def with_past(decision, *ends):
+    past = tuple(
+        PastIncident(f"inc_{number}", decision.at, remedy().name, end)
+        for number, end in enumerate(ends)
+    )
+    other = PastIncident("inc_9", decision.at, "another_remedy", "resolved")
+    evidence = dataclasses.replace(decision.evidence, similar=(*past, other))
+    return dataclasses.replace(decision, evidence=evidence)
+
+
+def test_a_step_says_how_much_it_touches_at_most():
+    step = Step("free_it", Action("fs", {"max_files": 40}), Undo(Action("fs", {}), ""))
+    found = approval.question(made(route=Route.ASK, verdicts=VERDICTS), remedy(steps=(step,)))
+    assert found.will == ("free it, at most 40 files",)
 
 
 def test_a_question_without_parameters_is_about_the_host():

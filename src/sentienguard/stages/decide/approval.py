@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from sentienguard.model import errors, ids
 from sentienguard.model.approval import Approval
 from sentienguard.model.decision import Decision, Route
-from sentienguard.model.playbook import Playbook, Risk
+from sentienguard.model.incident import Outcome
+from sentienguard.model.playbook import Check, Playbook, Risk
 from sentienguard.stages.decide import routing
 
 _UNSEEN = re.compile("\0+")
@@ -25,7 +26,8 @@ class Question:
     incident: str  # where, and what is wrong
     playbook: str  # which remedy, which version, how confident
     target: str  # its parameters
-    will: tuple[str, ...]  # its steps, in their order, with what cannot be undone
+    will: tuple[str, ...]  # its steps, in their order, bounded, with what cannot be undone
+    effect: str  # what is measured afterwards, and how it ended before
     duration: str
     risk: str
     because: str  # why a person is asked
@@ -35,7 +37,8 @@ class Question:
         steps = "\n".join(f"  {number}. {step}" for number, step in enumerate(self.will, start=1))
         return (
             f"Incident: {self.incident}\nPlaybook: {self.playbook}\nTarget: {self.target}\n"
-            f"This will:\n{steps}\nEstimated duration: {self.duration}\nRisk: {self.risk}\n"
+            f"This will:\n{steps}\nEstimated effect: {self.effect}\n"
+            f"Estimated duration: {self.duration}\nRisk: {self.risk}\n"
             f"Asked because: {self.because}"
         )
 
@@ -57,6 +60,7 @@ def question(decision: Decision, playbook: Playbook) -> Question:
         playbook=f"{playbook.name} {playbook.version} (confidence {shown})",
         target=parameters or "the host as a whole",
         will=tuple(_steps(playbook)),
+        effect=_effect(decision, playbook),
         duration=f"{playbook.estimated_seconds} seconds",
         risk=playbook.risk.value,
         because="; ".join(plain(reason) for reason in routing.reasons(decision)),
@@ -109,10 +113,38 @@ def _steps(playbook: Playbook) -> list[str]:
         line = step.name.replace("_", " ")
         if step.only_if:
             line += f", only if {step.only_if}"
+        if isinstance(step.action.fields.get("max_files"), int):
+            line += f", at most {step.action.fields['max_files']} files"
         if step.undo.action is None:
             line += f" (cannot be undone{f': {step.undo.reason}' if step.undo.reason else ''})"
         said.append(line)
     return said
+
+
+def _effect(decision: Decision, playbook: Playbook) -> str:
+    """Say what is measured afterwards, and how earlier uses on such incidents ended."""
+    reached = ", ".join(_reached(check) for check in playbook.verification)
+    aim = f"{reached}, or what can be undone is undone" if reached else "nothing is measured"
+    ends = [
+        past.outcome
+        for past in decision.evidence.similar
+        if past.playbook == playbook.name and past.outcome is not None
+    ]
+    mended = ends.count(Outcome.RESOLVED.value)
+    before = (
+        f"it mended {mended} of {len(ends)} such incidents before" if ends else "not used before"
+    )
+    return f"{aim}; {before}"
+
+
+def _reached(check: Check) -> str:
+    """Name what a verification wants, in the words of the playbook."""
+    match check.fields:
+        case {"condition": str(wanted)}:
+            return wanted
+        case {"metric": str(metric), "threshold": str(threshold)}:
+            return f"{metric} {threshold}"
+    return check.name.replace("_", " ")
 
 
 def _check(decision: Decision, playbook: Playbook) -> None:
