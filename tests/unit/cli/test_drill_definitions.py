@@ -109,3 +109,19 @@ def test_faults_run_before_what_fails_on_purpose():
     assert turn.index("web-service-crashed") < turn.index("safe-mode-does-not-help")
     assert turn.index("safe-mode-does-not-help") < turn.index("long-batch-computes")
     assert turn.index("long-batch-computes") < turn.index("backups-fill-volume")
+
+
+def test_a_drill_whose_files_or_shared_files_changed_is_another_one(tmp_path, monkeypatch):
+    shared = tmp_path / "lib"
+    shared.mkdir()
+    monkeypatch.setattr(shelf, "directory", lambda: tmp_path)
+    found = definition.read(write(tmp_path, WHOLE))
+    seen = {shelf.digest(found)}
+    for file in (found.directory / definition.FILE, found.directory / "fault.py", shared / "a.sh"):
+        with file.open("a") as opened:
+            opened.write("# more\n")
+        seen.add(shelf.digest(found))
+    assert len(seen) == 4
+    (shared / "__pycache__").mkdir()
+    (shared / "__pycache__/a.pyc").touch()
+    assert shelf.digest(found) in seen, "what Python leaves there changes nothing"

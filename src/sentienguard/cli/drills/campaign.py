@@ -32,6 +32,7 @@ from sentienguard.cli.drills import (
     guest,
     report,
     report_page,
+    shelf,
     sites,
     trial,
     verdict,
@@ -127,7 +128,7 @@ class Campaign:
                     found = case.run(wanted, site, asked, kind=self.kind, stop=ended.is_set)
                 if ended.is_set():
                     return  # nobody waits for it, and it may be cut short
-                arrived({**found.document(), "digest": _digest(wanted)})
+                arrived({**found.document(), "digest": shelf.digest(wanted)})
                 if _counts_against(found):
                     self.audits.append(sites.audit(site))
                     site = None
@@ -139,7 +140,7 @@ class Campaign:
     def _done(self, cases: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         for one in self.drills:
             found = _read(cases / f"{one.name}.json")
-            if found and not found.get("trouble") and found.get("digest") == _digest(one):
+            if found and not found.get("trouble") and found.get("digest") == shelf.digest(one):
                 yield one.name, found
 
     def _proven(self) -> Iterator[catalogue.ProvingRecord]:
@@ -257,11 +258,6 @@ def _counts_against(found: verdict.Case) -> bool:
     return bool(found.trouble) or any(
         one.acted and one.outcome in _COUNTS_AGAINST for one in found.told
     )
-
-
-def _digest(wanted: definition.Definition) -> str:
-    """Return what tells a drill from one that was edited since."""
-    return str(ids.digest((wanted.directory / definition.FILE).read_bytes()))
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sentienguard.agent import kept_journal
 from sentienguard.agent.executor_link import ExecutorAway, ExecutorLink
 from sentienguard.cli.drills import drill, library
 from sentienguard.cli.installation import host_agent, processes, up
@@ -153,7 +154,7 @@ def _end(link: ExecutorLink, order: str) -> str:
 @contextlib.contextmanager
 def _executor(places: Places) -> Iterator[ExecutorLink]:
     """Run a real executor with an empty journal, so that no hourly budget is used up."""
-    (places.agent / "executor/journal.log").unlink(missing_ok=True)
+    kept_journal.forget(places.agent / "executor")
     process = subprocess.Popen(  # noqa: S603 - ourselves, in another process
         [sys.executable, "-m", "sentienguard.agent.main", "run", "executor",
          "--dir", str(places.agent)],

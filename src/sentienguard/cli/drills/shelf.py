@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sentienguard
 from sentienguard.cli.drills import definition
-from sentienguard.model import errors
+from sentienguard.model import errors, ids
 
 LIBRARY = "lib"
 FUNCTIONS = "functions.sh"
@@ -43,6 +43,17 @@ def names() -> tuple[str, ...]:
 def library() -> Path:
     """Return the directory of what drills share."""
     return directory() / LIBRARY
+
+
+def digest(wanted: definition.Definition) -> ids.Digest:
+    """Return what tells a drill from one that was edited since: its files and those it shares."""
+    read = b""
+    for place in (wanted.directory, library()):
+        for file in sorted(one for one in place.rglob("*") if one.is_file()):
+            if "__pycache__" not in file.parts:
+                body = file.read_bytes()
+                read += f"{file.relative_to(place)} {len(body)}\n".encode() + body
+    return ids.digest(read)
 
 
 def knows(name_or_path: str) -> bool:
