@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from sentienguard.model.anomaly import Anomaly, Baseline, Ground, Severity
 from sentienguard.model.ids import AgentId, IncidentId
 from sentienguard.model.incident import Incident
 from sentienguard.model.telemetry import Sample, Series
-from sentienguard.stages.detect import correlate, recurrence, trend
+from sentienguard.stages.detect import correlate, detector, kinds, limits, recurrence, trend
 from sentienguard.stages.detect.detector import Detector
+from sentienguard.stages.detect.deviations import Deviating
 from sentienguard.stages.detect.settings import DetectSettings, Sensitivity
 
 START = datetime(2026, 2, 12, 11, tzinfo=UTC)
@@ -341,3 +343,46 @@ def test_what_stays_away_is_counted_on_after_a_restart():
     again.restore(json.loads(json.dumps(detector.state())))
     over = [again.judge(sample(number, {CPU: 5.0}), nothing, empty) for number in (123, 124, 125)]
     assert sum(len(one.cleared) for one in over) == 1
+
+
+METRICS = st.sampled_from(
+    sorted(
+        {*limits.LIMITS, *list(kinds.KINDS)[:30], "a.b", "a.b_percent", "a.c_total", "a.d_ratio"}
+    )
+)
+LEVELS = st.floats(0, 110) | st.sampled_from([0.0, 1.0, 50.0, 85.0, 95.0, 1e9])
+READINGS = st.dictionaries(st.tuples(METRICS, st.sampled_from(["", "/x"])), LEVELS, max_size=6)
+MEANS = st.one_of(
+    st.none(),
+    st.builds(
+        Baseline, LEVELS, st.floats(0.01, 20), LEVELS, LEVELS, LEVELS, st.just(99), st.booleans()
+    ),
+)
+LANE = st.none() | st.builds(Deviating, st.floats(0, 9), st.floats(-60, 60))
+TRENDS = st.sampled_from([0.0, 4.0, 40.0])  # growth in an hour
+
+
+@given(
+    st.lists(READINGS, min_size=1, max_size=8), MEANS, LANE, TRENDS, st.sampled_from(Sensitivity)
+)
+def test_the_quick_look_passes_over_nothing_that_a_ground_would_not(
+    tables, mean, lane, growth, sensitivity
+):
+    def rising(series):
+        at = START + timedelta(seconds=30)
+        return tuple((at - timedelta(minutes=number), 90 - growth * number / 60)
+                     for number in range(59, 0, -1))  # fmt: skip
+
+    def slowly(reading):
+        return all(finding.severity is None for finding in reading.findings())
+
+    found = []
+    for quick in (detector._Reading.is_normal, slowly):
+        with mock.patch.object(detector._Reading, "is_normal", quick):
+            judge = Detector(DetectSettings(sensitivity=sensitivity))
+            found.append([
+                (judge.judge(sample(number, values), lambda _: mean, rising, lambda _: lane),
+                 judge.state())
+                for number, values in enumerate(tables)
+            ])  # fmt: skip
+    assert found[0] == found[1]

@@ -23,7 +23,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from sentienguard.model.anomaly import Anomaly, Baseline, Ground, Severity, Trend
 from sentienguard.model.ids import Fingerprint, fingerprint
@@ -66,6 +66,9 @@ class _Finding:
     calm: bool  # true: far enough below to count as recovered
     samples: int = 1  # readings in a row before it is believed
     held_s: int = 0  # seconds it must have lasted as well
+
+
+_GOING_NOWHERE = _Finding(Ground.TREND, None, calm=True)
 
 
 class _Watch:
@@ -120,25 +123,18 @@ class Detector:
         anomalies: list[Anomaly] = []
         cleared: list[Fingerprint] = []
         watches = self._watches.setdefault(sample.host, {})
+        views = _Views(sample.at, baselines, recent, deviations, self._settings)
         for (metric, subject), value in sample.values.items():
             if not math.isfinite(value) or _explained(sample, metric, subject):
                 continue  # rules 8 and 7
             series = Series(sample.host, metric, subject)
-            reading = _Reading(
-                series,
-                sample.at,
-                value,
-                baselines=baselines,
-                recent=recent,
-                deviations=deviations,
-                settings=self._settings,
-            )
-            watch = watches.get(series)
-            findings = reading.findings()
+            reading = _Reading(series, value, views)
+            watch = watches.get(series) if watches else None
             if watch is None:
-                if all(finding.severity is None for finding in findings):
+                if reading.is_normal():
                     continue
                 watch = watches[series] = _Watch(at_ms)
+            findings = reading.findings()
             worse = self._update(watch, findings, at_ms)
             if worse is not None:
                 anomalies.append(reading.anomaly(worse))
@@ -249,34 +245,42 @@ class Detector:
         return True
 
 
+class _Views(NamedTuple):
+    """What the readings of one sample are judged by."""
+
+    at: datetime
+    baselines: Callable[[Series], Baseline | None]
+    recent: Callable[[Series], Recent]
+    deviations: Callable[[Series], Deviating | None]
+    settings: DetectSettings
+
+
 class _Reading:
     """One reading on its way through the grounds."""
 
-    __slots__ = ("at", "baselines", "deviations", "kind", "recent", "series", "settings", "value")
+    __slots__ = ("kind", "limit", "series", "value", "views")
 
-    def __init__(
-        self,
-        series: Series,
-        at: datetime,
-        value: float,
-        *,
-        baselines: Callable[[Series], Baseline | None],
-        recent: Callable[[Series], Recent],
-        deviations: Callable[[Series], Deviating | None],
-        settings: DetectSettings,
-    ) -> None:
+    def __init__(self, series: Series, value: float, views: _Views) -> None:
         self.series = series
-        self.at = at
         self.value = value
-        self.baselines = baselines
-        self.recent = recent
-        self.deviations = deviations
-        self.settings = settings
+        self.views = views
         self.kind = kinds.kind_of(series.metric)
+        self.limit = limits.LIMITS.get(series.metric)
+
+    def is_normal(self) -> bool:
+        """Tell whether no finding has a severity, for a fraction of what the findings cost."""
+        if self.limit is not None and self.limit.broken(self.value):
+            return False
+        kind = self.kind
+        if kind.by_baseline:
+            alarm = self.views.settings.sensitivity.sigma
+            if self._from_baseline() >= alarm or (self._from_lane() or 0.0) >= alarm:
+                return False
+        return not kind.by_trend or self._by_trend().severity is None
 
     def findings(self) -> tuple[_Finding, ...]:
         found = []
-        limit = limits.LIMITS.get(self.series.metric)
+        limit = self.limit
         if limit is not None:
             found.append(
                 _Finding(
@@ -295,7 +299,7 @@ class _Reading:
         return tuple(found)
 
     def anomaly(self, finding: _Finding) -> Anomaly:
-        baseline = self.baselines(self.series)
+        baseline = self.views.baselines(self.series)
         going = self._trend()
         severity = finding.severity or Severity.INFO
         sigma = None if baseline is None else scoring.sigma(self.value, baseline)
@@ -303,7 +307,7 @@ class _Reading:
             sigma = self._deviation()
         return Anomaly(
             series=self.series,
-            at=self.at,
+            at=self.views.at,
             value=self.value,
             severity=severity,
             ground=finding.ground,
@@ -321,42 +325,54 @@ class _Reading:
         )
 
     def _by_baseline(self) -> _Finding:
-        baseline = self.baselines(self.series)
-        if baseline is None:
+        if self.views.baselines(self.series) is None:
             return _Finding(Ground.BASELINE, None, calm=True)
-        kind, alarm = self.kind, self.settings.sensitivity.sigma
-        distance = scoring.sigma(self.value, baseline, kind.direction)
-        if kind.material is not None and self.value < kind.material:
-            distance = 0.0
-        return _Finding(
-            Ground.BASELINE,
-            scoring.severity(distance) if distance >= alarm else None,
-            distance < alarm * self.settings.clear_fraction,
-            kind.confirm,
-        )
+        return self._by_distance(Ground.BASELINE, self._from_baseline(), self.kind.confirm)
 
     def _by_deviation(self) -> tuple[_Finding, ...]:
         """Say what the lane finds; nothing where it cannot say anything (rule 2)."""
-        baseline = self.baselines(self.series)
-        if baseline is not None and baseline.seasonal:
+        if self._knows_the_time():
             return (_Finding(Ground.DEVIATION, None, calm=True),)
-        distance, alarm, kind = self._deviation(), self.settings.sensitivity.sigma, self.kind
+        distance = self._from_lane()
         if distance is None:
             return ()
-        if kind.material is not None and self.value < kind.material:
-            distance = 0.0
-        finding = _Finding(
-            Ground.DEVIATION,
-            scoring.severity(distance) if distance >= alarm else None,
-            distance < alarm * self.settings.clear_fraction,
-            max(kind.confirm, _DEVIATING_SAMPLES),
-            _DEVIATING_S,
+        samples = max(self.kind.confirm, _DEVIATING_SAMPLES)
+        return (self._by_distance(Ground.DEVIATION, distance, samples, _DEVIATING_S),)
+
+    def _by_distance(
+        self, ground: Ground, distance: float, samples: int, held_s: int = 0
+    ) -> _Finding:
+        settings = self.views.settings
+        alarm = settings.sensitivity.sigma
+        severity = scoring.severity(distance) if distance >= alarm else None
+        return _Finding(
+            ground, severity, distance < alarm * settings.clear_fraction, samples, held_s
         )
-        return (finding,)
+
+    def _from_baseline(self) -> float:
+        """Return the distance in standard deviations that harms anybody; 0 without a baseline."""
+        baseline = self.views.baselines(self.series)
+        if baseline is None or self._harms_nobody():
+            return 0.0
+        return scoring.sigma(self.value, baseline, self.kind.direction)
+
+    def _from_lane(self) -> float | None:
+        """Return the same by what the lane found; None where it has nothing to say (rule 2)."""
+        if self._knows_the_time():
+            return None
+        distance = self._deviation()
+        return 0.0 if distance is not None and self._harms_nobody() else distance
+
+    def _knows_the_time(self) -> bool:
+        baseline = self.views.baselines(self.series)
+        return baseline is not None and baseline.seasonal
+
+    def _harms_nobody(self) -> bool:
+        return self.kind.material is not None and self.value < self.kind.material
 
     def _deviation(self) -> float | None:
         """Return the lane's sigma in the bad direction, by no smaller spread than the kind's."""
-        found = self.deviations(self.series)
+        found = self.views.deviations(self.series)
         if found is None:
             return None
         mean, kind = self.value - found.step, self.kind
@@ -364,13 +380,12 @@ class _Reading:
         return min(found.sigma, scoring.directed(found.step / spread, kind.direction))
 
     def _by_trend(self) -> _Finding:
-        quiet = _Finding(Ground.TREND, None, calm=True)
         ceiling = self.kind.ceiling
         if ceiling is None or self.value < limits.LOWEST_APPROACH * ceiling:
-            return quiet
+            return _GOING_NOWHERE
         going = self._trend()
         if going is None or going.hours_to_exhaustion is None:
-            return quiet
+            return _GOING_NOWHERE
         level = self.value / ceiling
         severity = limits.approach(level, going.hours_to_exhaustion)
         # Half as far again in time counts as still going there.
@@ -378,10 +393,11 @@ class _Reading:
         return _Finding(Ground.TREND, severity, calm=not near)
 
     def _trend(self) -> Trend | None:
-        points = self.recent(self.series)
-        if not points or points[-1][0] < self.at:
-            points = (*points, (self.at, self.value))
-        return trend.estimate(points, self.kind.ceiling, self.settings)
+        at = self.views.at
+        points = self.views.recent(self.series)
+        if not points or points[-1][0] < at:
+            points = (*points, (at, self.value))
+        return trend.estimate(points, self.kind.ceiling, self.views.settings)
 
 
 def _explained(sample: Sample, metric: str, subject: str) -> bool:
