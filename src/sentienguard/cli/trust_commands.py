@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from sentienguard.cli import frame, trust_files, trust_view, trust_words
+from sentienguard.cli import frame, playbook_source, trust_files, trust_view, trust_words
 from sentienguard.cli.installation import bundled
 from sentienguard.cli.installation.places import Places
 from sentienguard.controlplane import trust_exchange, trust_store
@@ -207,6 +207,13 @@ def rotate(  # noqa: PLR0917  # one argument for each option
         list[Path] | None,
         typer.Option("--list", metavar="PLAYBOOK", help="List a playbook file in the catalogue."),
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIRECTORY[@REVISION]",
+            help="List every playbook.yaml of a directory, or of a git repository as committed.",
+        ),
+    ] = None,
     passphrase_file: Passphrase = None,
     forget_draft: Forget = False,
 ) -> None:
@@ -217,17 +224,29 @@ def rotate(  # noqa: PLR0917  # one argument for each option
     asked = trust_words.Asked(add or [], new or [], remove or [], threshold or [], limit or [],
                               add_passkey or [], server_pin or [], log_end or [])  # fmt: skip
     change = trust_words.change(asked, now + timedelta(days=expires_days), passphrase_file)
-    only_catalogue = (catalogue_days is not None or listing) and not asked.any
-    if not only_catalogue:
+    added = {str(one): trust_words.signable(one) for one in listing or []}
+    kept = None if source is None else playbook_source.read(source)
+    if kept is not None:
+        added |= kept.playbooks
+    relists = bool(catalogue_days is not None or added)
+    if not relists or asked.any:
         bundle = ceremony.rotate(bundle, change, forget_draft=forget_draft)
-    if catalogue_days is not None or listing:
+    if relists:
         bundle = ceremony.list_playbooks(
             bundle,
-            trust_words.listed({str(one): trust_words.signable(one) for one in listing or []}),
+            trust_words.listed(added),
             expires_at=now + timedelta(days=catalogue_days or CATALOGUE_DAYS),
         )
         bundle = ceremony.add_proving(bundle, bundled.proving())
-    _drafted(shown, file, bundle, now)
+    if kept is None:
+        _drafted(shown, file, bundle, now)
+        return
+    missing = trust_words.not_in(bundle, kept.playbooks)
+    found = {"name": kept.name, "commit": kept.commit, "playbooks": len(kept.playbooks)}
+    _drafted(shown, file, bundle, now, source={**found, "listed_and_not_there": missing})
+    shown.say(f"playbooks of {kept.name}: {len(kept.playbooks)}")
+    for one in missing:
+        shown.say(f"listed, and not there: {one}; `sentienguard trust revoke` takes it back")
 
 
 @app.command("online-key")
@@ -443,10 +462,12 @@ def import_(
     shown.say("restart the control plane: sentienguard down, then sentienguard up")
 
 
-def _drafted(shown: frame.Frame, file: Path, bundle: bundles.Bundle, now: datetime) -> None:
+def _drafted(
+    shown: frame.Frame, file: Path, bundle: bundles.Bundle, now: datetime, **more: object
+) -> None:
     trust_files.write(file, bundle)
     found = trust_view.document(bundle, now)
-    shown.answer({"file": str(file), **found})
+    shown.answer({"file": str(file), **found, **more})
     trust_view.show(shown, found)
     shown.say(f"next: each signs with `sentienguard trust sign {file} --key KEY`")
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import typer
 
-from sentienguard.cli import trust_files
+from sentienguard.cli import playbook_source, trust_files
+from sentienguard.cli.installation import bundled
 from sentienguard.model import errors, ids
-from sentienguard.playbook import lint, parse
+from sentienguard.playbook import parse
+from sentienguard.trust import bundle as bundles
 from sentienguard.trust import catalogue, ceremony
 from sentienguard.trust.delegation import Delegation
 from sentienguard.trust.root import RoleName
@@ -78,18 +80,25 @@ def listed(stored: Mapping[str, bytes]) -> dict[ids.Digest, tuple[catalogue.List
     return found
 
 
+def not_in(bundle: bundles.Bundle, source: Mapping[str, bytes]) -> list[str]:
+    """Return what the drafted catalogue lets run and neither the source nor this release holds."""
+    if bundle.catalogue is None:
+        return []
+    here = {ids.digest(one) for one in (*source.values(), *bundled.playbooks().values())}
+    return [
+        f"{one.name} {one.version}"
+        for one in catalogue.claimed(bundle.catalogue).playbooks
+        if not one.revoked and one.digest not in here
+    ]
+
+
 def signable(file: Path) -> bytes:
     """Return a playbook's bytes. Raises errors.Rejected where lint would not let it be signed."""
     try:
         stored = file.read_bytes()
     except OSError as cause:
         raise errors.Rejected(f"{file}: cannot be read: {cause.strerror}") from cause
-    draft = parse.load_draft(stored, origin=str(file))
-    wrong = [one for one in lint.lint(draft) if one.level is lint.Level.ERROR]
-    if wrong:
-        raise errors.Rejected(
-            f"{file}: {wrong[0].message}; `sentienguard playbook lint {file}` shows everything"
-        )
+    playbook_source.require_signable(stored, str(file))
     return stored
 
 

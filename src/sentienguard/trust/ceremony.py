@@ -149,6 +149,7 @@ def list_playbooks(
             raise CannotDraft(
                 f"{one.name} {one.version} is listed with other bytes; raise its version"
             )
+        taken.add((one.name, one.version))
     listed = sorted([*before, *new], key=lambda one: (one.name, one.version))
     stored = {one.digest: added[one.digest][1] for one in new}
     made = replace(bundle, playbooks={**bundle.playbooks, **stored})
