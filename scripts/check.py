@@ -172,7 +172,7 @@ def always() -> list[Suite]:
             waits=True,
         ),
         pytest_suite("replicas", needs=(OPENSSL, POSTGRESQL), waits=True),
-        pytest_suite("stories", needs=(OPENSSL, SSH_KEYGEN), waits=True),
+        pytest_suite("stories", needs=(OPENSSL, SSH_KEYGEN, STRACE), waits=True),
         pytest_suite("kernel"),
         pytest_suite("attacks", needs=(OPENSSL,)),
         pytest_suite("faults", needs=(STRACE,)),
