@@ -13,6 +13,7 @@ from typing import Any
 NAMES: Mapping[str, str] = {
     "audit": "verify, append and prove in the audit log, beside a hash chain and signatures",
     "burst": "faults on many hosts in one moment, and who waits for them",
+    "demo": "make demo on a fresh clone with nothing cached, and once more",
     "decision": "judge, match, decide; and from a sample to the order on the host",
     "detection": "labelled series (--data) beside rivals, ramps, cost; made series",
     "diagnosis": "root cause without a model on public data, beside a baseline (out: predictions)",
