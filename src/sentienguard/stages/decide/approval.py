@@ -144,7 +144,8 @@ def _reached(check: Check) -> str:
             return wanted
         case {"metric": str(metric), "threshold": str(threshold)}:
             return f"{metric} {threshold}"
-    return check.name.replace("_", " ")
+        case _:
+            return check.name.replace("_", " ")
 
 
 def _check(decision: Decision, playbook: Playbook) -> None:
