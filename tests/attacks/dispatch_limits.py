@@ -263,14 +263,14 @@ ATTACKS = (
         "on a host marked do-not-remediate",
         during_a_freeze,
         seed_during_a_freeze,
-        sets("not_forbidden"),
+        sets("not_forbidden+mark_stops_what_runs"),
         seed_expected=0,
     ),
     Attack(
         "in maintenance, with a forged tag",
         maintenance_denied,
         None,
-        sets("not_forbidden"),
+        sets("not_forbidden+mark_stops_what_runs"),
     ),
     Attack(
         "events never acknowledged, so that nobody hears",

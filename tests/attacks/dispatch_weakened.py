@@ -268,6 +268,12 @@ def _believe_tags() -> None:
     conditions._tag = tag
 
 
+def _run_on() -> None:
+    """Heed a stop, and not what the owner of the host says while an order runs."""
+    engine._stopped_by = lambda running: running.interrupt.requested()
+    order_intake.Intake.heed = lambda self: None
+
+
 def _act_in_rehearsal() -> None:
     execute = engine.execute
 
@@ -415,6 +421,7 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "guard_hears_no_order": _hear_the_order,
     "facts_are_measured": _believe_facts,
     "own_tags_outrank": _believe_tags,
+    "mark_stops_what_runs": _run_on,
     "rehearsal_does_not_act": _act_in_rehearsal,
     "deadline_is_bounded": _any_deadline,
     "approval_names_the_deed": _approvals,

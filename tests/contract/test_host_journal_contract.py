@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from sentienguard.adapters.execution_journal_files import journal as adapter
 from sentienguard.ports import execution_journal
 
 
@@ -81,3 +82,68 @@ def test_records_survive_json(any_host):
     record = {"t": "a", "list": [1, None, True, {"x": "y"}], "big": 2**60}
     any_host.journal().append([record], durable=True)
     assert json.loads(json.dumps(next(iter(any_host.journal().records())))) == record
+
+
+@pytest.mark.parametrize("what", ["removed", "replaced", "replaced by a link"])
+def test_a_journal_whose_file_is_gone_takes_nothing_more_and_nothing_is_forgotten(host, what):
+    journal = host.journal()
+    journal.append([{"t": "a"}], durable=True)
+    journal.append([{"t": "b"}], durable=False)
+    file = host.directory / "journal.log"
+    file.unlink()
+    if what != "removed":
+        other = host.directory / "other"
+        other.touch()
+        other.rename(file) if what == "replaced" else file.symlink_to(other)
+    assert "journal.log: the file was re" in journal.cramped()
+    for _ in range(2):
+        with pytest.raises(execution_journal.JournalBroken, match="was written again"):
+            journal.append([{"t": "intent"}], durable=True)
+    journal.close()
+    assert [one["t"] for one in host.journal().records()] == ["a", "b"]
+
+
+def test_a_removed_journal_is_noticed_by_the_durable_record_itself(host):
+    journal = host.journal()
+    journal.append([{"t": "a"}], durable=True)
+    (host.directory / "journal.log").unlink()
+    journal.append([{"t": "b"}], durable=False)
+    with pytest.raises(execution_journal.JournalBroken, match="removed"):
+        journal.append([{"t": "intent"}], durable=True)
+    assert [one["t"] for one in host.journal().records()] == ["a", "b"]
+
+
+def test_a_journal_that_was_emptied_in_place_takes_nothing_more(host):
+    journal = host.journal()
+    journal.append([{"t": "a"}], durable=True)
+    os.truncate(host.directory / "journal.log", 0)
+    assert "cut to 0 bytes" in journal.cramped()
+    with pytest.raises(execution_journal.JournalBroken, match="cut to 0 bytes"):
+        journal.append([{"t": "intent"}], durable=True)
+
+
+def test_a_removed_journal_that_cannot_be_written_again_says_so(host):
+    journal = host.journal()
+    journal.append([{"t": "a"}], durable=True)
+    file = host.directory / "journal.log"
+    file.unlink()
+    file.mkdir()
+    (file / "full").touch()
+    with pytest.raises(execution_journal.JournalBroken, match="could not be written again"):
+        journal.append([{"t": "intent"}], durable=True)
+
+
+@pytest.mark.parametrize("left", [None, b"", b"\0" * 100], ids=["none", "empty", "zeros"])
+def test_where_a_journal_is_expected_a_missing_or_empty_one_is_broken(host, left):
+    file = host.directory / "journal.log"
+    if left is not None:
+        file.write_bytes(left)
+    with pytest.raises(execution_journal.JournalBroken, match="enroll --replace"):
+        adapter.JournalFile(file, expected=True)
+    assert file.exists() is (left is not None), "a refused start must not look like a new journal"
+
+
+def test_where_a_journal_is_expected_the_one_that_is_there_opens(host):
+    host.journal().append([{"t": "a"}], durable=True)
+    again = adapter.JournalFile(host.directory / "journal.log", expected=True)
+    assert [one["t"] for one in again.records()] == ["a"]

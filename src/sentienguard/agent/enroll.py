@@ -12,6 +12,7 @@ Rules:
 4. The certificate must be for our key and name the agent id of the answer.
 5. agent.json is written last: where it is, the enrolment is complete.
 6. Where the collector has a user of its own, it keeps it with the next identity.
+7. The next identity numbers its events from 1, so the collector asks for them from there.
 """
 
 import json
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sentienguard.agent import ownership, private_files, server_pins, settings, uplink
+from sentienguard.agent import bookmarks, ownership, private_files, server_pins, settings, uplink
 from sentienguard.model import errors, ids
 from sentienguard.trust import certificates, keys
 from sentienguard.trust import root as root_document
@@ -159,6 +160,8 @@ def _write(directory: Path, private: Mapping[str, bytes], agent_json: bytes) -> 
         private_files.directory(directory / name)
     for name, content in private.items():
         private_files.write(directory / name, content)
+    if (marks := directory / "collector/state.json").exists():
+        bookmarks.Bookmarks(marks).keep_events(0)  # rule 7
     home = directory / "collector"
     try:  # rule 4: the key fits the certificate, and the authority can be loaded
         uplink.client_context(home / "ca.pem", certificate=home / "tls.crt", key=home / "tls.key")

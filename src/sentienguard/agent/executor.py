@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 from sentienguard.adapters.databases import access
-from sentienguard.adapters.execution_journal_files import journal
 from sentienguard.adapters.local_host import (
     clock,
     command_runner,
@@ -53,6 +52,7 @@ from sentienguard.agent import (
     diary,
     drift,
     executor_state,
+    kept_journal,
     order_intake,
     ownership,
     private_files,
@@ -73,6 +73,7 @@ from sentienguard.trust import keys, renewal
 
 MARKER = "do-not-remediate"  # a file in the agent's directory; while it exists nothing is executed
 MAINTENANCE_TAG = "maintenance_mode"
+LOOK_S = 0.2  # between two looks whether to end, and whether the marker stops what runs
 END_S = 4.0  # for the running order to be stopped and undone when the executor is told to end
 MOST_WAIT_S = 60.0  # that a request for events may wait
 MAX_COMMAND = 2_000  # characters of an attempted command
@@ -98,7 +99,8 @@ class Executor:
             key.sign,
             {name: kind.controls for name, kind in entry.KINDS.items()},
         )
-        self.ledger = ledgers.Ledger(journal.JournalFile(home / "journal.log"), source, time)
+        self._journal = kept_journal.KeptJournal(home, self.settings.agent_id, state)
+        self.ledger = ledgers.Ledger(self._journal.file, source, time)
         self.trust = trust_store.TrustStore(
             home / "trust",
             self.settings.root_digest,
@@ -124,9 +126,26 @@ class Executor:
         order = recovery.cut_off(self.ledger)
         if order is None:
             self.ledger.compact()
+        self._tell_of_journal()
+        self._journal.begun()
+        if order is None:
             return
         self._diary.tell("recovering", order=order)
         self.intake.run(order, lambda: recovery.recover(self.host, self.ledger, self.trust))
+
+    def _tell_of_journal(self) -> None:
+        if (owner := self._journal.set_aside) is not None:
+            self._alarm(
+                "journal_set_aside",
+                f"the journal of the earlier identity {owner} was set aside; what an order of it "
+                "had begun and not ended stays as it is",
+            )
+        if why := self._journal.failure:
+            self._alarm("journal_failed", why)
+
+    def _alarm(self, what: str, reason: str) -> None:
+        self._diary.tell(what.replace("_", " "), reason=reason)
+        self.ledger.tell(events.alarm(what, reason, self.ledger.now_ms()))
 
     def watch_files(self, stop: threading.Event) -> None:
         """Tell of changed files, those of the time before this start too, until `stop` is set."""
@@ -158,6 +177,14 @@ class Executor:
     def failed(self) -> threading.Event:
         """Set when the executor has to end, so that its next start recovers."""
         return self._failed
+
+    @property
+    def broken(self) -> bool:
+        """Tell whether the journal failed; keeps why for the next start, which tells the centre."""
+        if not (self.ledger.failed or self._journal.file.failed):
+            return False
+        self._journal.failed(self.ledger.broken or "")
+        return True
 
     def _fail(self, error: BaseException) -> None:
         self._diary.failed("execution", error)
@@ -280,8 +307,9 @@ def _serve(directory: Path, told: diary.Diary, end: threading.Event) -> int:
     threading.Thread(target=executor.watch_files, name="drift", args=(end,), daemon=True).start()
     gc.freeze()  # what was loaded stays; looking through it again and again costs each order time
     told.tell("ready", agent=executor.settings.agent_id)
-    while not end.wait(0.2):
-        if executor.failed.is_set() or executor.ledger.failed:
+    while not end.wait(LOOK_S):
+        executor.intake.heed()
+        if executor.broken or executor.failed.is_set():
             server.close()
             return 1
     server.close()

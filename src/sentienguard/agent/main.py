@@ -27,6 +27,10 @@ from sentienguard.model import errors, ids
 DIRECTORY = Path("/var/lib/sentienguard-agent")
 REFUSED = 3
 _LONGEST_COMMAND = 1000  # characters of a refused command that are audited
+_NOT_FOR_ALL = (
+    "only root and the agent's own users reach the executor, so that nobody else can fill its log;"
+    " as root the attempt is recorded"
+)
 
 
 def main(argv: Sequence[str] | None = None, *, one_file: release.OneFile | None = None) -> int:
@@ -260,7 +264,8 @@ def _execute(wanted: argparse.Namespace) -> int:
         recorded = bool(link.ask("attempt", command=command, user=_user()).get("recorded"))
         why = "" if recorded else "the executor did not record it"
     except errors.Unavailable as error:
-        recorded, why = False, str(error)
+        kept_out = isinstance(error.__cause__, PermissionError)
+        recorded, why = False, _NOT_FOR_ALL if kept_out else str(error)
     finally:
         link.close()
     if wanted.json:

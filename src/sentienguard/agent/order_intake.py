@@ -82,6 +82,14 @@ class Intake:
         work.interrupt.request(judged.by)
         return None
 
+    def heed(self) -> None:
+        """Stop what runs if this host forbids execution by now, as a person's stop would."""
+        work = self._work
+        if work is None or work.thread is None or not work.thread.is_alive():
+            return
+        if (why := self._host.forbidden()) is not None:
+            work.interrupt.request(hosts.stopped_by(why))
+
     def run(self, order: ids.OrderId, work: Callable[[], object]) -> None:
         """Run something in the one worker thread: an order, or the recovery of one."""
         current = _Work(order)

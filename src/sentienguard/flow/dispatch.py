@@ -6,14 +6,16 @@ Called by the agents' API and by simulations. Rules:
  2. An order or a stop is given again until the host says what became of it, though not more often
     than every REDELIVER_AFTER_S; the host runs it at most once.
  3. One order at a time for one host.
- 4. A frozen system gives nothing but stops.
+ 4. A frozen system gives nothing but stops. Throwing the kill switch asks for a stop of every order
+    that a host was given and has not ended (`stop_all`); one that was handed over just then is
+    stopped by the host's next poll. What was asked to stop stays so after the thaw.
  5. A host in maintenance gets no order, whoever approved it before; the order is taken back when
     nobody fetched it in time.
  6. The same for a host in quarantine, which may be two, and for one that was struck off.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +25,13 @@ from sentienguard.model.order import OrderStatus
 from sentienguard.model.window import Purpose
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.order_store import KeptOrder
+from sentienguard.ports.switches import Freeze
 from sentienguard.stages.audit import checkpoint
 from sentienguard.stages.detect import silencing
 
 REDELIVER_AFTER_S = 5.0  # a host that refused one delivery for a passing reason gets another
 MOST_REMEMBERED = 10_000  # deliveries; forgetting one only makes the next come sooner
+_AT_ONCE = 500  # agents that the store is asked about together
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +88,18 @@ class Dispatch:
         self, agent: Agent, poll: Poll
     ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         waiting = self._centre.orders.waiting(agent.id)
+        frozen = self._centre.switches.freeze()
         running = self._running(agent, poll)
+        if running is not None and frozen is not None and not running.stop_requested_by:  # rule 4
+            _stop(self._centre, [running], frozen)
+            running = self._centre.orders.get(running.order.id)
         if running is not None and running.stop_requested_by:
             if not self._due(f"stop of {running.order.id}"):  # rule 2
                 return None, None
             seq = self._centre.orders.next_seq(agent.id)
             by = running.stop_requested_by
             return None, self._centre.trust.seal_stop(running.order, poll.nonce, seq, by)
-        if poll.busy or self._centre.switches.freeze():  # rules 3 and 4
+        if poll.busy or frozen is not None:  # rules 3 and 4
             return None, None
         if waiting and (self._in_maintenance(agent) or self._is_doubted(agent)):  # rules 5 and 6
             return None, None
@@ -160,3 +168,27 @@ class Dispatch:
             return note, ()
         proof = self._centre.log.consistency(poll.tree_size, size)
         return note, tuple(base64.b64encode(node).decode() for node in proof)
+
+
+def stop_all(centre: Centre, standing: Freeze) -> Sequence[ids.AgentId]:
+    """Ask for a stop of all that hosts were given and have not ended; return whose bells to ring.
+
+    Called once the freeze stands, so that nothing is handed over behind it (rule 4).
+    """
+    found: list[KeptOrder] = []
+    agents = [agent.id for agent in centre.agents.list()]
+    for first in range(0, len(agents), _AT_ONCE):
+        for agent in sorted(centre.orders.expecting(agents[first : first + _AT_ONCE])):
+            found += centre.orders.under_way(agent)
+    waiting = [kept for kept in found if not kept.stop_requested_by]
+    _stop(centre, waiting, standing)
+    return tuple(dict.fromkeys(kept.order.agent for kept in waiting))
+
+
+def _stop(centre: Centre, found: Sequence[KeptOrder], standing: Freeze) -> None:
+    """Ask for all the stops before any is recorded: a log that fails must hold none of them up."""
+    by = f"{standing.by}, who threw the kill switch"
+    asked = [kept.order for kept in found if centre.orders.request_stop(kept.order.id, by=by)]
+    for order in asked:
+        data = {"order_id": order.id, "note": f"the kill switch: {standing.reason}"}
+        centre.audit.once("order.stop", order, "stop", data, actor=standing.by)

@@ -28,7 +28,7 @@ Steps (`Action.kind`: fields):
                  clean       path: Value, below?: str, pattern: str, min_age: seconds,
                              max_files?: int, keep_newest?: int      delete matching files
                  quarantine  path, below?, pattern, min_age?, min_size?: bytes, max_files?,
-                             keep_newest?                            move them aside, same volume
+                             keep_newest?, rest?: stays | refuse     move them aside, same volume
                  truncate    path, below?, pattern, min_size?: bytes, max_files?
                                                                      empty them, keep the inode
                  set_setting file_of: Value (service whose config_file) or path: str (a file),

@@ -35,6 +35,9 @@ _BELOW = FieldSpec("below", Shape.BELOW, "directory under `path`; absent: `path`
 _PATTERN = _field("pattern", Shape.GLOB, "glob that a file's own name has to match")
 _MIN_SIZE = FieldSpec("min_size", Shape.SIZE, "only files at least this big")
 _MAX_FILES = FieldSpec("max_files", Shape.INTEGER, "at most so many files in one run", minimum=1)
+_REST = FieldSpec(
+    "rest", Shape.CHOICE, "where more match than may be moved", choices=("stays", "refuse")
+)
 _KEEP = FieldSpec("keep_newest", Shape.INTEGER, "leave so many of the newest matches alone")
 _URL = _field("url", Shape.URL, "address on this host", required=False)
 _URL_OF = _field("url_of", Shape.SERVICE, "service whose health_url is asked", required=False)
@@ -72,6 +75,7 @@ _FS = (
             _MIN_SIZE,
             _MAX_FILES,
             _KEEP,
+            _REST,
         ),
         privilege="write",
     ),

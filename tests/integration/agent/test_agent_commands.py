@@ -280,6 +280,34 @@ def test_execute_refuses_every_command_and_has_it_recorded(centre, tmp_path, cap
     assert not marker.exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become somebody else")
+def test_an_attempt_by_a_user_who_may_not_reach_the_executor_is_refused_and_says_why(
+    centre, tmp_path
+):
+    directory = enrolled(centre, tmp_path)
+    marker = tmp_path / "marker"
+    with agent_centre.PretendExecutor(directory / "run" / "executor.sock") as executor:
+        code = (
+            "import os, sys; from sentienguard.agent import main; os.setgid(65534);"
+            " os.setuid(65534); sys.exit(main.main(sys.argv[1:]))"
+        )
+        argv = [
+            sys.executable,
+            "-c",
+            code,
+            "execute",
+            "--dir",
+            str(directory),
+            "touch",
+            str(marker),
+        ]
+        run = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+        assert executor.asked_for("attempt") == []
+    assert run.returncode == 3
+    assert "only root and the agent's own users reach the executor" in run.stderr
+    assert not marker.exists()
+
+
 def test_a_directory_without_agent_says_how_to_enrol(tmp_path, capsys):
     for command in ("status", "run"):
         assert main.main([command, "--dir", str(tmp_path)]) == 1

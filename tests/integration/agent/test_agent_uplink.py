@@ -2,13 +2,17 @@
 
 import contextlib
 import datetime as dt
+import ipaddress
 import socket
 import ssl
 import threading
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from sentienguard.agent import uplink
+from sentienguard.agent import server_pins, uplink
 from sentienguard.trust import certificates
 from tests.support import agent_centre
 
@@ -131,6 +135,102 @@ def test_a_certificate_for_another_name_is_refused_though_the_pin_fits(tmp_path)
     trust = agent_centre.Trust(names=("other.example",), addresses=())
     error, _ = refused(trust, trust.context(tmp_path), tmp_path)
     assert error.type is uplink.NotTrusted
+
+
+def test_a_self_signed_certificate_is_refused_though_the_pin_fits(tmp_path):
+    trust, alone = agent_centre.Trust(), agent_centre.Trust()
+    alone.server = self_signed()
+    pin = certificates.pin_of(alone.server.certificate_pem)
+    error, server = refused(trust, alone.context(tmp_path), tmp_path, pins=(pin,))
+    assert "self-signed" in str(error.value)
+    assert error.type is uplink.NotTrusted
+    assert server.received == b""
+
+
+def test_a_certificate_that_is_not_valid_yet_is_refused_though_the_pin_fits(tmp_path):
+    trust = agent_centre.Trust(now=dt.datetime.now(dt.UTC) + dt.timedelta(days=2))
+    error, server = refused(trust, trust.context(tmp_path), tmp_path)
+    assert "not yet valid" in str(error.value)
+    assert server.received == b""
+
+
+def test_a_key_that_a_newer_root_names_no_more_is_refused(tmp_path):
+    trust = agent_centre.Trust()
+    now = dt.datetime.now(dt.UTC)
+    context = trust.context(tmp_path)
+    before, trust.server = (
+        trust.pin,
+        certificates.make_server(trust.authority, ["localhost"], ["127.0.0.1"], now=now),
+    )
+    following = certificates.pin_of(trust.server.certificate_pem)
+    (tmp_path / "ca.pem").write_bytes(trust.authority.certificate_pem)
+    with agent_centre.Centre(trust.context(tmp_path)) as centre:
+        address = uplink.Address("127.0.0.1", centre.port, (before, following))
+        link = uplink.Uplink(address, uplink.client_context(tmp_path / "ca.pem"))
+        with contextlib.closing(link):
+            assert link.post_json("/x", {}).status == 204
+            known = server_pins.KnownServers(tmp_path / "pins.json", (before,), [link])
+            known.follow([following])  # the executor says what the root names that it verified
+    for kept in (link.address.pins, server_pins.read(tmp_path / "pins.json")):
+        assert kept == (following,)
+        error, server = refused(trust, context, tmp_path, pins=kept)
+        assert error.type is uplink.NotTrusted
+        assert (server.handshakes, server.received) == (1, b"")
+
+
+@pytest.mark.parametrize("at", ["enrolment", "a sample"])
+def test_a_proxy_that_ends_tls_is_refused_though_all_would_trust_its_chain(tmp_path, at):
+    """The chain is in order for the system's own authorities, and names the host that is called."""
+    trust, public = agent_centre.Trust(), agent_centre.Trust()
+    store = tmp_path / "public.pem"
+    store.write_bytes(public.authority.certificate_pem)
+    with (
+        agent_centre.Centre(trust.context(tmp_path)) as centre,
+        Listening(public.context(tmp_path)) as proxy,
+    ):
+        usual = ssl.create_default_context(cafile=str(store))
+        (tmp_path / "ca.pem").write_bytes(trust.authority.certificate_pem)
+        mine = None if at == "enrolment" else tmp_path / "ca.pem"
+        context = uplink.client_context(mine)
+        if mine is not None:
+            context.load_verify_locations(cafile=str(store))  # as if a policy had added it
+        link = uplink.Uplink(uplink.Address("127.0.0.1", proxy.port, (trust.pin,)), context)
+        with contextlib.closing(link), pytest.raises(uplink.NotTrusted) as error:
+            link.post("/api/v1/metrics", b"secret sample", "text/plain")
+        assert public.pin in str(error.value)
+        assert proxy.done.wait(5)
+        assert (proxy.handshakes, proxy.received) == (1, b"")
+        assert centre.requests == []
+    with Listening(public.context(tmp_path)) as again:  # the chain is one that others believe
+        connection = socket.create_connection(("127.0.0.1", again.port))
+        with usual.wrap_socket(connection, server_hostname="127.0.0.1") as tls:
+            tls.sendall(b"what a client without pins would send")
+        assert again.done.wait(5)
+        assert again.received.startswith(b"what a client")
+
+
+def self_signed():
+    """Make a certificate for this machine by its own key, as good as it can be alone."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificates.Issued(made.public_bytes(pem), private)
 
 
 def test_a_server_without_tls_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """A playbook that a person asks for by name: the usual path, nothing less strict, every refusal."""
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -256,6 +257,43 @@ def test_frozen_or_in_maintenance_nothing_is_asked_or_run(centre: Centre) -> Non
     assert until(centre, asked["id"], "CLOSED")["incident"]["outcome"] == "escalated"
     assert host.poll()["order"] is None
     assert tagged.poll()["order"] is None
+
+
+def test_a_freeze_reaches_an_order_under_way_in_the_poll_that_waits(centre: Centre) -> None:
+    host = centre.enrol("req-running", "staging")
+    asked = ask(centre, "rita@local", "req-running").json()
+    put = question(centre, asked["id"])
+    assert answer(centre, "ruth@local", put, "approve").status_code == 200
+    assert order(host) is not None
+    [intent] = [one for one in story(centre, asked["id"])["timeline"]
+                if one["kind"] == "order.intent"]  # fmt: skip
+    running = intent["data"]["order_id"]
+    brought: list[dict[str, Any]] = []
+
+    def polls() -> None:
+        for _ in range(3):  # the bell of the release may still ring, once
+            brought.append(host.poll("1" * 32, wait_s=40, busy=running))
+            if brought[-1]["stop"] is not None:
+                return
+
+    waits = threading.Thread(target=polls)
+    waits.start()
+    time.sleep(0.5)  # the poll is on its way; one that comes later is answered as fast
+    admin, began = as_person(centre.people, "admin@local"), time.monotonic()
+    assert admin.put("/api/v1/freeze", json={"reason": "wrong release"}).status_code == 200
+    try:
+        waits.join(20)
+        assert time.monotonic() - began < 10, "the poll that waited was answered at once"
+        assert brought[-1]["stop"] is not None
+    finally:
+        admin.delete("/api/v1/freeze")
+    told = story(centre, asked["id"])
+    assert told["order"]["stop_requested_by"] == "admin@local, who threw the kill switch"
+    [stopped] = [one for one in told["timeline"] if one["kind"] == "order.stop"]
+    assert (stopped["actor"], stopped["data"]["note"]) == (
+        "admin@local",
+        "the kill switch: wrong release",
+    )
 
 
 def test_a_closed_request_is_not_reopened_but_asked_anew(centre: Centre) -> None:

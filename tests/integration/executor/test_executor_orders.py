@@ -204,6 +204,20 @@ def test_a_marked_host_executes_nothing(agent, clean):
     assert len(list(agent.volume.iterdir())) == 9
 
 
+def test_a_marker_ends_the_running_step_with_its_processes_and_undoes_what_ran(agent, scripts):
+    agent.configure(scripts.stored)
+    scripts.block("two")
+    answer = agent.send(scripts.remedy)
+    agent.wait(lambda: scripts.waits_in("two"))
+    (agent.directory / "do-not-remediate").touch()
+    ended = agent.finished(answer["order_id"], 5)
+    assert ended["outcome"] == "ROLLED_BACK"
+    assert "do-not-remediate" in ended["reason"]
+    assert scripts.ran[-2:] == ["undo_two", "undo_one"]
+    assert "three" not in scripts.ran
+    assert execution.processes_with("block-two") == []
+
+
 def test_a_false_guard_refuses(agent, clean):
     for path in agent.volume.iterdir():
         path.unlink()
@@ -408,3 +422,97 @@ def test_a_damaged_journal_stops_the_executor_and_says_so(agent, clean):
     )
     assert run.returncode == 1
     assert b"damaged" in run.stderr
+
+
+def restarted(agent):
+    """Run an executor that has nothing to serve with; return how it ended."""
+    argv = lean.command("executor", agent.directory)
+    return subprocess.run(
+        argv, env=lean.environment(), stderr=subprocess.PIPE, timeout=30, check=False
+    )
+
+
+def test_a_journal_that_was_deleted_while_nothing_ran_stops_the_start(agent, clean):
+    answer = agent.send(clean, parameters=mount(agent))
+    agent.finished(answer["order_id"])
+    agent.kill()
+    (agent.directory / "executor" / "journal.log").unlink()
+    for _ in range(2):  # the first attempt must not leave a file that the second takes for it
+        run = restarted(agent)
+        assert run.returncode == 1
+        assert b"enroll --replace" in run.stderr
+
+
+def test_an_installation_from_before_the_mark_starts_and_is_marked(agent, clean):
+    answer = agent.send(clean, parameters=mount(agent))
+    agent.finished(answer["order_id"])
+    agent.kill()
+    state = agent.directory / "executor" / "state.json"
+    kept = json.loads(state.read_bytes())
+    del kept["journal"]
+    state.write_text(json.dumps(kept))
+    agent.start()
+    assert agent.send(clean, parameters=mount(agent))["order_id"] == answer["order_id"]
+    agent.kill()
+    (agent.directory / "executor" / "journal.log").unlink()
+    assert restarted(agent).returncode == 1
+
+
+def test_a_journal_that_is_deleted_under_a_running_executor_forgets_nothing(agent, clean):
+    answer = agent.send(clean, parameters=mount(agent))
+    agent.finished(answer["order_id"])
+    last = agent.events()[-1]["src_seq"]
+    (agent.directory / "executor" / "journal.log").unlink()
+    old = time.time() - 9 * 86400
+    (agent.volume / "more.old").write_bytes(b"x" * 900_000)
+    os.utime(agent.volume / "more.old", (old, old))
+    other = ids.IncidentId("inc_20260212_112600_0000beef")
+    refused = agent.send(clean, parameters=mount(agent), incident=other)
+    assert refused["rule"] == "journal_works"
+    assert "was removed" in refused["reason"]
+    assert agent.process.wait(10) == 1, "whoever supervises it starts it again"
+    assert (agent.volume / "more.old").exists()
+    agent.process = None
+    agent.start()
+    alarms = [one for one in agent.events() if one["kind"] == "agent.alarm"]
+    assert [(one["data"]["what"], one["src_seq"]) for one in alarms] == [
+        ("journal_failed", last + 1)
+    ]
+    assert "was removed" in alarms[0]["data"]["reason"]
+    assert agent.send(clean, parameters=mount(agent))["admitted"], "the same order, known"
+    following = agent.send(clean, parameters=mount(agent), incident=other)
+    assert agent.finished(following["order_id"])["outcome"] == "SUCCESS"
+
+
+def test_a_remedy_that_deletes_its_own_journal_is_undone_and_reported(agent, scripts):
+    agent.configure(scripts.stored)
+    scripts.block("one")
+    answer = agent.send(scripts.remedy)
+    agent.wait(lambda: scripts.waits_in("one"))
+    (agent.directory / "executor" / "journal.log").unlink()  # as the step's program would
+    with (scripts.place / "block-one").open("w"):
+        pass
+    assert agent.process.wait(10) == 1
+    assert "two" not in scripts.ran, "nothing further runs"
+    agent.process = None
+    agent.start()
+    ended = agent.finished(answer["order_id"])
+    assert ended["outcome"] == "ROLLED_BACK"
+    assert "cut off" in ended["reason"]
+    numbers = [one["src_seq"] for one in agent.events()]
+    assert numbers == list(range(1, len(numbers) + 1)), "no second event bears a number"
+
+
+def test_a_new_identity_begins_a_journal_of_its_own_and_keeps_the_old_one_beside(agent, clean):
+    answer = agent.send(clean, parameters=mount(agent))
+    agent.finished(answer["order_id"])
+    agent.kill()
+    file = agent.directory / "agent.json"
+    record = json.loads(file.read_bytes())
+    file.write_text(json.dumps({**record, "agent_id": "99999999-2222-4333-8444-555555555555"}))
+    process = subprocess.Popen(lean.command("executor", agent.directory), env=lean.environment())
+    agent.process = process
+    agent.wait(lambda: agent.ask("hello").get("last_seq"))
+    event = agent.events()[0]
+    assert (event["src_seq"], event["data"]["what"]) == (1, "journal_set_aside")
+    assert (agent.directory / f"executor/journal.log.{execution.AGENT}").exists()

@@ -29,8 +29,12 @@ http {{
   access_log {place}/access.log;
   client_body_temp_path {place}/body; proxy_temp_path {place}/proxy;
   fastcgi_temp_path {place}/fastcgi; uwsgi_temp_path {place}/uwsgi; scgi_temp_path {place}/scgi;
+  proxy_cache_path {place}/cache levels=1:2 keys_zone=pages:1m use_temp_path=off;
   server {{
     listen 127.0.0.1:{port};
+    location = /cached {{
+      proxy_pass http://127.0.0.1:{app}; proxy_cache pages; proxy_cache_valid any 1h;
+    }}
     location = /health {{ access_log off; return 200 "well\\n"; }}
     location = /big {{ return 200 "{filler}"; }}
     location / {{ proxy_pass http://127.0.0.1:{app}; }}
@@ -42,10 +46,12 @@ http {{
 }}
 """
 APPLICATION = """
-import http.server, sys
+import http.server, pathlib, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200); self.end_headers()
+        ill = pathlib.Path(sys.argv[2]).exists()
+        self.send_response(500 if ill else 200)
+        self.send_header("Content-Length", "5"); self.end_headers(); self.wfile.write(b"page!")
     def log_message(self, *_): pass
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
@@ -70,7 +76,7 @@ def certificate(place, name, days):
 class Site:
     """An nginx, an application behind it, and the agent beside them."""
 
-    def __init__(self, place, stack):
+    def __init__(self, place, stack, *, health="health"):
         self.place = place
         self.port, self.tls, self.app = (programs.free_port() for _ in range(3))
         self.file = place / "nginx.conf"
@@ -87,7 +93,7 @@ class Site:
         self.daemon = real_playbooks.Daemon(
             [self.program, *flags],
             place / "nginx",
-            health_url=f"http://127.0.0.1:{self.port}/health",
+            health_url=f"http://127.0.0.1:{self.port}/{health}",
             config_file=str(self.file),
         )
         # The wrapper gives nginx the flags that Debian's own configuration does not need.
@@ -99,7 +105,7 @@ class Site:
         script = place / "app.py"
         script.write_text(APPLICATION)
         self.application = real_playbooks.Daemon(
-            [sys.executable, str(script), str(self.app)],
+            [sys.executable, str(script), str(self.app), str(place / "ill")],
             place / "app",
             health_url=f"http://127.0.0.1:{self.app}/",
         )
@@ -137,6 +143,66 @@ class Site:
 def site(tmp_path):
     with contextlib.ExitStack() as stack:
         yield Site(tmp_path, stack)
+
+
+@pytest.fixture
+def cached(tmp_path):
+    """An nginx that keeps an error in its cache, whose application is well again."""
+    with contextlib.ExitStack() as stack:
+        site = Site(tmp_path, stack, health="cached")
+        ill = tmp_path / "ill"
+        ill.touch()
+        site.application.start(site.app)
+        assert site.get("/cached") == 500
+        ill.unlink()
+        assert site.get("/cached") == 500
+        yield site
+
+
+def cache_files(site):
+    kept = ".sentienguard-kept-"
+    found = (one.relative_to(site.place / "cache") for one in site.place.glob("cache/**/*"))
+    return sorted(str(one) for one in found if kept not in str(one) and "." not in one.name
+                  and (site.place / "cache" / one).is_file())  # fmt: skip
+
+
+def fill_cache(site, count):
+    """Put in what looks like pages, in directories as nginx names them."""
+    for number in range(count):
+        name = f"{number:032x}"
+        directory = site.place / "cache" / name[-1] / name[-3:-1]
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(b"x")
+
+
+@pytest.mark.parametrize("pages", [0, 2_300])
+def test_an_error_that_is_kept_in_the_cache_goes_with_all_of_it(cached, pages):
+    fill_cache(cached, pages)
+    assert len(cache_files(cached)) == pages + 1
+    swap = {**cached.swap, "/var/cache/nginx": str(cached.place / "cache")}
+    cached.bench.heals("nginx_cache_reset", service="nginx", swap=swap)
+    assert cached.get("/cached") == 200
+    assert len(cache_files(cached)) == 1, "only what was asked for since"
+
+
+@pytest.mark.timeout(180)
+def test_a_cache_that_is_too_big_goes_back_whole_and_nginx_serves_as_before(cached):
+    fill_cache(cached, 5_001)
+    before = cache_files(cached)
+    swap = {**cached.swap, "/var/cache/nginx": str(cached.place / "cache")}
+    ended = cached.bench.give("nginx_cache_reset", service="nginx", swap=swap)
+    assert (ended["outcome"], ended["left_behind"]) == ("ROLLED_BACK", [])
+    assert "more than 1000 files" in ended["reason"]
+    assert cache_files(cached) == before
+    assert cached.get("/health") == 200
+    assert cached.get("/cached") == 500
+
+
+def test_a_full_cache_of_an_nginx_that_answers_is_left_alone(site):
+    swap = {**site.swap, "/var/cache/nginx": str(site.place / "cache")}
+    fill_cache(site, 50)
+    site.bench.leaves_alone("nginx_cache_reset", service="nginx", swap=swap)
+    assert len(cache_files(site)) == 50
 
 
 def test_a_deleted_log_is_reopened_and_nothing_restarts(site):

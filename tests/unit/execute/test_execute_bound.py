@@ -6,7 +6,7 @@ from sentienguard.model.playbook import Param, Parameter, ParamType
 from sentienguard.stages.execute import parameters
 from tests.support import pretend_host
 
-BOUND = parameters.Bound({"it": "7d", "many": "12"})
+BOUND = parameters.Bound({"it": "7d", "many": "12", "part": "40%", "half": "0.5%"})
 
 
 def test_a_field_is_a_parameters_value_or_its_own_text():
@@ -39,6 +39,7 @@ def test_what_is_no_argv_is_refused(field):
         ("size", 4096, 4096),
         ("size", None, 0),
         ("integer", Param("many"), 12),
+        ("integer", Param("part"), 40),
         ("integer", 3, 3),
         ("integer", "5", 5),
         ("integer", None, 0),
@@ -48,6 +49,11 @@ def test_quantities_are_read_from_parameters_and_literals(asked, field, expected
     found = getattr(BOUND, asked)(field)
     assert found == expected
     assert type(found) is type(expected)
+
+
+def test_a_part_of_a_percent_is_no_whole_number():
+    with pytest.raises(parameters.ParameterRefused, match="whole number"):
+        BOUND.integer(Param("half"))
 
 
 @pytest.mark.parametrize("asked", ["seconds", "size", "integer"])

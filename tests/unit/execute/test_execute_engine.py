@@ -176,6 +176,24 @@ def test_a_stop_before_the_first_step_changes_nothing(pretend):
     assert pretend.did == []
 
 
+def test_a_host_that_is_marked_between_steps_undoes_what_ran(pretend):
+    run = Run(COMMANDS, pretend)
+    mark = pretend_host.Program(act=lambda: setattr(pretend, "forbidden", "do-not-remediate"))
+    pretend.programs["/bin/one"] = mark
+    report = run.go()
+    assert report.outcome is ExecutionOutcome.ROLLED_BACK
+    assert "stopped by this host: do-not-remediate" in report.reason
+    assert dict(run.statuses(Phase.STEP)) == {"one": "success", "two": "stopped"}
+    assert pretend.did == ["/bin/one", "/bin/undo_one"]
+
+
+def test_a_host_that_is_marked_before_the_first_step_changes_nothing(pretend):
+    run = Run(COMMANDS, pretend)
+    pretend.forbidden = "do-not-remediate"
+    assert run.go().outcome is ExecutionOutcome.ABORTED
+    assert pretend.did == []
+
+
 def test_the_deadline_ends_steps_and_not_their_undo(pretend):
     run = Run(COMMANDS, pretend, deadline_s=10)
     slow = pretend_host.Program(act=lambda: setattr(pretend.clock, "passed", 11.0))

@@ -119,6 +119,22 @@ def test_an_age_may_come_from_a_parameter(pretend):
     assert sorted(pretend.tree) == ["young"]
 
 
+@pytest.mark.parametrize(("rest", "files", "moves"), [
+    (None, 3, True), ("stays", 3, True), ("refuse", 3, False), ("refuse", 2, True),
+])  # fmt: skip
+def test_quarantine_moves_a_part_only_where_that_is_of_use(pretend, rest, files, moves):
+    pretend.tree = {f"{n}.tmp": 10**9 for n in range(files)}
+    wanted = {} if rest is None else {"rest": rest}
+    fields = {**FILES, "operation": "quarantine", "max_files": 2, **wanted}
+    bench = Bench(pretend, Action("fs", fields))
+    if moves:
+        assert len(bench.prepare().recorded["files"]) == 2
+    else:
+        with pytest.raises(work.NotPossible, match="more than 2 files"):
+            bench.prepare()
+    assert pretend.did == []
+
+
 def test_quarantine_moves_files_and_brings_them_back(pretend):
     pretend.tree = {"a": 100, "b": 100}
     bench = Bench(pretend, Action("fs", {**FILES, "operation": "quarantine"})).prepare()

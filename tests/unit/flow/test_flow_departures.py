@@ -18,6 +18,7 @@ class Left(Site):
 
     def __init__(self):
         super().__init__()
+        self.settings = SimpleNamespace(fleet_budget_per_hour=20)
         self.told, self.rung, self.closed = {}, [], set()
         self.incidents = SimpleNamespace(unfinished=self._unfinished)
         self.bells = SimpleNamespace(ring=self.rung.append)

@@ -199,6 +199,52 @@ def test_a_frozen_system_gives_no_order_and_the_thaw_gives_it_at_once(site):
     assert site.given() == "ord_1"
 
 
+def test_a_freeze_stops_what_hosts_were_given_and_nothing_else(site):
+    site.released("ord_1", "ord_2")
+    assert (site.given(), site.given()) == ("ord_1", "ord_2")
+    site.orders.admitted(OrderId("ord_1"))
+    site.released("ord_3", agent="b")
+    assert site.asked(agent="b").order is not None
+    site.released("ord_4")
+    site.switches.set_freeze(frozen())
+    assert sorted(dispatch.stop_all(site, frozen())) == ["a", "b"]
+    asked = {name: one.stop_requested_by for name, one in site.orders.rows.items()}
+    by = "pat, who threw the kill switch"
+    assert asked == {"ord_1": by, "ord_2": by, "ord_3": by, "ord_4": None}
+    told = [one for one in site.log.recorded if one.kind == "order.stop"]
+    assert sorted(one.key for one in told) == ["ord_1/stop", "ord_2/stop", "ord_3/stop"]
+    assert {one.actor for one in told} == {"pat"}
+    assert told[0].data["note"] == "the kill switch: audit"
+    assert site.asked(busy="ord_1").stop["by"] == by
+    assert site.asked(agent="b", busy="ord_3").stop["by"] == by
+
+
+def test_a_freeze_finds_an_order_that_began_while_it_was_set(site):
+    site.released("ord_1")
+    site.asked()
+    site.switches.set_freeze(frozen())  # and whoever set it had looked before the delivery
+    answer = site.asked(busy="ord_1")
+    assert answer.stop["by"] == "pat, who threw the kill switch"
+    assert [one.key for one in site.log.recorded if one.kind == "order.stop"] == ["ord_1/stop"]
+    site.clock.passed += 60
+    assert site.asked(busy="ord_1").stop is not None
+    assert len([one for one in site.log.recorded if one.kind == "order.stop"]) == 1
+
+
+def test_a_stop_that_a_person_asked_for_before_the_freeze_stays_theirs(site):
+    running(site)
+    site.switches.set_freeze(frozen())
+    assert dispatch.stop_all(site, frozen()) == ()
+    assert site.asked(busy="ord_1").stop["by"] == "pat"
+
+
+def test_what_a_freeze_stopped_stays_stopped_after_the_thaw(site):
+    site.released("ord_1")
+    site.asked()
+    dispatch.stop_all(site, frozen())
+    assert site.asked(busy="ord_1").stop["stop"] == "ord_1"
+
+
 def maintenance(matcher, ends=timedelta(minutes=9)):
     start = NOW - timedelta(minutes=1)
     return Window(WindowId("mnt_1"), Purpose.MAINTENANCE, (matcher,), start, NOW + ends, "pat", "")

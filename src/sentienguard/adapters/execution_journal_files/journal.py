@@ -9,6 +9,12 @@ Rules:
 3. A failed write or sync is never tried again: from then on every append raises. Opening writes all
    lines once more: those that a failed sync covered may be in memory alone.
 4. A rewrite goes to a new file, is synced, and takes the name at once.
+5. What nobody finds again is not durable: before each durable record, and before an order begins,
+   the name must still lead to the open file, and the file hold all that was written. Where a remedy
+   or a person removed or replaced it, it is written again from the open one, which still holds
+   everything, and nothing more is taken: the next start reads it and ends what ran.
+6. Where a journal is `expected`, none or an empty one is JournalBroken and no new one is made: an
+   executor that forgot its past would run an order twice and number other events the same.
 """
 
 import contextlib
@@ -31,8 +37,8 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))  # made once: `json.dumps` ma
 class JournalFile:
     """A ports.execution_journal.ExecutionJournal."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file. Raises JournalBroken."""
+    def __init__(self, path: Path, *, expected: bool = False) -> None:
+        """Open or make the file. `expected`: there was one with records. Raises JournalBroken."""
         self._path = path
         self._lock = threading.Lock()
         self._failed: str | None = None
@@ -40,16 +46,30 @@ class JournalFile:
         self._settled = True  # everything up to the end is durable
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._file = os.open(path, flags, 0o600)
+            flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._file = os.open(path, flags if expected else flags | os.O_CREAT, 0o600)
             self._end = self._intact_end()
+            if expected and not self._end:
+                raise self._missing("holds no record")
             self._wipe_tail()
             self._write_again()
             self._reserve()
             os.fsync(self._file)
             _sync_directory(path.parent)
+        except FileNotFoundError as error:
+            raise self._missing("is not there") from error
         except OSError as error:
             raise execution_journal.JournalBroken(f"journal {path}: {error}") from error
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether nothing more is taken (rules 3 and 5)."""
+        return self._failed is not None
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether it holds no record."""
+        return not self._end
 
     def append(self, records: Sequence[execution_journal.Record], *, durable: bool) -> None:
         """Add records; see the port."""
@@ -61,6 +81,8 @@ class JournalFile:
             ]
             data = b"".join(lines)
             try:
+                if durable and (lost := self._lost()) is not None:  # rule 5
+                    raise self._put_back(lost)
                 _write_at(self._file, data, self._end)
                 self._end += len(data)
                 if durable:
@@ -104,7 +126,10 @@ class JournalFile:
         with self._lock:
             if self._failed is None:
                 try:
-                    self._reserve()
+                    if (lost := self._lost()) is not None:  # rule 5
+                        self._put_back(lost)
+                    else:
+                        self._reserve()
                 except OSError as error:
                     self._fail(error)
             return self._failed or self._cramped
@@ -118,6 +143,44 @@ class JournalFile:
         self._failed = (
             f"journal {self._path}: {error}; nothing is executed until the executor has "
             "restarted and read what really reached the disk"
+        )
+        return execution_journal.JournalBroken(self._failed)
+
+    def _missing(self, how: str) -> execution_journal.JournalBroken:
+        """Say what is missing, and the way out (rule 6)."""
+        return execution_journal.JournalBroken(
+            f"journal {self._path}: expected what this executor did before, but the file {how}; "
+            "nothing is executed, since an order could run twice. Look who removed it; then give "
+            "the host a new identity with `sentienguard-agent enroll --replace`. An older copy "
+            "from a backup is no way out: it would number other events the same"
+        )
+
+    def _lost(self) -> str | None:
+        """Say what became of the file, or None: two looks, some microseconds. Raises OSError."""
+        held = os.fstat(self._file)
+        if held.st_size < self._end:
+            return f"was cut to {held.st_size} bytes, {self._end} had been written"
+        try:
+            found = self._path.lstat()
+        except FileNotFoundError:
+            return "was removed"
+        same = (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+        return None if same else "was replaced by another"
+
+    def _put_back(self, lost: str) -> execution_journal.JournalBroken:
+        """Write the open file under its name again, and take nothing more (rule 5)."""
+        beside = self._path.with_name(f".{self._path.name}.new")
+        try:
+            _copy(self._file, self._end, beside)
+            beside.replace(self._path)
+            _sync_directory(self._path.parent)
+        except OSError as error:
+            then = f"could not be written again: {error}"
+        else:
+            then = "was written again from what was still open"
+        self._failed = (
+            f"journal {self._path}: the file {lost} while it was in use, and {then}; nothing more "
+            "is executed until the executor has restarted and read it. Look who removed it"
         )
         return execution_journal.JournalBroken(self._failed)
 
@@ -168,7 +231,8 @@ class JournalFile:
                 if good and end is not None and line[:1] == b"S":
                     raise execution_journal.JournalBroken(
                         f"journal {self._path}: byte {end} is damaged and a durable record follows "
-                        f"at byte {at}; look at what the executor did, then move the file away"
+                        f"at byte {at}; look at what the executor did, then give the host a new "
+                        "identity with `sentienguard-agent enroll --replace`"
                     )
                 at += len(line)
         return at if end is None else end
@@ -203,6 +267,19 @@ def _written(path: Path, records: Iterable[execution_journal.Record]) -> tuple[i
         os.close(file)
         raise
     return file, end
+
+
+def _copy(file: int, end: int, path: Path) -> None:
+    """Write the first `end` bytes of an open file to a new one and sync it. Raises OSError."""
+    if os.fstat(file).st_size < end:
+        raise OSError(errno.ENODATA, "what was cut off is nowhere else")
+    copy = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        for at in range(0, end, _READ_BYTES):
+            _write_at(copy, os.pread(file, min(_READ_BYTES, end - at), at), at)
+        os.fsync(copy)
+    finally:
+        os.close(copy)
 
 
 def _write_at(file: int, data: bytes, at: int) -> None:

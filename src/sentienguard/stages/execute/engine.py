@@ -6,10 +6,13 @@ Called by agent.order_intake in its worker thread, and by simulations. The seque
 2. Pre-checks. One that fails ends the order before anything changed: ABORTED.
 3. Steps, one after another: its condition, what its undo needs (durable), the step, its checks.
 4. Verification with back-off: SUCCESS.
-5. If a step failed, ran out of time or was stopped, or verification failed: undo in reverse.
+5. If a step failed, ran out of time or was stopped, or verification failed: undo in reverse. A host
+   that forbids execution from between two steps on has stopped the order like a person.
 
 A dry run does 2, and says of each step exactly what would run: DRY_RUN.
 """
+
+from dataclasses import replace
 
 from sentienguard.model import errors, order, playbook
 from sentienguard.playbook import conditions as language
@@ -62,7 +65,7 @@ def execute(
         return running.report(Outcome.SUCCESS_NO_ACTION, "every verification passes already")
     if (why := preconditions.hold(running)) is not None:
         return running.report(Outcome.ABORTED, why)
-    if (by := interrupt.requested()) is not None:
+    if (by := _stopped_by(running)) is not None:
         return running.report(Outcome.ABORTED, f"stopped by {by} before the first step")
     return _perform(running)
 
@@ -119,7 +122,7 @@ def _step(
     running.ledger.begin(order.Phase.STEP, index, recorded, context.mark)
     piece = memory.Piece(order.Phase.STEP.value, index, recorded, context.mark)
     began[index] = piece
-    done = _run(kind, step, context, recorded)
+    done = _named(running, _run(kind, step, context, recorded))
     piece.status, piece.changed = done.status.value, done.changed
     running.tell(order.Phase.STEP, index, step.name, done, start, acted=True)
     if done.status in _STOPPED:
@@ -127,9 +130,15 @@ def _step(
     return verification.passes(running, step.verify)
 
 
+def _named(running: session.Session, done: work.Done) -> work.Done:
+    """Name who stopped a step that was ended in its midst."""
+    by = _stopped_by(running) if done.status is order.StepStatus.STOPPED else None
+    return done if by is None else replace(done, detail=f"{done.detail}, by {by}")
+
+
 def _ready(running: session.Session, step: playbook.Step) -> work.Done | None:
     """Return why a step is not to run now, or None."""
-    if (by := running.interrupt.requested()) is not None:
+    if (by := _stopped_by(running)) is not None:
         return work.Done(order.StepStatus.STOPPED, f"stopped by {by}", changed=False)
     if running.left_s <= 0:
         detail = f"the deadline of {running.order.deadline_s} s is over"
@@ -138,6 +147,14 @@ def _ready(running: session.Session, step: playbook.Step) -> work.Done | None:
         detail = f"this executor has no step {step.action.kind!r}"
         return work.Done(order.StepStatus.FAILED, detail, changed=False)
     return _condition(running, step)
+
+
+def _stopped_by(running: session.Session) -> str | None:
+    """Return who wants no further step: whoever asked for a stop, or the owner of this host."""
+    if (by := running.interrupt.requested()) is not None:
+        return by
+    why = running.host.forbidden()
+    return None if why is None else hosts.stopped_by(why)
 
 
 def _condition(running: session.Session, step: playbook.Step) -> work.Done | None:

@@ -77,6 +77,11 @@ class Host:
     kernel: kernel_settings.KernelSettings | None = None
 
 
+def stopped_by(why: str) -> str:
+    """Return who stops an order on a host that forbids execution while it runs."""
+    return f"this host: {why}"
+
+
 class Uninterrupted:
     """The interrupt of an undo: whoever stopped the order wants its effects gone."""
 

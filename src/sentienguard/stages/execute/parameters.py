@@ -60,8 +60,15 @@ class Bound:
         return default if value is None else units.bytes_of(self._scalar(value))
 
     def integer(self, value: playbook.Field | None, default: int = 0) -> int:
-        """Return a whole number."""
-        return default if value is None else int(self._scalar(value))
+        """Return a whole number; a percentage is that many."""
+        if value is None:
+            return default
+        scalar = self._scalar(value)
+        try:
+            return int(scalar.removesuffix("%") if isinstance(scalar, str) else scalar)
+        except ValueError as error:
+            found = str(scalar)[:64]
+            raise ParameterRefused(f"expected a whole number, found {found!r}") from error
 
     def _scalar(self, value: playbook.Field) -> str | float:
         return value if isinstance(value, int | float) else self.text(value)

@@ -1,7 +1,7 @@
 """Delete, set aside or empty files below a directory, or give one setting of a file a value.
 
     clean        cannot be undone, except that deleting nothing needs no undo
-    quarantine   undo moves the files back
+    quarantine   undo moves the files back; with `rest: refuse` it moves all that match or none
     truncate     cannot be undone
     set_setting  undo puts the file's former bytes back
     use_backup   the same
@@ -53,6 +53,11 @@ class Fs:
         if operation != "quarantine":
             return {"root": selection.root}
         found = context.host.files.find(selection)
+        if found.more and action.fields.get("rest") == "refuse":
+            raise work.NotPossible(
+                f"{selection.root} holds more than {selection.at_most} files that match, and moving"
+                " a part of them is no use; people have to look"
+            )
         return {
             "root": selection.root,
             "kept": KEPT + re.sub(r"[^A-Za-z0-9_]", "-", context.mark),
