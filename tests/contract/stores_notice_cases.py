@@ -62,7 +62,7 @@ class OutboxCases:
     def test_what_is_due_comes_in_order_and_one_of_an_incident(self, database: Database) -> None:
         outbox = database.outbox
         for one in (
-            message("b", after=1), message("a"), message("late", due=600),
+            message("b", after=1), message("a"), message("late", after=3, due=600),
             message("two", incident=TWO), message("chat", channel="chat", after=2),
             message("x1", incident=IncidentId("")), message("x2", incident=IncidentId("")),
         ):  # fmt: skip
@@ -102,14 +102,61 @@ class OutboxCases:
         assert outbox.sent_since("ops", later(2)) == 1
         assert outbox.sent_since("ops", NOW) == 2
 
-    def test_a_channel_knows_what_it_was_or_will_be_told(self, database: Database) -> None:
+    def test_a_thread_is_all_of_a_channel_and_an_incident_in_order(
+        self, database: Database
+    ) -> None:
         outbox = database.outbox
-        outbox.put(message("reminder", unanswered=True, due=60))
-        assert not outbox.knows("ops", ONE)
-        outbox.put(message("a"))
-        assert outbox.knows("ops", ONE)
+        for one in (
+            message("b", after=1, unanswered=True, due=60), message("a"),
+            message("other", channel="chat"), message("two", incident=TWO),
+        ):  # fmt: skip
+            outbox.put(one)
         outbox.end("a", OutboxStatus.FAILED, at=later(1), reference="", problem="no")
-        assert not outbox.knows("ops", ONE)
+        found = outbox.thread("ops", ONE)
+        assert [(one.id, one.status) for one in found] == [
+            ("a", OutboxStatus.FAILED), ("b", OutboxStatus.WAITING),
+        ]  # fmt: skip
+
+    def test_what_is_tried_again_is_not_overtaken(self, database: Database) -> None:
+        outbox = database.outbox
+        for one in (message("first"), message("second", after=1), message("two", incident=TWO)):
+            outbox.put(one)
+        outbox.again("first", due_at=later(60), problem="busy")
+        assert names(outbox.due(later(5), limit=10)) == ["two"]
+        assert names(outbox.due(later(60), limit=10)) == ["first", "two"]
+        outbox.end("first", OutboxStatus.FAILED, at=later(61), reference="", problem="given up")
+        assert names(outbox.due(later(61), limit=10)) == ["two", "second"]
+
+    def test_a_reminder_is_in_the_way_only_once_it_was_tried(self, database: Database) -> None:
+        outbox = database.outbox
+        outbox.put(message("reminder", unanswered=True, due=600))
+        outbox.put(message("news", after=1))
+        assert names(outbox.due(later(5), limit=10)) == ["news"]
+        outbox.again("reminder", due_at=later(700), problem="busy")
+        assert names(outbox.due(later(5), limit=10)) == []
+
+    def test_what_waits_for_its_time_holds_up_no_reminder(self, database: Database) -> None:
+        outbox = database.outbox
+        outbox.put(message("held", due=600))
+        outbox.put(message("reminder", after=1, due=60, unanswered=True))
+        assert names(outbox.due(later(61), limit=10)) == ["reminder"]
+        outbox.again("reminder", due_at=later(120), problem="busy")
+        assert names(outbox.due(later(120), limit=10)) == ["reminder"]
+        assert names(outbox.due(later(600), limit=10)) == ["held"], "in order again"
+
+    def test_what_may_not_wait_takes_along_what_would_have(self, database: Database) -> None:
+        outbox = database.outbox
+        held = [
+            message("held", due=600), message("reminder", due=600, unanswered=True),
+            message("chat", channel="chat", due=600), message("two", incident=TWO, due=600),
+        ]  # fmt: skip
+        outbox.add(held, start=0, end=1)
+        assert names(outbox.due(later(5), limit=10)) == []
+        outbox.add([message("at once", after=2)], start=1, end=2)
+        assert names(outbox.due(later(5), limit=10)) == ["held"]
+        assert outbox.thread("ops", ONE)[0].due_at == later(2)
+        outbox.end("held", OutboxStatus.SENT, at=later(5), reference="", problem="")
+        assert names(outbox.due(later(5), limit=10)) == ["at once"]
 
     def test_what_ended_long_ago_is_forgotten_and_what_waits_is_not(
         self, database: Database

@@ -25,6 +25,7 @@ from wsproto import events
 BOT, APP, SIGNING = "xoxb-1", "xapp-1", "8f742231b10e8888abcd99yyyzzz85a5"
 ROUTING = "R0123456789abcdef0123456789abcde"
 TEAM, CHANNEL = "T0001", "C0001"
+TRIGGER = "12.12.abc"  # good for one form, for three seconds
 WEBHOOK_SECRET = b"0123456789abcdef0123456789abcdef"
 JIRA_LOGIN = "Basic " + base64.b64encode(b"bot@example.com:jira-token").decode()
 
@@ -72,7 +73,7 @@ def click(action: str, value: str, person: str = "U0001", team: str = TEAM) -> d
         "api_app_id": "A02",
         "token": "deprecated",
         "container": {"type": "message", "message_ts": "1.2", "channel_id": CHANNEL},
-        "trigger_id": "12.12.abc",
+        "trigger_id": TRIGGER,
         "team": {"id": team, "domain": "example"},
         "response_url": "http://169.254.169.254/latest/meta-data/",
         "actions": [
@@ -80,6 +81,34 @@ def click(action: str, value: str, person: str = "U0001", team: str = TEAM) -> d
              "action_ts": "1548426417.840180",
              "text": {"type": "plain_text", "text": "Approve", "emoji": False}},
         ],
+    }  # fmt: skip
+
+
+def submission(
+    view: dict[str, Any], reason: str | None, person: str = "U0001", team: str = TEAM
+) -> dict[str, Any]:
+    """Return a payload as Slack sends it when somebody hands in a modal that it was told to open.
+
+    Source: docs.slack.dev, view_submission payloads.
+    """
+    [block] = [one for one in view["blocks"] if one["type"] == "input"]
+    name, action = block["block_id"], block["element"]["action_id"]
+    values = {name: {action: {"type": "plain_text_input", "value": reason}}}
+    return {
+        "type": "view_submission",
+        "team": {"id": team, "domain": "example"},
+        "user": {"id": person, "username": "admin@local", "name": "admin@local", "team_id": team},
+        "api_app_id": "A02",
+        "token": "deprecated",
+        "trigger_id": "13.13.abc",
+        "view": {
+            **view, "id": "V0001", "team_id": team, "app_id": "A02", "bot_id": "B01",
+            "hash": "156772938.1827394", "previous_view_id": None, "root_view_id": "V0001",
+            "external_id": "", "state": {"values": values},
+        },
+        "response_urls": [],
+        "is_enterprise_install": False,
+        "enterprise": None,
     }  # fmt: skip
 
 
@@ -232,7 +261,58 @@ def _actions(block: Any) -> None:
         assert one.get("style", "primary") in {"primary", "danger"}
 
 
+def _input(block: Any) -> None:
+    assert 1 <= len(block["block_id"]) <= 255
+    _plain(block["label"], 2000)
+    element = block["element"]
+    assert element["type"] == "plain_text_input"
+    assert 1 <= len(element["action_id"]) <= 255
+    assert 0 <= element.get("min_length", 0) <= element.get("max_length", 3000) <= 3000
+
+
+def _rich_text(block: Any) -> None:
+    for section in block["elements"]:
+        assert section["type"] == "rich_text_section"
+        for one in section["elements"]:
+            assert one["text"], "an empty run"
+            if one["type"] == "link":
+                assert re.fullmatch(r"https?://[^\s<>|]+", one["url"]), "address"
+            else:
+                assert one["type"] == "text", "a mention"
+
+
+def read_view(view: Any) -> None:
+    """Refuse what views.open refuses. Source: docs.slack.dev, modal views."""
+    assert view["type"] == "modal"
+    for name in ("title", "submit", "close"):
+        _plain(view[name], 24)
+    assert len(view.get("callback_id", "")) <= 255
+    assert len(view.get("private_metadata", "")) <= 3000
+    assert 1 <= len(view["blocks"]) <= 100
+    assert set(view) <= {
+        "type", "title", "blocks", "close", "submit", "private_metadata", "callback_id",
+        "clear_on_close", "notify_on_close", "external_id", "submit_disabled",
+    }  # fmt: skip
+    for block in view["blocks"]:
+        _BLOCKS[block["type"]](block)
+
+
+def read_answer(answer: Any) -> None:
+    """Refuse what Slack would not show as the answer to a command, or would show as markup."""
+    assert set(answer) <= {
+        "text", "blocks", "response_type", "mrkdwn", "parse", "link_names", "unfurl_links",
+        "unfurl_media",
+    }  # fmt: skip
+    assert answer["response_type"] == "ephemeral"
+    assert not re.search(r"<[^>]*>", answer["text"]), "a link or a mention in the fallback"
+    assert answer["blocks"]
+    for block in answer["blocks"]:
+        _BLOCKS[block["type"]](block)
+
+
 _BLOCKS = {
+    "input": _input,
+    "rich_text": _rich_text,
     "header": lambda block: _plain(block["text"], 150),
     "section": lambda block: _plain(block["text"], 3000),
     "context": _context,
@@ -244,14 +324,23 @@ def _slack(path: str, body: Any, headers: Any, _raw: bytes, world: Services) -> 
     if headers["authorization"] != f"Bearer {BOT}":
         return 200, {"ok": False, "error": "invalid_auth"}
     method = path.rpartition("/")[2]
-    assert method in {"chat.postMessage", "chat.update", "chat.postEphemeral"}, "method"
+    methods = {"chat.postMessage", "chat.update", "chat.postEphemeral", "views.open"}
+    assert method in methods, "method"
     if world.slack_says:
         return 200, {"ok": False, "error": world.slack_says.pop(0)}
+    if method == "views.open":
+        assert set(body) == {"trigger_id", "view"}
+        if body["trigger_id"] != TRIGGER:  # three seconds after the click it is good no more
+            return 200, {"ok": False, "error": "expired_trigger_id"}
+        read_view(body["view"])
+        return 200, {"ok": True, "view": {"id": "V0001"}}
     assert not re.search(r"<[!@#]", body["text"]), "a mention in the fallback"
     assert body["parse"] == "none", "parse"
     assert not body["link_names"], "link_names"
     if method == "chat.postEphemeral":
         assert body["user"]
+        for block in body["blocks"]:
+            _BLOCKS[block["type"]](block)
         return 200, {"ok": True, "message_ts": "9.9"}
     if method == "chat.update":
         assert body["ts"]

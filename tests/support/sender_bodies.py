@@ -72,11 +72,17 @@ def datadog(**changes: Any) -> dict[str, Any]:
     }
 
 
-def pagerduty(event_type: str = "incident.triggered", **changes: Any) -> dict[str, Any]:
-    """Return an event about an incident; changes are of the incident."""
+def pagerduty(
+    event_type: str = "incident.triggered",
+    *,
+    by: str = "user_reference",
+    event: str = "5ac64822-4adc-4fda-ade0-410becf0de4f",
+    **changes: Any,
+) -> dict[str, Any]:
+    """Return an event about an incident; `by` is what did it, changes are of the incident."""
     return {
         "event": {
-            "id": "5ac64822-4adc-4fda-ade0-410becf0de4f",
+            "id": event,
             "event_type": event_type,
             "resource_type": "incident",
             "occurred_at": "2020-10-02T18:45:22.169Z",
@@ -84,7 +90,7 @@ def pagerduty(event_type: str = "incident.triggered", **changes: Any) -> dict[st
                 "html_url": "https://acme.pagerduty.example/users/PLH1HKV",
                 "id": "PLH1HKV",
                 "summary": "Tenex Engineer",
-                "type": "user_reference",
+                "type": by,
             },
             "client": None,
             "data": {

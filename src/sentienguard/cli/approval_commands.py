@@ -63,10 +63,18 @@ def approve(
 
 @app.command("deny")
 def deny(
-    approval: Id, data: frame.Data = None, as_json: frame.Json = False, note: Note = ""
+    approval: Id,
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+    note: Annotated[
+        str, typer.Option("--note", help="Why not, which has to be said; kept in the audit log.")
+    ] = "",
 ) -> None:
-    """Say no: the incident goes to people."""
-    _decide(frame.open_frame(data, as_json), approval, "deny", note)
+    """Say no, and why: the incident goes to people."""
+    shown = frame.open_frame(data, as_json)
+    if not note.strip():
+        raise errors.Rejected(f"{approval}: a denial needs a reason; say it with --note WHY")
+    _decide(shown, approval, "deny", note)
 
 
 def _signed(shown: frame.Frame, approval: str, key: keys.SigningKey) -> dict[str, str]:
@@ -91,5 +99,7 @@ def _decide(
     said_with = {} if signature is None else {"signature": signature}
     with client.connect(shown.data) as asked:
         decided = asked.post(f"/approvals/{approval}/{answer}", {"note": note, **said_with})
+    for one in decided.get("lapsed", ()):
+        shown.note(frame.plain(f"counts no more: {one}"))
     said = f"{decided['status']}: {decided['playbook']} for {decided['incident']}"
     shown.answer(decided, Text(frame.plain(said)))

@@ -10,9 +10,11 @@ from sentienguard.cli import client, frame
 notices = typer.Typer(no_args_is_help=True, help="How people hear of incidents.")
 chat = typer.Typer(no_args_is_help=True, help="Who is who in chat services.")
 
-Service = Annotated[str, typer.Argument(metavar="SERVICE", help="slack")]
-Team = Annotated[str, typer.Argument(metavar="TEAM", help="Id of the workspace, T...")]
-Person = Annotated[str, typer.Argument(metavar="PERSON", help="Id of the person, U...")]
+Service = Annotated[str, typer.Argument(metavar="SERVICE", help="slack or pagerduty")]
+Team = Annotated[
+    str, typer.Argument(metavar="TEAM", help="Id of the workspace, T..., or subdomain.")
+]
+Person = Annotated[str, typer.Argument(metavar="PERSON", help="Id of the person, U... or P...")]
 
 
 @notices.command("channels")

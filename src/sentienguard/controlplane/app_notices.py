@@ -78,7 +78,10 @@ def _slack(centre: Centre, found: Sequence[Channel], base: str) -> SlackDesk | N
     if not spaces:
         return None
     return SlackDesk(
-        centre, spaces, base, lambda asked, user: questions.as_text(centre, asked, user)
+        centre,
+        spaces,
+        base,
+        lambda asked, user: questions.as_runs(centre, asked, user, base.rstrip("/")),
     )
 
 

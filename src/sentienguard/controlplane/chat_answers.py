@@ -11,12 +11,13 @@ nothing else. Rules:
    chat: the service's secret lies in the control plane, so its word is worth no more than ours. The
    answer is the page where people show it. A no is never made harder.
 4. The button has to be about the playbook that is asked about now.
+5. A no says why, here as on the dashboard.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from sentienguard.controlplane import findings, refusals
+from sentienguard.controlplane import earlier_yeses, findings, refusals
 from sentienguard.controlplane.api.caller import Caller
 from sentienguard.controlplane.centre import Centre
 from sentienguard.flow import answers
@@ -30,6 +31,8 @@ from sentienguard.ports.user_store import NoSuchUser
 from sentienguard.trust import root as roots
 
 BREAK_GLASS: Final = "`sentienguard break-glass request`"
+NEEDS_REASON: Final = "A denial needs a reason"
+_SOME_PAGE: Final = "the incident's page on the dashboard"
 ANSWERS: Final = {"approve": ApprovalStatus.APPROVED, "deny": ApprovalStatus.DENIED}
 
 
@@ -54,6 +57,16 @@ class Pressed:
     verb: str  # one of ANSWERS
     approval: str  # id of the question
     digest: str  # of the playbook that the message was about
+    note: str = ""  # why; a no needs it (rule 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An answer that its person may give."""
+
+    held: Caller  # who gives it, and what they may do now
+    asked: Approval
+    status: ApprovalStatus
 
 
 def account(centre: Centre, person: Person) -> User | None:
@@ -66,6 +79,19 @@ def account(centre: Centre, person: Person) -> User | None:
 
 def answer(centre: Centre, person: Person, pressed: Pressed, page: str) -> str:
     """Take an answer, or not; return what the person is to read."""
+    found = judge(centre, person, pressed)
+    if isinstance(found, str):
+        return found
+    if found.status is ApprovalStatus.DENIED and not pressed.note.strip():  # rule 5
+        return f"{NEEDS_REASON}. Say it on {page or _SOME_PAGE}."
+    where = page or _SOME_PAGE
+    approves = found.status is ApprovalStatus.APPROVED
+    elsewhere = approves and _elsewhere(found.held, found.asked, where)
+    return elsewhere or _answered(centre, person, found, pressed.note.strip())
+
+
+def judge(centre: Centre, person: Person, pressed: Pressed) -> Judged | str:
+    """Tell whether a person may answer; where not, return what they are to read."""
     try:
         asked = centre.approvals.get(ApprovalId(pressed.approval))
     except NoSuchApproval:
@@ -88,9 +114,14 @@ def answer(centre: Centre, person: Person, pressed: Pressed, page: str) -> str:
         )
     if asked.digest != pressed.digest:  # rule 4
         return "The playbook has changed since this message was written; open the incident."
-    where = page or "the incident's page on the dashboard"
-    elsewhere = status is ApprovalStatus.APPROVED and _elsewhere(held, asked, where)
-    return elsewhere or _answered(centre, person, held, asked, status)
+    if status is ApprovalStatus.DENIED and asked.status is not ApprovalStatus.PENDING:
+        return _before(asked)  # nobody is asked why who is too late
+    return Judged(held, asked, status)
+
+
+def _before(asked: Approval) -> str:
+    by = f" by {asked.decided_by}" if asked.decided_by else ""
+    return f"This question was answered before: {asked.status.value}{by}."
 
 
 def _elsewhere(held: Caller, asked: Approval, where: str) -> str:
@@ -122,21 +153,20 @@ def _held(centre: Centre, person: Person, user: User) -> Caller:
     return Caller(user, person.name, centre, now, None, standing)
 
 
-def _answered(
-    centre: Centre, person: Person, held: Caller, asked: Approval, status: ApprovalStatus
-) -> str:
-    user = held.user
+def _answered(centre: Centre, person: Person, found: Judged, note: str) -> str:
+    held, asked, status, user = found.held, found.asked, found.status, found.held.user
     about = {"role": held.title_in(asked.environment), "via": person.name}
     try:
-        decided = answers.answer(centre, asked, status, by=user.name, note="", about=about)
+        judge = earlier_yeses.judge(centre, asked)
+        decided = answers.answer(
+            centre, asked, status, by=user.name, note=note, about=about, judge=judge
+        )
     except answers.RequesterCannotApprove as cause:
         what = f"{status.value} {asked.playbook} for {asked.incident}, asked for by themselves"
         _denied(centre, person, user, asked, what)
         return f"{cause}."
     except AlreadyDecided:
-        now = centre.approvals.get(asked.id)
-        by = f" by {now.decided_by}" if now.decided_by else ""
-        return f"This question was answered before: {now.status.value}{by}."
+        return _before(centre.approvals.get(asked.id))
     except (errors.Unavailable, errors.Broken) as cause:
         return f"Your answer could not be kept: {cause}. Press again in a moment."
     if status is ApprovalStatus.APPROVED:

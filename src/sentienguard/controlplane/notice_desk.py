@@ -9,7 +9,8 @@ Called by loops.telling and by controlplane.api.notices. Rules:
 3. What a service cannot take now is tried again, later each time, for `GIVE_UP`; what it will never
    take is left, counted and shown.
 4. One channel that is away holds up no other.
-5. A message that nobody needs any more when its time comes is dropped, not sent.
+5. A message that nobody needs any more when its time comes is dropped, not sent: neither by itself
+   nor within a digest.
 """
 
 import logging
@@ -22,7 +23,7 @@ from typing import Final
 
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.slack_desk import SlackDesk
-from sentienguard.flow.telling import folding, letters, loud, routes, wording
+from sentienguard.flow.telling import folding, letters, loud, routes, threads, wording
 from sentienguard.model import errors
 from sentienguard.model.approval import ApprovalStatus
 from sentienguard.model.care import HANDED_TO_PEOPLE
@@ -42,6 +43,8 @@ CLAIM: Final = timedelta(minutes=1)  # after which another control plane may sen
 GIVE_UP: Final = timedelta(hours=24)  # after which a message is left
 FIRST_PAUSE_S: Final = 2.0  # after a failure; twice as long each time
 LONGEST_PAUSE_S: Final = 300.0
+LOOKED_BACK: Final = timedelta(days=365)  # for what people did about the same before
+MOST_EARLIER: Final = 200  # incidents that are asked for it; the newest
 NEWS: Final = timedelta(hours=1)  # an entry that is older when it is read first is no news
 
 
@@ -82,12 +85,16 @@ class NoticeDesk:
         if not entries:
             return False
         now = centre.clock.now()
-        messages = [one for entry in entries for one in self._messages(entry, now)]
+        messages: list[Outgoing] = []
+        for entry in entries:  # what an entry brings depends on what those before it brought
+            messages += self._messages(entry, now, messages)
         end = entries[-1].index + 1
         centre.outbox.add(messages, start=start, end=end)
         return end < size
 
-    def _messages(self, entry: StoredEntry, now: datetime) -> list[Outgoing]:
+    def _messages(
+        self, entry: StoredEntry, now: datetime, before: Sequence[Outgoing]
+    ) -> list[Outgoing]:
         fields = entry.fields
         old = fields["ts_ms"] < (now - NEWS).timestamp() * 1000
         if fields["kind"] in loud.KINDS:
@@ -95,26 +102,38 @@ class NoticeDesk:
         if fields["kind"] not in wording.TOLD or not fields["incident"] or old:
             return []
         try:
-            told = wording.notice(entry, self._known(IncidentId(fields["incident"])))
+            told = wording.notice(
+                entry, self._known(IncidentId(fields["incident"]), fields["kind"])
+            )
         except (errors.Rejected, KeyError, ValueError) as cause:
             log.warning("entry %d is told to nobody: %s", entry.index, cause)
             return []
         if told is None:
             return []
-        text, heard = letters.write(told), self._heard(told.incident)
-        return [
-            Outgoing(
-                id=letters.name(one.channel, str(entry.index), _purpose(one)),
-                channel=one.channel,
-                incident=told.incident,
-                kind=told.kind.value,
-                text=text,
-                made_at=told.at,
-                due_at=one.due_at,
-                unanswered=one.unanswered,
+        text, spoken = letters.write(told), self._threads(told.incident, before)
+        heard = frozenset(name for name, thread in spoken.items() if threads.knows(thread))
+        held = {
+            name: until
+            for name, thread in spoken.items()
+            if (until := threads.held(thread, now)) is not None
+        }
+        made = []
+        for one in routes.plan(self._plan, told, now, heard=heard, held=held):
+            made_at = threads.after(spoken[one.channel], told.at)
+            made.append(
+                Outgoing(
+                    id=letters.name(one.channel, str(entry.index), _purpose(one)),
+                    channel=one.channel,
+                    incident=told.incident,
+                    kind=told.kind.value,
+                    text=text,
+                    made_at=made_at,
+                    # What waits for nothing is due when it is made: so one sees what was held back.
+                    due_at=min(made_at, now) if one.due_at == now else one.due_at,
+                    unanswered=one.unanswered,
+                )
             )
-            for one in routes.plan(self._plan, told, now, heard=heard)
-        ]
+        return made
 
     def _to_everybody(self, entry: StoredEntry) -> list[Outgoing]:
         try:
@@ -137,18 +156,30 @@ class NoticeDesk:
             for name in self.channels
         ]
 
-    def _known(self, incident: IncidentId) -> wording.Known:
+    def _known(self, incident: IncidentId, kind: str) -> wording.Known:
         centre = self._centre
         return wording.Known(
             incident=centre.incidents.get(incident),
             approval=centre.approvals.of(incident),
             entries=centre.log.by_incident(incident),
-            runbook=self._runbook(incident),
+            runbook=self._runbook(incident) if kind == "incident.closed" else (),
             base=self._base,
             needs_signature=bool(centre.trust.root.roles[roots.RoleName.APPROVER].keyids),
         )
 
     def _runbook(self, incident: IncidentId) -> list[str]:
+        return [*self._settled_before(incident), *self._steps(incident)]
+
+    def _settled_before(self, incident: IncidentId) -> list[str]:
+        """Return what people did about earlier incidents of the same symptom at the same place."""
+        this = self._centre.incidents.get(incident)
+        since = this.opened_at - LOOKED_BACK
+        earlier = self._centre.incidents.earlier(this.agent, this.fingerprint, since=since)
+        names = [one.id for one in earlier if one.id != incident][:MOST_EARLIER]
+        cared = self._centre.care.of_many(names)
+        return wording.settled_before([cared[one] for one in names])
+
+    def _steps(self, incident: IncidentId) -> list[str]:
         made = self._centre.incidents.decision(incident)
         named = made.candidates[0].playbook if made and made.candidates else None
         shelved = self._centre.library.named((made.playbook if made else None) or named or "")
@@ -158,11 +189,15 @@ class NoticeDesk:
         first = f"{shelved.playbook.name}: {wording.clean(shelved.playbook.description)}"
         return [first, *(f"{number}. {step}" for number, step in enumerate(steps, start=1))]
 
-    def _heard(self, incident: IncidentId) -> frozenset[str]:
-        """Return the channels that know the incident."""
-        return frozenset(
-            name for name in self.channels if self._centre.outbox.knows(name, incident)
-        )
+    def _threads(
+        self, incident: IncidentId, before: Sequence[Outgoing]
+    ) -> dict[str, list[Outgoing]]:
+        """Return what each channel heard or will hear of an incident, what is not kept yet too."""
+        found = {name: list(self._centre.outbox.thread(name, incident)) for name in self.channels}
+        for one in before:
+            if one.incident == incident:
+                found[one.channel].append(one)
+        return found
 
     # ---- from the outbox to the channels -----------------------------------------------------
 
@@ -205,12 +240,15 @@ class NoticeDesk:
         lately = self._centre.outbox.sent_since(channel.name, now - storm.within)
         if not folding.too_many(storm, len(foldable), lately):
             return messages
+        needed = [one for one in foldable if not self._dropped(one)]  # rule 5
         rest = [one for one in messages if one not in foldable]
+        if not folding.too_many(storm, len(needed), lately):
+            return [*rest, *needed]
         last = self._folded.get(channel.name)
         if last is not None and now - last < storm.within:
             return rest  # they wait for the next digest
-        read = {one.id: _read(one) for one in foldable}
-        taken = [one for one in foldable if read[one.id] is not None and self._claim(one)]
+        read = {one.id: _read(one) for one in needed}
+        taken = [one for one in needed if read[one.id] is not None and self._claim(one)]
         notices = [notice for one in taken if (notice := read[one.id]) is not None]
         if not notices:
             return rest
@@ -224,6 +262,15 @@ class NoticeDesk:
             self._end(one, OutboxStatus.FOLDED, problem=f"in {name}")
         self._folded[channel.name] = now
         return [*rest, made]
+
+    def _dropped(self, message: Outgoing) -> bool:
+        """Drop a message that nobody needs any more; tell whether it was (rule 5)."""
+        notice = _read(message)
+        needless = self._needless(message, notice) if notice else ""
+        if not needless or not self._claim(message):
+            return False
+        self._end(message, OutboxStatus.DROPPED, problem=needless)
+        return True
 
     def _one(self, channel: Channel, message: Outgoing) -> int:
         if not self._claim(message):
@@ -267,7 +314,14 @@ class NoticeDesk:
         asked = self._centre.approvals.of(incident.id) if notice.question else None
         if asked is not None and asked.status is not ApprovalStatus.PENDING:
             return f"the question is {asked.status.value}"
-        return ""
+        thread = self._centre.outbox.thread(message.channel, incident.id)
+        return threads.needless(message, thread, over=self._over(incident))
+
+    def _over(self, incident: Incident) -> bool:
+        """Tell whether nobody has to do anything about it any more."""
+        if self._centre.care.of(incident.id).settled:
+            return True
+        return incident.status is Status.CLOSED and incident.outcome not in HANDED_TO_PEOPLE
 
     def _in_hand(self, incident: Incident) -> bool:
         if self._centre.care.of(incident.id).stops_reminders:

@@ -8,8 +8,13 @@ application at `PATH`, as the webhooks of alerts do; by a socket nothing listens
 2. Slack gives three seconds: it is answered at once, and what is to be said follows as a message
    that the person alone sees.
 3. A click that comes twice changes nothing the second time: a question is answered once.
+4. A no says why: whoever may say it is shown a form. Where none can be shown, they are told where
+   the dashboard asks for the reason. What comes back in the form is judged like a click.
+5. What is said is runs of text that the service's own module writes, so that nothing a host said
+   becomes a mention or a link.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,15 +30,17 @@ from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.model import errors
 from sentienguard.model.access import User
-from sentienguard.ports.notifier import NotNow, NotTaken, Whisper, Whisperer
+from sentienguard.ports.notifier import Form, NotNow, NotTaken, Run, Whisper, Whisperer
 from sentienguard.stages.observe import slack_clicks
 from sentienguard.trust import webhook_signatures
 
 log = logging.getLogger(__name__)
 PATH: Final = "/api/v1/webhooks/slack"
 SERVICE: Final = "slack"
+DENY: Final = "deny"
 MAX_BODY_BYTES: Final = 256 * 1024
-Ask = Callable[[str, User], str]
+Ask = Callable[[str, User], Sequence[Run]]
+Answer = Mapping[str, Any]  # the document that Slack gets back; empty: nothing to say
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +85,20 @@ class SlackDesk:
         """Say what is still to be said, and end."""
         self._whispers.shutdown(wait=True, cancel_futures=True)
 
-    def payload(self, envelope: Mapping[str, Any]) -> str:
-        """Take what came over a socket; return the text that answers a command, else nothing."""
+    def payload(self, envelope: Mapping[str, Any]) -> Answer:
+        """Take what came over a socket; return what answers it, or nothing."""
         found = envelope.get("payload")
         try:
             match envelope.get("type"):
                 case "interactive":
-                    self._take(slack_clicks.from_payload(found))
+                    return self._take(slack_clicks.from_payload(found))
                 case "slash_commands":
                     return self._command(slack_clicks.command(found))
                 case _:
                     log.info("slack: %.40s is nothing that is answered", envelope.get("type"))
         except slack_clicks.NotAClick as cause:
             log.warning("%s", cause)
-        return ""
+        return {}
 
     async def _accept(self, scope: Scope, receive: Receive) -> bytes:
         headers = dict(scope["headers"])
@@ -114,41 +121,94 @@ class SlackDesk:
         except slack_clicks.NotAClick as cause:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed", str(cause)[:300]) from cause
         if isinstance(found, slack_clicks.Command):
-            return (await run_in_threadpool(self._command, found)).encode()
-        await run_in_threadpool(self._take, found)
-        return b""
+            said = await run_in_threadpool(self._command, found)
+        else:
+            said = await run_in_threadpool(self._take, found)
+        return json.dumps(said, ensure_ascii=False).encode() if said else b""
 
-    def _take(self, click: slack_clicks.Click | None) -> None:
-        if click is None:
-            return
-        space = self._spaces.get(click.team)
+    def _take(self, found: slack_clicks.Click | slack_clicks.Reason | None) -> Answer:
+        if found is None:
+            return {}
+        space = self._spaces.get(found.team)
         if space is None:
-            log.warning("slack: a click from workspace %a, which no channel names", click.team[:40])
+            log.warning("slack: a click from workspace %a, which no channel names", found.team[:40])
             self._centre.counters.add("access_denied_total", "slack_workspace")
-            return
-        person = chat_answers.Person(SERVICE, click.team, click.person)
-        page = f"{self._base}/approvals" if self._base else ""
-        pressed = chat_answers.Pressed(click.action, click.approval, click.digest)
-        text = chat_answers.answer(self._centre, person, pressed, page)
-        at = self._centre.clock.now()
-        whisper = Whisper(click.channel, click.person, text, at)
-        self._whispers.submit(_say, space.whisperer, whisper)  # rule 2
+            return {}
+        person = chat_answers.Person(SERVICE, found.team, found.person)
+        if isinstance(found, slack_clicks.Reason):
+            return self._reason(space, person, found)
+        if found.action == DENY:
+            self._deny(space, person, found)
+        else:
+            pressed = chat_answers.Pressed(found.action, found.approval, found.digest)
+            self._answer(space, person, pressed, found.channel)
+        return {}
 
-    def _command(self, command: slack_clicks.Command) -> str:
-        if command.team not in self._spaces:
-            return "This workspace is not known here."
+    def _answer(
+        self, space: Space, person: chat_answers.Person, pressed: chat_answers.Pressed, channel: str
+    ) -> None:
+        page = f"{self._base}/approvals" if self._base else ""
+        said = chat_answers.answer(self._centre, person, pressed, page)
+        self._whispers.submit(_say, space.whisperer, self._whisper(channel, person, Run(said)))
+
+    def _whisper(self, channel: str, person: chat_answers.Person, *said: Run) -> Whisper:
+        return Whisper(channel, person.person, said, self._centre.clock.now())
+
+    def _deny(self, space: Space, person: chat_answers.Person, click: slack_clicks.Click) -> None:
+        """Ask somebody who may say no for the reason (rule 4)."""
+        pressed = chat_answers.Pressed(click.action, click.approval, click.digest)
+        judged = chat_answers.judge(self._centre, person, pressed)
+        if isinstance(judged, str):
+            whisper = self._whisper(click.channel, person, Run(judged))
+            self._whispers.submit(_say, space.whisperer, whisper)
+            return
+        asked = judged.asked
+        about = f"Deny {asked.playbook} for {asked.incident}"
+        form = Form(click.trigger, about, slack_clicks.kept(click), self._centre.clock.now())
+        page = f"{self._base}/incidents/{asked.incident}" if self._base else ""
+        otherwise = self._whisper(
+            click.channel,
+            person,
+            Run(f"{chat_answers.NEEDS_REASON}. The dashboard asks for it: "),
+            Run(page or f"the page of {asked.incident}", page),
+        )
+        self._whispers.submit(_ask_why, space.whisperer, form, otherwise)
+
+    def _reason(
+        self, space: Space, person: chat_answers.Person, found: slack_clicks.Reason
+    ) -> Answer:
+        if not found.text:
+            return space.whisperer.wrong(f"{chat_answers.NEEDS_REASON}.")
+        pressed = chat_answers.Pressed(DENY, found.approval, found.digest, found.text)
+        self._answer(space, person, pressed, found.channel)
+        return {}
+
+    def _command(self, command: slack_clicks.Command) -> Answer:
+        space = self._spaces.get(command.team)
+        if space is None:
+            return {"response_type": "ephemeral", "text": "This workspace is not known here."}
         person = chat_answers.Person(SERVICE, command.team, command.person)
         user = chat_answers.account(self._centre, person)
         if user is None:
-            return (
+            unknown = (
                 f"Your user {command.person} of workspace {command.team} is linked to no account "
                 "here; ask an administrator to link it."
             )
+            return space.whisperer.answer([Run(unknown)])
         question = command.text.removeprefix("ask").strip()
         try:
-            return self._ask(question, user)
+            return space.whisperer.answer(self._ask(question, user))
         except errors.SentienGuardError as cause:
-            return f"{cause}"
+            return space.whisperer.answer([Run(f"{cause}")])
+
+
+def _ask_why(whisperer: Whisperer, form: Form, otherwise: Whisper) -> None:
+    """Show the form; where that fails, tell the person where else they are asked."""
+    try:
+        whisperer.ask_why(form)
+    except (NotNow, NotTaken) as cause:
+        log.warning("slack: a person was not asked for a reason: %s", cause)
+        _say(whisperer, otherwise)
 
 
 def _say(whisperer: Whisperer, whisper: Whisper) -> None:

@@ -14,6 +14,7 @@ class NoticeKind(StrEnum):
 
     OPENED = "opened"  # something is wrong
     APPROVAL = "approval"  # a question waits for a person
+    AGREED = "agreed"  # one said yes, and more have to: the question stands
     ANSWERED = "answered"  # somebody answered, or the question ended
     RESOLVED = "resolved"  # over: a remedy worked, nothing was needed, or it went by itself
     ESCALATED = "escalated"  # in people's hands now

@@ -4,9 +4,10 @@ Called by controlplane.notice_desk, which repeats, folds and remembers. Offered 
 one module for each service.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from sentienguard.model import errors
 from sentienguard.model.notice import Notice
@@ -36,12 +37,30 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """A run of text, which means what it says: no service's markup is in it."""
+
+    text: str
+    link: str = ""  # an address of the dashboard that it leads to; empty: to none
+
+
+@dataclass(frozen=True, slots=True)
 class Whisper:
     """Something that one person alone is to read."""
 
     channel: str  # the service's id
     person: str  # the service's id
-    text: str
+    said: tuple[Run, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What one person is shown who has to say why."""
+
+    trigger: str  # what the service gave with the click; it is good for seconds
+    about: str  # what the reason is for, one line
+    kept: str  # comes back with the reason
     at: datetime
 
 
@@ -60,6 +79,15 @@ class Whisperer(Protocol):
 
     def whisper(self, whisper: Whisper) -> None:
         """Tell it. Raises NotTaken, NotNow."""
+
+    def ask_why(self, form: Form) -> None:
+        """Show the form; the reason comes back as a message of the service. Raises as `whisper`."""
+
+    def answer(self, said: Sequence[Run]) -> Mapping[str, Any]:
+        """Return the document that answers a command with this text."""
+
+    def wrong(self, problem: str) -> Mapping[str, Any]:
+        """Return the document that leaves a form open and says what is wrong in it."""
 
 
 @dataclass(frozen=True, slots=True)

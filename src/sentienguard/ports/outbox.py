@@ -52,7 +52,8 @@ class Outbox(Protocol):
         """Keep the messages of entries start..end and move the position, together.
 
         False, and nothing is written, where the position is not `start`: another control plane was
-        faster. A message that is there already is left as it is.
+        faster. A message that is there already is left as it is. What was to wait longer than a
+        later message of its channel and incident is due with that one; reminders aside.
         """
 
     def put(self, message: Outgoing) -> None:
@@ -61,7 +62,9 @@ class Outbox(Protocol):
     def due(self, now: datetime, *, limit: int) -> Sequence[Outgoing]:
         """Return what is due, oldest first; of a channel and an incident only the oldest one.
 
-        A message that waits for its time holds up no other: only what is due counts.
+        One that is not finished holds up the later ones whatever its time, so that none overtakes
+        what is tried again. A reminder does only once it is due or was tried, and what nobody tried
+        yet holds up no reminder before its time.
         """
 
     def claim(self, message: str, *, now: datetime, until: datetime) -> bool:
@@ -81,8 +84,8 @@ class Outbox(Protocol):
     def reference(self, channel: str, incident: IncidentId) -> str:
         """Return how the service names the last message about an incident; empty: it does not."""
 
-    def knows(self, channel: str, incident: IncidentId) -> bool:
-        """Tell whether a channel was or will be told of an incident, reminders aside."""
+    def thread(self, channel: str, incident: IncidentId) -> Sequence[Outgoing]:
+        """Return what a channel was, will be and was not told of an incident, oldest first."""
 
     def sent_since(self, channel: str, since: datetime) -> int:
         """Count what a channel was sent since then; a digest is one."""

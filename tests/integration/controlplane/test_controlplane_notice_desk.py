@@ -6,8 +6,8 @@ Each rule of controlplane.notice_desk has a test that fails without it.
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,9 +19,11 @@ from sentienguard.controlplane import notice_desk
 from sentienguard.controlplane.counters import Counters
 from sentienguard.controlplane.notice_desk import NoticeDesk
 from sentienguard.flow.telling import routes
+from sentienguard.model.anomaly import Severity
 from sentienguard.model.approval import ApprovalStatus
 from sentienguard.model.care import Signed
 from sentienguard.model.ids import IncidentId
+from sentienguard.model.incident import Outcome, Status
 from sentienguard.model.notice import NoticeKind
 from sentienguard.ports.audit_log import StoredEntry
 from sentienguard.ports.notifier import Channel, Letter, NotNow, NotTaken
@@ -96,12 +98,33 @@ class World:
     pager: Service
     desk: NoticeDesk
 
-    def opens(self, number: int, *, host: str = "web-1") -> IncidentId:
+    def opens(
+        self,
+        number: int,
+        *,
+        host: str = "web-1",
+        severity: Severity = Severity.CRITICAL,
+        subject: str = "",
+    ) -> IncidentId:
         """Open an incident and let the log say so."""
-        made = nouns.incident(number, host=host, subject=f"/srv{number}")
+        made = nouns.incident(number, host=host, subject=subject or f"/srv{number}")
+        made = replace(made, anomaly=replace(made.anomaly, severity=severity))
         self.stores.incidents.open(made)
         self.log.say("incident.opened", made.id, self.clock.now())
         return made.id
+
+    def closes(self, incident: IncidentId, outcome: Outcome) -> None:
+        """Close an incident and let the log say so."""
+        now = self.clock.now()
+        for status in (Status.ANALYZING, Status.CLOSED):
+            ends = {"outcome": outcome, "at": now} if status is Status.CLOSED else {}
+            self.stores.incidents.move(incident, status, summary="it ended", **ends)
+        said = {"outcome": outcome.value, "duration_ms": 300_000, "summary": "it ended"}
+        self.log.say("incident.closed", incident, now, **said)
+
+    def kinds(self, service: Service) -> list[str]:
+        """Return what a service was told, in order."""
+        return [one.notice.kind.value for one in service.got]
 
     def listed(self) -> dict[tuple[str, str], list[Outgoing]]:
         """Return what is kept, by channel and kind, oldest first."""
@@ -154,9 +177,11 @@ def world(stores: database.Database) -> World:
     return build(stores, routes.Routes((routes.Route(("ops",), escalate=escalate),)))
 
 
-def question(world: World, number: int = 1) -> IncidentId:
+def question(
+    world: World, number: int = 1, *, severity: Severity = Severity.CRITICAL
+) -> IncidentId:
     """Open an incident that waits for a person."""
-    name = world.opens(number)
+    name = world.opens(number, severity=severity)
     world.stores.approvals.open(nouns.approval(number))
     world.log.say("approval.requested", name, world.clock.now())
     return name
@@ -283,7 +308,8 @@ def test_a_question_that_was_answered_meanwhile_is_not_asked(world: World) -> No
     world.stores.approvals.decide(
         asked.id, ApprovalStatus.DENIED, by="rita@local", at=world.clock.now(), note=""
     )
-    world.desk.round()
+    for _ in range(2):
+        world.desk.round()
     assert "Approval Required" not in world.ops.titles
     [dropped] = world.listed()["ops", "approval"]
     assert (dropped.status, dropped.problem) == (OutboxStatus.DROPPED, "the question is denied")
@@ -366,3 +392,223 @@ def test_a_channel_is_tried_by_name_and_an_unknown_one_names_those_there_are(
     assert "rita@local" in world.pager.got[0].notice.lines[0]
     with pytest.raises(notice_desk.NoSuchChannel, match="known: ops, pager"):
         world.desk.try_channel("nobody", "rita@local")
+
+
+def test_who_is_called_reads_how_the_same_was_settled_by_hand_before(world: World) -> None:
+    for number in (1, 2):
+        name = world.opens(number, subject="/pool")
+        world.closes(name, Outcome.ESCALATED)
+        who = Signed(f"ann{number}@local", world.clock.now())
+        world.stores.care.settle(name, who, f"restarted the pool, number {number}")
+        world.clock.pass_by(days=3)
+    other = world.opens(3, subject="/other")
+    world.closes(other, Outcome.ESCALATED)
+    world.stores.care.settle(other, Signed("eve@local", world.clock.now()), "not this one")
+    last = world.opens(4, subject="/pool")
+    world.closes(last, Outcome.ESCALATED)
+    for _ in range(2):
+        world.desk.round()
+    told = {(one.notice.incident, one.notice.kind): one.notice.lines for one in world.ops.got}
+    lines = told[last, NoticeKind.ESCALATED]
+    at = lines.index("Settled before:")
+    assert lines[at + 1 :] == (
+        "- 2026-02-15 ann2@local fixed it by hand: restarted the pool, number 2",
+        "- 2026-02-12 ann1@local fixed it by hand: restarted the pool, number 1",
+    )
+
+
+def test_a_first_yes_is_told_where_it_was_asked_and_stays_a_question(world: World) -> None:
+    name = question(world)
+    for _ in range(2):
+        world.desk.round()
+    said = {"approvers": "rita@local", "needed": 2, "note": ""}
+    world.log.say("approval.agreed", name, world.clock.now(), **said)
+    world.desk.round()
+    assert world.kinds(world.ops) == ["opened", "approval", "agreed"]
+    told = world.ops.got[-1]
+    assert told.notice.lines[0] == "1 of 2: rita@local agreed"
+    assert told.notice.question is not None
+    assert told.previous == f"ref-{world.ops.got[1].id[:8]}"
+    assert world.pager.got == []
+
+
+QUIET = {"from": "22:00", "to": "07:00", "zone": "UTC", "below": "critical"}
+NIGHT = datetime(2026, 2, 12, 23, 30, tzinfo=UTC)
+MORNING = datetime(2026, 2, 13, 7, 0, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def asleep(stores: database.Database) -> World:
+    """Two channels that are left alone at night, one of which hears of beginnings only."""
+    document = {
+        "routes": [
+            {"to": ["ops"], "quiet": QUIET},
+            {"to": ["pager"], "events": ["opened"], "quiet": QUIET},
+        ]
+    }
+    made = build(stores, routes.read(document, ("ops", "pager")))
+    made.clock.at = NIGHT
+    return made
+
+
+def test_what_began_and_ended_in_quiet_hours_is_told_to_nobody(asleep: World) -> None:
+    name = asleep.opens(1, severity=Severity.WARNING)
+    asleep.desk.round()
+    asleep.clock.pass_by(minutes=5)
+    asleep.closes(name, Outcome.SELF_RECOVERED)
+    asleep.desk.round()
+    assert asleep.ops.got == asleep.pager.got == []
+    asleep.clock.at = MORNING
+    for _ in range(3):
+        asleep.desk.round()
+        asleep.clock.pass_by(seconds=1)
+    assert asleep.ops.got == asleep.pager.got == []
+    kept = asleep.stores.outbox.list(limit=10)
+    assert {one.status for one in kept} == {OutboxStatus.DROPPED}
+    assert {one.problem for one in kept} == {
+        "it was over before anybody was told",
+        "nobody was told that it had begun",
+    }
+
+
+def test_what_began_in_quiet_hours_and_stands_is_told_after_them_once_and_in_order(
+    asleep: World,
+) -> None:
+    name = asleep.opens(1, severity=Severity.WARNING)
+    asleep.desk.round()
+    asleep.log.say("incident.acknowledged", name, asleep.clock.now())
+    asleep.desk.round()
+    assert asleep.ops.got == asleep.pager.got == []
+    asleep.clock.at = MORNING
+    for _ in range(3):
+        asleep.desk.round()
+        asleep.clock.pass_by(seconds=1)
+    assert asleep.kinds(asleep.ops) == asleep.kinds(asleep.pager) == ["opened", "handled"]
+    asleep.closes(name, Outcome.SELF_RECOVERED)
+    asleep.desk.round()
+    assert asleep.kinds(asleep.pager) == ["opened", "handled", "resolved"]
+    assert asleep.ops.got[-1].previous == f"ref-{asleep.ops.got[1].id[:8]}"
+
+
+def test_what_falls_to_people_in_quiet_hours_is_told_at_once_after_its_beginning(
+    asleep: World,
+) -> None:
+    name = asleep.opens(1, severity=Severity.WARNING)
+    asleep.desk.round()
+    asleep.clock.pass_by(minutes=5)
+    asleep.closes(name, Outcome.ESCALATED)
+    for _ in range(2):
+        asleep.desk.round()
+    assert asleep.kinds(asleep.ops) == asleep.kinds(asleep.pager) == ["opened", "escalated"]
+    asleep.clock.at = MORNING
+    assert asleep.desk.round() == 0
+
+
+def test_a_reminder_waits_for_no_morning_and_a_stale_beginning_follows_nothing(
+    stores: database.Database,
+) -> None:
+    document = {
+        "routes": [
+            {"to": ["pager"], "events": ["opened"], "quiet": QUIET},
+            {"to": ["ops"], "events": ["approval"],
+             "escalate": [{"after_minutes": 10, "to": ["pager"]}]},
+        ]
+    }  # fmt: skip
+    made = build(stores, routes.read(document, ("ops", "pager")))
+    made.clock.at = NIGHT
+    names = [question(made, number, severity=Severity.WARNING) for number in (1, 2)]
+    made.desk.round()
+    assert made.pager.got == []
+    made.clock.pass_by(minutes=11)
+    made.desk.round()
+    assert made.kinds(made.pager) == ["approval", "approval"]
+    made.log.say("incident.acknowledged", names[0], made.clock.now())
+    for _ in range(2):
+        made.desk.round()
+    assert made.kinds(made.pager) == ["approval", "approval", "handled"]
+    made.clock.at = MORNING
+    for _ in range(2):
+        made.desk.round()
+    assert len(made.pager.got) == 3
+    kept = made.listed()["pager", "opened"]
+    assert {one.problem for one in kept} == {"people heard of it since"}
+
+
+def test_what_is_as_severe_as_the_route_says_waits_for_no_morning(asleep: World) -> None:
+    name = asleep.opens(1)
+    asleep.desk.round()
+    asleep.closes(name, Outcome.SELF_RECOVERED)
+    asleep.desk.round()
+    assert asleep.kinds(asleep.ops) == asleep.kinds(asleep.pager) == ["opened", "resolved"]
+
+
+def test_what_began_and_ended_before_the_desk_looked_again_is_told_in_order(
+    world: World,
+) -> None:
+    escalated = routes.Routes((routes.Route(("ops",), kinds=frozenset({NoticeKind.OPENED})),))
+    desk = NoticeDesk(world.centre, list(world.desk.channels.values()), escalated, BASE)
+    name = world.opens(1)
+    world.closes(name, Outcome.SELF_RECOVERED)
+    for _ in range(2):
+        desk.round()
+    assert world.kinds(world.ops) == ["opened", "resolved"]
+
+
+def test_in_the_morning_a_digest_tells_nothing_of_what_is_over(stores: database.Database) -> None:
+    document = {"routes": [{"to": ["ops"], "quiet": QUIET}], "digest": {"more_than": 2}}
+    made = build(stores, routes.read(document, ("ops",)))
+    made.clock.at = NIGHT
+    opened = [made.opens(number, severity=Severity.WARNING) for number in range(1, 8)]
+    made.desk.round()
+    for name in opened[:3]:
+        made.closes(name, Outcome.SELF_RECOVERED)
+    made.desk.round()
+    made.clock.at = MORNING
+    made.desk.round()
+    [digest] = made.ops.got
+    assert digest.notice.title.startswith("4 messages about 4 incidents")
+
+
+def test_a_later_message_never_overtakes_one_that_is_tried_again(stores: database.Database) -> None:
+    made = build(stores, routes.Routes((routes.Route(("pager",)),)))
+    made.pager.answer = lambda _: (_ for _ in ()).throw(NotNow("503"))
+    name = made.opens(1)
+    made.desk.round()
+    made.clock.pass_by(seconds=2)
+    made.desk.round()
+    made.pager.answer = lambda letter: f"ref-{letter.id[:8]}"
+    made.closes(name, Outcome.SELF_RECOVERED)
+    assert made.desk.round() == 0, "it waits for its turn"
+    made.clock.pass_by(seconds=5)
+    for _ in range(2):
+        made.desk.round()
+    assert made.kinds(made.pager) == ["opened", "resolved"]
+
+
+def test_what_was_given_up_holds_up_nothing_for_ever(stores: database.Database) -> None:
+    made = build(stores, routes.Routes((routes.Route(("pager",)),)))
+    made.pager.answer = lambda _: (_ for _ in ()).throw(NotNow("503"))
+    name = made.opens(1)
+    made.desk.round()
+    made.clock.pass_by(hours=24, seconds=1)
+    made.closes(name, Outcome.SELF_RECOVERED)
+    made.desk.round()
+    made.pager.answer = lambda _: "taken"
+    made.desk.round()
+    assert made.kinds(made.pager) == ["resolved"]
+
+
+def test_a_reminder_whose_time_has_not_come_holds_up_nothing(world: World) -> None:
+    route = routes.Route(
+        ("ops", "pager"), escalate=(routes.Escalation(timedelta(minutes=10), ("pager",)),)
+    )
+    desk = NoticeDesk(
+        world.centre, list(world.desk.channels.values()), routes.Routes((route,)), BASE
+    )
+    name = question(world)
+    for _ in range(2):
+        desk.round()
+    world.stores.care.acknowledge(name, Signed("rita@local", world.clock.now()))
+    world.log.say("incident.acknowledged", name, world.clock.now())
+    desk.round()
+    assert world.kinds(world.pager) == ["opened", "approval", "handled"]

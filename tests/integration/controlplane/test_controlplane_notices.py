@@ -68,6 +68,26 @@ class World:
             headers=chat_services.signed(body),
         )
 
+    def form(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return the form that was opened for whoever pressed Deny in a message."""
+        kept = f"{buttons(message)[0]['value']} {CHANNEL}"
+
+        def found() -> list[dict[str, Any]]:
+            opened = [one["view"] for one in self.services.of("/api/views.open")]
+            return [one for one in opened if one["private_metadata"] == kept]
+
+        self.services.wait(found)
+        return found()[0]
+
+    def hand_in(self, view: dict[str, Any], reason: str, person: str) -> Any:
+        """Hand in a form over HTTP, as Slack would."""
+        body = chat_services.form(chat_services.submission(view, reason, person))
+        return httpx.post(
+            f"{self.centre.people}/api/v1/webhooks/slack",
+            content=body,
+            headers=chat_services.signed(body),
+        )
+
     def story(self, message: dict[str, Any]) -> dict[str, Any]:
         """Return the incident that a message is about."""
         approval = buttons(message)[0]["value"].split(" ")[0]
@@ -239,7 +259,21 @@ def test_a_click_comes_over_the_socket_and_is_acknowledged(world: World) -> None
          "payload": payload}
     )  # fmt: skip
     world.services.wait(lambda: {"envelope_id": "e1"} in world.services.acknowledged)
-    assert closed(world, message)["incident"]["outcome"] == "rejected"
+    view = world.form(message)
+    for name, reason in (("f1", " "), ("f2", "the disk is replaced at noon")):
+        world.services.push(
+            {"type": "interactive", "envelope_id": name, "accepts_response_payload": True,
+             "payload": chat_services.submission(view, reason, "U_RITA")}
+        )  # fmt: skip
+    world.services.wait(lambda: {"envelope_id": "f2"} in world.services.acknowledged)
+    [left_open] = [one for one in world.services.acknowledged if one["envelope_id"] == "f1"]
+    assert left_open["payload"]["response_action"] == "errors"
+    story = closed(world, message)
+    assert story["incident"]["outcome"] == "rejected"
+    [decided] = [one for one in story["timeline"] if one["kind"] == "approval.decided"]
+    assert decided["actor"] == "rita@local"
+    assert decided["data"]["note"] == "the disk is replaced at noon"
+    assert decided["data"]["via"] == f"slack:{TEAM}/U_RITA"
     until(lambda: [one for one in world.services.of("/v2/enqueue")
                    if one.get("payload", {}).get("source") == "chat-socket"])  # fmt: skip
     assert world.services.refused == []
@@ -259,7 +293,45 @@ def test_a_question_is_asked_in_slack_and_answered_from_the_record(world: World)
     )
     [found] = [one for one in world.services.acknowledged if one["envelope_id"] == "e2"]
     assert "allows ASK at most" in found["payload"]["text"]
-    assert "[" in found["payload"]["text"], "with its entries"
+    chat_services.read_answer(found["payload"])
+    runs = found["payload"]["blocks"][0]["elements"][0]["elements"]
+    links = {one["text"]: one["url"] for one in runs if one["type"] == "link"}
+    assert links, "with its entries"
+    for text, url in links.items():
+        assert url == f"http://sg.test/audit/proof/{text.strip('[]')}"
+
+
+def test_a_no_says_why_and_is_judged_again_when_it_does(world: World) -> None:
+    host = world.centre.enrol("chat-no", "staging")
+    message = world.question(host)
+    assert world.press(message, 1, "U_RITA").status_code == 200
+    view = world.form(message)
+    assert world.story(message)["incident"]["status"] == "AWAITING_APPROVAL"
+    blank = world.hand_in(view, "", "U_RITA")
+    assert blank.json()["response_action"] == "errors"
+    assert world.hand_in(view, "let me", "U_OLGA").status_code == 200
+    world.whispered("olga@local may not answer")
+    assert world.story(message)["incident"]["status"] == "AWAITING_APPROVAL"
+    assert world.hand_in(view, "not today", "U_RITA").content == b""
+    world.whispered("Denied: disk_cleanup_rotated_logs")
+    assert closed(world, message)["approval"]["note"] == "not today"
+    assert world.services.refused == []
+
+
+def test_where_no_form_opens_one_is_led_to_the_page_that_asks_why(world: World) -> None:
+    host = world.centre.enrol("chat-late", "staging")
+    message = world.question(host)
+    button = buttons(message)[1]
+    late = {**chat_services.click("deny", button["value"], "U_RITA"), "trigger_id": "1.1.old"}
+    body = chat_services.form(late)
+    url = f"{world.centre.people}/api/v1/webhooks/slack"
+    answer = httpx.post(url, content=body, headers=chat_services.signed(body))
+    assert answer.status_code == 200
+    story = world.story(message)
+    world.whispered(
+        f"The dashboard asks for it: http://sg.test/incidents/{story['incident']['id']}"
+    )
+    assert story["incident"]["status"] == "AWAITING_APPROVAL"
 
 
 def test_what_was_not_delivered_before_a_crash_is_delivered_after_it(world: World) -> None:
@@ -296,6 +368,7 @@ def test_a_post_mortem_is_drafted_with_a_link_at_every_sentence(world: World) ->
     host = world.centre.enrol("chat-draft", "staging")
     message = world.question(host)
     world.press(message, 1, "U_RITA")
+    world.hand_in(world.form(message), "not today", "U_RITA")
     story = closed(world, message)
     name = story["incident"]["id"]
     text = world.admin.get(f"/api/v1/incidents/{name}/postmortem").text

@@ -54,7 +54,8 @@ HANDLED = replace(OPENED, kind=NoticeKind.HANDLED)
 DIGEST = replace(
     OPENED, kind=NoticeKind.DIGEST, incident=IncidentId(""), lines=tuple(["- a"] * 200)
 )
-EVERY = (OPENED, ASKED, ESCALATED, RESOLVED, HANDLED, DIGEST)
+AGREED = replace(ASKED, kind=NoticeKind.AGREED, lines=("1 of 2: ann agreed", "Incident: a"))
+EVERY = (OPENED, ASKED, AGREED, ESCALATED, RESOLVED, HANDLED, DIGEST)
 
 
 @pytest.fixture
@@ -165,6 +166,22 @@ def test_slack_posts_a_question_and_changes_that_message_as_it_moves(
     assert updated["ts"] == asked.partition("/")[2]
     kinds = [one["action_id"] for one in updated["blocks"][-1]["elements"]]
     assert kinds == ["details"], "there is nothing to answer any more"
+
+
+def test_a_first_yes_changes_the_question_in_slack_and_pages_nobody(
+    services: Services, tmp_path: Path
+) -> None:
+    found = opened(services, tmp_path)
+    asked = found["slack"].send(letter(ASKED))
+    assert found["slack"].send(letter(AGREED, asked)) == asked
+    assert len(services.of("/api/chat.postMessage")) == 1
+    [updated] = services.of("/api/chat.update")
+    assert "1 of 2: ann agreed" in str(updated["blocks"])
+    kinds = [one["action_id"] for one in updated["blocks"][-1]["elements"]]
+    assert kinds == ["approve", "deny", "details"], "the second one answers here"
+    assert found["pagerduty"].send(letter(AGREED, INCIDENT)) == INCIDENT
+    assert services.of("/v2/enqueue") == []
+    assert services.refused == []
 
 
 def test_slack_tells_an_escalation_in_the_thread_too(services: Services, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sentienguard.stages.observe import alert_batch, cloudevents, datadog, grafa
 from sentienguard.stages.observe.alert_batch import Batch, Malformed
 from tests.support import sender_bodies
 
+OURS = "inc_20260212_112600_a8f3b2c1"  # a page of ours
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
 BINARY = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 
@@ -121,6 +122,41 @@ def test_an_incident_of_pagerduty_begins_begins_again_and_ends() -> None:
 )  # fmt: skip
 def test_what_says_nothing_of_a_begin_or_end_is_skipped(body) -> None:
     assert read("pagerduty", body) == Batch((), skipped=1)
+
+
+@pytest.mark.parametrize("deed", ["acknowledged", "resolved"])
+def test_what_a_person_did_about_a_page_of_ours_is_told_as_such(deed: str) -> None:
+    body = sender_bodies.pagerduty(f"incident.{deed}", incident_key=OURS, event="E1")
+    found = read("pagerduty", body)
+    assert (found.alerts, found.skipped) == ((), 0)
+    [one] = found.handled
+    assert (one.incident, one.deed.value, one.event) == (OURS, deed, "E1")
+    assert (one.team, one.person, one.name) == ("acme", "PLH1HKV", "Tenex Engineer")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(sender_bodies.pagerduty(event, incident_key=OURS)
+          for event in ("incident.triggered", "incident.reopened", "incident.escalated")),
+        *(sender_bodies.pagerduty("incident.resolved", incident_key=OURS, by=machine)
+          for machine in ("events_api_v2_inbound_integration_reference", "service_reference", "")),
+        sender_bodies.pagerduty(incident_key=f"msg_{'0' * 24}"),
+        sender_bodies.pagerduty("incident.resolved", incident_key=f"msg_{'0' * 24}"),
+    ],
+)  # fmt: skip
+def test_a_page_of_ours_is_no_alert_whatever_machines_do_about_it(body) -> None:
+    assert read("pagerduty", body) == Batch((), skipped=1)
+
+
+@pytest.mark.parametrize(
+    "key", [f"{OURS}0", f" {OURS}", OURS.upper(), f"{OURS}\n", "inc_1", "msg_1", f"a{OURS}"]
+)
+def test_a_key_that_only_looks_like_ours_is_an_alert_as_before(key: str) -> None:
+    assert one("pagerduty", sender_bodies.pagerduty(incident_key=key)).labels == {
+        "alertname": "PagerDuty incident", "pagerduty_incident": "PGR0VU2",
+        "pagerduty_service": "PF9KMXH",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sentienguard.flow.telling import folding, letters, routes, wording
 from sentienguard.flow.telling.routes import RouteWrong, Storm
 from sentienguard.model.anomaly import Severity
 from sentienguard.model.approval import Approval, ApprovalStatus
+from sentienguard.model.care import Care, Signed
 from sentienguard.model.ids import ApprovalId, Digest, IncidentId, PlaybookName
 from sentienguard.model.incident import Outcome, Status
 from sentienguard.model.notice import Notice, NoticeKind, Question
@@ -187,6 +188,58 @@ def test_a_question_can_be_answered_only_while_it_is_open() -> None:
     answered = replace(ASKED, status=ApprovalStatus.DENIED)
     assert wording.notice(asked, known(approval=answered)) is None
     assert wording.notice(entry(2, "approval.decided", {"decision": "expired"}), known()) is None
+
+
+def test_the_first_of_two_yeses_is_told_where_the_question_stands() -> None:
+    said = {"approvers": "ann@local", "needed": 2, "note": "looks right"}
+    agreed = entry(2, "approval.agreed", said, actor="ann@local")
+    found = wording.notice(agreed, known())
+    assert found is not None
+    assert found.kind is NoticeKind.AGREED
+    assert found.title == "Approval Required"
+    assert found.lines[0] == "1 of 2: ann@local agreed: looks right"
+    assert found.lines[1] == "Incident: a"
+    assert found.question is not None, "the second one answers in the same message"
+    answered = replace(ASKED, status=ApprovalStatus.DENIED)
+    assert wording.notice(agreed, known(approval=answered)) is None
+
+
+def test_a_first_yes_is_told_to_whom_was_asked_and_wakes_nobody() -> None:
+    escalate = [{"after_minutes": 5, "to": ["boss"]}]
+    document = {"routes": [{"to": ["ops"], "escalate": escalate}]}
+    agreed = replace(NOTICE, kind=NoticeKind.AGREED)
+    assert planned(document, agreed) == []
+    assert planned(document, agreed, heard=frozenset({"oncall"})) == ["oncall +0"]
+
+
+def test_what_follows_waits_with_a_beginning_that_waits_and_a_question_does_not() -> None:
+    document = {"routes": [{"to": ["ops"]}]}
+    more = {"heard": frozenset({"ops", "boss"}), "held": {"ops": NOW + timedelta(hours=6)}}
+    for kind in (NoticeKind.RESOLVED, NoticeKind.HANDLED):
+        assert planned(document, replace(NOTICE, kind=kind), **more) == ["boss +0", "ops +360"]
+    for kind in routes.ASKS_PEOPLE:
+        assert "ops +0" in planned(document, replace(NOTICE, kind=kind), **more)
+
+
+def test_how_earlier_ones_were_settled_stands_in_the_runbook_redacted() -> None:
+    settled = [
+        care("inc_3", "ann", datetime(2026, 11, 1, tzinfo=UTC), "restarted the pool"),
+        care("inc_4", "", NOW, ""),
+        care("inc_2", "bob", datetime(2026, 10, 9, tzinfo=UTC), "password=hunter22\n<!channel>"),
+        care("inc_1", "eve", datetime(2026, 9, 1, tzinfo=UTC), ""),
+        care("inc_0", "dan", datetime(2026, 8, 1, tzinfo=UTC), "too long ago"),
+    ]  # fmt: skip
+    found = wording.settled_before(settled)
+    assert found[:2] == ["Settled before:", "- 2026-11-01 ann fixed it by hand: restarted the pool"]
+    assert found[3] == "- 2026-09-01 eve fixed it by hand"
+    assert len(found) == 4, "the newest three"
+    assert "hunter22" not in "".join(found)
+    assert all(line.isprintable() for line in found)
+    assert wording.settled_before([care("inc_4", "", NOW, "")]) == []
+
+
+def care(name: str, by: str, at: datetime, because: str) -> Care:
+    return Care(IncidentId(name), settled=Signed(by, at) if by else None, settled_because=because)
 
 
 def test_what_is_solved_alone_says_so_in_one_line() -> None:

@@ -41,7 +41,12 @@ class PagerDuty:
         self._way = way
 
     def send(self, letter: Letter) -> str:
-        """Trigger, acknowledge or resolve; returns the key of the alert."""
+        """Trigger, acknowledge or resolve; returns the key of the alert.
+
+        That one of several said yes is no event: nobody is paged, and nobody has it in hand.
+        """
+        if letter.notice.kind is NoticeKind.AGREED:
+            return letter.previous
         found = event(letter.notice, self._key, letter.id)
         posting.post(self._way, self._url, found, at=letter.at)
         return str(found["dedup_key"])

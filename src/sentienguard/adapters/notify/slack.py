@@ -1,12 +1,13 @@
 """Slack: Block Kit messages that are updated in place, with buttons whose clicks come back.
 
-Web API methods chat.postMessage, chat.update and chat.postEphemeral with a bot token (scope
-chat:write). Source: docs.slack.dev, reference of methods and blocks.
+Web API methods chat.postMessage, chat.update, chat.postEphemeral and views.open with a bot token
+(scope chat:write). Source: docs.slack.dev, reference of methods and blocks.
 
 Rules:
 
-1. All text of ours stands in `plain_text` objects, which know no markup; the fallback `text`, which
-   notifications show, is escaped (& < >) and sent with `parse: none` and without unfurling.
+1. All text of ours stands in `plain_text` objects or runs of `rich_text`, which know no markup; the
+   fallback `text`, which notifications show, is escaped (& < >) and sent with `parse: none` and
+   without unfurling. So is what answers a command and what one person alone reads.
 2. A question is a new message, because people are to hear of it; what follows changes that message.
    What ends in people's hands is told in its thread as well, shown in the channel.
 3. A button carries the approval and the digest of the playbook that was asked about, and no right:
@@ -18,10 +19,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sentienguard.adapters.notify import posting
+from sentienguard.adapters.notify import posting, slack_whispers
 from sentienguard.adapters.notify.said import Said
+from sentienguard.adapters.notify.slack_whispers import escape, plain_text
 from sentienguard.model.notice import Notice, NoticeKind
-from sentienguard.ports.notifier import Letter, NotNow, NotTaken, Whisper
+from sentienguard.ports.notifier import Form, Letter, NotNow, NotTaken, Run, Whisper
 from sentienguard.ports.outbound import Outbound, Wanted
 
 KIND: Final = "slack"
@@ -41,6 +43,7 @@ _GONE: Final = frozenset({
 _SIGNS: Final = {
     NoticeKind.OPENED: "Detected",
     NoticeKind.APPROVAL: "Approval Required",
+    NoticeKind.AGREED: "Approval Required",
     NoticeKind.ANSWERED: "Answered",
     NoticeKind.RESOLVED: "Resolved",
     NoticeKind.ESCALATED: "Needs a person",
@@ -128,10 +131,23 @@ class Slack:
             {
                 "channel": whisper.channel,
                 "user": whisper.person,
-                "text": escape(posting.cut(whisper.text, _SECTION)),
+                **slack_whispers.message(whisper.said),
                 **_PLAIN,
             },
         )
+
+    def ask_why(self, form: Form) -> None:
+        """Show one person a form; Slack takes it for three seconds after the click."""
+        view = slack_whispers.view(form)
+        self._call(form, "views.open", {"trigger_id": form.trigger, "view": view})
+
+    def answer(self, said: Sequence[Run]) -> Mapping[str, Any]:
+        """Return what answers a command; the person alone reads it."""
+        return {"response_type": "ephemeral", **slack_whispers.message(said), **_PLAIN}
+
+    def wrong(self, problem: str) -> Mapping[str, Any]:
+        """Return what leaves the form open."""
+        return slack_whispers.wrong(problem)
 
     def _update(self, letter: Letter, channel: str, ts: str, message: Mapping[str, Any]) -> bool:
         try:
@@ -143,7 +159,7 @@ class Slack:
         return True
 
     def _call(
-        self, about: Letter | Whisper, method: str, arguments: Mapping[str, Any]
+        self, about: Letter | Whisper | Form, method: str, arguments: Mapping[str, Any]
     ) -> dict[str, Any]:
         answer = posting.document(
             posting.post(
@@ -176,11 +192,6 @@ _PLAIN: Final[Mapping[str, Any]] = {  # rule 1
 }  # fmt: skip
 
 
-def escape(text: str) -> str:
-    """Return text that Slack shows as it is: no mention, no link, no channel-wide call."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def fallback(notice: Notice) -> str:
     """Return what a notification shows."""
     return escape(posting.cut(f"[SentienGuard] {notice.title}", 300))
@@ -189,14 +200,16 @@ def fallback(notice: Notice) -> str:
 def blocks(notice: Notice) -> list[dict[str, Any]]:
     """Return the message as Block Kit."""
     heading = f"[SentienGuard] {_SIGNS[notice.kind]}"
-    made: list[dict[str, Any]] = [{"type": "header", "text": _text(heading, _HEADER)}]
-    if notice.kind is not NoticeKind.APPROVAL:
-        made.append({"type": "section", "text": _text(notice.title, _SECTION)})
-    made += [{"type": "section", "text": _text(part, _SECTION)} for part in _parts(notice.lines)]
+    made: list[dict[str, Any]] = [{"type": "header", "text": plain_text(heading, _HEADER)}]
+    if notice.kind not in {NoticeKind.APPROVAL, NoticeKind.AGREED}:  # the heading says it
+        made.append({"type": "section", "text": plain_text(notice.title, _SECTION)})
+    made += [
+        {"type": "section", "text": plain_text(part, _SECTION)} for part in _parts(notice.lines)
+    ]
     about = " · ".join(
         one for one in (notice.environment, notice.severity.value, notice.incident) if one
     )
-    made.append({"type": "context", "elements": [_text(about, _SECTION)]})
+    made.append({"type": "context", "elements": [plain_text(about, _SECTION)]})
     buttons = _buttons(notice)
     if buttons:
         made.append({"type": "actions", "block_id": "answer", "elements": buttons})
@@ -213,10 +226,6 @@ def _parts(lines: Sequence[str]) -> list[str]:
         else:
             parts.append(short)
     return parts[:_BLOCKS]
-
-
-def _text(text: str, most: int) -> dict[str, Any]:
-    return {"type": "plain_text", "emoji": False, "text": posting.cut(text, most) or " "}
 
 
 def _buttons(notice: Notice) -> list[dict[str, Any]]:
@@ -236,4 +245,4 @@ def _buttons(notice: Notice) -> list[dict[str, Any]]:
 
 
 def _button(label: str, action: str) -> dict[str, Any]:
-    return {"type": "button", "action_id": action, "text": _text(label, 75)}
+    return {"type": "button", "action_id": action, "text": plain_text(label, 75)}

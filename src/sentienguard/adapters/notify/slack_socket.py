@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 SILENCE_S: Final = 90.0  # Slack pings every few seconds; so long without a byte is a dead line
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # between two attempts
 LONGEST_MESSAGE: Final = 1024 * 1024
-Take = Callable[[Mapping[str, Any]], str]
+Take = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class LineLost(errors.Unavailable):
@@ -58,7 +58,7 @@ class SlackSocket:
         self._thread: threading.Thread | None = None
 
     def start(self, take: Take) -> None:
-        """Listen until `stop`; `take` gets each envelope and returns the answer to a command."""
+        """Listen until `stop`; `take` gets each envelope and returns its answer, or nothing."""
         self._thread = threading.Thread(
             target=self._run, args=(take,), name="slack-socket", daemon=True
         )
@@ -149,15 +149,22 @@ class SlackSocket:
         name = envelope.get("envelope_id")
         if not isinstance(name, str):  # hello
             return True
-        answers_itself = envelope.get("type") == "slash_commands"
-        said = take(envelope) if answers_itself else ""
+        answers_itself = _is_answered(envelope)
+        said = take(envelope) if answers_itself else {}
         acknowledged: dict[str, Any] = {"envelope_id": name}
         if said and envelope.get("accepts_response_payload") is True:
-            acknowledged["payload"] = {"text": said}
+            acknowledged["payload"] = dict(said)
         line.sendall(spoken.send(events.TextMessage(json.dumps(acknowledged))))
         if not answers_itself:
             take(envelope)
         return True
+
+
+def _is_answered(envelope: Mapping[str, Any]) -> bool:
+    """Tell whether Slack waits for more than that it arrived."""
+    payload = envelope.get("payload")
+    handed_in = isinstance(payload, Mapping) and payload.get("type") == "view_submission"
+    return envelope.get("type") == "slash_commands" or handed_in
 
 
 def _messages(line: socket.socket, spoken: wsproto.WSConnection) -> Iterator[str]:

@@ -35,14 +35,25 @@ ADD = text("""
     ) ON CONFLICT DO NOTHING
 """)
 
-# What is due and nobody has; of a channel and an incident the one that was made first.
+# A later message may not wait: what its channel was to hear of the incident later goes before it.
+RELEASE = text("""
+    UPDATE outbox SET due_us = :due_us
+    WHERE channel = :channel AND incident = :incident AND id <> :id AND status = 'waiting'
+      AND unanswered = 0 AND attempts = 0 AND due_us > :due_us AND made_us <= :made_us
+""")
+
+# What is due and nobody has; of a channel and an incident the one that was made first, even while
+# it waits to be tried again. A reminder that nobody tried yet is in nobody's way, and what waits
+# for the end of quiet hours is in the way of no reminder.
 DUE = text("""
     SELECT * FROM outbox AS one
     WHERE status = 'waiting' AND due_us <= :now_us AND claimed_us <= :now_us
       AND (incident = '' OR NOT EXISTS (
         SELECT 1 FROM outbox AS earlier
         WHERE earlier.channel = one.channel AND earlier.incident = one.incident
-          AND earlier.status = 'waiting' AND earlier.due_us <= :now_us
+          AND earlier.status = 'waiting'
+          AND (earlier.attempts > 0 OR earlier.due_us <= :now_us
+               OR (earlier.unanswered = 0 AND one.unanswered = 0))
           AND (earlier.made_us < one.made_us
                OR (earlier.made_us = one.made_us AND earlier.id < one.id))
       ))
@@ -77,15 +88,13 @@ AGAIN = text("""
 REFERENCE = text("""
     SELECT reference FROM outbox
     WHERE channel = :channel AND incident = :incident AND status = 'sent' AND reference <> ''
-    ORDER BY ended_us DESC, id DESC LIMIT 1
+    ORDER BY ended_us DESC, made_us DESC, id DESC LIMIT 1
 """)
 
-# A message about an incident that its channel was or will be sent.
-KNOWS = text("""
-    SELECT 1 FROM outbox
-    WHERE channel = :channel AND incident = :incident
-      AND (status IN ('sent', 'folded') OR (status = 'waiting' AND unanswered = 0))
-    LIMIT 1
+# All about an incident for one channel.
+THREAD = text("""
+    SELECT * FROM outbox WHERE channel = :channel AND incident = :incident
+    ORDER BY made_us, id
 """)
 
 # How much a channel was sent lately.
@@ -121,6 +130,8 @@ class SqlOutbox:
                 return False
             for message in messages:
                 _add(transaction, message)
+                if message.incident and not message.unanswered:
+                    _release(transaction, message)
             return True
 
     def put(self, message: Outgoing) -> None:
@@ -172,10 +183,11 @@ class SqlOutbox:
             row = transaction.row(REFERENCE, channel=channel, incident=incident)
         return "" if row is None else str(row.reference)
 
-    def knows(self, channel: str, incident: IncidentId) -> bool:
-        """Tell whether a channel was or will be told of an incident, reminders aside."""
+    def thread(self, channel: str, incident: IncidentId) -> Sequence[Outgoing]:
+        """Return what a channel was, will be and was not told of an incident."""
         with self._connections.read() as transaction:
-            return transaction.row(KNOWS, channel=channel, incident=incident) is not None
+            rows = transaction.rows(THREAD, channel=channel, incident=incident)
+            return tuple(_outgoing(row) for row in rows)
 
     def sent_since(self, channel: str, since: datetime) -> int:
         """Count what a channel was sent since then."""
@@ -205,6 +217,17 @@ def _add(transaction: Transaction, message: Outgoing) -> None:
         made_us=codec.micros(message.made_at),
         due_us=codec.micros(message.due_at),
         unanswered=int(message.unanswered),
+    )
+
+
+def _release(transaction: Transaction, message: Outgoing) -> None:
+    transaction.change(
+        RELEASE,
+        id=message.id,
+        channel=message.channel,
+        incident=message.incident,
+        made_us=codec.micros(message.made_at),
+        due_us=codec.micros(message.due_at),
     )
 
 

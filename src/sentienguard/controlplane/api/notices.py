@@ -59,7 +59,7 @@ class NoticeList(BaseModel):
 class IdentityRequest(BaseModel):
     """Which person of a chat service has which account."""
 
-    service: str = Field(pattern="^slack$")
+    service: str = Field(pattern="^(slack|pagerduty)$")
     team: str = NAME
     person: str = NAME
     account: str = Field(min_length=1, max_length=200)

@@ -7,7 +7,8 @@ Called by controlplane.notice_desk. Rules:
    people's hands never wait: nobody can answer what nobody heard of.
 3. An escalation goes out after its minutes, and only if nobody has it in hand by then.
 4. A channel that heard of an incident hears of what follows it, whatever the severity: a message
-   that says "open" is never left standing.
+   that says "open" is never left standing. Where the first news waits still, what follows waits
+   with it. That one of several said yes is told to these alone, whatever the routes say.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,9 @@ from sentienguard.model.anomaly import Severity
 from sentienguard.model.notice import Notice, NoticeKind
 
 ASKS_PEOPLE: Final = frozenset({NoticeKind.APPROVAL, NoticeKind.ESCALATED})
-FOLLOWS: Final = frozenset({NoticeKind.ANSWERED, NoticeKind.RESOLVED, NoticeKind.HANDLED})
+FOLLOWS: Final = frozenset(
+    {NoticeKind.AGREED, NoticeKind.ANSWERED, NoticeKind.RESOLVED, NoticeKind.HANDLED}
+)
 _MOST_MINUTES: Final = 7 * 24 * 60
 
 
@@ -105,25 +108,35 @@ class Planned:
 
 
 def plan(
-    routes: Routes, notice: Notice, now: datetime, *, heard: frozenset[str] = frozenset()
+    routes: Routes,
+    notice: Notice,
+    now: datetime,
+    *,
+    heard: frozenset[str] = frozenset(),
+    held: Mapping[str, datetime] | None = None,
 ) -> list[Planned]:
-    """Return who hears of a notice and when; `heard` are the channels that know the incident."""
+    """Return who hears of a notice and when.
+
+    `heard` are the channels that know the incident, `held` those of them where everything about it
+    waits still, and until when.
+    """
     found: dict[tuple[str, bool], Planned] = {}
+    later = (held or {}) if notice.kind in FOLLOWS else {}  # rule 4
     for route in routes.routes:
-        if not route.matches(notice):
+        if not route.matches(notice) or notice.kind is NoticeKind.AGREED:
             continue
         at = now
         if route.quiet and _may_wait(notice, route.quiet):  # rule 2
             at = route.quiet.until(now) or now
         for channel in route.to:
-            _keep(found, Planned(channel, at))
+            _keep(found, Planned(channel, later.get(channel, at)))
         if notice.kind in ASKS_PEOPLE:
             for one in route.escalate:
                 for channel in one.to:
                     _keep(found, Planned(channel, now + one.after, unanswered=True))
     if notice.kind in FOLLOWS or notice.kind is NoticeKind.ESCALATED:  # rule 4
         for channel in heard:
-            _keep(found, Planned(channel, now))
+            _keep(found, Planned(channel, later.get(channel, now)))
     return sorted(found.values(), key=lambda one: (one.due_at, one.channel))
 
 

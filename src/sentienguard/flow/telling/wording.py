@@ -7,6 +7,8 @@ Called by controlplane.notice_desk for each entry, in order. Rules:
 2. A question can be answered from its message only while it is open; every later message about the
    incident carries none.
 3. What ends in people's hands carries what was tried, and what the playbook would have done.
+4. It also carries what people did about the same before, in their words: whoever is called at night
+   begins where the last one ended.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +18,7 @@ from typing import Any, Final
 
 from sentienguard.model.anomaly import Severity
 from sentienguard.model.approval import Approval, ApprovalStatus
-from sentienguard.model.care import HANDED_TO_PEOPLE
+from sentienguard.model.care import HANDED_TO_PEOPLE, Care
 from sentienguard.model.incident import Incident, Outcome
 from sentienguard.model.notice import Notice, NoticeKind, Question
 from sentienguard.ports.audit_log import StoredEntry
@@ -24,6 +26,7 @@ from sentienguard.stages.audit import record
 from sentienguard.stages.observe import redact
 
 MOST_LINES: Final = 40
+MOST_SETTLED: Final = 3  # earlier ones of which people hear how they were settled
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MARKS: Final = {"success": "done", "SUCCESS": "done"}
 
@@ -35,7 +38,8 @@ class Known:
     incident: Incident
     approval: Approval | None  # the question of this incident as it is now
     entries: Sequence[StoredEntry]  # all that the log knows of this incident
-    runbook: Sequence[str]  # what the decided playbook would do, a line each step
+    # What the decided playbook would do, a line each step, and what people did about it before.
+    runbook: Sequence[str]
     base: str  # address of the dashboard without a slash at its end; empty: unknown
     needs_signature: bool  # an approval counts only with a person's signature
 
@@ -71,6 +75,17 @@ def tried(entries: Sequence[StoredEntry]) -> list[str]:
             case _:
                 continue
     return said
+
+
+def settled_before(found: Sequence[Care]) -> list[str]:
+    """Return how people settled earlier incidents of the same kind, newest first (rule 4)."""
+    lines = []
+    for one in found:
+        if one.settled is not None:
+            why = f": {clean(one.settled_because)}" if one.settled_because else ""
+            who = redact.printable(one.settled.by)[:200]
+            lines.append(f"- {one.settled.at:%Y-%m-%d} {who} fixed it by hand{why}")
+    return ["Settled before:", *lines[:MOST_SETTLED]] if lines else []
 
 
 def _step(kind: str, data: Mapping[str, Any]) -> str:
@@ -124,10 +139,25 @@ def _opened(fields: Mapping[str, Any], known: Known) -> Notice:
 
 
 def _asked(fields: Mapping[str, Any], known: Known) -> Notice | None:
+    return _question(fields, known, NoticeKind.APPROVAL, [])
+
+
+def _agreed(fields: Mapping[str, Any], known: Known) -> Notice | None:
+    data = fields["data"]
+    names = [one for one in str(data.get("approvers", "")).split(", ") if one]
+    who = redact.printable(str(fields["actor"]))[:200]
+    note = f": {clean(data['note'])}" if data.get("note") else ""
+    said = f"{len(names)} of {clean(data.get('needed', ''))}: {who} agreed{note}"
+    return _question(fields, known, NoticeKind.AGREED, [said])
+
+
+def _question(
+    fields: Mapping[str, Any], known: Known, kind: NoticeKind, first: Sequence[str]
+) -> Notice | None:
     asked = known.approval
     if asked is None or asked.status is not ApprovalStatus.PENDING:
         return None  # read late: what became of it is told by its own entry
-    lines = [clean(line) for line in asked.question.splitlines()]
+    lines = [*first, *(clean(line) for line in asked.question.splitlines())]
     lines.append(f"Answer until {asked.expires_at:%Y-%m-%d %H:%M} UTC")
     question = Question(
         approval=asked.id,
@@ -136,7 +166,7 @@ def _asked(fields: Mapping[str, Any], known: Known) -> Notice | None:
         expires_at=asked.expires_at,
         needs_signature=known.needs_signature,
     )
-    return _made(fields, known, NoticeKind.APPROVAL, "Approval Required", lines, question=question)
+    return _made(fields, known, kind, "Approval Required", lines, question=question)
 
 
 def _answered(fields: Mapping[str, Any], known: Known) -> Notice | None:
@@ -195,6 +225,7 @@ def _settled(fields: Mapping[str, Any], known: Known) -> Notice:
 TOLD: Final[Mapping[str, Callable[[Mapping[str, Any], Known], Notice | None]]] = {
     "incident.opened": _opened,
     "approval.requested": _asked,
+    "approval.agreed": _agreed,
     "approval.decided": _answered,
     "incident.closed": _closed,
     "incident.acknowledged": _acknowledged,

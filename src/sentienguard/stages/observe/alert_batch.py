@@ -15,12 +15,14 @@ Rules for every reader:
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from sentienguard.model import errors
 from sentienguard.model.alert import Alert
+from sentienguard.model.ids import IncidentId
 
 MAX_ALERTS: Final = 10_000  # of one body; 4 MiB of the smallest that are any are about 50,000
 MAX_LABELS: Final = 64
@@ -49,6 +51,25 @@ class Malformed(errors.Rejected):
     """The body is not what this sender sends."""
 
 
+class Deed(StrEnum):
+    """What a person did elsewhere about a page of ours."""
+
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A person dealt with a page that we had sent to the service that now tells of it."""
+
+    incident: IncidentId  # as the page names it: whether there is one, and whose, is not known yet
+    deed: Deed
+    team: str  # the service's name of the account that the person belongs to; empty: none came
+    person: str  # the service's id
+    name: str  # what the service calls them; for people to read
+    event: str  # the service's id of this message: the same when it is sent again
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one body holds."""
@@ -57,6 +78,7 @@ class Batch:
     refused: int = 0  # alerts that are none
     reasons: tuple[str, ...] = ()  # why, of the first few
     skipped: int = 0  # messages that are in order and say nothing of an alert's begin or end
+    handled: tuple[Handled, ...] = ()  # pages of ours that people dealt with there
 
 
 def encode(alert: Alert) -> str:

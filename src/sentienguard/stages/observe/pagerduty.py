@@ -9,21 +9,29 @@ Called by controlplane.alert_senders. One body is one event. Rules, beside the f
    `dedup_key` of its event), written `alertname=DiskFull,host=web-1`; any other key names nothing,
    and people see the alert without a host.
 3. Titles, assignees and priorities change while an incident lasts, so they are no labels.
-4. An incident that is reopened begins anew when it was; an end is of the episode that stood when it
+4. A page of ours is no alert: its key is the id of our incident, or of a message of ours that is
+   about none. That a person acknowledged or resolved it is told as such (`Handled`); what machines
+   did, our own message first, and every other event about it is skipped.
+5. An incident that is reopened begins anew when it was; an end is of the episode that stood when it
    was said (`heard_at`), because PagerDuty tells the first begin only.
 
 Format: https://developer.pagerduty.com/docs/webhooks-overview
 """
 
+import re
+import urllib.parse
 from typing import Final
 
 import msgspec
 
 from sentienguard.model.alert import Alert, AlertStatus
+from sentienguard.model.ids import IncidentId
 from sentienguard.stages.observe import alert_batch
 from sentienguard.stages.observe.alert_batch import (
     UNREADABLE,
     Batch,
+    Deed,
+    Handled,
     LabelValue,
     Malformed,
     Moment,
@@ -32,7 +40,12 @@ from sentienguard.stages.observe.alert_batch import (
 BEGINS: Final = "incident.triggered"
 BEGINS_AGAIN: Final = "incident.reopened"
 ENDS: Final = "incident.resolved"
+TAKEN: Final = "incident.acknowledged"
 UNNAMED: Final = "PagerDuty incident"
+_DEEDS: Final = {TAKEN: Deed.ACKNOWLEDGED, ENDS: Deed.RESOLVED}
+_PERSON: Final = "user_reference"
+_OURS: Final = re.compile(r"inc_[0-9]{8}_[0-9]{6}_[0-9a-f]{8}\Z", re.ASCII)
+_OUR_MESSAGE: Final = re.compile(r"msg_[0-9a-f]{24}\Z", re.ASCII)
 
 
 class _Reference(msgspec.Struct, gc=False):
@@ -48,9 +61,18 @@ class _Incident(msgspec.Struct, gc=False):
     service: _Reference | None = None
 
 
+class _Agent(msgspec.Struct, gc=False):
+    id: LabelValue = ""
+    type: str = ""
+    summary: str | None = None
+    html_url: str | None = None
+
+
 class _Event(msgspec.Struct, gc=False):
     event_type: str
     occurred_at: Moment
+    id: LabelValue = ""
+    agent: msgspec.Raw = msgspec.Raw(b"null")
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -59,6 +81,7 @@ class _Body(msgspec.Struct, gc=False):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Body)
+_AGENT: Final = msgspec.json.Decoder(_Agent | None)
 _INCIDENT: Final = msgspec.json.Decoder(_Incident)
 
 
@@ -66,12 +89,34 @@ def parse(body: bytes) -> Batch:
     """Read one body. Raises Malformed, naming the field, what was expected and what was found."""
     try:
         event = _DECODER.decode(body).event
-        if event.event_type not in {BEGINS, BEGINS_AGAIN, ENDS}:
+        if event.event_type not in {BEGINS, BEGINS_AGAIN, ENDS, TAKEN}:
             return Batch((), skipped=1)  # rule 1
         incident = _INCIDENT.decode(event.data)
+        key = incident.incident_key or ""
+        if _OURS.match(key):
+            return _ours(event, IncidentId(key))
     except UNREADABLE as cause:
         raise Malformed(f"body: expected a webhook of PagerDuty, version 3: {cause}") from cause
+    if event.event_type == TAKEN or _OUR_MESSAGE.match(key):
+        return Batch((), skipped=1)
     return Batch((_alert(event, incident),))
+
+
+def _ours(event: _Event, incident: IncidentId) -> Batch:
+    """Return what a person did about a page of ours (rule 4)."""
+    deed, agent = _DEEDS.get(event.event_type), _AGENT.decode(event.agent)
+    if deed is None or agent is None or agent.type != _PERSON or not agent.id:
+        return Batch((), skipped=1)
+    host = urllib.parse.urlsplit(agent.html_url or "").hostname or ""
+    one = Handled(
+        incident=incident,
+        deed=deed,
+        team=host.partition(".")[0],
+        person=agent.id,
+        name=agent.summary or agent.id,
+        event=event.id,
+    )
+    return Batch((), handled=(one,))
 
 
 def _alert(event: _Event, incident: _Incident) -> Alert:
@@ -83,7 +128,7 @@ def _alert(event: _Event, incident: _Incident) -> Alert:
     return Alert(
         status=AlertStatus.RESOLVED if ends else AlertStatus.FIRING,
         labels=labels,
-        starts_at=said if event.event_type == BEGINS_AGAIN else began,  # rule 4
+        starts_at=said if event.event_type == BEGINS_AGAIN else began,  # rule 5
         annotations=alert_batch.cut({"summary": incident.title}),
         heard_at=said if ends else None,
     )

@@ -1,4 +1,4 @@
-"""What comes back from Slack: clicks and slash commands, read strictly.
+"""What comes back from Slack: clicks, reasons and slash commands, read strictly.
 
 Called by controlplane.slack_desk; who sent it was checked before, by a signature or by the socket
 that Slack named. Nothing that the person typed or that the message shows names an account: the ids
@@ -14,6 +14,7 @@ from typing import Any, Final
 from sentienguard.model import errors
 
 _MOST: Final = 3000  # characters of anything we keep of a payload
+_KEPT: Final = 3  # what `kept` puts together
 
 
 class NotAClick(errors.Rejected):
@@ -30,6 +31,19 @@ class Click:
     action: str  # approve or deny
     approval: str
     digest: str
+    trigger: str = ""  # opens a form within three seconds; empty: none came
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Somebody handed in the form that asks why they say no."""
+
+    team: str
+    person: str
+    channel: str  # where they had pressed the button
+    approval: str
+    digest: str
+    text: str  # empty: they said nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,12 @@ class Command:
     text: str
 
 
-def from_form(body: bytes) -> Click | Command | None:
+def kept(click: Click) -> str:
+    """Return what a form carries, so that `Reason` tells what it is about."""
+    return f"{click.approval} {click.digest} {click.channel}"
+
+
+def from_form(body: bytes) -> Click | Reason | Command | None:
     """Read the body of a signed request; None: nothing to do about it. Raises NotAClick."""
     try:
         form = urllib.parse.parse_qs(
@@ -59,10 +78,12 @@ def from_form(body: bytes) -> Click | Command | None:
     raise NotAClick("slack: expected a payload or a command")
 
 
-def from_payload(found: Any) -> Click | None:
+def from_payload(found: Any) -> Click | Reason | None:
     """Read an interaction; None: a button that only opens a page."""
+    if _text(found, "type") == "view_submission":
+        return _reason(found)
     if _text(found, "type") != "block_actions":
-        raise NotAClick("slack: expected block_actions")
+        raise NotAClick("slack: expected block_actions or view_submission")
     actions = found.get("actions")
     if not isinstance(actions, list) or len(actions) != 1:
         raise NotAClick("slack: expected one action")
@@ -77,7 +98,40 @@ def from_payload(found: Any) -> Click | None:
         action=action,
         approval=approval,
         digest=digest,
+        trigger=str(found.get("trigger_id", ""))[:_MOST],
     )
+
+
+def _reason(found: Any) -> Reason:
+    view = found.get("view")
+    if _text(view, "callback_id") != "deny":
+        raise NotAClick("slack: expected the form of a denial")
+    about = _text(view, "private_metadata").split(" ")
+    if len(about) != _KEPT:
+        raise NotAClick("slack: private_metadata: expected a question, a digest and a channel")
+    return Reason(
+        team=_text(found.get("team"), "id"),
+        person=_text(found.get("user"), "id"),
+        channel=about[2],
+        approval=about[0],
+        digest=about[1],
+        text=_written(view),
+    )
+
+
+def _written(view: Mapping[str, Any]) -> str:
+    """Return what somebody wrote into the form; an empty field comes as null."""
+    field: Any = view
+    for name in ("state", "values", "reason", "reason"):
+        field = field.get(name) if isinstance(field, Mapping) else None
+    if not isinstance(field, Mapping):
+        raise NotAClick("slack: expected the field reason")
+    value = field.get("value")
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > _MOST:
+        raise NotAClick(f"slack: reason: expected a text of at most {_MOST} characters")
+    return value.strip()
 
 
 def command(found: Any) -> Command:
