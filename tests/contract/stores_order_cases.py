@@ -8,7 +8,7 @@ from sentienguard.adapters.sql_store import Database, open_database
 from sentienguard.model import ids
 from sentienguard.model.incident import Outcome, Status
 from sentienguard.model.order import ExecutionOutcome, OrderStatus
-from sentienguard.ports.order_store import NoSuchOrder
+from sentienguard.ports.order_store import Budget, NoRoom, NoSuchOrder
 from tests.contract import stores_nouns as nouns
 from tests.contract.stores_nouns import NOW, later
 from tests.contract.stores_threads import THREADS, at_once
@@ -213,6 +213,44 @@ class OrderCases:
         assert database.orders.started_since(later(1), environment="production") == 3
         assert database.orders.started_since(NOW, environment="staging") == 1
         assert database.orders.started_since(NOW, environment="nowhere") == 0
+
+    def test_a_release_that_finds_no_room_keeps_nothing(self, database: Database) -> None:
+        budget = Budget(most=2, since=NOW)
+        database.orders.release(nouns.order(0), at=later(-1), within=budget)  # an hour ago
+        for number in (1, 2):
+            assert database.orders.release(nouns.order(number), at=later(number), within=budget)
+        with pytest.raises(NoRoom, match="2 of 2 orders"):
+            database.orders.release(nouns.order(3), at=later(3), within=budget)
+        with pytest.raises(NoSuchOrder):
+            database.orders.get(nouns.order(3).id)
+        # What was kept before is no second start, and another environment has its own.
+        assert not database.orders.release(nouns.order(2), at=later(3), within=budget)
+        elsewhere = replace(nouns.order(3), environment="staging")
+        assert database.orders.release(elsewhere, at=later(3), within=budget)
+
+    def test_a_budget_of_nothing_releases_nothing(self, database: Database) -> None:
+        with pytest.raises(NoRoom, match="0 of 0"):
+            database.orders.release(nouns.order(), at=NOW, within=Budget(0, NOW))
+
+    def test_twenty_releases_of_two_control_planes_at_once_keep_within_the_budget(
+        self, url: str, database: Database
+    ) -> None:
+        other = open_database(url)
+        planes = (database, other)
+
+        def release(number: int) -> bool:
+            orders = planes[number % 2].orders
+            try:
+                return orders.release(nouns.order(number), at=NOW, within=Budget(5, NOW))
+            except NoRoom:
+                return False
+
+        try:
+            released = at_once(release)
+        finally:
+            other.close()
+        assert sum(released) == 5
+        assert database.orders.started_since(NOW, environment="production") == 5
 
     def test_orders_of_an_agent_are_counted_from_a_time_on(self, database: Database) -> None:
         for number in range(4):

@@ -122,7 +122,7 @@ class ApprovalCases:
         assert [one.id for one in pending] == newest_first[1:]
         assert database.approvals.list(ApprovalStatus.EXPIRED) == ()
 
-    def test_each_persons_first_yes_counts_and_they_come_back_in_their_order(
+    def test_each_persons_last_yes_counts_and_they_come_back_in_their_order(
         self, database: Database
     ) -> None:
         given = replace(nouns.approval(), needed=2)
@@ -130,9 +130,12 @@ class ApprovalCases:
         envelope = {"payloadType": "x", "payload": "eA==", "signatures": []}
         second = Agreement(given.id, "anna", later(60), "looks right", envelope)
         first = Agreement(given.id, "bert", later(30))
-        for yes in (second, first, replace(second, at=later(90), note="again")):
+        again = replace(second, at=later(90), note="again", signature=None)
+        for yes in (replace(second, at=later(20)), first, second):
             database.approvals.agree(yes)
         assert list(database.approvals.agreements(given.id)) == [first, second]
+        database.approvals.agree(again)
+        assert list(database.approvals.agreements(given.id)) == [first, again]
         assert database.approvals.get(given.id) == given  # a yes alone decides nothing
 
     def test_a_yes_belongs_to_its_question(self, database: Database) -> None:

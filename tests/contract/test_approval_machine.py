@@ -63,6 +63,7 @@ class Centre:
             decision=database.incidents.decision,
             unfinished=lambda: database.incidents.unfinished(agent.id),  # not of the run before
         )
+        self.settings = types.SimpleNamespace(fleet_budget_per_hour=1_000_000)
         self.passed = timedelta()
         self.recorded = {}  # key -> entry, once
         self.dies = False  # with the next entry
@@ -156,7 +157,15 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
                 self.centre.approvals.decide(question.asked.id, status, by=by, at=at, note="")
             else:
                 about = {"role": "administrator"}
-                answers.answer(self.centre, question.asked, status, by=by, note="", about=about)
+                answers.answer(
+                    self.centre,
+                    question.asked,
+                    status,
+                    by=by,
+                    note="",
+                    about=about,
+                    judge=lambda _: "",
+                )
         except AlreadyDecided:
             assert not counts, "an answer in time did not count"
             return

@@ -4,6 +4,7 @@ Called by `history import`. Each source yields stretches: one series of ours wit
 """
 
 import csv
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +14,13 @@ from typing import Any
 import httpx
 
 from sentienguard.cli import frame
-from sentienguard.model import errors
+from sentienguard.model import addresses, errors
 
 PAGE_STEPS = 10_000  # Prometheus gives at most 11,000 points of a series at once
 TIMEOUT_S = 120.0
+# Of one answer, unpacked: 5 million readings. A server that is wrong, or is not ours, takes no more
+# of this machine's memory.
+MOST_BYTES = 256 * 1024 * 1024
 PLACES = 4  # decimals that are kept, as agents round
 _RECIPE = re.compile(r"([a-z0-9_.]+)(?:\[(\w+)\])?=(.+)", re.DOTALL)
 _MOUNTED = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660"'
@@ -107,6 +111,15 @@ class Prometheus:
     password: str = field(default="", repr=False)
     transport: httpx.BaseTransport | None = None  # for tests
 
+    def __post_init__(self) -> None:
+        """Refuse to show who asks to everybody between here and there. Raises SourceWrong."""
+        proof = self.token or self.password
+        if proof and not addresses.crosses_no_network_in_the_clear(self.url):
+            raise SourceWrong(
+                f"{self.url} would carry the token or the password in clear text; use https, or a "
+                "server of this machine"
+            )
+
     def read(self, wanted: Recipe, span_s: tuple[int, int], step_s: int) -> Iterator[Stretch]:
         """Yield every series of one recipe, with all its pages. Raises SourceWrong, Unavailable."""
         found: dict[tuple[str, str], Stretch] = {}
@@ -133,8 +146,9 @@ class Prometheus:
                 timeout=TIMEOUT_S, transport=self.transport, trust_env=False, headers=headers,
                 auth=proof,
             ) as client:  # fmt: skip
-                answer = client.post(f"{self.url.rstrip('/')}/api/v1/query_range", data=asked)
-                body = answer.json()
+                url = f"{self.url.rstrip('/')}/api/v1/query_range"
+                with client.stream("POST", url, data=asked) as answer:
+                    body = json.loads(self._bounded(answer))
         except (httpx.HTTPError, httpx.InvalidURL) as cause:
             raise errors.Unavailable(
                 f"{self.url} does not answer: {cause}; {frame.UNREACHED}"
@@ -145,6 +159,18 @@ class Prometheus:
             said = body.get("error", "") if isinstance(body, dict) else ""
             raise SourceWrong(f"{self.url} refuses {expression}: {said or answer.status_code}")
         return list(body["data"]["result"])
+
+    def _bounded(self, answer: httpx.Response) -> bytes:
+        """Return the body. Raises SourceWrong where it is longer than any page of ours."""
+        kept = bytearray()
+        for chunk in answer.iter_bytes():
+            kept += chunk
+            if len(kept) > MOST_BYTES:
+                raise SourceWrong(
+                    f"{self.url}: the answer is longer than {MOST_BYTES >> 20} MiB; ask for longer "
+                    "steps, or for fewer hosts with --series"
+                )
+        return bytes(kept)
 
 
 def _extend(stretch: Stretch, pairs: Sequence[tuple[float, str]]) -> None:

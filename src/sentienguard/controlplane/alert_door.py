@@ -6,7 +6,8 @@ more than all that is done here. Rules:
 1. Deny by default: a token made for this webhook, or 401 before a byte of the body is read; where
    the sender signs, a signature by a secret that was registered for the token, or 401 before the
    body is looked into.
-2. 2xx comes after the commit that holds every alert of the body that was not refused.
+2. 2xx comes after the commit that holds every alert of the body that was not refused, and after
+   what people did there about pages of ours is kept.
 3. What the sender should send again is answered with 503 and never with 429: Alertmanager repeats
    after 5xx only. What cannot be taken however often it is sent is answered with 4xx.
 4. Bounded: bytes of one body, bytes of all bodies at hand, alerts waiting, alerts in a second.
@@ -22,13 +23,14 @@ from typing import Any, Final
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sentienguard.controlplane import alert_senders, bodies, problems
+from sentienguard.controlplane import alert_senders, bodies, page_answers, problems, refusals
 from sentienguard.controlplane.alert_intake import Backlog
 from sentienguard.controlplane.alert_senders import Sender
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.group_commit import GroupCommit
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.controlplane.push_senders import Keys, PushSenders
+from sentienguard.controlplane.refusals import DoorRefusal
 from sentienguard.controlplane.sender_access import Access, Known
 from sentienguard.model import errors
 from sentienguard.ports.alert_inbox import NewAlert
@@ -95,6 +97,8 @@ class AlertDoor:
             said = await self._accept(sender, scope, receive)
         except ProblemError as problem:
             self._centre.counters.add("webhook_requests_total", problem.kind)
+            if isinstance(problem, DoorRefusal):
+                await refusals.heard(self._centre, problem, scope)
             await bodies.refuse(problem, scope, receive, send)
             return
         except (errors.Unavailable, errors.Broken) as cause:
@@ -134,6 +138,9 @@ class AlertDoor:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed", detail)
         self._require_room(known, len(alerts))
         await self._keeper.keep(alerts)
+        if batch.handled:
+            environment = known.token.environment
+            await run_in_threadpool(page_answers.take, self._centre, environment, batch.handled)
         return b'{"taken":%d,"refused":%d}' % (len(alerts), batch.refused)
 
     def _require_signed(
@@ -142,8 +149,14 @@ class AlertDoor:
         try:
             sender.require_signed(known.token, headers, body, self._centre.clock.now())
         except NotSigned as cause:
-            self._centre.counters.add("access_denied_total", "webhook_signature")
-            raise ProblemError(HTTPStatus.UNAUTHORIZED, "not-signed", str(cause)) from cause
+            raise DoorRefusal(
+                HTTPStatus.UNAUTHORIZED,
+                "not-signed",
+                str(cause),
+                label="webhook_signature",
+                actor=known.token.id,
+                environment=known.token.environment,
+            ) from cause
 
     def _greeting(
         self, sender: Sender, headers: Mapping[bytes, bytes], body: bytes

@@ -154,12 +154,15 @@ SENDERS: Final = (
         purpose="pagerduty",
         title="PagerDuty",
         sentence="Webhook version 3, signed: X-PagerDuty-Signature has to match a signing secret "
-        "that is registered for the token.",
+        "that is registered for the token. What people did about pages of ours is care of our "
+        "incident, and no alert.",
         body=_object(
             ("event",),
             event=_object(
                 ("event_type", "occurred_at", "data"),
+                id=_TEXT,
                 event_type=_TEXT,
+                agent=_object((), id=_TEXT, type=_TEXT, summary=_TEXT, html_url=_TEXT),
                 occurred_at=_MOMENT,
                 data=_object(("id", "created_at"), id=_TEXT, created_at=_MOMENT,
                              title=_TEXT, incident_key=_TEXT),

@@ -30,7 +30,7 @@ HELP = {
     "orders_released_total": "Orders released.",
     "orders_delivered_total": "Orders handed to agents, repetitions included.",
     "agent_events_total": "Signed events from agents by result.",
-    "access_denied_total": "Requests denied by role or missing credentials.",
+    "access_denied_total": "Requests denied: by role, credentials, signature or form.",
     "access_findings_total": "Findings about approvals and logins by rule.",
     "requests_refused_total": "Malformed requests by kind.",
 }

@@ -12,7 +12,7 @@ from sentienguard.model import errors
 from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sentienguard.controlplane.centre import Centre
     from sentienguard.model.emergency import Emergency
@@ -40,8 +40,13 @@ def after_yes(centre: "Centre", asked: Approval, by: str, address: str) -> None:
             if one.id != asked.id and one.environment == asked.environment
         ]
         others = tuple(one.by for one in _agreed(centre, asked) if one.by != by)
-        given = oversight.Yes(by, asked.opened_at, centre.clock.now(), others)
-        _record(centre, by, asked.environment, oversight.of_answer(given, before), address, asked)
+        now = centre.clock.now()
+        given = oversight.Yes(by, asked.opened_at, now, others, address)
+        known: Sequence[str] = ()
+        if oversight.is_address(address):
+            known = centre.sessions.came_from(by, oversight.network(address), at=now)
+        found = oversight.of_answer(given, before, known)
+        _record(centre, by, asked.environment, found, address, asked)
     except (errors.Unavailable, errors.Broken) as cause:
         log.warning("the yes to %s was not looked at: %s", asked.id, cause)
 

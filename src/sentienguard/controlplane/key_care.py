@@ -54,6 +54,10 @@ _ADD_AUTHORITY: Final = (
     "python -m sentienguard.controlplane --data DIR --add-authority; copy tls/ca.next.pem and "
     "tls/ca.next.key to the other control planes: docs/how-to/rotate-keys.md#the-authority"
 )
+_NEXT_LISTENER: Final = (
+    "sentienguard trust online-key server, then a root that names both pins, then one that names "
+    "the new one and a spare: docs/how-to/rotate-keys.md#the-key-of-the-agents-listener"
+)
 _NEXT_LOG: Final = (
     "sentienguard trust online-key log, then a root that names it and the old one's end: "
     "docs/how-to/rotate-keys.md#the-logs-key"
@@ -173,6 +177,24 @@ class KeyCare:
             rotates=Rotates.ROOT,
             way=_NEXT_LOG,
             lives=timedelta(days=centre.settings.rotate_log_key_days),
+        )
+        yield from self._listening()
+
+    def _listening(self) -> Iterable[OnlineKey]:
+        """Yield the key that hosts know the centre by; its certificates come and go."""
+        file = self._directory / "tls/server.key"
+        try:
+            pin = certificates.pin_of_key(file.read_bytes())
+            made_at = self._since(pin, file)
+        except (OSError, ValueError) as cause:
+            log.warning("%s: %s: its age is not known", file, cause)
+            return
+        yield OnlineKey(
+            name="key of the agents' listener",
+            id=pin[:16],
+            made_at=made_at,
+            rotates=Rotates.ROOT,
+            way=_NEXT_LISTENER,
         )
 
     def _authority(self) -> Iterable[OnlineKey]:

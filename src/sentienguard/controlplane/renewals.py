@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from sentienguard.controlplane.centre import Centre
-from sentienguard.controlplane.problems import ProblemError
+from sentienguard.controlplane.refusals import DoorRefusal
 from sentienguard.ports.agent_store import Agent, NoSuchAgent
 from sentienguard.trust import certificates, dsse, keys, pins, renewal
 
@@ -37,15 +37,15 @@ class Renewal(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def in_time(centre: Centre, agent: Agent, peer: bytes) -> dict[str, str]:
-    """Answer who showed its certificate (DER), which has not ended. Raises ProblemError."""
+    """Answer who showed its certificate (DER), which has not ended. Raises DoorRefusal."""
     try:
         return _renewed(centre, agent, peer)
     except dsse.NotTrusted as cause:
-        raise _refused(centre, str(cause)) from cause
+        raise _refused(str(cause), agent) from cause
 
 
 def late(centre: Centre, wanted: Renewal) -> dict[str, str]:
-    """Answer whose certificate ended, if its executor asks. Raises ProblemError."""
+    """Answer whose certificate ended, if its executor asks. Raises DoorRefusal."""
     now = centre.clock.now()
     try:
         der = certificates.to_der(wanted.certificate_pem.encode())
@@ -54,7 +54,7 @@ def late(centre: Centre, wanted: Renewal) -> dict[str, str]:
         renewal.require(wanted.statement, agent.id, asks, now)  # rule 3
         answer = _renewed(centre, agent, der)
     except (dsse.NotTrusted, pins.BadCertificate, NoSuchAgent) as cause:
-        raise _refused(centre, str(cause)) from cause
+        raise _refused(str(cause)) from cause
     centre.audit.append(
         kind=RENEWED,
         env=agent.environment,
@@ -88,6 +88,12 @@ def _renewed(centre: Centre, agent: Agent, der: bytes) -> dict[str, str]:
     return {"certificate_pem": made.decode(), "ca_pem": trusted.decode()}
 
 
-def _refused(centre: Centre, why: str) -> ProblemError:
-    centre.counters.add("access_denied_total", "renewal")
-    return ProblemError(HTTPStatus.FORBIDDEN, "renewal-refused", f"no new certificate: {why}")
+def _refused(why: str, agent: Agent | None = None) -> DoorRefusal:
+    return DoorRefusal(
+        HTTPStatus.FORBIDDEN,
+        "renewal-refused",
+        f"no new certificate: {why}",
+        label="renewal",
+        actor=agent.id if agent is not None else "",
+        environment=agent.environment if agent is not None else "",
+    )

@@ -14,7 +14,7 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 
 from sentienguard.controlplane.centre import Centre
-from sentienguard.controlplane.problems import ProblemError
+from sentienguard.controlplane.refusals import DoorRefusal
 from sentienguard.ports.webhook_tokens import TokenUnknown, WebhookToken
 
 TOKEN_KNOWN_S: Final = 2.0  # a token revoked at another control plane is refused within this
@@ -45,7 +45,7 @@ class Access:
         self._known.clear()
 
     async def authenticate(self, headers: Mapping[bytes, bytes], purpose: str) -> Known:
-        """Return who sends. Raises ProblemError: 401, deny by default."""
+        """Return who sends. Raises DoorRefusal: 401, deny by default."""
         scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not secret:
             raise self.refused("send a bearer token that was made for this webhook")
@@ -67,10 +67,10 @@ class Access:
         self._known[name] = Known(token, now + TOKEN_KNOWN_S, allowance, counted_at)
         return self._known[name]
 
-    def refused(self, detail: str) -> ProblemError:
-        """Return the refusal of somebody who is not let in, counted."""
-        self._centre.counters.add("access_denied_total", "webhook_token")
-        return ProblemError(HTTPStatus.UNAUTHORIZED, "unauthenticated", detail)
+    def refused(self, detail: str) -> DoorRefusal:
+        """Return the refusal of somebody who is not let in; the door counts and records it."""
+        status = HTTPStatus.UNAUTHORIZED
+        return DoorRefusal(status, "unauthenticated", detail, label="webhook_token")
 
     def spend(self, known: Known, amount: int) -> bool:
         """Take so much off what the sender may send; False where nothing was left.

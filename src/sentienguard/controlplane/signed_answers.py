@@ -6,8 +6,11 @@ judge it again, by their own root. Rules:
 
 1. What is signed names the deed of this question, the person who is logged in, and an end.
 2. A question whose hosts want signatures takes no yes without one that counts.
+3. It lasts for minutes (`signed_approval_minutes`): a right that is given for one deed is not one
+   for a day. Whoever comes too late for the others is asked again; hosts take a day at most.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.model import ids
-from sentienguard.model.approval import Approval
+from sentienguard.model.approval import Agreement, Approval
 from sentienguard.model.order import Order
 from sentienguard.ports.factor_store import Way
 from sentienguard.trust import order as orders
@@ -24,7 +27,6 @@ from sentienguard.trust import passkeys, webauthn
 if TYPE_CHECKING:
     from sentienguard.controlplane.centre import Centre
 
-LASTS: Final = timedelta(hours=1)  # of a yes: time for the host to fetch its order
 _NONCE: Final = "0" * 32  # of no poll: an order that is only compared
 
 
@@ -42,7 +44,7 @@ def to_sign(
     centre: "Centre", asked: Approval, user: str, party: webauthn.Party | None, now: datetime
 ) -> ToSign:
     """Return what this person has to sign (rule 1)."""
-    payload = orders.approval_payload(_order(centre, asked), user, now + LASTS)
+    payload = orders.approval_payload(_order(centre, asked), user, now + lasts(centre))
     named = centre.trust.root.approving_passkeys
     mine = tuple(
         one.credential
@@ -80,13 +82,34 @@ def require(
                 "root names, or with `sentienguard approvals approve ID --key FILE`",
             )
         return
-    signed = orders.SignedOrder(_order(centre, asked), _NONCE, 1, (envelope,))
-    found = orders.approved_by(signed, centre.trust.root, now)
-    if user not in found.values():  # rule 1
+    if user not in _names(centre, asked, envelope, now, lasts(centre)):  # rules 1 and 3
         raise _wrong(
             "it does not approve this order in your name, with a key that the root lists as an "
-            "approver's, for a day at most"
+            f"approver's, for {centre.settings.signed_approval_minutes} minutes at most"
         )
+
+
+def lasts(centre: "Centre") -> timedelta:
+    """Return how long a signed yes is good for (rule 3)."""
+    return timedelta(minutes=centre.settings.signed_approval_minutes)
+
+
+def stands(centre: "Centre", asked: Approval, given: Agreement, until: datetime) -> bool:
+    """Tell whether hosts would take, at that time, what somebody signed before."""
+    signature = given.signature
+    return signature is not None and given.by in _names(centre, asked, signature, until)
+
+
+def _names(
+    centre: "Centre",
+    asked: Approval,
+    envelope: Mapping[str, Any],
+    at: datetime,
+    lasts_for: timedelta = orders.APPROVAL_LASTS,
+) -> Collection[str]:
+    """Return in whose name an envelope approves this question, by the root of today."""
+    signed = orders.SignedOrder(_order(centre, asked), _NONCE, 1, (envelope,))
+    return orders.approved_by(signed, centre.trust.root, at, lasts_for).values()
 
 
 def _order(centre: "Centre", asked: Approval) -> Order:

@@ -14,7 +14,10 @@ what its groups mean in sign_on_file, what a command line asks for in command_li
     before has no role any more, and its logins end.
  5. A second factor stays ours, unless the owner's file names the provider's ways that count as one,
     the token says that one of them was used, and when.
- 6. Each refusal is counted, and recorded as controlplane.refusals says. Who proved who they are is
+ 6. Where the provider's second factor counts, it is asked for one that is as fresh as we ask for
+    it (`max_age`): whoever has no other shows it again by logging in again. The provider may let
+    somebody in by a session of this morning all the same; `auth_time` then says so (rule 5).
+ 7. Each refusal is counted, and recorded as controlplane.refusals says. Who proved who they are is
     no stranger there.
 """
 
@@ -86,9 +89,10 @@ class Attempt:
         """What comes back with the browser."""
         return self._digest("state")
 
-    def asked(self, redirect: str) -> Asked:
+    def asked(self, redirect: str, most_age_s: int | None = None) -> Asked:
         """Return what the provider is asked."""
-        return Asked(redirect, self.state, self._digest("nonce"), self._digest("verifier"))
+        nonce, verifier = self._digest("nonce"), self._digest("verifier")
+        return Asked(redirect, self.state, nonce, verifier, most_age_s)
 
     def _digest(self, part: str) -> str:
         said = f"{part}\n{self.began_s}\n{self.page}".encode()
@@ -117,6 +121,11 @@ def begin_at(centre: "Centre", page: str) -> Attempt:
 def own_page(page: str) -> str:
     """Return a page of the dashboard; whatever else was asked for, its first one."""
     return page if _PAGE.match(page) and not page.startswith(_NO_PAGE) else "/"
+
+
+def most_age_s(centre: "Centre", sign_on: SignOn) -> int | None:
+    """Return how old what somebody shows to the provider may be (rule 6); None: as old as it is."""
+    return centre.settings.step_up_minutes * 60 if sign_on.file.strong_ways else None
 
 
 def resume(centre: "Centre", cookie: str, state: str, error: str = "") -> Attempt:
@@ -160,7 +169,7 @@ def open_login(centre: "Centre", shown: Shown, address: str) -> logins.Pair:
 
 
 def refused(centre: "Centre", cause: NotLoggedIn, address: str) -> None:
-    """Count that somebody was not let in, and record it (rule 6)."""
+    """Count that somebody was not let in, and record it (rule 7)."""
     log.info("single sign-on: %s", cause)
     said = {"detail": str(cause)[:300], "ip_address": address}
     refusals.record(

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sentienguard.controlplane import bodies
+from sentienguard.controlplane import bodies, refusals
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.outside_watch import OutsideWatch
 from sentienguard.controlplane.problems import ProblemError
+from sentienguard.controlplane.refusals import DoorRefusal
 from sentienguard.controlplane.sender_access import Access, Known
 from sentienguard.controlplane.series_limits import SeriesLimits
 from sentienguard.model import errors
@@ -122,6 +123,8 @@ class TelemetryDoor:
             answer = await self._accept(entrance, scope, receive)
         except ProblemError as problem:
             self._centre.counters.add("telemetry_requests_total", problem.kind)
+            if isinstance(problem, DoorRefusal):
+                await refusals.heard(self._centre, problem, scope)
             await bodies.refuse(problem, scope, receive, send)
             return
         except (errors.Unavailable, errors.Broken) as cause:

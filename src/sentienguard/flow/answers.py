@@ -5,14 +5,16 @@ Called by the API of the control plane and by simulations. Rules:
  1. The first answer in time counts; the store decides which that is.
  2. Who asked for a playbook by name does not approve it; they may withdraw it with a no.
  3. Where several people have to say yes, each counts once and the last one approves. One no ends
-    it.
+    it. Earlier ones are judged again at the moment of the last: a yes of somebody whose role was
+    taken, or whose signature is over, has lapsed, and is asked for again.
  4. An answer that was decided is recorded and told, though the process dies in between or the log
     cannot be written: `finish` does at the next start what is left, and an incident whose wait is
     over looks for an answer that nobody told it (incident_work.silence).
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeAlias
 
 from sentienguard.flow import incident as flow
 from sentienguard.flow.centre import Centre
@@ -24,6 +26,11 @@ from sentienguard.ports.approval_store import NoSuchApproval
 
 TOLD = "answered"  # begins the key of the message: an incident hears one answer to each question
 OF_PEOPLE = frozenset({ApprovalStatus.APPROVED, ApprovalStatus.DENIED})
+
+# Why a yes that was given before counts no more; empty: it does. What a person may do, and what
+# was signed until when, is known to whoever takes the answers.
+Judge: TypeAlias = Callable[[Agreement], str]
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RequesterCannotApprove(errors.Rejected):
@@ -38,52 +45,87 @@ def answer(
     by: str,
     note: str,
     about: Mapping[str, str | int],
+    judge: Judge,
     signature: Mapping[str, Any] | None = None,
 ) -> Approval:
     """Decide a question and let its incident know; `about` is what else the record says.
 
     Returns the question still pending where more people have to say yes. `signature` is the
-    envelope that hosts judge.
+    envelope that hosts judge; `judge` says what became of earlier yeses.
 
     Raises RequesterCannotApprove, approval_store.AlreadyDecided, and what the stores raise when
     they cannot keep it.
     """
     request = centre.incidents.get(asked.incident).anomaly.request
-    own = request is not None and request.by.casefold() == by.casefold()
-    if own and status is ApprovalStatus.APPROVED:  # rule 2
+    requester = request.by if request is not None else ""
+    if is_same(requester, by) and status is ApprovalStatus.APPROVED:  # rule 2
         raise RequesterCannotApprove(
             f"{by} asked for {asked.playbook}; somebody else has to approve it"
         )
     now = centre.clock.now()
     several = status is ApprovalStatus.APPROVED and (asked.needed > 1 or signature is not None)
     if several:  # rule 3
-        agreed = _agreed(centre, Agreement(asked.id, by, now, note, signature))
+        given = Agreement(asked.id, by, now, note, signature)
+        again = _keep(centre, given, judge)
+        agreed, lapsed = _agreed(centre, given, requester, judge)
         about = {**about, "approvers": ", ".join(agreed)[:500]}
+        if lapsed:
+            about = {**about, "lapsed": "; ".join(lapsed)[:500]}
         if len(agreed) < asked.needed:
-            _record_agreement(centre, asked, by, note, {**about, "needed": asked.needed})
+            _record_agreement(centre, asked, given, {**about, "needed": asked.needed}, again=again)
             return centre.approvals.get(asked.id)
     decided = centre.approvals.decide(asked.id, status, by=by, at=now, note=note)
     centre.tell(asked.incident, follow(centre, decided, about), key=f"{TOLD}/{asked.id}")
     return decided
 
 
-def _agreed(centre: Centre, agreement: Agreement) -> list[str]:
-    """Keep a yes and return who said yes so far, each person once."""
-    centre.approvals.agree(agreement)
+def is_same(one: str, other: str) -> bool:
+    """Tell whether two names are one person's."""
+    return one.casefold() == other.casefold()
+
+
+def _keep(centre: Centre, given: Agreement, judge: Judge) -> bool:
+    """Keep a yes, unless one of the same person stands; tell whether it is one given again."""
+    kept = centre.approvals.agreements(given.approval)
+    mine = [one for one in kept if is_same(one.by, given.by)]
+    if any(not judge(one) for one in mine):
+        return False
+    centre.approvals.agree(given)
+    return bool(mine)
+
+
+def _agreed(
+    centre: Centre, given: Agreement, requester: str, judge: Judge
+) -> tuple[list[str], list[str]]:
+    """Return whose yes counts now, each person once, and which count no more, with the reason."""
+    names, lapsed = {given.by.casefold(): given.by}, []
     # Read after the write is durable: of two who say yes at once, the later one sees both.
-    names = [one.by for one in centre.approvals.agreements(agreement.approval)]
-    return list({name.casefold(): name for name in names}.values())
+    for one in centre.approvals.agreements(given.approval):
+        if is_same(one.by, given.by):
+            continue
+        why = "they asked for it" if is_same(one.by, requester) else judge(one)
+        if why:
+            lapsed.append(f"{one.by}: {why}")
+        else:
+            names.setdefault(one.by.casefold(), one.by)
+    return list(names.values()), lapsed
 
 
 def _record_agreement(
-    centre: Centre, asked: Approval, by: str, note: str, about: Mapping[str, str | int]
+    centre: Centre,
+    asked: Approval,
+    given: Agreement,
+    about: Mapping[str, str | int],
+    *,
+    again: bool,
 ) -> None:
+    at = f"/{(given.at - _EPOCH) // timedelta(milliseconds=1)}" if again else ""
     centre.audit.once(
         "approval.agreed",
         asked,
-        f"agreed/{by}",
-        {"approval_id": asked.id, **about, "playbook": asked.playbook, "note": note},
-        actor=by,
+        f"agreed/{given.by}{at}",
+        {"approval_id": asked.id, **about, "playbook": asked.playbook, "note": given.note},
+        actor=given.by,
     )
 
 

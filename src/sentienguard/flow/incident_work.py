@@ -10,13 +10,14 @@ from typing import Any, assert_never
 from sentienguard.flow import answers, crediting, departures
 from sentienguard.flow import incident as flow
 from sentienguard.flow.centre import Centre
-from sentienguard.flow.deciding import Deciding
+from sentienguard.flow.deciding import HOUR, Deciding
 from sentienguard.flow.ledger import SYSTEM
 from sentienguard.model.approval import Approval, ApprovalStatus
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Incident, Outcome, Status
-from sentienguard.model.order import Order
+from sentienguard.model.order import ExecutionOutcome, Order
 from sentienguard.ports.approval_store import AlreadyDecided
+from sentienguard.ports.order_store import Budget, NoRoom
 
 
 class IncidentWork:
@@ -84,10 +85,19 @@ class IncidentWork:
         return self._deciding.decide(self._centre.incidents.get(incident), question.ruled_out)
 
     def release(self, question: flow.Release) -> flow.Released | flow.OrderEnded:
-        """Make the order available to its agent, once; one that was struck off gets none."""
+        """Make the order available to its agent, once; one that was struck off gets none.
+
+        The fleet's budget is counted again here: what was decided or approved beside others saw
+        none of them started. What finds no room goes to people, as policy has it (`fleet_budget`).
+        """
         order, now = question.order, self.now()
-        if self._centre.orders.release(order, at=now):
-            self._centre.counters.add("orders_released_total")
+        budget = Budget(self._centre.settings.fleet_budget_per_hour, now - HOUR)
+        try:
+            if self._centre.orders.release(order, at=now, within=budget):
+                self._centre.counters.add("orders_released_total")
+        except NoRoom as full:
+            refused = ExecutionOutcome.REFUSED
+            return flow.OrderEnded(now, order.id, refused, f"the fleet's budget is used up: {full}")
         agent = self._centre.agents.get(order.agent)  # after it is kept, see departures
         ended = departures.never_fetched(self._centre, agent, order) if agent.struck_off else None
         if ended is not None:

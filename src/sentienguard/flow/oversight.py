@@ -8,7 +8,7 @@ because each of these has an honest explanation. Rules:
     burst          five yeses of one person within a minute
     same_pair      the last ten questions that needed two people had the same two
     off_hours      a yes at a time of the day at which this person never answered before
-    new_network    a login from a network that none of this person's known logins came from
+    new_network    a login or a yes from a network that nothing known of this person came from
     break_glass    a right that was given in an emergency, every time
 """
 
@@ -39,6 +39,7 @@ class Yes:
     asked_at: datetime
     at: datetime
     others: tuple[str, ...] = ()  # who said yes to the same question besides
+    address: str = ""  # where it came from; a chat's name, where it was given in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,16 @@ class Finding:
     detail: str
 
 
-def of_answer(given: Yes, before: Sequence[Yes]) -> tuple[Finding, ...]:
-    """Return what is odd about a yes; `before` are earlier ones of all people, newest first."""
+def of_answer(given: Yes, before: Sequence[Yes], known: Sequence[str] = ()) -> tuple[Finding, ...]:
+    """Return what is odd about a yes; `before` are earlier ones of all people, newest first.
+
+    `known` are the networks that this person came from: a token that was stolen is used elsewhere,
+    and its login was opened long before.
+    """
     mine = [one for one in before if one.by == given.by]
     found = (_quick(given), _burst(given, mine), _pair(given, before), _hours(given, mine))
-    return tuple(one for one in found if one is not None)
+    places = of_login(given.address, known) if is_address(given.address) else ()
+    return (*(one for one in found if one is not None), *places)
 
 
 def of_login(address: str, known: Sequence[str]) -> tuple[Finding, ...]:
@@ -72,6 +78,15 @@ def of_emergency(given: Emergency, by: str) -> tuple[Finding, ...]:
         f"{by}: {given.reason}"
     )
     return (Finding("break_glass", detail),)
+
+
+def is_address(text: str) -> bool:
+    """Tell whether this is an address of the network; a chat's name is none."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def network(address: str) -> str:

@@ -46,7 +46,7 @@ class ApprovalStore(Protocol):
         """
 
     def agree(self, agreement: Agreement) -> None:
-        """Keep a person's yes to a pending question; the first of each person counts.
+        """Keep a person's yes to a pending question; the last of each person counts.
 
         Raises NoSuchApproval, AlreadyDecided.
         """

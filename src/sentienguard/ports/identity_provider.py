@@ -29,6 +29,7 @@ class Asked:
     state: str  # comes back with the browser
     nonce: str  # comes back inside the signed token
     verifier: str  # of PKCE: shown to the provider alone, when the code is redeemed
+    most_age_s: int | None = None  # since the person showed who they are; None: whenever
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,27 @@ class NoSuchOrder(errors.Rejected):
     """No order has this id."""
 
 
+class NoRoom(errors.Rejected):
+    """The environment has started as many orders as its budget has; nothing was kept."""
+
+    @classmethod
+    def of(cls, order: Order, started: int, within: "Budget") -> "NoRoom":
+        """Say what is used up."""
+        return cls(
+            f"{order.environment} has started {started} of {within.most} orders since "
+            f"{within.since:%H:%M} UTC, so {order.playbook} for {order.incident} was not released; "
+            "look why so much is wrong at once, then act by hand or raise fleet_budget_per_hour"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many orders one environment may start from a moment on."""
+
+    most: int
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class KeptOrder:
     """An order and where it is in its life."""
@@ -48,8 +69,12 @@ class Ended:
 class OrderStore(Protocol):
     """Orders by id and by agent."""
 
-    def release(self, order: Order, *, at: datetime) -> bool:
-        """Keep an order for delivery; False where it was kept before (nothing is written)."""
+    def release(self, order: Order, *, at: datetime, within: Budget | None = None) -> bool:
+        """Keep an order for delivery; False where it was kept before (nothing is written).
+
+        Counts against `within` and keeps in one transaction: releases at once, in several
+        processes too, never pass it. Raises NoRoom where it is used up.
+        """
 
     def get(self, order: OrderId) -> KeptOrder:
         """Return one. Raises NoSuchOrder."""

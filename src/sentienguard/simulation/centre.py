@@ -204,7 +204,10 @@ class Centre:
         """Take a person's answer."""
         status = ApprovalStatus.APPROVED if approved else ApprovalStatus.DENIED
         asked = self.approvals.get(approval)
-        answers.answer(self.offered, asked, status, by=by, note="", about={"role": "simulated"})
+        answers.answer(
+            self.offered, asked, status, by=by, note="", about={"role": "simulated"},
+            judge=lambda _: "",  # nobody's role is ever taken here
+        )  # fmt: skip
 
     def stop(self, order: ids.OrderId, *, by: str) -> None:
         """Ask for a stop of an order."""

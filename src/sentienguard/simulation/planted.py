@@ -75,7 +75,8 @@ def _after_start(
 def release_without_unique_key() -> contextlib.AbstractContextManager[None]:
     """A release that is repeated after a crash writes the order once more."""
 
-    def release(self: stores.Orders, order: Any, *, at: Any) -> bool:
+    def release(self: stores.Orders, order: Any, *, at: Any, within: Any = None) -> bool:
+        del within
         self._database.write("order")
         self.insert(order, at)
         self._database.wrote("order")

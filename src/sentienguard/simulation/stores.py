@@ -80,10 +80,16 @@ class Orders:
         self.counts: dict[OrderId, bool] = {}  # what was judged of recoveries
         self.inserted: Callable[[Order], None] = _unwatched
 
-    def release(self, order: Order, *, at: datetime) -> bool:
-        """Keep an order for delivery; False where it was kept before."""
+    def release(
+        self, order: Order, *, at: datetime, within: order_store.Budget | None = None
+    ) -> bool:
+        """Keep an order for delivery; False where it was kept before. Raises NoRoom."""
         self._database.write("order")
         new = order.id not in self.rows
+        if new and within is not None:
+            started = self.started_since(within.since, environment=order.environment)
+            if started >= within.most:
+                raise order_store.NoRoom.of(order, started, within)
         if new:
             self.insert(order, at)
         self._database.wrote("order")
@@ -343,7 +349,7 @@ class Approvals:
         found = self.get(agreement.approval)
         if found.status is not ApprovalStatus.PENDING or self.late(found, agreement.at):
             raise approval_store.AlreadyDecided(f"{found.id} is {found.status}")
-        self.yeses.setdefault((found.id, agreement.by), agreement)
+        self.yeses[found.id, agreement.by] = agreement
         self._database.wrote("agreement")
 
     def agreements(self, approval: ApprovalId) -> Sequence[Agreement]:
@@ -387,6 +393,10 @@ class Agents:
     def add(self, agent: Agent) -> None:
         """Keep a new agent."""
         self.rows[agent.id] = agent
+
+    def list(self) -> Sequence[Agent]:
+        """Return all."""
+        return tuple(self.rows.values())
 
     def get(self, agent: AgentId) -> Agent:
         """Return one. Raises NoSuchAgent."""

@@ -26,7 +26,10 @@ MAX_PARAMETERS: Final = 32
 MAX_FACTS: Final = 128  # tags included
 MAX_APPROVALS: Final = 16
 MAX_DEADLINE_S: Final = 86_400  # a remedy that takes longer than a day is a project
-APPROVAL_LASTS: Final = timedelta(days=1)  # at most; what people agreed to is how things are now
+# At most, for hosts: what people agreed to is how things are now. The control plane asks for
+# minutes (signed_approval_minutes); a host takes its word for nothing, and its own bound has to let
+# pass whatever an owner may set there, an approver who signs hours after the first included.
+APPROVAL_LASTS: Final = timedelta(days=1)
 _ORDER: Final = {
     "order_id", "incident_id", "agent_id", "environment", "playbook", "version", "digest",
     "parameters", "facts", "dry_run", "created_ms", "deadline_s", "nonce", "seq", "approvals",
@@ -133,11 +136,16 @@ def approval_payload(order: Order, approver: str, expires_at: datetime) -> bytes
     return canonical.encode(_approval(order, approver, fields.milliseconds(expires_at)))
 
 
-def approved_by(signed: SignedOrder, root: root_document.Root, now: datetime) -> Mapping[str, str]:
+def approved_by(
+    signed: SignedOrder,
+    root: root_document.Root,
+    now: datetime,
+    lasts: timedelta = APPROVAL_LASTS,
+) -> Mapping[str, str]:
     """Return whose approval of this order is valid now: approver key id -> the name given with it.
 
     Judges each envelope alone: one that is malformed, by another key, for another deed, over or for
-    longer than APPROVAL_LASTS adds nobody and spoils nothing. A key counts once.
+    longer than `lasts` adds nobody and spoils nothing. A key counts once.
     """
     found: dict[str, str] = {}
     for envelope in signed.approvals:
@@ -149,7 +157,7 @@ def approved_by(signed: SignedOrder, root: root_document.Root, now: datetime) ->
         except dsse.NotTrusted:
             continue
         meant = _approval(signed.order, name, fields.milliseconds(until))
-        if payload == canonical.encode(meant) and now < until <= now + APPROVAL_LASTS:
+        if payload == canonical.encode(meant) and now < until <= now + lasts:
             found.update((keyid, name) for keyid in signers)
     return found
 

@@ -51,7 +51,7 @@ def question(centre, place):
 
 def press(centre, place, verb):
     asked = question(centre, place)
-    pressed = chat_answers.Pressed(verb, asked.id, asked.digest)
+    pressed = chat_answers.Pressed(verb, asked.id, asked.digest, "not now")
     person = chat_answers.Person("slack", "T1", "U_ADA")
     return chat_answers.answer(centre, person, pressed, PAGE), asked
 

@@ -29,7 +29,7 @@ from sentienguard.flow.key_ages import Rotates, Stage
 from sentienguard.model import errors
 from sentienguard.model.access import Role
 from sentienguard.trust import bundle as bundles
-from sentienguard.trust import ceremony
+from sentienguard.trust import ceremony, certificates
 from sentienguard.trust import keys as key_files
 from sentienguard.trust.root import RoleName
 from tests.support import api_world, centre_process
@@ -130,15 +130,17 @@ def test_every_key_is_listed_with_its_age_and_when_it_is_due(centre, data):
     keys = {one["name"]: one for one in listed["items"]}
     assert list(keys) == [
         "data key", "key that wraps data keys", "dispatch key", "log key",
-        "authority of agents' certificates", "certificate for agents",
+        "key of the agents' listener", "authority of agents' certificates",
+        "certificate for agents",
     ]  # fmt: skip
     assert listed["rotate_keys_days"] == 90
     assert keys["data key"]["age_days"] == 3
     assert (keys["data key"]["rotates"], keys["data key"]["stage"]) == ("by itself", "good")
     assert keys["dispatch key"]["rotates"] == "with the root keys"
     assert keys["log key"]["rotates"] == "with the root keys"
-    year = datetime.fromisoformat(keys["log key"]["made_at"]) + timedelta(days=365)
-    assert datetime.fromisoformat(keys["log key"]["due_at"]) == year
+    for name in ("dispatch key", "log key", "key of the agents' listener"):
+        made = datetime.fromisoformat(keys[name]["made_at"])
+        assert datetime.fromisoformat(keys[name]["due_at"]) == made + timedelta(days=90), name
     assert all(one["way"] and one["id"] for one in listed["items"])
     assert not any("BEGIN" in json.dumps(one) for one in listed["items"])
 
@@ -294,6 +296,19 @@ def test_people_are_called_twice_for_a_dispatch_key_and_told_what_to_do(centre, 
         found = httpx.get(f"{address}/api/v1/findings", headers=bearer, timeout=60).json()["items"]
     assert [one["finding"] for one in found] == ["key_due", "key_soon"]
     assert "online-key dispatch" in found[0]["detail"]
+
+
+def test_the_listeners_key_has_its_own_age_and_people_are_called_for_it(centre, data):
+    one = named(centre, "key of the agents' listener")
+    pin = certificates.pin_of_key((data / "controlplane/tls/server.key").read_bytes())
+    assert (one.id, one.ends_at) == (pin[:16], None)
+    seen(data, pin, 91)  # its certificate was renewed yesterday, and says nothing of that
+    due = named(centre, one.name)
+    assert due.stage(centre.clock.now(), key_care.lifetime(centre)) is Stage.DUE
+    centre.keys.round(centre)
+    [told] = [one for one in recorded(centre, key_care.DUE) if one["key_id"] == pin[:16]]
+    assert "sentienguard trust online-key server" in told["way"]
+    seen(data, pin, 0)
 
 
 def test_a_key_keeps_its_age_when_its_file_is_copied(centre, data):

@@ -288,6 +288,9 @@ def test_what_is_at_stake_asks_again_for_the_factor(centre: Centre, admin: httpx
         ("GET", "/api/v1/evidence/entries", None),
         ("POST", "/api/v1/account/totp", {"password": PASSWORD}),
         ("POST", "/api/v1/account/recovery-codes", None),
+        ("DELETE", "/api/v1/freeze", None),
+        ("POST", "/api/v1/playbook-drafts", {"name": "mine_of_the_team"}),
+        ("POST", "/api/v1/playbook-drafts/drf_none/signed", {}),
     ):
         answer = early.request(method, path, json=json)
         assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (403, "step-up")
@@ -299,6 +302,25 @@ def test_what_is_at_stake_asks_again_for_the_factor(centre: Centre, admin: httpx
     done = early.post("/api/v1/auth/step-up/second", json=signed(passkey, step))
     assert done.status_code == 204
     assert early.post("/api/v1/tokens", json=body).status_code == 201
+
+
+def test_a_stolen_token_does_not_lift_the_kill_switch_and_freezing_stays_one_request(
+    centre: Centre, admin: httpx.Client
+) -> None:
+    name = person(admin, "thaw@local")
+    stolen, _ = logged_in(centre, name)
+    passkey = with_passkey(centre, logged_in(centre, name)[0], b"third")
+    frozen = stolen.put("/api/v1/freeze", json={"reason": "something is wrong"})
+    assert (frozen.status_code, frozen.json()["frozen"]) == (200, True)
+    refused = stolen.delete("/api/v1/freeze")
+    assert (refused.status_code, refused.json()["type"][-7:]) == (403, "step-up")
+    assert admin.get("/api/v1/freeze").json()["frozen"]
+    step = stolen.post("/api/v1/auth/step-up").json()
+    done = stolen.post("/api/v1/auth/step-up/second", json=signed(passkey, step))
+    assert done.status_code == 204
+    assert stolen.delete("/api/v1/freeze").json() == {
+        "frozen": False, "by": None, "at": None, "reason": None,
+    }  # fmt: skip
 
 
 def test_who_lost_a_factor_is_let_in_again_by_an_administrator(

@@ -123,7 +123,9 @@ def test_two_signed_yeses_reach_the_host_with_the_order(signers: Signers) -> Non
     again = signers.approve("rita@local", question).json()
     assert (again["status"], again["agreed"]) == ("pending", ["rita@local"])
     second = signers.approve("ruth@local", question).json()
-    assert second["status"] == "approved"
+    assert (second["status"], second["decided_by"]) == ("approved", "ruth@local")
+    assert [one["by"] for one in second["agreements"]] == ["rita@local", "ruth@local"]
+    assert second["agreements"][0]["at"] < second["agreements"][1]["at"]
     order = host.poll("ab" * 16, wait_s=10)["order"]
     found = orders.claimed_order(order)
     named = orders.approved_by(found, signers.root, datetime.now(UTC))

@@ -390,6 +390,39 @@ def test_the_providers_second_factor_counts_where_the_owner_says_so(
     assert strong(amr=["pwd", "hwk"])[:13] <= time.strftime("%Y-%m-%dT%H:%M", time.gmtime())
 
 
+def test_the_provider_is_asked_for_a_factor_as_fresh_as_we_ask_for_one(
+    browser: httpx.Client,
+) -> None:
+    asked = urllib.parse.urlsplit(browser.get(BEGIN).headers["location"]).query
+    assert urllib.parse.parse_qs(asked)["max_age"] == ["300"]
+
+
+def test_whose_factor_is_the_providers_is_told_to_log_in_again_and_then_goes_on(
+    provider: Provider, browser: httpx.Client
+) -> None:
+    headers = {"X-Sentienguard-Request": "1"}
+
+    def ask(method: str, path: str) -> tuple[int, str, str]:
+        answer = browser.request(method, path, headers=headers)
+        told = answer.json()
+        return answer.status_code, told["type"].rpartition(":")[2], told["detail"]
+
+    provider.forge = lambda one: {**one, "auth_time": int(time.time()) - 3600}
+    as_person(provider, "old", amr=["hwk"])
+    logged_in(browser)
+    for method, path in (
+        ("POST", "/api/v1/account/recovery-codes"),
+        ("POST", "/api/v1/auth/step-up"),  # there is nothing here to show
+    ):
+        status, kind, detail = ask(method, path)
+        assert (status, kind) == (403, "login-again"), path
+        assert "`sentienguard login --sso`" in detail
+    provider.forge = lambda one: {**one, "auth_time": int(time.time())}
+    logged_in(browser)
+    answer = browser.post("/api/v1/account/totp", json={"password": ""}, headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
 def test_a_first_second_factor_needs_no_password_but_a_new_login(
     provider: Provider, browser: httpx.Client
 ) -> None:

@@ -1,6 +1,7 @@
 """Parts of a backtest: pages, pace, what was kept, alerts, and a page that is only text."""
 
 import dataclasses
+import gzip
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from sentienguard.cli import history_sources
 from sentienguard.cli.backtest import alerts, fetch, page, plan, report, state
 from sentienguard.cli.backtest.plan import Plan
 from sentienguard.cli.history_sources import NODE_EXPORTER, Prometheus, Recipe, SourceWrong, Stretch
@@ -59,12 +61,44 @@ def test_a_server_that_asks_who_asks_is_told_name_and_password():
         return httpx.Response(200, json={"status": "success", "data": {"result": []}})
 
     source = Prometheus(
-        "http://p", "instance", {}, user="me", password="secret",
+        "https://p", "instance", {}, user="me", password="secret",
         transport=httpx.MockTransport(answer),
     )  # fmt: skip
     assert source.page("up", 0, 60, 60) == []
     assert asked[0].headers["authorization"] == "Basic bWU6c2VjcmV0"
     assert "secret" not in str(asked[0].url)
+
+
+@pytest.mark.parametrize("proof", [{"token": "t0p"}, {"user": "me", "password": "t0p"}])
+@pytest.mark.parametrize("url", ["http://p", "http://10.0.0.7:9090", "http://localhost.evil.org"])
+def test_no_token_and_no_password_crosses_a_network_in_the_clear(url, proof):
+    with pytest.raises(SourceWrong, match="clear text") as refused:
+        Prometheus(url, "instance", {}, **proof)
+    assert "t0p" not in str(refused.value)
+    for near in ("https://p", "http://127.0.0.1:9090", "http://localhost:9090", "http://[::1]:1"):
+        assert Prometheus(near, "instance", {}, **proof).url == near
+    assert Prometheus(url, "instance", {}).url == url
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_without_end_is_not_read_to_it(monkeypatch, packed):
+    monkeypatch.setattr(history_sources, "MOST_BYTES", 1 << 20)
+    read = []
+
+    def endless():
+        for number in range(1000):
+            read.append(number)
+            yield b"[" * (1 << 16)
+
+    def answer(_):
+        if packed:
+            body = gzip.compress(b"[" * (8 << 20))
+            return httpx.Response(200, headers={"content-encoding": "gzip"}, content=body)
+        return httpx.Response(200, content=endless())
+
+    with pytest.raises(SourceWrong, match="longer than 1 MiB"):
+        server(answer).page("up", 0, 60, 60)
+    assert len(read) <= 17
 
 
 def test_requests_keep_their_distance():

@@ -151,3 +151,48 @@ def test_the_first_login_is_never_sent_to_another_server(centre):
     first_login(centre, "right")
     with pytest.raises(client.NotLoggedIn, match="elsewhere"), client.connect(centre):
         pass
+
+
+def stepping_up(asked):
+    """Answer as a control plane that wants a second factor before a freeze is lifted."""
+
+    def answer(request):
+        asked.append((request.method, request.url.path.removeprefix("/api/v1"), request.content))
+        match asked[-1][:2]:
+            case ("DELETE", "/freeze") if not any(b"123456" in body for _, _, body in asked):
+                body = {"type": "urn:sentienguard:problem:step-up", "detail": "show it again"}
+                return httpx.Response(403, json=body)
+            case ("POST", "/auth/step-up"):
+                return httpx.Response(200, json={"ticket": "t1"})
+            case ("POST", "/auth/step-up/second"):
+                return httpx.Response(204)
+        return httpx.Response(200, json={"frozen": False})
+
+    return answer
+
+
+def test_lifting_a_freeze_asks_for_the_second_factor_and_goes_on():
+    asked = []
+    with answering(stepping_up(asked)) as connected:
+        connected.ask_code = lambda: "123456"
+        assert connected.delete("/freeze") == {"frozen": False}
+    assert [path for _, path, _ in asked] == [
+        "/freeze", "/auth/step-up", "/auth/step-up/second", "/freeze",
+    ]  # fmt: skip
+    assert json.loads(asked[2][2]) == {"ticket": "t1", "code": "123456"}
+
+
+def test_without_a_terminal_lifting_a_freeze_says_what_is_missing():
+    with (
+        answering(stepping_up([])) as connected,
+        pytest.raises(client.StepUpNeeded, match="show it again"),
+    ):
+        connected.delete("/freeze")
+
+
+def test_who_has_to_log_in_again_is_told_so_and_asked_for_no_code():
+    body = {"type": "urn:sentienguard:problem:login-again", "detail": "log in again there"}
+    with answering(lambda _: httpx.Response(403, json=body)) as connected:
+        connected.ask_code = lambda: pytest.fail("there is no code")
+        with pytest.raises(client.Refused, match="log in again there"):
+            connected.delete("/freeze")

@@ -136,7 +136,7 @@ ANSWERS = {
 COMMANDS = [
     "incidents list", "incidents list --status CLOSED --limit 5", "incidents show inc_1",
     "incidents record inc_1", "incidents stop inc_1 --note why", "approvals list",
-    "approvals list --all", "approvals approve apr_1 --note why", "approvals deny apr_1",
+    "approvals list --all", "approvals approve apr_1 --note why", "approvals deny apr_1 --note why",
     "playbook list", "playbook show p", "hosts list", "hosts show web-1", "hosts show a-1",
     "hosts release web-1 --reason restored", "hosts strike-off a-1 --reason stolen",
     "silence list", "silence list --all", "silence add web-* --reason why --minutes 5",
@@ -199,6 +199,13 @@ def test_what_the_server_refuses_is_status_1_and_its_words(asked, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "sentienguard: nothing is at /incidents/inc_9\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--note", ""], ["--note", " "]])
+def test_a_denial_without_a_reason_is_asked_of_nobody(asked, capsys, words):
+    assert main.main(["approvals", "deny", "apr_1", *words]) == 1
+    assert "apr_1: a denial needs a reason; say it with --note WHY" in capsys.readouterr().err
+    assert not asked
 
 
 def test_no_control_plane_is_status_3(tmp_path, capsys):

@@ -15,6 +15,7 @@ from sentienguard.controlplane.alert_door import AlertDoor
 from sentienguard.controlplane.alert_intake import Backlog
 from sentienguard.controlplane.counters import Counters
 from sentienguard.controlplane.group_commit import GroupCommit
+from sentienguard.controlplane.refusals import Refusals
 from sentienguard.controlplane.settings import Settings
 from sentienguard.model import errors
 from sentienguard.ports.alert_inbox import NewAlert
@@ -52,11 +53,14 @@ class World:
         self.now = 0.0
         self.tokens = Tokens()
         self.backlog = Backlog()
+        self.denied: list[Any] = []
         centre: Any = SimpleNamespace(
             settings=Settings(**settings),
             clock=SimpleNamespace(now=lambda: NOW, monotonic=lambda: self.now),
             counters=Counters(),
             webhook_tokens=self.tokens,
+            refusals=Refusals(),
+            audit=SimpleNamespace(append=lambda **entry: self.denied.append(entry["data"])),
         )
         self.keeper = GroupCommit(self._put, most=1000)
         self.keeper.start()

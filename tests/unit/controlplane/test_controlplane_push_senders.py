@@ -18,6 +18,7 @@ from sentienguard.controlplane.alert_door import MAX_BODY_BYTES, AlertDoor
 from sentienguard.controlplane.alert_intake import Backlog
 from sentienguard.controlplane.counters import Counters
 from sentienguard.controlplane.group_commit import GroupCommit
+from sentienguard.controlplane.refusals import Refusals
 from sentienguard.controlplane.settings import Settings, SettingWrong
 from sentienguard.ports.outbound import Answer, NoAnswer
 from sentienguard.ports.webhook_tokens import TokenUnknown, WebhookToken
@@ -78,11 +79,14 @@ class World:
         self.read = 0
         self.counters = Counters()
         named = {"pubsub_senders": f"{ACCOUNT}=drill", "pubsub_audience": AUDIENCE, **settings}
+        self.denied: list[Any] = []
         centre: Any = SimpleNamespace(
             settings=Settings(**named),
             clock=SimpleNamespace(now=lambda: self.at, monotonic=lambda: self.now),
             counters=self.counters,
             webhook_tokens=SimpleNamespace(by_secret=self._by_secret),
+            refusals=Refusals(),
+            audit=SimpleNamespace(append=lambda **entry: self.denied.append(entry["data"])),
         )
         self.keeper = GroupCommit(self._put, most=1000)
         self.keeper.start()
@@ -195,6 +199,7 @@ def test_who_shows_no_token_of_google_for_us_is_refused_before_a_byte_is_read(wo
     assert world.status(shown=shown) == 401
     assert (world.read, world.kept) == (0, [])
     assert world.counters.get("access_denied_total", "webhook_token") == 1
+    assert [one["action"] for one in world.denied] == ["webhook_token"]
 
 
 def test_a_key_that_google_changed_is_fetched_and_nobody_can_make_us_ask_often(world):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from sentienguard.controlplane import outside_watch, remote_write, series_limits
 from sentienguard.controlplane.counters import Counters
 from sentienguard.controlplane.outside_watch import OutsideWatch
+from sentienguard.controlplane.refusals import Refusals
 from sentienguard.controlplane.series_limits import SeriesLimits
 from sentienguard.controlplane.settings import Settings
 from sentienguard.controlplane.telemetry_desk import TelemetryDesk
@@ -53,12 +54,15 @@ class World:
                 raise TokenUnknown("no")
             return WebhookToken("tok_1", purpose, "drill", "admin@local", NOW)
 
+        self.denied: list[Any] = []
         centre: Any = SimpleNamespace(
             settings=Settings(**settings),
             clock=SimpleNamespace(now=lambda: NOW, monotonic=lambda: self.now),
             counters=self.counters,
             webhook_tokens=SimpleNamespace(by_secret=by_secret),
             metrics=SimpleNamespace(append_all=self._append),
+            refusals=Refusals(),
+            audit=SimpleNamespace(append=lambda **entry: self.denied.append(entry["data"])),
         )
         self.desk = TelemetryDesk(centre, lambda _, moments: self.noted.extend(moments))
         self.door = TelemetryDoor(centre, remote_write.entrances(self.desk), self.desk.limits)

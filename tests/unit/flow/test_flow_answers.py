@@ -41,4 +41,6 @@ def centre(by: str | None) -> Any:
 def test_the_requester_is_not_the_approver(requester, status, by, refused) -> None:
     expected = answers.RequesterCannotApprove if refused else Told
     with pytest.raises(expected):
-        answers.answer(centre(requester), approval(), status, by=by, note="", about={})
+        answers.answer(
+            centre(requester), approval(), status, by=by, note="", about={}, judge=lambda _: ""
+        )

@@ -59,3 +59,20 @@ def test_an_answer_is_found_odd_by_its_rule_alone(name):
 )
 def test_a_login_from_a_new_network_is_found(address, known, odd):
     assert bool(oversight.of_login(address, known)) is odd
+
+
+@pytest.mark.parametrize(
+    ("address", "known", "odd"),
+    [
+        ("203.0.113.7", ["198.51.100.0/24"], True),
+        ("198.51.100.99", ["198.51.100.0/24"], False),
+        ("2001:db8:1::7", ["2001:db8:2::/48"], True),
+        ("203.0.113.7", [], False),  # nothing is known of this person yet
+        ("slack", ["198.51.100.0/24"], False),  # a chat has no address of its own
+        ("", ["198.51.100.0/24"], False),
+    ],
+)
+def test_a_yes_from_a_network_that_nothing_of_this_person_came_from_is_odd(address, known, odd):
+    given = oversight.Yes("ann", NOW - timedelta(minutes=1), NOW, (), address)
+    rules = [one.rule for one in oversight.of_answer(given, [], known)]
+    assert rules == (["new_network"] if odd else [])

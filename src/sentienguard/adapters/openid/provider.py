@@ -86,6 +86,7 @@ class Provider:
         with self._place():
             endpoint = str(self._described()["authorization_endpoint"])
         digest = hashlib.sha256(asked.verifier.encode()).digest()
+        age = {} if asked.most_age_s is None else {"max_age": str(asked.most_age_s)}
         query = urllib.parse.urlencode({
             "response_type": "code",
             "client_id": self._client.id,
@@ -95,6 +96,7 @@ class Provider:
             "nonce": asked.nonce,
             "code_challenge": encoding.base64url(digest),
             "code_challenge_method": "S256",
+            **age,
         })  # fmt: skip
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
 

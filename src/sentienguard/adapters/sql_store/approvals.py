@@ -52,11 +52,12 @@ END = text("""
     WHERE id = :id AND status = 'pending'
 """)
 
-# A person's yes, the first of each.
+# A person's yes, the last of each: an earlier one may have lapsed.
 AGREE = text("""
     INSERT INTO approval_agreements (approval, person, at_us, note, signature)
     VALUES (:approval, :person, :at_us, :note, :signature)
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (approval, person)
+        DO UPDATE SET at_us = excluded.at_us, note = excluded.note, signature = excluded.signature
 """)
 
 # Who said yes, in their order.

@@ -6,6 +6,8 @@ Called through ports.order_store. Rules:
 2. The centre may take an order back only before it was delivered. What a host says of an order
    outranks what the centre believed: it is kept even for an order that was withdrawn.
 3. Nothing goes back: each statement names the states that it may leave.
+4. A budget is counted in the transaction that keeps the order. SQLite lets one writer in; on
+   PostgreSQL, where two transactions would not see each other's rows, releases take turns.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,7 +22,7 @@ from sentienguard.model import errors, target
 from sentienguard.model.ids import AgentId, Digest, OrderId
 from sentienguard.model.incident import Outcome
 from sentienguard.model.order import ExecutionReport, Order, OrderStatus
-from sentienguard.ports.order_store import Ended, KeptOrder, NoSuchOrder
+from sentienguard.ports.order_store import Budget, Ended, KeptOrder, NoRoom, NoSuchOrder
 
 # Keep an order for delivery, unless it was kept before.
 RELEASE = text("""
@@ -30,6 +32,9 @@ RELEASE = text("""
         (:id, :incident, :agent, :environment, :playbook, :order_json, 'released', :released_us)
     ON CONFLICT (id) DO NOTHING
 """)
+
+# Releases under a budget take turns until their transaction ends; the number is ours.
+IN_TURN = text("SELECT pg_advisory_xact_lock(7311806257201923)")
 
 # One order by its id.
 GET = text("SELECT * FROM orders WHERE id = :id")
@@ -124,10 +129,15 @@ class SqlOrderStore:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def release(self, order: Order, *, at: datetime) -> bool:
-        """Keep an order for delivery; False where it was kept before (nothing is written)."""
+    def release(self, order: Order, *, at: datetime, within: Budget | None = None) -> bool:
+        """Keep an order for delivery; False where it was kept before (nothing is written).
+
+        Raises NoRoom where `within` is used up.
+        """
         order_json = codec.ORDER.encode(order)
         with self._connections.write() as transaction:
+            if within is not None and not self._room(transaction, order, within):
+                return False
             written = transaction.change(
                 RELEASE,
                 id=order.id,
@@ -217,6 +227,18 @@ class SqlOrderStore:
     def started_since(self, since: datetime, *, environment: str) -> int:
         """Count orders released in this environment since then, withdrawn ones and dry runs too."""
         return self._count(STARTED_SINCE, environment=environment, since_us=codec.micros(since))
+
+    def _room(self, transaction: Transaction, order: Order, within: Budget) -> bool:  # rule 4
+        """Take the turn; False where the order was kept before. Raises NoRoom."""
+        if self._connections.dialect == "postgresql":
+            transaction.row(IN_TURN)
+        if transaction.row(GET, id=order.id) is not None:
+            return False
+        since_us = codec.micros(within.since)
+        (row,) = transaction.rows(STARTED_SINCE, environment=order.environment, since_us=since_us)
+        if row.started >= within.most:
+            raise NoRoom.of(order, row.started, within)
+        return True
 
     def _count(self, statement: TextClause, **values: str | int) -> int:
         """Return the number that a statement counted."""

@@ -19,10 +19,11 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from sentienguard.controlplane import problems, renewals
+from sentienguard.controlplane import problems, refusals, renewals
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.poll_desk import PollDesk
 from sentienguard.controlplane.problems import ProblemError
+from sentienguard.controlplane.refusals import DoorRefusal
 from sentienguard.controlplane.sample_desk import SampleDesk
 from sentienguard.flow.dispatch import Poll
 from sentienguard.flow.receipts import Event, Receipts
@@ -30,7 +31,7 @@ from sentienguard.model import errors, ids
 from sentienguard.model.ids import AgentId
 from sentienguard.ports.agent_store import Agent, NoSuchAgent, TokenRefused
 from sentienguard.stages.observe import wire
-from sentienguard.trust import certificates, keys, pins
+from sentienguard.trust import certificates, dsse, keys, pins
 
 MAX_SAMPLE_BYTES = 256 * 1024
 MAX_JSON_BYTES = 4 * 1024 * 1024  # 64 events with their output blobs
@@ -118,6 +119,7 @@ def application(centre: Centre, samples: SampleDesk, polls: PollDesk) -> FastAPI
     """Return the agents' application."""
     app = FastAPI(title="SentienGuard agents", docs_url=None, redoc_url=None, openapi_url=None)
     problems.install(app)
+    refusals.install(app, centre)
     receipts = Receipts(centre)
 
     @app.post("/api/v1/enroll", status_code=HTTPStatus.CREATED)
@@ -155,7 +157,7 @@ def application(centre: Centre, samples: SampleDesk, polls: PollDesk) -> FastAPI
         try:
             agent, answer = await polls.first(pin, poll)
         except NoSuchAgent as cause:
-            raise _stranger(centre) from cause
+            raise _stranger(request) from cause
         if body.status.drift:
             await run_in_threadpool(_drifted, centre, agent, body.status)
         if not answer.has_work and body.wait_s > 0:
@@ -221,17 +223,20 @@ def _pin(request: Request, centre: Centre) -> str:
     """
     der = _peer(request)
     if der is None:
-        raise ProblemError(
+        raise DoorRefusal(
             HTTPStatus.UNAUTHORIZED,
             "no-certificate",
             "an enrolled agent's client certificate is needed; run sentienguard-agent enroll",
+            label="no_certificate",
         )
     pin, ends = _shown(der)
     if centre.clock.now() > ends:
-        raise ProblemError(
+        raise DoorRefusal(
             HTTPStatus.UNAUTHORIZED,
             "certificate-ended",
             f"the client certificate ended at {ends:%Y-%m-%d %H:%M:%S}Z; ask for a new one",
+            label="certificate_ended",
+            actor=_named(der),
         )
     return pin
 
@@ -248,17 +253,26 @@ def _agent(request: Request, centre: Centre) -> Agent:
     try:
         return centre.agents.by_pin(pin)
     except NoSuchAgent as cause:
-        raise _stranger(centre) from cause
+        raise _stranger(request) from cause
 
 
-def _stranger(centre: Centre) -> ProblemError:
+def _stranger(request: Request) -> DoorRefusal:
     """Return the refusal of a key that nobody here has."""
-    centre.counters.add("access_denied_total", "unknown_agent")
-    return ProblemError(
+    return DoorRefusal(
         HTTPStatus.FORBIDDEN,
         "unknown-agent",
         "the key of this client certificate is not enrolled here; enrol the host again",
+        label="unknown_agent",
+        actor=_named(_peer(request)),
     )
+
+
+def _named(der: bytes | None) -> str:
+    """Return whom our own certificate names, for the record; empty: nobody."""
+    try:
+        return "" if der is None else certificates.agent_of(der)
+    except (dsse.NotTrusted, pins.BadCertificate):
+        return ""
 
 
 async def _metrics(request: Request, centre: Centre, samples: SampleDesk, frame: bytes) -> Response:
@@ -266,7 +280,7 @@ async def _metrics(request: Request, centre: Centre, samples: SampleDesk, frame:
     try:
         await samples.take(pin, frame)
     except NoSuchAgent as cause:
-        raise _stranger(centre) from cause
+        raise _stranger(request) from cause
     except errors.Rejected as problem:
         return _refused(problem, request, centre)
     except wire.UnknownBase as problem:
@@ -286,14 +300,15 @@ def _refused(problem: errors.Rejected, request: Request, centre: Centre) -> Resp
 
 def _config(request: Request, centre: Centre) -> Response:
     trust = centre.trust
+    listing = trust.listing  # once: a newer one may take its place meanwhile
     body = json.dumps(
         {
             "root": trust.root_envelope,
             "roots": trust.earlier_roots,
-            "catalogue": trust.catalogue_envelope,
+            "catalogue": listing.envelope,
             "playbooks": {
                 digest: base64.b64encode(stored).decode()
-                for digest, stored in trust.playbooks.items()
+                for digest, stored in listing.playbooks.items()
             },
             "interval_s": centre.settings.interval_s,
         }
@@ -334,8 +349,13 @@ def _enroll(centre: Centre, wanted: Enrolment) -> dict[str, Any]:
             wanted.token, environment=wanted.environment, host=wanted.host, at=now
         )
     except TokenRefused as cause:
-        centre.counters.add("access_denied_total", "join_token")
-        raise ProblemError(HTTPStatus.FORBIDDEN, "token-refused", str(cause)) from cause
+        raise DoorRefusal(
+            HTTPStatus.FORBIDDEN,
+            "token-refused",
+            str(cause),
+            label="join_token",
+            environment=wanted.environment,
+        ) from cause
     _require_own_name(centre, wanted)  # after the token: nobody else learns which names there are
     agent = Agent(
         id=name,
@@ -391,7 +411,8 @@ async def _body(request: Request, limit: int) -> bytes:
         size += len(chunk)
         if size > limit:
             message = f"expected at most {limit} bytes"
-            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", message)
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            raise DoorRefusal(status, "too-large", message, label="too_large")
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -401,5 +422,6 @@ def _decode(body: bytes, kind: type[T], centre: Centre) -> T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         centre.counters.add("requests_refused_total", kind.__name__)
-        message = f"body: {cause}"
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed", message) from cause
+        raise DoorRefusal(
+            HTTPStatus.BAD_REQUEST, "malformed", f"body: {cause}", label="malformed"
+        ) from cause

@@ -94,6 +94,8 @@ def begin_step_up(caller: Person, request: Request) -> access_schemas.SecondStep
     about = caller.login.id if caller.login else ""
     begun = second_factor.begin(caller.centre, caller.user.name, "step-up", party, about)
     if begun is None:
+        if caller.login is not None and caller.login.strong_at is not None:
+            raise caller.login_again()
         raise ProblemError(
             HTTPStatus.CONFLICT, "no-second-factor", "you have none; register one under Account"
         )

@@ -140,8 +140,9 @@ class Caller:
     def require_fresh(self) -> None:
         """Go on only where a second factor was shown minutes ago, by whoever has one.
 
-        Raises ProblemError 403 `step-up`. Where settings ask everybody for a second factor,
-        `needs` refused those without.
+        Raises ProblemError 403 `step-up`, or `login-again` where there is no factor here that
+        could be shown: it was the provider's, or it was taken away since. Where settings ask
+        everybody for a second factor, `needs` refused those without.
         """
         login = self.login
         if login is None:
@@ -150,13 +151,29 @@ class Caller:
         strong = login.strong_at
         if strong is not None and self.at - strong <= timedelta(minutes=minutes):
             return
-        if strong is None and not self.centre.factors.of(self.user.name):
-            return
+        if not self.centre.factors.of(self.user.name):
+            if strong is None:
+                return
+            raise self.login_again()
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
             "step-up",
             f"show your second factor again; this needs one within {minutes} minutes",
         )
+
+    def login_again(self) -> ProblemError:
+        """Return the refusal for whose second factor is too old, and can be shown nowhere here."""
+        minutes = self.centre.settings.step_up_minutes
+        if not self.centre.users.is_outside(self.user.name):
+            detail = "you have no second factor any more; log in again, then go on"
+        else:
+            detail = (
+                "you showed your second factor to the identity provider more than "
+                f"{minutes} minutes ago: log in again there (`sentienguard login --sso`, or sign "
+                f"out and in on the dashboard) and go on within {minutes} minutes, or register a "
+                "factor of your own under Account"
+            )
+        return ProblemError(HTTPStatus.FORBIDDEN, "login-again", detail)
 
 
 def centre_of(request: Request) -> Centre:
@@ -192,7 +209,14 @@ def authenticated(request: Request) -> Caller:
     try:
         user, login = _known(centre, token, now)
     except user_store.NotAuthenticated as cause:
-        centre.counters.add("access_denied_total", "unauthenticated")
+        if token.startswith(session_store.READ_PREFIX):
+            raise refusals.DoorRefusal(
+                HTTPStatus.UNAUTHORIZED,
+                "unauthenticated",
+                "this read token is unknown, revoked or over; make a new one",
+                label="read_token",
+            ) from cause
+        centre.counters.add("access_denied_total", "unauthenticated")  # refusals, rule 6
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED, "unauthenticated", "log in, or send a bearer token"
         ) from cause

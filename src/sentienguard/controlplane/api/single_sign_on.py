@@ -49,7 +49,9 @@ def send(request: Request, attempt: Attempt) -> RedirectResponse:
     """Send the browser to the provider and have it keep what it began."""
     sign_on = required(request)
     try:
-        address = sign_on.provider.address(attempt.asked(_redirect(request)))
+        most_age_s = single_sign_on.most_age_s(centre_of(request), sign_on)
+        asked = attempt.asked(_redirect(request), most_age_s)
+        address = sign_on.provider.address(asked)
     except ProviderAway as cause:
         return _failed(request, NotLoggedIn("provider-away", str(cause)))
     answer = RedirectResponse(address, HTTPStatus.SEE_OTHER)

@@ -6,14 +6,17 @@ from fastapi import APIRouter, Depends
 
 from sentienguard.controlplane.api import schemas
 from sentienguard.controlplane.api.caller import Caller, needs
+from sentienguard.flow import dispatch
 from sentienguard.model.access import Permission
 from sentienguard.ports.switches import Freeze
 
 router = APIRouter(prefix="/api/v1", tags=["switches"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
 Freezer = Annotated[Caller, Depends(needs(Permission.FREEZE))]
-# Thawing lets everything run again everywhere, so it takes the right everywhere.
-Thawer = Annotated[Caller, Depends(needs(Permission.FREEZE, everywhere=True))]
+# Thawing lets everything run again everywhere, so it takes the right everywhere, and a second
+# factor that was shown minutes ago: a stolen token does not lift the kill switch. Freezing asks
+# for neither.
+Thawer = Annotated[Caller, Depends(needs(Permission.FREEZE, everywhere=True, fresh=True))]
 
 
 @router.get("/freeze")
@@ -27,7 +30,11 @@ def set_freeze(wanted: schemas.FreezeRequest, caller: Freezer) -> schemas.Freeze
     """Stop everything: nothing is released until somebody clears it."""
     standing = Freeze(caller.user.name, caller.centre.clock.now(), wanted.reason)
     caller.centre.switches.set_freeze(standing)
-    _record(caller, "freeze.set", wanted.reason)
+    try:
+        for agent in dispatch.stop_all(caller.centre, standing):
+            caller.centre.bells.ring(agent)
+    finally:
+        _record(caller, "freeze.set", wanted.reason)
     return _freeze_view(standing)
 
 
