@@ -5,6 +5,7 @@ from tests.contract import (
     stores_agent_cases,
     stores_alert_cases,
     stores_care_cases,
+    stores_draft_cases,
     stores_emergency_cases,
     stores_figures_cases,
     stores_incident_cases,
@@ -77,6 +78,10 @@ class TestFigures(stores_figures_cases.FiguresCases):
 
 
 class TestTopology(stores_outside_cases.TopologyCases):
+    pass
+
+
+class TestDrafts(stores_draft_cases.DraftCases):
     pass
 
 

@@ -16,8 +16,8 @@ from sentienguard.cli import (
     run_commands,
     signature_commands,
 )
+from sentienguard.playbook import drafting
 from sentienguard.playbook import lint as linting
-from sentienguard.playbook import parse
 
 app = typer.Typer(no_args_is_help=True, help="The remedies that may run.")
 app.command("test")(proof_commands.prove)
@@ -101,18 +101,9 @@ def lint(
 
 
 def _judged(file: Path) -> list[dict[str, Any]]:
-    stored = given_files.read(file)
-    try:
-        draft = parse.load_draft(stored, origin=str(file))
-    except parse.BrokenPlaybook as broken:
-        return [
-            {"level": "error", "line": one.line, "path": one.path, "rule": "language",
-             "message": f"expected {one.expected}, found {one.found}",
-             "way_out": "write it as expected"}
-            for one in broken.problems
-        ]  # fmt: skip
+    judged = drafting.judge(given_files.read(file), origin=str(file))
     return [
         {"level": one.level.value, "line": one.line, "path": one.path, "rule": one.rule,
          "message": one.message, "way_out": one.way_out}
-        for one in linting.lint(draft)
+        for one in judged.remarks
     ]  # fmt: skip

@@ -1,13 +1,13 @@
-"""Backtests and drills that people ask for: the program's own command line, as a child.
+"""Backtests, drills and proofs that people ask for: the program's own command line, as a child.
 
-Called by api.backtests and api.drills; opened by app.py. Judging a month of history takes minutes
-of a processor, and a drill breaks things on purpose: neither belongs into the process that decides.
-Rules:
+Called by api.backtests, api.drills and draft_desk; opened by app.py. Judging a month of history
+takes minutes of a processor, a drill breaks things on purpose, and a proof runs what nobody signed
+on a pretended host: none of it belongs into the process that decides. Rules:
 
 1. One child runs at a time, at low priority and in a session of its own; at most MOST_WAITING wait.
 2. A child is told words of ours and values that the API has checked. No shell reads them.
-3. A child that is stopped ends with all that it started; so does one that outlasts LONGEST_S, and
-   the one that runs when the control plane ends.
+3. A child that is stopped ends with all that it started; so does one that outlasts the LIMITS_S of
+   its kind, and the one that runs when the control plane ends.
 4. The newest MOST_KEPT are kept, each in a directory. What ran when the process died has failed.
 5. What a child prints is data: its answer is one JSON document, its messages are shown as text.
 """
@@ -24,12 +24,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sentienguard.model import errors
 from sentienguard.ports.clock import Clock
@@ -39,9 +39,9 @@ log = logging.getLogger(__name__)
 MOST_WAITING: Final = 4
 MOST_KEPT: Final = 20  # of each kind
 MOST_BYTES: Final = 64 << 20  # of an answer; a year of a thousand hosts is a tenth of that
-LONGEST_S: Final = 6 * 3600.0  # a year of history of a large estate
 GRACE_S: Final = 5.0  # between the polite and the other end of a child
 LOW_PRIORITY: Final = 10  # nice
+WORK: Final = "work"  # of an errand's directory: what its child may fill
 OURS: Final = (sys.executable, "-m", "sentienguard.cli.main")
 _COUNTED: Final = re.compile(r"(.{1,120}?): (\d{1,9}) of (\d{1,9})\b")
 _TAIL: Final = 4096  # bytes of messages that are looked at
@@ -52,6 +52,15 @@ class Kind(StrEnum):
 
     BACKTEST = "backtest"
     DRILL = "drill"
+    PROOF = "proof"
+
+
+LIMITS_S: Final[Mapping[Kind, float]] = {
+    Kind.BACKTEST: 6 * 3600.0,  # a year of history of a large estate
+    Kind.DRILL: 6 * 3600.0,
+    Kind.PROOF: 300.0,  # the largest bundled playbook takes a few seconds
+}
+_SHORT: Final[Mapping[Kind, str]] = {Kind.BACKTEST: "btt", Kind.DRILL: "drl", Kind.PROOF: "prf"}
 
 
 class State(StrEnum):
@@ -71,7 +80,7 @@ ENDED: Final = frozenset({State.DONE, State.FAILED, State.STOPPED})
 class Errand:
     """One thing that somebody asked for."""
 
-    id: str  # btt_20260401_093000_a8f3b2c1, drl_...
+    id: str  # btt_20260401_093000_a8f3b2c1, drl_..., prf_...
     kind: Kind
     words: tuple[str, ...]  # for the command line; {out} stands for its directory
     asked: dict[str, Any]  # the same for people: name -> value
@@ -91,6 +100,17 @@ class Progress:
     of: int = 0  # 0: nobody knows
 
 
+Answered: TypeAlias = Callable[["Errand", dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Luggage:
+    """What a child is given beside its words, and who hears its answer."""
+
+    files: Mapping[str, bytes] = field(default_factory=dict)  # by name, in `{out}`
+    then: Answered | None = None  # called once, in the worker, with an answer that came
+
+
 class NoSuchErrand(errors.Rejected):
     """Nothing of this id waits, runs or is kept."""
 
@@ -104,6 +124,7 @@ class _Standing:
     """What changes while the desk is open, under its lock."""
 
     known: dict[str, Errand] = field(default_factory=dict)
+    luggage: dict[str, Luggage] = field(default_factory=dict)  # of what waits or runs
     child: subprocess.Popen[bytes] | None = None
     runs: str = ""  # id of what the child does
     stopped_by: str = ""
@@ -138,12 +159,19 @@ class Errands:
         self._end_child("the control plane ended")
         self._worker.join(2 * GRACE_S)
 
-    def ask(self, kind: Kind, words: Sequence[str], asked: dict[str, Any], by: str) -> Errand:
+    def ask(
+        self,
+        kind: Kind,
+        words: Sequence[str],
+        asked: dict[str, Any],
+        by: str,
+        *,
+        luggage: Luggage | None = None,
+    ) -> Errand:
         """Put something on the list; `{out}` in a word is its own directory. Raises TooMany."""
         now = self._clock.now()
-        short = {Kind.BACKTEST: "btt", Kind.DRILL: "drl"}[kind]
         made = Errand(
-            id=f"{short}_{now:%Y%m%d_%H%M%S}_{self._entropy.bytes(4).hex()}",
+            id=f"{_SHORT[kind]}_{now:%Y%m%d_%H%M%S}_{self._entropy.bytes(4).hex()}",
             kind=kind,
             words=tuple(words),
             asked=asked,
@@ -155,6 +183,8 @@ class Errands:
             if waiting >= MOST_WAITING:
                 raise TooMany(f"{waiting} wait already; ask again when one has ended")
             self._now.known[made.id] = made
+            if luggage is not None:
+                self._now.luggage[made.id] = luggage
         self._waiting.put(made.id)
         return made
 
@@ -181,6 +211,7 @@ class Errands:
         with self._lock:
             standing = self._now.known[name]
             if standing.state is State.WAITING:
+                self._now.luggage.pop(name, None)
                 self._now.known[name] = dataclasses.replace(
                     standing, state=State.STOPPED, ended_at=self._clock.now(), detail=_by(by)
                 )
@@ -215,23 +246,25 @@ class Errands:
                 return
             place = self._place / name
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            luggage = self._now.luggage.pop(name, Luggage())
+            _unpack(luggage, place / WORK)
             self._now.known[name] = dataclasses.replace(wanted, state=State.WORKING)
             self._now.stopped_by = ""
             self._now.child = self._begin(wanted, place)
             self._now.runs = name
             child = self._now.child
         try:
-            status: int | None = child.wait(LONGEST_S)
+            status: int | None = child.wait(LIMITS_S[wanted.kind])
         except subprocess.TimeoutExpired:
             status = None
-            self._end_child(f"it took more than {LONGEST_S / 3600:g} hours")
+            self._end_child(f"it took more than {LIMITS_S[wanted.kind] / 60:g} minutes")
         with self._lock:
             self._now.child, self._now.runs = None, ""
             why = self._now.stopped_by
-        self._ended(wanted, status, why)
+        self._ended(wanted, status, why, luggage.then)
 
     def _begin(self, wanted: Errand, place: Path) -> subprocess.Popen[bytes]:
-        words = [one.replace("{out}", str(place / "work")) for one in wanted.words]
+        words = [one.replace("{out}", str(place / WORK)) for one in wanted.words]
         with (place / "answer.json").open("wb") as out, (place / "messages").open("wb") as said:
             child = subprocess.Popen(  # noqa: S603  # rule 2
                 [*self._command, *words, "--json"],
@@ -245,11 +278,13 @@ class Errands:
             os.setpriority(os.PRIO_PROCESS, child.pid, LOW_PRIORITY)
         return child
 
-    def _ended(self, wanted: Errand, status: int | None, why: str) -> None:
-        shutil.rmtree(self._place / wanted.id / "work", ignore_errors=True)  # only the answer stays
+    def _ended(self, wanted: Errand, status: int | None, why: str, then: Answered | None) -> None:
+        shutil.rmtree(self._place / wanted.id / WORK, ignore_errors=True)  # only the answer stays
         if why:
             self._note(wanted.id, State.STOPPED, why)
-        elif _document(self._file(wanted, "answer.json")) is not None:
+        elif (found := _document(self._file(wanted, "answer.json"))) is not None:
+            if then is not None:
+                then(wanted, found)  # first: who sees the end finds what came of it
             self._note(wanted.id, State.DONE, "")
         else:
             last = _said(self._file(wanted, "messages")).doing
@@ -306,6 +341,13 @@ def opened(desk: Errands) -> Iterator[Errands]:
         yield desk
     finally:
         desk.stop()
+
+
+def _unpack(luggage: Luggage, place: Path) -> None:
+    if luggage.files:
+        place.mkdir(mode=0o700)
+    for name, content in luggage.files.items():
+        (place / name).write_bytes(content)
 
 
 def _by(name: str) -> str:

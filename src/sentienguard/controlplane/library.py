@@ -1,17 +1,21 @@
 """The playbooks that the signed catalogue holds, parsed, with what they have proven.
 
-Called by deciding and the API. Read only: what is not signed is not here.
+Called by deciding and the API. Read only: what is not signed is not here. Rules:
+
+1. Of each name the newest version that is not revoked is in force: it alone is matched and run. The
+   older ones stay listed, for orders that are under way and for what was decided before.
+2. A newer catalogue takes the place of the one before as a whole, and only if all of it reads.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from sentienguard.controlplane.trust_store import TrustStore
-from sentienguard.model import errors
-from sentienguard.model.ids import Digest, PlaybookName, version_key
+from sentienguard.controlplane.trust_store import Listing, TrustStore
+from sentienguard.model import errors, ids
+from sentienguard.model.ids import Digest, PlaybookName
 from sentienguard.model.playbook import Playbook
 from sentienguard.playbook import parse
-from sentienguard.trust.catalogue import Listed, ProvingRecord
+from sentienguard.trust.catalogue import ProvingRecord
 
 
 class LibraryBroken(errors.Broken):
@@ -26,52 +30,73 @@ class Shelved:
     stored: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """One catalogue, read."""
+
+    in_force: Mapping[PlaybookName, Shelved]  # by name, in order (rule 1)
+    playbooks: tuple[Playbook, ...]  # the same
+    stored: Mapping[Digest, bytes]  # of every version that is not revoked
+    proving: Mapping[Digest, ProvingRecord]
+
+
 class Library:
     """Playbooks by name and by digest."""
 
     def __init__(self, trust: TrustStore) -> None:
-        """Parse what is in force: of each name the newest version that was not taken back."""
-        self._shelved: dict[Digest, Shelved] = {}
-        for listed in _in_force(trust.catalogue.playbooks):
-            stored = trust.playbooks[listed.digest]
-            try:
-                playbook = parse.load(stored, origin=listed.name)
-            except parse.BrokenPlaybook as cause:
-                message = f"playbook {listed.name} {listed.version} of the catalogue: {cause}"
-                raise LibraryBroken(message) from cause
-            if playbook.digest != listed.digest:
-                message = f"playbook {listed.name}: listed {listed.digest}, found {playbook.digest}"
-                raise LibraryBroken(message)
-            self._shelved[listed.digest] = Shelved(playbook, stored)
-        self._proving = {record.digest: record for record in trust.proving}
+        """Parse everything that is listed and not revoked. Raises LibraryBroken."""
+        self._shelf = _read(trust.listing)
+
+    def adopt(self, fresh: "Library") -> None:
+        """Offer what another one has read, from now on (rule 2)."""
+        shelf = fresh._shelf  # noqa: SLF001  # of the same class
+        # A decision that is being made goes on with the texts that it began with.
+        stored = {**self._shelf.stored, **shelf.stored}
+        self._shelf = replace(shelf, stored=stored)
 
     def all(self) -> tuple[Shelved, ...]:
-        """Return all, by name."""
-        return tuple(sorted(self._shelved.values(), key=lambda one: one.playbook.name))
+        """Return all that are in force, by name."""
+        return tuple(self._shelf.in_force.values())
 
     def playbooks(self) -> tuple[Playbook, ...]:
-        """Return all playbooks, by name."""
-        return tuple(one.playbook for one in self.all())
+        """Return all playbooks that are in force, by name."""
+        return self._shelf.playbooks
 
     def stored(self) -> Mapping[Digest, bytes]:
         """Return the bytes of each playbook that were signed."""
-        return {digest: one.stored for digest, one in self._shelved.items()}
+        return self._shelf.stored
 
     def named(self, name: str) -> Shelved | None:
-        """Return the one of this name."""
-        return next((one for one in self._shelved.values() if one.playbook.name == name), None)
+        """Return the one of this name that is in force."""
+        return self._shelf.in_force.get(PlaybookName(name))
 
     def proving(self) -> Mapping[Digest, ProvingRecord]:
         """Return the signed proving records by digest."""
-        return self._proving
+        return self._shelf.proving
 
 
-def _in_force(listed: Iterable[Listed]) -> Iterable[Listed]:
-    newest: dict[PlaybookName, Listed] = {}
-    for one in listed:
-        other = newest.get(one.name)
-        if not one.revoked and (
-            other is None or version_key(one.version) > version_key(other.version)
-        ):
-            newest[one.name] = one
-    return newest.values()
+def _read(listing: Listing) -> _Shelf:
+    shelved: dict[Digest, Shelved] = {}
+    for listed in listing.catalogue.playbooks:
+        if listed.revoked:
+            continue
+        stored = listing.playbooks[listed.digest]
+        try:
+            playbook = parse.load(stored, origin=listed.name)
+        except parse.BrokenPlaybook as cause:
+            message = f"playbook {listed.name} {listed.version} of the catalogue: {cause}"
+            raise LibraryBroken(message) from cause
+        if playbook.digest != listed.digest:
+            message = f"playbook {listed.name}: listed {listed.digest}, found {playbook.digest}"
+            raise LibraryBroken(message)
+        shelved[listed.digest] = Shelved(playbook, stored)
+    oldest_first = sorted(
+        shelved.values(), key=lambda one: (one.playbook.name, ids.version_key(one.playbook.version))
+    )
+    in_force = {one.playbook.name: one for one in oldest_first}
+    return _Shelf(
+        in_force=in_force,
+        playbooks=tuple(one.playbook for one in in_force.values()),
+        stored={digest: one.stored for digest, one in shelved.items()},
+        proving={record.digest: record for record in listing.proving},
+    )

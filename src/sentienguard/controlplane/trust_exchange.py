@@ -21,6 +21,7 @@ directory when it starts. Rules of taking over; the line that refuses names its 
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,15 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # what stands here may have expire
 
 class NotTaken(errors.Rejected):
     """A bundle that does not fit this control plane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A bundle that may be taken over, and the waiting keys that then take their places."""
+
+    verified: bundles.Verified
+    dispatch: Path | None  # None: the present one stays
+    listener: Path | None
 
 
 def read(directory: Path) -> bundles.Bundle:
@@ -64,6 +74,20 @@ def take_over(
     `pinned` is the digest of the first root, for a directory without one. Raises dsse.NotTrusted
     or NotTaken; nothing is changed then.
     """
+    judged = judge(directory, bundle, now=now, pinned=pinned)
+    _write(directory, bundle, pinned)
+    # Last: one that was cut off here is done by the next import.
+    if judged.dispatch is not None:
+        judged.dispatch.replace(directory / "keys/dispatch.pem")
+    if judged.listener is not None:  # its certificate is made by the next look (server_certificate)
+        judged.listener.replace(directory / "tls/server.key")
+    return judged.verified
+
+
+def judge(
+    directory: Path, bundle: bundles.Bundle, *, now: datetime, pinned: ids.Digest | None = None
+) -> Judged:
+    """Verify a bundle as `take_over` does, and write nothing. Raises what that raises."""
     current = _current(directory)
     if current is None and pinned is None:
         raise NotTaken(
@@ -81,12 +105,7 @@ def take_over(
             f"the log is called {current.log_origin} here and {verified.root.log_origin} in the "
             "new root; a log never changes its name"  # rule 3
         )
-    _write(directory, bundle, pinned)
-    if waiting is not None:  # last: one that was cut off here is done by the next import
-        waiting.replace(directory / "keys/dispatch.pem")
-    if listener is not None:  # its certificate is made by the next look (server_certificate)
-        listener.replace(directory / "tls/server.key")
-    return verified
+    return Judged(verified, waiting, listener)
 
 
 def make_next_dispatch_key(directory: Path) -> keys.VerifyKey:

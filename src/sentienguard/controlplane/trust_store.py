@@ -38,16 +38,31 @@ class TrustMissing(errors.Broken):
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """What the signers list, as one: a new one takes its place as a whole."""
+
+    catalogue: catalogues.Catalogue
+    envelope: dict[str, Any]
+    playbooks: dict[Digest, bytes]  # stored bytes of everything listed
+    proving: tuple[catalogues.ProvingRecord, ...]
+
+
+class Listed:
+    """The listing that counts now. A newer one under the same root needs no restart."""
+
+    def __init__(self, listing: Listing) -> None:
+        """Begin with what was there at the start."""
+        self.now = listing
+
+
+@dataclass(frozen=True, slots=True)
 class TrustStore:
     """What the centre may sign with, and what it hands on."""
 
     root: roots.Root
     root_envelope: dict[str, Any]
     earlier_roots: tuple[dict[str, Any], ...]  # that lead to it, oldest first
-    catalogue: catalogues.Catalogue
-    catalogue_envelope: dict[str, Any]
-    playbooks: dict[Digest, bytes]  # stored bytes of everything listed
-    proving: tuple[catalogues.ProvingRecord, ...]
+    listed: Listed
     dispatch: keys.SigningKey
     log: log_keys.LogSigners
     authorities: AuthorityFiles
@@ -55,6 +70,38 @@ class TrustStore:
     server_pin: str  # hex SHA-256 of the server's public key info
     agents_address: str  # https://host:port as agents reach it
     evaluation: bool  # all keys were made on this machine and the offline ones are still on it
+
+    @property
+    def listing(self) -> Listing:
+        """What the signers list now; who needs several parts of it asks once."""
+        return self.listed.now
+
+    @property
+    def catalogue(self) -> catalogues.Catalogue:
+        """The catalogue that counts now."""
+        return self.listed.now.catalogue
+
+    @property
+    def catalogue_envelope(self) -> dict[str, Any]:
+        """The same as the signers signed it."""
+        return self.listed.now.envelope
+
+    @property
+    def playbooks(self) -> dict[Digest, bytes]:
+        """Stored bytes of everything that is listed now."""
+        return self.listed.now.playbooks
+
+    @property
+    def proving(self) -> tuple[catalogues.ProvingRecord, ...]:
+        """Proving records that count now."""
+        return self.listed.now.proving
+
+    def adopt(self, fresh: "TrustStore") -> bool:
+        """Let a newer listing count from now on; False under another root: that takes a start."""
+        if fresh.root.digest != self.root.digest:
+            return False
+        self.listed.now = fresh.listing
+        return True
 
     @property
     def root_digest(self) -> Digest:
@@ -105,21 +152,13 @@ def load(directory: Path, *, agents_address: str, now: datetime) -> TrustStore:
     pinned = Digest(_bytes(directory / "trust/root.digest").decode().strip())
     earlier = earlier_roots(directory)
     verified = roots.enter([*earlier, root_envelope], pinned, now=now)
-    catalogue_envelope = _json(directory / "trust/catalogue.json")
-    listed = catalogues.open_catalogue(catalogue_envelope, verified, now=now)
     server = _bytes(tls / "server.pem")
     authorities = AuthorityFiles(tls)
     return TrustStore(
         root=verified,
         root_envelope=root_envelope,
         earlier_roots=earlier,
-        catalogue=listed,
-        catalogue_envelope=catalogue_envelope,
-        playbooks={one.digest: _playbook(directory, one.digest) for one in listed.playbooks},
-        proving=tuple(
-            catalogues.open_proving(_json(path), verified)
-            for path in sorted((directory / "trust/proving").glob("*.json"))
-        ),
+        listed=Listed(_listing(directory, verified, now)),
         dispatch=keys.SigningKey.from_pem(_bytes(directory / "keys/dispatch.pem")),
         log=log_signers(directory, verified),
         authorities=authorities,
@@ -127,6 +166,20 @@ def load(directory: Path, *, agents_address: str, now: datetime) -> TrustStore:
         server_pin=certificates.pin_of(server),
         agents_address=agents_address,
         evaluation=evaluation_mark(directory).exists(),
+    )
+
+
+def _listing(directory: Path, root: roots.Root, now: datetime) -> Listing:
+    envelope = _json(directory / "trust/catalogue.json")
+    found = catalogues.open_catalogue(envelope, root, now=now)
+    return Listing(
+        catalogue=found,
+        envelope=envelope,
+        playbooks={one.digest: _playbook(directory, one.digest) for one in found.playbooks},
+        proving=tuple(
+            catalogues.open_proving(_json(path), root)
+            for path in sorted((directory / "trust/proving").glob("*.json"))
+        ),
     )
 
 

@@ -7,7 +7,7 @@ decision of its own, with a number, which takes the place of the one before.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,15 @@ HOUR = timedelta(hours=1)
 MOST_REOPENED = 20  # incidents that go on with one another, looked at
 
 
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """The library as it was read, as one."""
+
+    listed: tuple[Playbook, ...]
+    library: matching.Library
+    vectors: "Vectors | None" = None  # of the library
+
+
 class Deciding:
     """Makes the one decision of an incident."""
 
@@ -73,8 +82,8 @@ class Deciding:
         """
         self._centre = centre
         self._samples = samples
-        self._library = matching.Library(centre.library.playbooks())
-        self._vectors: Vectors | None = None  # of the library; set before a library has them
+        listed = centre.library.playbooks()
+        self._shelf = _Shelf(listed, matching.Library(listed))
         self._kept: dict[str, tuple[BlobRef, ...]] = {}  # by index: library and vectors in the log
         self._settings = settings_of(centre.settings)
         self._versions = dict(versions or {})
@@ -115,22 +124,27 @@ class Deciding:
 
     def _of_candidates(self, decision: Decision) -> tuple[Playbook, ...]:
         """Return the playbooks of its candidates, those that are in the library."""
-        known = {one.digest: one for one in self._library.playbooks}
+        known = {one.digest: one for one in self._shelf.library.playbooks}
         found = (known.get(one.digest) for one in decision.candidates)
         return tuple(one for one in found if one is not None)
 
     def prepare(self) -> matching.Library:
-        """Return the library, with its vectors as soon as there are any."""
-        if self._vectors is None and self._centre.meanings is not None:
-            vectors = self._centre.meanings.library(self._library.documents)
+        """Return the library that counts now, with its vectors as soon as there are any."""
+        listed = self._centre.library.playbooks()
+        shelf = self._shelf
+        if listed != shelf.listed:  # a newer catalogue was taken over
+            shelf = self._shelf = _Shelf(listed, matching.Library(listed))
+        if shelf.vectors is None and self._centre.meanings is not None:
+            vectors = self._centre.meanings.library(shelf.library.documents)
             if vectors is not None:
-                self._vectors = vectors
-                self._library = matching.Library(self._library.playbooks, vectors)
-        return self._library
+                # Where a newer one came meanwhile, the next look finds that this is another one.
+                library = matching.Library(shelf.library.playbooks, vectors)
+                shelf = self._shelf = _Shelf(listed, library, vectors)
+        return shelf.library
 
     def _vector(self, known: Evidence) -> Vector | None:
         """Return the embedding of the evidence's measured facts, where the library has its own."""
-        if self._vectors is None or self._centre.meanings is None:
+        if self._shelf.vectors is None or self._centre.meanings is None:
             return None
         return self._centre.meanings.question(meaning.spoken(known))
 
@@ -298,8 +312,9 @@ class Deciding:
             signed = self._centre.library.stored()
             texts = {one.digest: signed[one.digest] for one in library.playbooks}
             kept = [keep(basis.write_library(texts), basis.LIBRARY_TYPE)]
-            if self._vectors is not None and library.shelf.model:
-                kept.append(keep(basis.write_vectors(self._vectors), basis.VECTORS_TYPE))
+            vectors = self._shelf.vectors
+            if vectors is not None and library.shelf.model:
+                kept.append(keep(basis.write_vectors(vectors), basis.VECTORS_TYPE))
             self._kept[index] = tuple(kept)
         return self._kept[index]
 

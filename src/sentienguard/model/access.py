@@ -37,6 +37,7 @@ class Permission(StrEnum):
     VIEW_USERS = "view_users"  # who has which role, until when
     MANAGE_USERS = "manage_users"
     CHANGE_SETTINGS = "change_settings"
+    EDIT_PLAYBOOKS = "edit_playbooks"  # drafts, and taking over what signers signed
     BREAK_GLASS = "break_glass"  # ask for a right in an emergency, and agree to another's request
     EXPORT_EVIDENCE = "export_evidence"  # packages and whole entries of all environments
 
@@ -62,7 +63,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
 MEANING: Mapping[Role, str] = {
     Role.OBSERVER: "sees incidents, hosts, readings, playbooks and the log",
     Role.REMEDIATION_AUTHORITY: "answers questions, runs and stops remedies, freezes, silences",
-    Role.ADMINISTRATOR: "does all of it, and manages accounts, tokens and settings",
+    Role.ADMINISTRATOR: "does all of it, edits playbooks, manages accounts, tokens and settings",
     Role.AUDITOR: "sees all of it and who may do what, takes evidence away, changes nothing; for "
     "at most 30 days",
 }

@@ -25,6 +25,9 @@ if words[0] == "waits":
     pathlib.Path("below").write_text(str(below.pid))
     print("asking for history: 3 of 20, system.cpu_percent", file=sys.stderr, flush=True)
     time.sleep(60)
+if words[0] == "reads":
+    print(json.dumps({"read": (pathlib.Path(words[1]) / "playbook.yaml").read_text()}))
+    sys.exit(0)
 pathlib.Path(words[1].partition("=")[2]).mkdir()
 print(json.dumps({"words": words}))
 sys.exit(int(words[0] == "not-as-expected"))
@@ -175,3 +178,38 @@ def test_a_command_line_that_does_not_answer_is_unavailable(
     for said in ("no", "[]", "{}"):
         with pytest.raises(drill_reports.NotAnswered):
             DrillReports(tmp_path, listing(said)).definitions()
+
+
+def test_a_child_is_given_files_and_its_answer_is_heard_before_its_end(desk: Errands) -> None:
+    heard: list[tuple[str, Any, State]] = []
+
+    def then(one: Errand, answer: dict[str, Any]) -> None:
+        heard.append((one.id, answer, desk.get(one.kind, one.id).state))
+
+    luggage = errands.Luggage({"playbook.yaml": b"name: x\n"}, then)
+    made_one = desk.ask(Kind.PROOF, ["reads", "{out}"], {}, "rita@local", luggage=luggage)
+    assert made_one.id.startswith("prf_")
+    assert ended(desk, made_one).state is State.DONE
+    assert heard == [(made_one.id, {"read": "name: x\n"}, State.WORKING)]
+
+
+def test_what_is_stopped_before_it_began_tells_nobody(desk: Errands) -> None:
+    heard: list[Any] = []
+    first = asked(desk, "waits")
+    luggage = errands.Luggage(then=lambda *said: heard.append(said))
+    second = desk.ask(Kind.PROOF, ["reads", "{out}"], {}, "rita@local", luggage=luggage)
+    desk.end(Kind.PROOF, second.id, "rita@local")
+    desk.end(Kind.BACKTEST, first.id, "rita@local")
+    assert ended(desk, second).state is State.STOPPED
+    assert ended(desk, first).state is State.STOPPED
+    assert heard == []
+
+
+def test_who_hears_an_answer_and_fails_does_not_end_the_worker(desk: Errands) -> None:
+    def then(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    luggage = errands.Luggage({"playbook.yaml": b"x"}, then)
+    broken = desk.ask(Kind.PROOF, ["reads", "{out}"], {}, "rita@local", luggage=luggage)
+    assert ended(desk, broken).state is State.FAILED
+    assert ended(desk, asked(desk, "goes")).state is State.DONE

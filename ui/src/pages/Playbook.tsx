@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useMayEverywhere } from "../api/access";
 import { playbook } from "../api/queries";
 import { Loaded } from "../parts/Loaded";
 import { Card, Facts, Page } from "../parts/Page";
@@ -14,8 +15,21 @@ const route = getRouteApi("/inside/playbooks/$name");
 export default function Playbook() {
   const { name } = route.useParams();
   const query = useQuery(playbook(name));
+  const edits = useMayEverywhere("edit_playbooks");
   return (
-    <Page title={name} actions={query.data && <RunButton playbook={query.data} />}>
+    <Page
+      title={name}
+      actions={
+        query.data && (
+          <>
+            {edits && (
+              <Link to="/playbooks/$name/edit" params={{ name }}>Edit a new version</Link>
+            )}
+            <RunButton playbook={query.data} />
+          </>
+        )
+      }
+    >
       <Loaded query={query}>
         {(data) => (
           <>

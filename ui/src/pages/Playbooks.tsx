@@ -1,7 +1,8 @@
-import { TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
-import { useDeferredValue } from "react";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { useDeferredValue, useState } from "react";
+import { useMayEverywhere } from "../api/access";
 import { playbooks } from "../api/queries";
 import type { Playbook } from "../api/types";
 import { plural } from "../format";
@@ -13,7 +14,7 @@ const route = getRouteApi("/inside/playbooks");
 
 export default function Playbooks() {
   return (
-    <Page title="Playbooks">
+    <Page title="Playbooks" actions={<Write />}>
       <Loaded query={useQuery(playbooks)}>
         {({ items }) =>
           items.length === 0 ? (
@@ -27,6 +28,33 @@ export default function Playbooks() {
         }
       </Loaded>
     </Page>
+  );
+}
+
+/** For administrators: the way to a playbook that there is not yet. */
+function Write() {
+  const may = useMayEverywhere("edit_playbooks");
+  const navigate = useNavigate();
+  const [name, setName] = useState("");
+  if (!may) return null;
+  const right = /^[a-z][a-z0-9_]{1,63}$/.test(name);
+  return (
+    <form
+      className="row"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (right) void navigate({ to: "/playbooks/$name/edit", params: { name } });
+      }}
+    >
+      <TextInput
+        size="xs"
+        aria-label="Name of a new playbook"
+        placeholder="name_of_a_new_one"
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+      />
+      <Button type="submit" size="xs" variant="default" disabled={!right}>Write it</Button>
+    </form>
   );
 }
 

@@ -16,6 +16,7 @@ from sentienguard.adapters.sql_store.changes import SqlChangeStore
 from sentienguard.adapters.sql_store.chat_identities import SqlChatIdentities
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
 from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.drafts import SqlDraftStore
 from sentienguard.adapters.sql_store.emergencies import SqlEmergencyStore
 from sentienguard.adapters.sql_store.episodes import SqlEpisodeStore
 from sentienguard.adapters.sql_store.factors import SqlFactorStore
@@ -42,6 +43,7 @@ from sentienguard.ports.approval_store import ApprovalStore
 from sentienguard.ports.audit_storage import AuditStorage
 from sentienguard.ports.change_store import ChangeStore
 from sentienguard.ports.chat_identities import ChatIdentities
+from sentienguard.ports.draft_store import DraftStore
 from sentienguard.ports.emergency_store import EmergencyStore
 from sentienguard.ports.episode_store import EpisodeStore
 from sentienguard.ports.factor_store import FactorStore
@@ -97,6 +99,7 @@ class Database:
     profiles: ProfileStore  # what they learned of hosts
     outbox: Outbox  # what people are going to be told
     chat: ChatIdentities  # who is who in chat services
+    drafts: DraftStore  # of playbooks, and what proofs showed
     data_keys: DataKeys  # that seal secrets and personal values of the others
 
     def __init__(self, connections: Connections, keys: DataKeys) -> None:
@@ -124,6 +127,7 @@ class Database:
         self.profiles = SqlProfileStore(connections)
         self.outbox = SqlOutbox(connections)
         self.chat = SqlChatIdentities(connections)
+        self.drafts = SqlDraftStore(connections)
 
     @property
     def is_shared(self) -> bool:

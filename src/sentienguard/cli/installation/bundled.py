@@ -7,11 +7,11 @@ A proving record counts only for the bytes that it was measured with.
 import json
 from pathlib import Path
 
-import sentienguard
+from sentienguard.controlplane import shipped
 from sentienguard.model import errors, ids
 from sentienguard.trust import catalogue
 
-PLAYBOOK, PROVING = "playbook.yaml", "proving.json"
+PLAYBOOK, PROVING = shipped.PLAYBOOK, "proving.json"
 
 
 class NotBundled(errors.Broken):
@@ -20,11 +20,10 @@ class NotBundled(errors.Broken):
 
 def directory() -> Path:
     """Return where they lie. Raises NotBundled."""
-    package = Path(sentienguard.__file__).resolve().parent
-    for place in (package / "bundled_playbooks", package.parents[1] / "playbooks"):
-        if place.is_dir():
-            return place
-    raise NotBundled(f"no playbooks lie beside {package}; install sentienguard again")
+    place = shipped.directory()
+    if place is None:
+        raise NotBundled("no playbooks lie beside the program; install sentienguard again")
+    return place
 
 
 def names() -> tuple[str, ...]:

@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from sentienguard.controlplane import shipped
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.controlplane.api.figures import seen_by
 from sentienguard.controlplane.problems import not_found
+from sentienguard.model import ids
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import Digest
 from sentienguard.model.incident import Outcome
@@ -29,6 +31,16 @@ class ProvenView(BaseModel):
     verified: int
 
 
+class TriedView(BaseModel):
+    """What trying exactly these bytes on a pretended host showed, here; nobody signed it."""
+
+    at: datetime
+    by: str
+    release: str = Field(description="of the program that tried it")
+    held: int
+    failed: int
+
+
 class PlaceRecord(BaseModel):
     """What the version did in one environment; its last 500 orders are counted."""
 
@@ -46,8 +58,14 @@ class VersionView(BaseModel):
     version: str
     digest: str
     revoked: bool = Field(description="the signers took it back; no host runs it")
+    in_force: bool = Field(description="matched and run; the newest one that is not taken back")
     yaml: str
-    proven: list[ProvenView]
+    proven: list[ProvenView] = Field(description="signed records; empty: there is none")
+    shipped_case: bool = Field(
+        description="this release ships these bytes with a pretended host, on which its own tests "
+        "prove them; not signed, and not seen from here"
+    )
+    tried: list[TriedView] = Field(description="proofs that were run here, newest first")
     places: list[PlaceRecord] = Field(description="environments in which it was ordered")
 
 
@@ -78,12 +96,14 @@ class DecidedPage(BaseModel):
 @router.get("/{name}/versions")
 def versions(name: str, caller: Viewer) -> VersionList:
     """List the versions of a playbook with their text, what they proved and what they did."""
-    trust = caller.centre.trust
-    listed = [one for one in trust.catalogue.playbooks if one.name == name]
+    listing = caller.centre.trust.listing  # once: a newer one may take its place meanwhile
+    listed = [one for one in listing.catalogue.playbooks if one.name == name]
     if not listed:
         raise not_found(f"the catalogue has no playbook called {name}")
-    listed.sort(key=lambda one: _order_of(one.version), reverse=True)
-    return VersionList(items=[_version(caller, one) for one in listed])
+    listed.sort(key=lambda one: ids.version_key(one.version), reverse=True)
+    return VersionList(
+        items=[_version(caller, one, listing.playbooks[one.digest]) for one in listed]
+    )
 
 
 @router.get("/{name}/incidents")
@@ -112,17 +132,25 @@ def incidents(
     )
 
 
-def _version(caller: Caller, listed: Listed) -> VersionView:
+def _version(caller: Caller, listed: Listed, stored: bytes) -> VersionView:
     centre = caller.centre
     proving = centre.library.proving().get(listed.digest)
+    shelved = centre.library.named(listed.name)
+    tried = () if centre.drafts is None else centre.drafts.store.proofs(listed.digest)
     return VersionView(
         version=listed.version,
         digest=listed.digest,
         revoked=listed.revoked,
-        yaml=centre.trust.playbooks[listed.digest].decode(),
+        in_force=shelved is not None and shelved.playbook.digest == listed.digest,
+        yaml=stored.decode(),
         proven=[
             ProvenView(drill=one.drill, runs=one.runs, verified=one.verified)
             for one in (proving.proven if proving else ())
+        ],
+        shipped_case=listed.digest in shipped.cases(),
+        tried=[
+            TriedView(at=one.at, by=one.by, release=one.release, held=one.held, failed=one.failed)
+            for one in tried
         ],
         places=_places(caller, listed.digest),
     )
@@ -162,9 +190,3 @@ def _kind(one: Ended) -> Kind:
             return "dry_runs"
         case _:
             return "other"
-
-
-def _order_of(version: str) -> tuple[tuple[int, str], ...]:
-    """Sort 1.10.0 after 1.9.0."""
-    parts = version.split(".")
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)

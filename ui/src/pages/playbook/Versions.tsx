@@ -5,10 +5,11 @@ import { getRouteApi } from "@tanstack/react-router";
 import { playbookVersions } from "../../api/queries";
 import type { PlaybookVersion } from "../../api/types";
 import { plural } from "../../format";
-import { Empty, Loaded } from "../../parts/Loaded";
+import { Loaded } from "../../parts/Loaded";
 import { Card, Table } from "../../parts/Page";
 import { Tag } from "../../parts/Tag";
-import { difference, hunks } from "./difference";
+import { Time } from "../../parts/Time";
+import { Diff } from "./Diff";
 
 const route = getRouteApi("/inside/playbooks/$name");
 
@@ -18,14 +19,15 @@ export function Versions({ name }: { name: string }) {
       {({ items }) => (
         <>
           <Card title="Versions" aside={<span className="dim">the last 500 orders in each environment</span>}>
-            <Table stacks label="Listed versions" head={["Version", "Proven in drills", "Done so far", "Digest"]}>
+            <Table stacks label="Listed versions" head={["Version", "What is known of it", "Done so far", "Digest"]}>
               {items.map((one) => (
                 <tr key={one.digest}>
                   <td>
                     <span className="strong">{one.version}</span>{" "}
+                    {one.in_force && <Tag tone="good">in force</Tag>}
                     {one.revoked && <Tag tone="bad">taken back</Tag>}
                   </td>
-                  <td data-name="proven"><Proven of={one} /></td>
+                  <td data-name="known"><Proven of={one} /></td>
                   <td data-name="done"><Done of={one} /></td>
                   <td><code title={one.digest}>{one.digest.slice(7, 19)}…</code></td>
                 </tr>
@@ -39,15 +41,34 @@ export function Versions({ name }: { name: string }) {
   );
 }
 
+/** What is known of a version, strongest first; each says who says so, and what it is not. */
 function Proven({ of }: { of: PlaybookVersion }) {
-  if (of.proven.length === 0) return <span className="dim">no signed record</span>;
+  const nothing = of.proven.length === 0 && of.tried.length === 0 && !of.shipped_case;
+  if (nothing) return <span className="dim">nothing is known: no record, no proof</span>;
   return (
     <ul className="plain">
       {of.proven.map((one) => (
         <li key={one.drill}>
-          {one.drill}: {one.verified} of {one.runs} verified
+          {one.drill}: {one.verified} of {one.runs} verified <span className="dim">signed record</span>
         </li>
       ))}
+      {of.tried.slice(0, 1).map((one) => (
+        <li key={one.at}>
+          <Tag tone={one.failed === 0 ? "good" : "bad"}>
+            {one.held} of {one.held + one.failed} hold
+          </Tag>{" "}
+          on a pretended host, tried here <Time at={one.at} relative /> for {one.by}
+        </li>
+      ))}
+      {of.shipped_case && (
+        <li>
+          comes with the release, whose tests prove it on a pretended host{" "}
+          <span className="dim">not signed, not seen from here</span>
+        </li>
+      )}
+      {of.proven.length === 0 && (
+        <li className="dim">no signed record of drills: what it does unattended it has to earn here</li>
+      )}
     </ul>
   );
 }
@@ -79,7 +100,6 @@ function Differs({ items }: { items: PlaybookVersion[] }) {
     value: digest,
     label: `${version}${revoked ? ", taken back" : ""}`,
   }));
-  const lines = hunks(difference(older.yaml, newest.yaml));
   return (
     <Card title="What changed">
       <div className="row filters">
@@ -102,23 +122,7 @@ function Differs({ items }: { items: PlaybookVersion[] }) {
           }}
         />
       </div>
-      {lines.every((line) => line === null || line.kind === "same") ? (
-        <Empty title="The two say the same" />
-      ) : (
-        <pre className="output diff" tabIndex={0} aria-label="Changed lines">
-          {lines.map((line, at) =>
-            line === null ? (
-              <span key={at} className="diff-gap">{"⋯\n"}</span>
-            ) : (
-              <span key={at} data-kind={line.kind}>
-                {line.kind === "added" ? "+ " : line.kind === "removed" ? "- " : "  "}
-                {line.text}
-                {"\n"}
-              </span>
-            ),
-          )}
-        </pre>
-      )}
+      <Diff from={older.yaml} to={newest.yaml} />
     </Card>
   );
 }
