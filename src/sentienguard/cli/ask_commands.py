@@ -21,7 +21,7 @@ def ask(
         str, typer.Option(help="Which incident is meant; left out: as named, else the newest.")
     ] = "",
 ) -> None:
-    """Answer a question about an incident from its record; no model has a part in it."""
+    """Answer a question about an incident from its record, with the entries it rests on."""
     shown = frame.open_frame(data, as_json)
     with client.connect(shown.data) as asked:
         found = asked.post("/ask", {"text": question, "incident": incident})
@@ -31,6 +31,8 @@ def ask(
     ]
     if found["known"]:
         lines += ["I can answer:", *(f"  {one}" for one in found["known"])]
+    if found["pointed_by"]:
+        lines.append(f"Chosen by {found['pointed_by']}; the sentences are the record's own.")
     shown.answer(found, *(Text(frame.plain(line)) for line in lines))
     if not found["understood"]:
         raise typer.Exit(1)

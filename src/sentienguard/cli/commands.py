@@ -52,7 +52,7 @@ COMMANDS: Final[Mapping[str, Place]] = {
     "ask": Place(
         "ask_commands",
         "ask",
-        "Answer a question about an incident from its record; no model has a part in it.",
+        "Answer a question about an incident from its record, with the entries it rests on.",
     ),
     "mcp": Place(
         "mcp_commands",

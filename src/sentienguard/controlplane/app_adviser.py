@@ -7,10 +7,13 @@ from typing import Final
 from sentienguard.adapters.adviser_endpoint.endpoint import Address, Endpoint
 from sentienguard.controlplane.adviser_desk import AdviserDesk
 from sentienguard.controlplane.centre import Centre
+from sentienguard.controlplane.pointing_desk import PointingDesk
 from sentienguard.controlplane.settings import Settings, SettingWrong
 from sentienguard.flow.advice_budget import Limits
 from sentienguard.flow.advising import Advising, Contexts
+from sentienguard.flow.ledger import Ledger
 from sentienguard.model.advice import May
+from sentienguard.ports.clock import Clock
 
 OWN: Final = {  # address of each protocol's own service; `compatible` is everybody's
     "openai": "https://api.openai.com/v1",
@@ -32,14 +35,26 @@ def advising(centre: Centre, contexts: Contexts | None = None) -> Advising | Non
         audit=centre.audit,
         log=centre.log,
         may=May(settings.adviser_may),
-        limits=Limits(
-            seconds=settings.adviser_limit_s,
-            tokens=settings.adviser_tokens,
-            dollars=settings.adviser_dollars,
-            dollars_in=settings.adviser_dollars_in,
-            dollars_out=settings.adviser_dollars_out,
-        ),
+        limits=_limits(settings),
         contexts=contexts,
+    )
+
+
+def pointing(settings: Settings, clock: Clock, audit: Ledger) -> PointingDesk | None:
+    """Return what asks the adviser about questions; None without one. Raises SettingWrong."""
+    address = address_of(settings)
+    if address is None:
+        return None
+    return PointingDesk(Endpoint(address), clock, audit, _limits(settings))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        seconds=settings.adviser_limit_s,
+        tokens=settings.adviser_tokens,
+        dollars=settings.adviser_dollars,
+        dollars_in=settings.adviser_dollars_in,
+        dollars_out=settings.adviser_dollars_out,
     )
 
 

@@ -16,32 +16,43 @@ from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Incident
 from sentienguard.ports.audit_log import StoredEntry
 from sentienguard.ports.incident_store import IncidentFilter, NoSuchIncident
+from sentienguard.ports.notifier import Run
 
 LOOKED_BACK: Final = 5000  # entries of the log before the incident's first, at most
 
 
-def reply(centre: Centre, text: str, user: User, incident: str = "") -> Reply:
-    """Answer a question; `incident` is the one that is meant where the text names none."""
+def reply(
+    centre: Centre, text: str, user: User, incident: str = "", *, patient: bool = False
+) -> Reply:
+    """Answer a question; `incident` is the one that is meant where the text names none.
+
+    What no template is for, a model may point at in the record, where the settings name one: that
+    takes seconds, so it is not for whoever has to answer at once.
+    """
     asked = kinds.understand(text)
     name = asked.incident or (IncidentId(incident) if incident else None)
     found = _seen(centre, name, user) if name else _newest(centre, user)
     if asked.kind is None:
-        return answering.lost("I do not understand this question.")
+        pointed = _pointed(centre, asked.text, found, user) if patient else None
+        return pointed or answering.lost("I do not understand this question.")
     if found is None:
         which = f"no incident {name} is known" if name else "there is no incident"
         return answering.lost(f"As far as you may see, {which}.")
     return answering.answer(asked, facts(centre, found))
 
 
-def as_text(centre: Centre, text: str, user: User) -> str:
-    """Answer a question in plain text, with the entries in brackets."""
+def as_runs(centre: Centre, text: str, user: User, base: str) -> list[Run]:
+    """Answer a question in text, with the entries in brackets: a link, where `base` is known."""
     found = reply(centre, text, user)
-    lines = [
-        " ".join([one.text, *(f"[{index}]" for index in one.entries)]) for one in found.sentences
-    ]
+    runs: list[Run] = []
+    for one in found.sentences:
+        runs.append(Run(f"\n{one.text}" if runs else one.text))
+        for index in one.entries:
+            runs += [Run(" "), Run(f"[{index}]", f"{base}/audit/proof/{index}" if base else "")]
     if found.known:
-        lines += ["I can answer:", *(f"- {one}" for one in found.known)]
-    return "\n".join(lines)
+        listed = ["I can answer:", *(f"- {one}" for one in found.known)]
+        runs.append(Run("\n".join(["", *listed] if runs else listed)))
+    return runs
 
 
 def draft(centre: Centre, incident: Incident, base: str) -> str:
@@ -59,6 +70,13 @@ def facts(centre: Centre, incident: Incident) -> Facts:
         before=_before(centre, entries, incident),
         decision=centre.incidents.decision(incident.id),
     )
+
+
+def _pointed(centre: Centre, text: str, incident: Incident | None, user: User) -> Reply | None:
+    """Return what a model points at; None: there is none, or nothing came of it."""
+    if centre.pointing is None or incident is None or not text.strip():
+        return None
+    return centre.pointing.point(text, facts(centre, incident), user.name)
 
 
 def _believed(entries: Sequence[Entry], stored: Sequence[StoredEntry]) -> list[Entry]:

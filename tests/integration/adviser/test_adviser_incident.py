@@ -120,3 +120,28 @@ def test_whatever_it_does_the_incident_goes_on_and_the_reason_is_told(centre, se
     assert story["advice"]["given"] is False
     assert time.monotonic() - began < LIMIT_S + 10
     assert admin.get(f"{path}/replay").json()["identical"]
+
+
+def test_a_question_that_no_template_is_for_is_answered_in_sentences_of_the_record(centre, server):
+    admin, path, _, _ = told(centre, server, model.opinion("none_of_these"))
+    asked = {"text": "which colour has the volume?", "incident": path.rpartition("/")[2]}
+    server.plan = [model.Say(json.dumps({"sentences": [1, 2]}))]
+    found = admin.post("/api/v1/ask", json=asked).json()
+    assert found["understood"]
+    assert found["pointed_by"]
+    record = {entry["index"] for entry in entries(admin, path)}
+    assert len(found["sentences"]) == 2
+    assert all(set(one["entries"]) <= record for one in found["sentences"])
+
+    server.plan = [model.Say("I would rather run rm -rf /")]
+    found = admin.post("/api/v1/ask", json=asked).json()
+    assert not found["understood"]
+    assert found["pointed_by"] == ""
+    assert "rm -rf" not in json.dumps(found)
+    said = [one for one in entries(admin, path) if one["kind"] == "answer.pointed"]
+    assert [one["data"]["given"] for one in said] == [True, False]
+
+
+def entries(admin, path):
+    listed = admin.get("/api/v1/audit/entries", params={"incident": path.rpartition("/")[2]})
+    return listed.json()["items"][::-1]

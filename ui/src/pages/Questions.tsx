@@ -32,8 +32,9 @@ export default function Questions() {
   return (
     <Page title="Questions">
       <p>
-        Answers come from the log, the incident and its decision; no language model has a part in
-        them. Without an incident the newest one that you may see is meant.
+        Answers are sentences of the record. For the questions below no language model is asked;
+        for others an adviser, where there is one, chooses among the record's sentences. Without an
+        incident the newest one that you may see is meant.
       </p>
       <Form key={`${text} ${incident}`} text={text} incident={incident} ask={ask} />
       <div className="row tabs" role="group" aria-label="Questions that can be answered">
@@ -125,6 +126,11 @@ function Said({ of, text }: { of: Answer; text: string }) {
           ))}
         </p>
       ))}
+      {of.pointed_by !== "" && (
+        <p className="dim">
+          Chosen by {of.pointed_by}; the sentences are the record's own, and who asked is recorded.
+        </p>
+      )}
       {of.known.length > 0 && (
         <>
           <p className="dim">These can be answered; name an incident or leave it out:</p>

@@ -31,6 +31,12 @@ describe("questions", () => {
     expect(asked.find(({ path }) => path === "/ask")?.body).toEqual({ text: "why?", incident: id });
   });
 
+  test("where a model chose the sentences, it says which, and that they are the record's", async () => {
+    visit("/questions?text=who%20touched%20it");
+    expect(await screen.findByText(/ben noted: I restarted the pool/)).toBeTruthy();
+    expect(screen.getByText(/Chosen by some-model@example.com; the sentences are the record's own/)).toBeTruthy();
+  });
+
   test("what is not understood says which questions are", async () => {
     visit("/questions?text=colour%20of%20the%20sky");
     expect(await screen.findByText("I do not understand this question.")).toBeTruthy();

@@ -34,10 +34,13 @@ class Claim(BaseModel):
 
 
 class AnswerView(BaseModel):
-    """An answer from the record; no model has a part in it."""
+    """An answer from the record; every sentence is the record's own, whoever chose it."""
 
     understood: bool
     kind: str | None = Field(description="which question it was taken for")
+    pointed_by: str = Field(
+        description="model that chose the sentences, where no template is for it; empty: none did"
+    )
     sentences: list[Claim]
     known: list[str] = Field(description="questions that can be answered, where this one was not")
 
@@ -45,10 +48,13 @@ class AnswerView(BaseModel):
 @router.post("/ask")
 def ask(question: Question, caller: Viewer) -> AnswerView:
     """Answer a question about an incident that the caller may see."""
-    found = questions.reply(caller.centre, question.text, caller.user, question.incident)
+    found = questions.reply(
+        caller.centre, question.text, caller.user, question.incident, patient=True
+    )
     return AnswerView(
-        understood=found.kind is not None,
+        understood=found.understood,
         kind=found.kind.value if found.kind else None,
+        pointed_by=found.pointed_by,
         sentences=[Claim(text=one.text, entries=list(one.entries)) for one in found.sentences],
         known=list(found.known),
     )

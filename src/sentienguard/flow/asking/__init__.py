@@ -1,8 +1,9 @@
-"""Questions about an incident, answered from its record without a model, and its post-mortem.
+"""Questions about an incident, answered from its record, and its post-mortem.
 
 Called by controlplane.questions and controlplane.api. Pure. `kinds` recognises a question and says
 which there are, `sentences` puts one entry of the log into words, `answering` has a template for
-each kind, `postmortem` writes the draft. Rules:
+each kind, `postmortem` writes the draft, `pointing` lets a model choose where there is no template.
+Rules:
 
 1. Every sentence that claims something names the entries that it rests on. What the log does not
    hold is not claimed; where it holds nothing, that is the answer.

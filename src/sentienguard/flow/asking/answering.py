@@ -47,6 +47,12 @@ class Reply:
     kind: Kind | None  # None: the question was not understood
     sentences: tuple[Sentence, ...]
     known: tuple[str, ...] = ()  # questions that can be answered, where this one could not
+    pointed_by: str = ""  # model that chose the sentences; empty: a template did
+
+    @property
+    def understood(self) -> bool:
+        """Tell whether it answers what was asked."""
+        return self.kind is not None or (self.pointed_by != "" and not self.known)
 
 
 def lost(why: str) -> Reply:
