@@ -78,8 +78,15 @@ class OutsideLogCases:
 
     def test_what_came_long_ago_is_dropped(self, database: Database) -> None:
         database.outside_logs.put([line(1), line(100)])
-        assert database.outside_logs.forget(later(50)) == 1
+        assert database.outside_logs.forget(later(50), most=100) == 1
         assert len(database.outside_logs.list(["drill"], host=None, before=None, limit=9)) == 1
+
+    def test_of_too_many_the_oldest_are_dropped(self, database: Database) -> None:
+        database.outside_logs.put([line(number) for number in range(100, 110)])
+        assert database.outside_logs.forget(later(50), most=3) == 7
+        found = database.outside_logs.list(["drill"], host=None, before=None, limit=9)
+        assert [one.line for one in found] == [line(number) for number in (109, 108, 107)]
+        assert database.outside_logs.forget(later(50), most=3) == 0
 
     def test_lines_of_a_time_come_newest_first_and_bounded(self, database: Database) -> None:
         wanted = [line(number) for number in (10, 20, 30, 40)]

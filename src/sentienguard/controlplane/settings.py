@@ -113,12 +113,12 @@ class Settings:
     )
     rotate_keys_days: int = _setting(
         "Days after which the keys of secrets at rest are rotated, and after which people are asked"
-        " for a new dispatch key.",
+        " for new keys of dispatch and of the agents' listener.",
         90,
         bounds=(1, 3650),
     )
     rotate_log_key_days: int = _setting(
-        "Days after which people are asked for a new key of the audit log.", 365, bounds=(1, 3650)
+        "Days after which people are asked for a new key of the audit log.", 90, bounds=(1, 3650)
     )
     agent_certificate_hours: int = _setting(
         "Hours that the certificate of an agent lasts; agents renew theirs at half of it.",
@@ -139,6 +139,11 @@ class Settings:
     )
     approval_minutes: int = _setting(
         "How long a question to people stays open.", 15, bounds=(1, 7 * 24 * 60)
+    )
+    signed_approval_minutes: int = _setting(
+        "How long a signed yes is good for; whose is over when the last one comes signs again.",
+        20,  # a question's 15 minutes, then 3 for the host to fetch the order, and slow clocks
+        bounds=(5, 12 * 60),  # hosts take a day at most, by their own clocks
     )
     two_person_risk: str = _setting(
         "Risk of a playbook from which on two people have to approve it; none: one is enough.",
@@ -267,6 +272,24 @@ class Settings:
         0.0,
         bounds=(0, 10_000),
     )
+    keep_readings_days: int = _setting(
+        "Days that single readings are kept; a baseline needs seven.", 90, bounds=(8, 3650)
+    )
+    keep_summaries_days: int = _setting(
+        "Days that what became of older readings is kept, as summaries of five minutes for a year "
+        "and then of an hour; no more than keep_readings_days keeps none.",
+        5 * 365,
+        bounds=(0, 3650),
+    )
+    keep_log_lines_days: int = _setting(
+        "Days that log lines of other systems are kept.", 2 * 365, bounds=(1, 3650)
+    )
+    keep_log_lines: int = _setting(
+        "Log lines of other systems that are kept at most, the newest; a million take about a "
+        "gigabyte at worst.",
+        2_000_000,
+        bounds=(1_000, 1_000_000_000),
+    )
     loki_url: str = _setting(
         "Grafana Loki that has log lines for decisions and an adviser's questions, without "
         "/loki/api/v1; empty: none.",
@@ -354,8 +377,8 @@ class Settings:
         choices=("optional", "required"),
     )
     step_up_minutes: int = _setting(
-        "Minutes for which a second factor that was shown opens accounts, tokens, evidence and "
-        "approvals to whoever has one.",
+        "Minutes for which a second factor that was shown opens accounts, tokens, evidence, "
+        "approvals and the end of a freeze to whoever has one.",
         5,
         bounds=(1, 60),
     )

@@ -47,5 +47,5 @@ class OutsideLogs(Protocol):
     ) -> Sequence[NewLine]:
         """Return the newest lines with start <= at < end, newest first."""
 
-    def forget(self, received_before: datetime) -> int:
-        """Drop what came before then; return how many lines."""
+    def forget(self, received_before: datetime, *, most: int) -> int:
+        """Drop what came before then, and the oldest beyond so many; return how many lines."""

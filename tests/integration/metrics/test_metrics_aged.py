@@ -171,3 +171,13 @@ def test_what_is_too_old_for_windows_goes_and_its_series_with_it(metrics):
     assert metrics.find("system.swap_percent") == ()
     metrics.append(AGENT, at(9), [(gone, 1.0)])
     assert whole(metrics, gone).values.tolist() == [1.0]
+
+
+def test_where_no_summaries_are_kept_older_readings_are_gone_and_newer_ones_stay(metrics):
+    loaded(metrics)
+    kept = timedelta(days=2)
+    metrics.age(at(DAYS * 1440), Retention(raw=kept, five_minutes=kept, hours=kept))
+    times = whole(metrics).times_ms
+    oldest = START + timedelta(days=DAYS - 2)
+    assert times[0] == round(oldest.timestamp() * 1000)
+    assert len(times) == 2 * 1440

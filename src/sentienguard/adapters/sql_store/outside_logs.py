@@ -31,8 +31,11 @@ BETWEEN = text("""
     ORDER BY at_us DESC, id DESC LIMIT :limit
 """)
 
-# Drop what came long ago.
-FORGET = text("DELETE FROM outside_logs WHERE received_us < :before_us")
+# Drop what came long ago, and the oldest of too many: numbers only rise.
+FORGET = text("""
+    DELETE FROM outside_logs
+    WHERE received_us < :before_us OR id <= (SELECT max(id) FROM outside_logs) - :most
+""")
 
 
 class SqlOutsideLogs:
@@ -90,10 +93,10 @@ class SqlOutsideLogs:
             )
         return tuple(_kept(row).line for row in rows)
 
-    def forget(self, received_before: datetime) -> int:
-        """Drop what came before then."""
+    def forget(self, received_before: datetime, *, most: int) -> int:
+        """Drop what came before then, and the oldest beyond so many."""
         with self._connections.write() as transaction:
-            return transaction.change(FORGET, before_us=codec.micros(received_before))
+            return transaction.change(FORGET, before_us=codec.micros(received_before), most=most)
 
 
 def _kept(row: Row[Any]) -> KeptLine:
