@@ -156,6 +156,31 @@ def test_a_long_table_scrolls_smoothly_and_draws_what_is_in_view(
         assert page_forms.barriers(watched.page) == []
 
 
+def test_an_event_reads_the_beginning_of_a_long_list_alone(centre: Centre, browser: Any) -> None:
+    admin = centre.login("admin@local")
+    with signed_in(centre, browser) as watched:
+        page = watched.page
+        page.goto(watched.server + "/incidents")
+        loaded = "Number(document.querySelector('main table')?.getAttribute('aria-rowcount') ?? 0)"
+        until = time.monotonic() + 60
+        while page.evaluate(loaded) < 500 and time.monotonic() < until:
+            page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+            page.wait_for_timeout(100)
+        page.wait_for_timeout(2_000)  # what was under way has come
+        before, place = page.evaluate(loaded), page.evaluate("window.scrollY")
+        assert before >= 500
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        newest = admin.get("/api/v1/incidents", params={"limit": 1}).json()["items"][0]["id"]
+        noted = admin.post(f"/api/v1/incidents/{newest}/notes", json={"text": "seen"})
+        assert noted.status_code < 300, noted.text
+        page.wait_for_timeout(3_000)
+        lists = [one for one in asked if "/incidents?" in one]
+        assert len(lists) == 1, asked
+        assert "cursor" not in lists[0]
+        assert (page.evaluate(loaded), page.evaluate("window.scrollY")) == (before, place)
+
+
 PAGES = [
     ("/?days=30", "goes-overview", "better|worse|days before"),
     ("/calibration", "goes-calibration", "Brier"),

@@ -142,6 +142,7 @@ PAGES = [
     ("/", "overview", "Nobody has taken these up"),
     ("/incidents", "incidents", "Service health drill-web"),
     ("/incidents?text=nothing-has-this", "incidents-none", "No incident matches"),
+    ("/incidents?severity=critical", "incidents-narrowed", "More filters: 1 set"),
     ("/incidents/{resolved}", "incident-resolved", "delete.numbered.logs"),
     ("/incidents/{undone}", "incident-undone", "all of it was undone"),
     ("/incidents/{asked}", "incident-asked", "service_restart_hung waits for a yes"),
@@ -191,6 +192,34 @@ def test_a_resolved_incident_is_told_from_the_fault_to_the_proof(installed, watc
     for claim in ("disk_cleanup_rotated_logs", "earned_autonomy", "confidence", "/logs"):
         found = watched.page.get_by_text(re.compile(claim, re.IGNORECASE)).first
         sync_api.expect(found).to_be_attached()
+
+
+def test_an_address_leads_to_the_part_that_it_names(installed, watched):
+    incident, expect = installed.result.incident, sync_api.expect
+    watched.visit(f"/incidents/{incident}#execute", "delete.numbered.logs")
+    page = watched.page
+    expect(page.locator("#execute")).to_be_in_viewport()
+    page.get_by_role("link", name="Post-mortem").click()
+    expect(page.locator("#post-mortem")).to_be_in_viewport()
+    page.get_by_role("button", name="Show the draft").click()
+    expect(page.get_by_label("Draft of the post-mortem")).to_contain_text(incident)
+    page_forms.keep_all(page, "post-mortem")
+
+
+def test_the_log_is_looked_through_by_kind_time_and_number(installed, watched):
+    page, expect = watched.page, sync_api.expect
+    watched.visit("/audit?kind=order.", "order.finished")
+    table = page.get_by_role("region", name="Audit entries")
+    expect(table.get_by_text("incident.closed")).to_have_count(0)
+    number = table.get_by_role("link", name=re.compile("proof")).last.inner_text()
+    entry = re.sub(r"\D", "", number)
+    watched.visit(f"/audit?entry={entry}", f"#{entry} proof")
+    row = table.get_by_role("row").nth(1)
+    expect(row).to_contain_text(f"#{entry} proof")
+    expect(row).to_be_in_viewport()
+    page.get_by_label("Written before").fill("2020-01-01T00:00")
+    expect(page.get_by_text("No entry matches")).to_be_visible()
+    page_forms.keep_all(page, "audit-none")
 
 
 def test_a_failed_remedy_shows_its_undo(installed, watched):

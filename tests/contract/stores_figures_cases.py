@@ -120,13 +120,14 @@ class FiguresCases:
         ended(database, 7, Outcome.ESCALATED, ran.SUCCESS)
         ended(database, 8, Outcome.ESCALATED, ran.DRY_RUN)
         ended(database, 9, Outcome.ESCALATED, ran.ABORTED)
-        ended(database, 10, Outcome.NO_ACTION_NEEDED, ran.SUCCESS_NO_ACTION)
-        ended(database, 11, Outcome.SELF_RECOVERED)
+        ended(database, 10, Outcome.NO_ACTION_NEEDED, ran.SUCCESS_NO_ACTION, took_s=30)
+        ended(database, 11, Outcome.SELF_RECOVERED, took_s=200)
+        ended(database, 13, Outcome.FIXED_BY_PERSON, took_s=910)
         ended(database, 12, Outcome.RESOLVED, ran.SUCCESS, environment="staging")
         (found,) = database.figures.tallies(HERE, start=NOW, width=DAY, count=1)
         assert found == Tally(
-            closed=11, resolved=3, unattended=2, ran=7, rolled_back=1, harmed=2,
-            mean_s=40.0, median_s=20.0,
+            closed=12, resolved=3, unattended=2, ran=7, rolled_back=1, harmed=2,
+            mean_s=40.0, median_s=20.0, recovered=6, recovered_mean_s=210.0,
         )  # fmt: skip
 
     def test_the_median_of_an_even_number_lies_in_the_middle(self, database: Database) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from sentienguard.adapters.sql_store import Database, open_database
 from sentienguard.model import errors, ids
+from sentienguard.model.anomaly import Severity
 from sentienguard.model.incident import NEXT, Incident, Outcome, Status
 from sentienguard.ports.incident_store import IncidentFilter, NoSuchIncident, WrongTransition
 from tests.contract import stores_nouns as nouns
@@ -14,6 +15,7 @@ from tests.contract.stores_nouns import NOW, later
 from tests.contract.stores_threads import THREADS, at_once
 
 ANY = IncidentFilter()
+AT_2, AT_3 = later(2), later(3)  # when the second and the third of some incidents opened
 
 
 def close(database: Database, incident: Incident, *, outcome: Outcome = Outcome.RESOLVED) -> None:
@@ -251,6 +253,14 @@ class IncidentCases:
             (IncidentFilter(text=""), ["/c", "/b", "/a"]),
             (IncidentFilter(text="inc_20260212_112601"), ["/a"]),
             (IncidentFilter(environment="production", host="web-1", text="tidy"), ["/a"]),
+            (IncidentFilter(severity=Severity.CRITICAL), ["/b", "/a"]),
+            (IncidentFilter(severity=Severity.WARNING), ["/c"]),
+            (IncidentFilter(severity=Severity.INFO), []),
+            (IncidentFilter(since=AT_2), ["/c", "/b"]),
+            (IncidentFilter(until=AT_2), ["/a"]),
+            (IncidentFilter(since=AT_2, until=AT_3), ["/b"]),
+            (IncidentFilter(since=AT_3, until=AT_2), []),
+            (IncidentFilter(severity=Severity.CRITICAL, since=AT_2, text="straße"), ["/b"]),
         ],
     )
     def test_a_list_holds_what_its_filter_names(
@@ -260,9 +270,9 @@ class IncidentCases:
         database.incidents.open(
             replace(nouns.incident(2, subject="/b"), environment="staging", summary="Ärger Straße")
         )
-        database.incidents.open(
-            replace(nouns.incident(3, subject="/c", host="db_1"), summary="100% full")
-        )
+        third = nouns.incident(3, subject="/c", host="db_1")
+        said = replace(third.anomaly, severity=Severity.WARNING, reason='"severity":"info"')
+        database.incidents.open(replace(third, anomaly=said, summary="100% full"))
         database.incidents.move(
             first.id, Status.CLOSED, summary="Tidy", outcome=Outcome.ESCALATED, at=NOW
         )

@@ -42,7 +42,7 @@ def call(client: httpx.Client, operation: str, token: str, thing: str) -> tuple[
     place = path
     for name in ("factor_id", "login_id", "token_id", "package_id"):
         values[name] = "none"
-    values |= {"backtest_id": "btt_none", "run_id": "drl_none"}
+    values |= {"backtest_id": "btt_none", "run_id": "drl_none", "draft_id": "drf_none"}
     if "drills" in path:
         values["name"] = "no-such-drill"
     for name, value in values.items():

@@ -25,7 +25,7 @@ MAY = {
     "observer": {"view"},
     "remediation_authority": OPERATES,
     "administrator": OPERATES | {"view_users", "manage_users", "change_settings",
-                                 "export_evidence", "break_glass"},
+                                 "export_evidence", "break_glass", "edit_playbooks"},
     "auditor": {"view", "view_users", "export_evidence"},
 }  # fmt: skip
 
@@ -45,6 +45,7 @@ VIEW, OWN, ANYBODY = Rule("somewhere"), Rule("own"), Rule("anybody")
 PUBLIC, ELSEWHERE = Rule("public"), Rule("elsewhere")
 USERS = Rule("everywhere", "manage_users")
 EVIDENCE = Rule("everywhere", "export_evidence")
+DRAFTS = Rule("everywhere", "edit_playbooks")
 NOTE, REASON = {"note": "x"}, {"reason": "x"}
 PROOF = {"password": "correct horse battery staple"}
 WINDOW = {"matchers": [{"label": "environment", "comparison": "=", "value": "{environment}"}],
@@ -173,6 +174,17 @@ RULES = {
     "GET /api/v1/outside-logs": VIEW,
     "GET /api/v1/overview": VIEW,
     "GET /api/v1/overview/trends": VIEW,
+    # Nobody below an administrator, whatever they may do elsewhere.
+    "GET /api/v1/playbook-drafts": DRAFTS,
+    "POST /api/v1/playbook-drafts": Rule("everywhere", "edit_playbooks", {"name": "matrix_none"}),
+    "GET /api/v1/playbook-drafts/{draft_id}": DRAFTS,
+    "PUT /api/v1/playbook-drafts/{draft_id}": Rule("everywhere", "edit_playbooks", {
+        "yaml": "x", "case": "", "revision": 1}),
+    "DELETE /api/v1/playbook-drafts/{draft_id}": DRAFTS,
+    "POST /api/v1/playbook-drafts/{draft_id}/proof": DRAFTS,
+    "DELETE /api/v1/playbook-drafts/{draft_id}/proof": DRAFTS,
+    "GET /api/v1/playbook-drafts/{draft_id}/unsigned": DRAFTS,
+    "POST /api/v1/playbook-drafts/{draft_id}/signed": Rule("everywhere", "edit_playbooks", {}),
     "GET /api/v1/playbooks": VIEW,
     "GET /api/v1/playbooks/{name}": VIEW,
     "GET /api/v1/playbooks/{name}/incidents": VIEW,

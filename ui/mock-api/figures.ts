@@ -10,13 +10,14 @@ export function trendsAt(now: number, days: number): api.Trends {
     ends_at: new Date(end).toISOString(),
     closed: 6 + (n % 4), resolved: 5, unattended: 3 + (n % 3), ran: 6, rolled_back: n % 2, harmed: n % 7 === 6 ? 1 : 0,
     mean_seconds_to_resolve: 140 - n * 2, median_seconds_to_resolve: 95 - n,
+    recovered: 6, mean_seconds_to_recover: 200 - n * 2,
   });
   const count = Math.min(days, 30);
   const start = now - days * DAY_MS;
   const width = (days * DAY_MS) / count;
   return {
     days,
-    now: { ...part(start, now, 8), closed: 210, resolved: 171, unattended: 140, ran: 190, rolled_back: 9, harmed: 1 },
+    now: { ...part(start, now, 8), closed: 210, resolved: 171, recovered: 186, unattended: 140, ran: 190, rolled_back: 9, harmed: 1 },
     before: { ...part(start - days * DAY_MS, start, 1), closed: 188, resolved: 140, unattended: 96, ran: 160, rolled_back: 14, harmed: 2 },
     spans: Array.from({ length: count }, (_, n) => part(start + n * width, start + (n + 1) * width, n)),
   };
@@ -66,12 +67,14 @@ export const SETTINGS: api.Settings = {
 export function versionsOf(one: api.Playbook, yaml: string): api.PlaybookVersion[] {
   return [
     {
-      version: one.version, digest: one.digest, revoked: false, yaml,
+      version: one.version, digest: one.digest, revoked: false, in_force: true, yaml,
+      shipped_case: true, tried: [],
       proven: [{ drill: "disk-full", runs: 20, verified: 20 }],
       places: [{ environment: "production", verified: 12, rolled_back: 1, harmed: 0, dry_runs: 3, other: 2 }],
     },
     {
-      version: "0.9.0", digest: `sha256:${"0d".repeat(32)}`, revoked: true, proven: [], places: [],
+      version: "0.9.0", digest: `sha256:${"0d".repeat(32)}`, revoked: true, in_force: false, proven: [], places: [],
+      shipped_case: false, tried: [{ at: "2026-02-01T09:00:00Z", by: "rita@local", release: "1.0.0", held: 8, failed: 1 }],
       yaml: yaml.replace(one.version, "0.9.0").replace("timeout: 60s", "timeout: 300s"),
     },
   ];

@@ -4,13 +4,13 @@ import type * as api from "../src/api/types.ts";
 const DAY = 86_400_000;
 const SEES = ["view"];
 const OPERATES = [...SEES, "decide_approval", "run_playbook", "stop_execution", "freeze", "silence", "handle_incident", "run_drill"];
-const ALL = [...OPERATES, "view_users", "manage_users", "change_settings", "export_evidence"];
+const ALL = [...OPERATES, "view_users", "manage_users", "change_settings", "edit_playbooks", "export_evidence"];
 
 export const ROLES: { items: api.Role[]; permissions: string[] } = {
   items: [
     { role: "observer", meaning: "sees incidents, hosts, readings, playbooks and the log", permissions: SEES, most_days: null },
     { role: "remediation_authority", meaning: "answers questions, runs and stops remedies, freezes, silences", permissions: OPERATES, most_days: null },
-    { role: "administrator", meaning: "does all of it, and manages accounts, tokens and settings", permissions: ALL, most_days: null },
+    { role: "administrator", meaning: "does all of it, edits playbooks, manages accounts, tokens and settings", permissions: ALL, most_days: null },
     { role: "auditor", meaning: "sees all of it and who may do what, takes evidence away, changes nothing; for at most 30 days", permissions: ["view", "view_users", "export_evidence"], most_days: 30 },
   ],
   permissions: ALL,

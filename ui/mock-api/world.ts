@@ -4,6 +4,7 @@ import { diagnosisOf } from "./diagnoses.ts";
 import {
   answerTo, backtestAt, backtestsAt, CHANNELS, drillRun, drillsAt, mayRunAt, noticesAt, reportAt,
 } from "./errands.ts";
+import { draftOf, judged, proofAt, takenOf } from "./drafts.ts";
 import { calibrationOf, packageAt, replayOf, SETTINGS, trendsAt, versionsOf } from "./figures.ts";
 import { HOSTS, hostsAt, keysAt } from "./hosts.ts";
 import { Log } from "./log.ts";
@@ -42,6 +43,7 @@ export class World {
   alerts: api.Alert[];
   edges: api.Edge[];
   packages: api.EvidencePackage[];
+  drafts: api.DraftDetail[] = [];
   drills: api.DrillList;
   backtests: api.Backtest[];
   source: string | null = "https://prometheus.example.com";
@@ -120,6 +122,7 @@ export class World {
         if (id === "") return ok(this.incidents(query));
         if (verb === "diagnosis") return this.diagnosis(id);
         if (verb === "replay") return this.replay(id, false);
+        if (verb === "postmortem") return ok(`# Post-mortem of ${id}\n\nThe disk was full [#20].\n`);
         return verb === "record" ? ok({ incident_id: id }) : this.story(id);
       case "POST incidents":
         if (verb === "replay") return this.replay(id, true);
@@ -146,6 +149,11 @@ export class World {
       case "GET playbooks":
         if (verb === "incidents") return ok(this.decided(id));
         return id === "" ? ok({ items: PLAYBOOKS }) : this.playbook(id, verb);
+      case "GET playbook-drafts":
+      case "POST playbook-drafts":
+      case "PUT playbook-drafts":
+      case "DELETE playbook-drafts":
+        return this.draft(method, id, verb, body);
       case "POST playbooks":
         return { status: 201, body: this.stories[0]?.incident };
       case "GET hosts":
@@ -207,9 +215,9 @@ export class World {
   private incidents(query: URLSearchParams): api.IncidentPage {
     const text = (query.get("text") ?? "").toLowerCase();
     const fits = (one: api.Incident) =>
-      (["status", "outcome", "environment", "host"] as const).every(
+      (["status", "outcome", "environment", "host", "severity"] as const).every(
         (name) => !query.get(name) || one[name] === query.get(name),
-      ) && `${one.summary} ${one.host} ${one.metric} ${one.id}`.toLowerCase().includes(text);
+      ) && within(one.opened_at, query) && `${one.summary} ${one.host} ${one.metric} ${one.id}`.toLowerCase().includes(text);
     const from = Number(query.get("cursor") ?? 0);
     const limit = Number(query.get("limit") ?? 50);
     const found = this.summaries().filter(fits);
@@ -325,6 +333,9 @@ export class World {
     story.approval = {
       ...approval, note, status: approved ? "approved" : "denied",
       decided_by: this.me.name, decided_at: this.stamp(),
+      agreements: approved && approval.needed > 1
+        ? [...approval.agreements, { by: this.me.name, at: this.stamp(), note }]
+        : approval.agreements,
     };
     story.incident.status = approved ? "MITIGATING" : "CLOSED";
     story.incident.outcome = approved ? null : "rejected";
@@ -365,6 +376,40 @@ export class World {
     if (!found) return problem(404, "No such backtest", `No backtest has the id ${id}.`);
     const report = found.state === "done" ? reportAt(this.now().getTime(), found.days) : null;
     return ok({ ...found, report } satisfies api.BacktestDetail);
+  }
+
+  private draft(method: string, id: string, verb: string, body: unknown): Answer {
+    if (id === "" && method === "GET") return ok({ items: this.drafts });
+    if (id === "") {
+      const found = PLAYBOOKS.find(({ name }) => name === (body as { name: string }).name);
+      if (!found) return problem(422, "Unprocessable", "The mock begins from what is listed.");
+      this.drafts = [draftOf(found, yaml(found), this.stamp(), this.me.name), ...this.drafts];
+      return { status: 201, body: this.drafts[0] };
+    }
+    const found = this.drafts.find((one) => one.id === id);
+    if (!found) return problem(404, "Not found", `No draft has the id ${id}.`);
+    const put = (more: Partial<api.DraftDetail>): Answer => {
+      const changed = judged({ ...found, ...more });
+      this.drafts = this.drafts.map((one) => (one.id === id ? changed : one));
+      return ok(changed);
+    };
+    if (verb === "signed") {
+      if ((body as { forged?: boolean }).forged) {
+        return problem(422, "Unprocessable", "nothing was taken over: rule 5: 0 of 1 trusted keys signed it");
+      }
+      put({ state: "taken_over", ended_by: this.me.name, ended_at: this.stamp() });
+      return ok(takenOf({ ...found, state: "taken_over" }));
+    }
+    if (verb === "unsigned") return ok({ v: 1 });
+    if (verb === "proof") {
+      put({ proof: proofAt(this.stamp(), this.me.name) });
+      return { status: 202, body: {} };
+    }
+    if (method === "GET") return ok(found);
+    if (method === "DELETE") return put({ state: "dropped", ended_by: this.me.name, ended_at: this.stamp() });
+    const said = body as { yaml: string; case: string; revision: number };
+    if (said.revision !== found.revision) return problem(409, "Conflict", `draft ${id} is at revision ${found.revision}`);
+    return put({ ...said, revision: found.revision + 1, proof: null, changed_by: this.me.name });
   }
 
   private playbook(name: string, verb: string): Answer {
@@ -414,11 +459,19 @@ export class World {
 
   private series(query: URLSearchParams): api.Series {
     const mean = query.get("metric") === "system.disk_usage_percent" ? 61.2 : 42.3;
+    const minutes = Number(query.get("minutes") ?? 60);
+    const start = this.now().getTime() - minutes * 60_000;
+    const part = 1_800_000; // half an hour of each day has its own
+    const parts = [start];
+    for (let at = (Math.floor(start / part) + 1) * part; at < this.now().getTime(); at += part) parts.push(at);
     return {
       metric: query.get("metric") ?? "",
       subject: query.get("subject") ?? "",
-      points: readings(this.now().getTime(), mean, 4, mean + 3, Number(query.get("minutes") ?? 60)),
+      points: readings(this.now().getTime(), mean, 4, mean + 3, minutes),
       baseline: { mean, stddev: 4.2, p50: mean, p95: mean + 7, p99: mean + 9, samples: 10_080, seasonal: true },
+      band: parts.map((at) => ({
+        at: new Date(at).toISOString(), mean: mean + 9 * Math.sin((at / 86_400_000) * 2 * Math.PI), stddev: 4.2,
+      })),
     };
   }
 
@@ -458,6 +511,10 @@ export class World {
     const found = this.log.leaves
       .map((_, at) => this.log.entry(at))
       .filter((entry) => !incident || entry.incident === incident)
+      .filter(({ kind }) => kind.startsWith(query.get("kind") ?? ""))
+      .filter(({ actor }) => !query.get("actor") || actor === query.get("actor"))
+      .filter(({ at }) => within(at, query))
+      .filter((entry) => !query.get("entry") || entry.index <= Number(query.get("entry")))
       .reverse();
     const from = Number(query.get("cursor") ?? 0);
     const limit = Math.min(Number(query.get("limit") ?? 50), 20);
@@ -531,6 +588,10 @@ export class World {
     return new Date(this.now().getTime() + offset).toISOString();
   }
 }
+
+const within = (at: string, query: URLSearchParams) =>
+  (!query.get("since") || Date.parse(at) >= Date.parse(query.get("since") ?? "")) &&
+  (!query.get("until") || Date.parse(at) < Date.parse(query.get("until") ?? ""));
 
 const ok = (body: unknown): Answer => ({ status: 200, body });
 const problem = (status: number, title: string, detail: string, type = "about:blank"): Answer => ({

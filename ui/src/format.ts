@@ -67,6 +67,18 @@ export function reading(metric: string, value: number): string {
   return number(value);
 }
 
+/** Readings that are yes or no. */
+export function isState(metric: string): boolean {
+  return STATES.has(metric);
+}
+
+const STATES = new Set([
+  "service.up",
+  "service.healthy",
+  "system.interface_up",
+  "system.clock_synchronised",
+]);
+
 /** Whether a host read it: an alert of another system and a request of a person have no value. */
 export function wasRead(metric: string): boolean {
   return metric !== "alert.firing" && metric !== "playbook.requested";
@@ -76,7 +88,7 @@ export function wasRead(metric: string): boolean {
 export function claim(metric: string, subject: string, value: number): string {
   if (metric === "alert.firing") return `Alert ${subject} fires`;
   if (metric === "playbook.requested") return `${subject} was asked for`;
-  const verb = metric === "service.up" || metric === "service.healthy" ? "is" : "at";
+  const verb = isState(metric) ? "is" : "at";
   return `${metricName(metric, subject)} ${verb} ${reading(metric, value)}`;
 }
 
@@ -127,6 +139,11 @@ export function secondsBetween(from: string, to: string): number {
 
 export function utc(at: string): string {
   return `${new Date(at).toISOString().replace("T", " ").replace(/\.000Z$|Z$/, "")} UTC`;
+}
+
+/** The viewer's clock with UTC behind it, where there is room for words alone. */
+export function bothClocks(at: string): string {
+  return `${clock(at)} (${utc(at)})`;
 }
 
 const SAME_DAY = new Intl.DateTimeFormat(undefined, {

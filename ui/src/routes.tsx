@@ -10,7 +10,7 @@ import {
   type RouterHistory,
 } from "@tanstack/react-router";
 import { Problem } from "./api/client";
-import { me, type IncidentFilter } from "./api/queries";
+import { me, type EntryFilter, type IncidentFilter } from "./api/queries";
 import { Failure } from "./parts/Loaded";
 
 type Search = Record<string, unknown>;
@@ -66,7 +66,9 @@ const incidents = createRoute({
   path: "/incidents",
   component: lazyRouteComponent(() => import("./pages/Incidents")),
   validateSearch: (search: Search): IncidentFilter =>
-    words(search, ["status", "outcome", "environment", "host", "text"]),
+    words(search, [
+      "status", "outcome", "severity", "environment", "host", "since", "until", "text",
+    ]),
 });
 const incident = page("/incidents/$id", () => import("./pages/Incident"));
 
@@ -76,6 +78,8 @@ const approvals = createRoute({
   component: lazyRouteComponent(() => import("./pages/Approvals")),
   validateSearch: (search: Search) => words(search, ["status"]),
 });
+
+const approval = page("/approvals/$id", () => import("./pages/Approval"));
 
 const alerts = createRoute({
   getParentRoute: () => inside,
@@ -93,7 +97,7 @@ const topology = createRoute({
   getParentRoute: () => inside,
   path: "/topology",
   component: lazyRouteComponent(() => import("./pages/Topology")),
-  validateSearch: (search: Search) => words(search, ["environment", "hours"]),
+  validateSearch: (search: Search) => words(search, ["environment", "hours", "service"]),
 });
 const hosts = createRoute({
   getParentRoute: () => inside,
@@ -105,7 +109,7 @@ const host = createRoute({
   getParentRoute: () => inside,
   path: "/hosts/$agent",
   component: lazyRouteComponent(() => import("./pages/Host")),
-  validateSearch: (search: Search) => words(search, ["metric", "minutes", "playbook"]),
+  validateSearch: (search: Search) => words(search, ["metric", "minutes", "playbook", "outside"]),
 });
 
 const playbooks = createRoute({
@@ -120,12 +124,19 @@ const playbook = createRoute({
   component: lazyRouteComponent(() => import("./pages/Playbook")),
   validateSearch: (search: Search) => words(search, ["from", "to"]),
 });
+const editor = createRoute({
+  getParentRoute: () => inside,
+  path: "/playbooks/$name/edit",
+  component: lazyRouteComponent(() => import("./pages/playbook/Editor")),
+  validateSearch: (search: Search) => words(search, ["draft"]),
+});
 
 const audit = createRoute({
   getParentRoute: () => inside,
   path: "/audit",
   component: lazyRouteComponent(() => import("./pages/Audit")),
-  validateSearch: (search: Search) => words(search, ["incident"]),
+  validateSearch: (search: Search): EntryFilter =>
+    words(search, ["incident", "kind", "actor", "since", "until", "entry"]),
 });
 const proof = page("/audit/proof/$index", () => import("./pages/Proof"));
 
@@ -174,6 +185,7 @@ const tree = root.addChildren([
     incidents,
     incident,
     approvals,
+    approval,
     alerts,
     silences,
     topology,
@@ -181,6 +193,7 @@ const tree = root.addChildren([
     host,
     playbooks,
     playbook,
+    editor,
     audit,
     proof,
     evidence,

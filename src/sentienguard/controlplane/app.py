@@ -28,13 +28,11 @@ from sentienguard.adapters.audit_files import export, reader
 from sentienguard.adapters.audit_files.log import AuditFiles
 from sentienguard.adapters.audit_shared import log as audit_shared
 from sentienguard.adapters.audit_shared import memory
-from sentienguard.adapters.embedding_endpoint import client as embedding_endpoint
 from sentienguard.adapters.evidence_files import store as evidence_files
 from sentienguard.adapters.evidence_pdf.printer import PdfPrinter
 from sentienguard.adapters.local_host.clock import LocalClock
 from sentienguard.adapters.local_host.entropy import SystemEntropy
 from sentienguard.adapters.metric_blocks.store import BlockStore
-from sentienguard.adapters.minilm import embedder as minilm
 from sentienguard.adapters.sql_store import database
 from sentienguard.controlplane import (
     alert_desk,
@@ -43,10 +41,12 @@ from sentienguard.controlplane import (
     app_clusters,
     app_context,
     app_keys,
+    app_meanings,
     app_notices,
     app_senders,
     app_sign_on,
     app_sources,
+    draft_desk,
     errands,
     evidence_desk,
     listeners,
@@ -64,6 +64,7 @@ from sentienguard.controlplane.api import people as people_api
 from sentienguard.controlplane.baselines import Baselines
 from sentienguard.controlplane.centre import Centre, Company, Messages
 from sentienguard.controlplane.counters import Counters
+from sentienguard.controlplane.draft_desk import DraftDesk
 from sentienguard.controlplane.drill_reports import DrillReports
 from sentienguard.controlplane.engine import ALONE, Engine
 from sentienguard.controlplane.evidence_desk import EvidenceDesk, Press
@@ -79,7 +80,6 @@ from sentienguard.controlplane.loops import (
     roll_call,
     telling,
 )
-from sentienguard.controlplane.meanings import Meanings, Place
 from sentienguard.controlplane.membership import Duties, Membership, Starting
 from sentienguard.controlplane.settings import Settings
 from sentienguard.flow import answers
@@ -90,7 +90,6 @@ from sentienguard.model import errors
 from sentienguard.model.ids import AgentId
 from sentienguard.ports.agent_store import AgentStore, NoSuchAgent
 from sentienguard.ports.audit_log import StoredLog
-from sentienguard.ports.embedder import ModelWrong
 from sentienguard.stages.audit import ledger as audit_ledger
 from sentienguard.stages.audit import verify
 from sentienguard.stages.detect.settings import DetectSettings, Sensitivity
@@ -163,6 +162,10 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
         errand_desk = opened.enter_context(
             errands.opened(errands.Errands(directory / "errands", clock, entropy))
         )
+        library = Library(trust)
+        drafting = draft_desk.Parts(
+            directory, stores.drafts, errand_desk, trust, library, pen, clock, entropy
+        )
         yield Centre(
             settings=settings,
             clock=clock,
@@ -190,7 +193,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             metrics=metrics,
             audit=pen,
             log=audit,
-            library=Library(trust),
+            library=library,
             trust=trust,
             live=Live(),
             bells=Bells(),
@@ -202,39 +205,16 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
                 verify.Trust(log_keys=trust.log.public),
                 live=True,  # the log is being written meanwhile
             ),
-            meanings=_meanings(directory, settings, stores),
+            meanings=app_meanings.open_meanings(directory, settings, stores),
             company=company,
             anchoring=app_anchors.open_anchoring(directory, settings, audit, pen, clock),
             evidence=opened.enter_context(evidence_desk.opened(desk)),
             errands=errand_desk,
             drills=DrillReports(directory.parent),
             keys=app_keys.care(directory, settings, stores),
+            drafts=DraftDesk(drafting),
+            pointing=app_adviser.pointing(settings, clock, pen),
         )
-
-
-def _meanings(directory: Path, settings: Settings, stores: database.Database) -> Meanings | None:
-    """Return what compares meanings, as the settings ask for it; None: words alone."""
-    if settings.embeddings == "off":
-        return None
-    place: Place = directory / "embeddings"
-    if settings.embedding_store == "pgvector":
-        place = stores.vectors()
-    if settings.embeddings == "hosted":
-        key = settings.embedding_key_file
-        address = embedding_endpoint.Address(
-            url=settings.embedding_url,
-            model=settings.embedding_model,
-            dimensions=settings.embedding_dimensions,
-            key=Path(key).read_text("utf-8").strip() if key else "",
-            limit_s=settings.embedding_limit_s,
-        )
-        return Meanings(embedding_endpoint.Endpoint(address), place)
-    try:
-        model = minilm.installed()
-    except ModelWrong as cause:
-        log.warning("%s; matching goes by words alone", cause)
-        return None
-    return None if model is None else Meanings(model, place)
 
 
 def _database(directory: Path, settings: Settings) -> database.Database:

@@ -56,6 +56,18 @@ class Baselines:
             return outside.at(series, at) if outside else None
         return self.lookup(series.host, at)(series)
 
+    def between(
+        self, series: Series, start: datetime, end: datetime
+    ) -> Sequence[tuple[datetime, Baseline]]:
+        """Return what is usual in each part of a span, with the moment from which on it is."""
+        with self._lock:
+            if series.labels:
+                place = (dict(series.labels).get("environment", ""), series.host)
+                profiles = self._outside.get(place)
+            else:
+                profiles = self._profiles.get(series.host)
+        return profiles.between(series, start, end) if profiles else ()
+
     def learn(self, host: str, now: datetime) -> int:
         """Learn a host anew from its window; return how many series it has here."""
         series = self._store.series(host)

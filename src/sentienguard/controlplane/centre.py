@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sentienguard.controlplane.anchoring import Anchoring
     from sentienguard.controlplane.baselines import Baselines
     from sentienguard.controlplane.counters import Counters
+    from sentienguard.controlplane.draft_desk import DraftDesk
     from sentienguard.controlplane.drill_reports import DrillReports
     from sentienguard.controlplane.engine import Engine
     from sentienguard.controlplane.errands import Errands
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from sentienguard.controlplane.key_care import KeyCare
     from sentienguard.controlplane.library import Library
     from sentienguard.controlplane.meanings import Meanings
+    from sentienguard.controlplane.pointing_desk import PointingDesk
     from sentienguard.controlplane.trust_store import TrustStore
 
 
@@ -127,6 +129,8 @@ class Centre:
     errands: "Errands | None" = None  # None: no backtests and no drills are run from here
     drills: "DrillReports | None" = None  # None: nobody knows which drills there are
     keys: "KeyCare | None" = None  # None: nobody looks after keys here
+    drafts: "DraftDesk | None" = None  # None: no playbooks are written from here
+    pointing: "PointingDesk | None" = None  # None: no model has a part in answers
 
     def begin(self, incident: IncidentId) -> None:
         """Start the life of an incident; the same one again is a no-op."""

@@ -91,8 +91,12 @@ class Live:
 
     def _publish(self, text: str) -> None:
         for queue in self._readers:
-            if queue.full():  # it will reload when it sees the gap: drop the oldest
-                queue.get_nowait()
+            if queue.full():
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait(MISSED)  # stands for all that was dropped, and for this one
+                if text != END:
+                    continue
             queue.put_nowait(text)
 
 

@@ -25,6 +25,8 @@ class Tally:
     harmed: int = 0  # of those, something was left behind, or the effect is unknown
     mean_s: float | None = None  # from opened to closed, of the resolved ones; None: there is none
     median_s: float | None = None
+    recovered: int = 0  # the symptom went, whoever ended it: a remedy, a person, or nobody
+    recovered_mean_s: float | None = None  # from opened to closed, of those
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sentienguard.model import errors
+from sentienguard.model.anomaly import Severity
 from sentienguard.model.decision import Decision
 from sentienguard.model.ids import AgentId, Fingerprint, IncidentId, PlaybookName
 from sentienguard.model.incident import Incident, Outcome, Status
@@ -38,6 +39,9 @@ class IncidentFilter:
     host: str | None = None
     text: str | None = None  # case-insensitive part of id, host, metric, subject or summary
     within: frozenset[str] | None = None  # environments that the asker may see
+    severity: Severity | None = None
+    since: datetime | None = None  # opened then or later
+    until: datetime | None = None  # opened before then
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,10 @@ def test_the_deployment_is_the_change_to_look_at(centre, told):
     [change] = admin.get("/api/v1/changes").json()["items"]
     assert found["changes"][0]["object"] == change["id"]
     assert change["version"] == "4.2.0"
+    [seen] = admin.get(f"/api/v1/incidents/{told}").json()["decision"]["evidence"]["changes"]
+    assert seen == {name: change[name] for name in seen}
+    assert (seen["id"], seen["by"], seen["service"]) == (change["id"], "ci", "orders")
+    assert SECRET not in str(seen)
 
 
 def test_the_remedy_on_the_wrong_host_is_not_run_alone(centre, told):

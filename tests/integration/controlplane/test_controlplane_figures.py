@@ -63,6 +63,8 @@ def test_a_span_is_counted_and_compared_with_the_one_before(admin):
     assert now["rolled_back"] == pytest.approx(0.1 * now["closed"], abs=4)
     assert now["harmed"] == pytest.approx(0.1 * now["closed"], abs=4)
     assert 40 <= now["median_seconds_to_resolve"] <= 240
+    assert now["resolved"] <= now["recovered"] <= now["closed"]
+    assert now["mean_seconds_to_recover"] > 0
     assert before["ends_at"] == now["starts_at"]
     assert len(found["spans"]) == 24
     for name in ("closed", "resolved", "ran", "rolled_back", "harmed"):

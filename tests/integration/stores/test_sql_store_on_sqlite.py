@@ -18,6 +18,7 @@ from sentienguard.adapters.sql_store import Database, incidents, open_database, 
 from sentienguard.adapters.sql_store.passwords import Passwords
 from sentienguard.adapters.sql_store.users import SqlUserStore
 from sentienguard.model import errors, ids
+from sentienguard.model.anomaly import Severity
 from sentienguard.model.incident import Outcome, Status
 from sentienguard.ports.incident_store import IncidentFilter
 from sentienguard.ports.session_store import Issued, Login, ReadToken
@@ -304,6 +305,8 @@ FILTERS = [
     IncidentFilter(host="web-9"),
     IncidentFilter(within=frozenset({"production"})),
     IncidentFilter(within=frozenset({"production", "staging"})),
+    IncidentFilter(since=stores_nouns.later(-9), until=stores_nouns.later(9)),
+    IncidentFilter(severity=Severity.CRITICAL),
 ]
 
 

@@ -16,6 +16,7 @@ from tests.contract import (
     stores_agent_cases,
     stores_alert_cases,
     stores_care_cases,
+    stores_draft_cases,
     stores_emergency_cases,
     stores_figures_cases,
     stores_incident_cases,
@@ -68,6 +69,10 @@ class TestCare(stores_care_cases.CareCases):
 
 
 class TestFigures(stores_figures_cases.FiguresCases):
+    pass
+
+
+class TestDrafts(stores_draft_cases.DraftCases):
     pass
 
 

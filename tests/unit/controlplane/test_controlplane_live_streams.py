@@ -83,3 +83,24 @@ def test_who_sees_some_environments_is_not_told_which_thing_changed(whole):
     said = asyncio.run(read(lambda: True, once, most=1, whole=whole))
     assert '"kind": "incident"' in said[1]
     assert ("inc_of_somewhere" in said[1]) is whole
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_reader_that_lags_behind_is_told_to_reload_everything(ends):
+    async def fill():
+        hub = live.Live()
+        hub.attach(asyncio.get_running_loop())
+        queue = hub.subscribe()
+        for number in range(live.QUEUE_LENGTH + 1):
+            hub.changed("incident", f"inc_{number}", AT)
+        if ends:
+            hub.changed("incident", "inc_last", AT)
+        await asyncio.sleep(0)  # what came from any thread is handed over by the loop
+        if ends:
+            hub.end()
+        return [queue.get_nowait() for _ in range(queue.qsize())]
+
+    said = asyncio.run(fill())
+    assert said[0] == live.MISSED
+    assert len(said) == (3 if ends else 1), "what was lost with the rest is not said beside it"
+    assert said[-1] == (live.END if ends else live.MISSED)

@@ -1,6 +1,7 @@
 """What is usual of series that other systems send: learned from the store, counters left out."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -113,3 +114,16 @@ def test_profiles_with_labels_come_back_from_bytes_and_those_of_before_too(
     found = store.range(one, NOW - timedelta(days=8), NOW)
     learned = baseline.learn_one(one, found.times_ms, found.values, DetectSettings())
     assert baseline.load(learned.dump()).at(one, NOW) == learned.at(one, NOW)
+
+
+def test_a_span_of_an_outside_series_has_its_own_band(store: BlockStore) -> None:
+    one = outside("node_load1", job="node")
+    load(store, one)
+    known = Baselines(store, DetectSettings())
+    day_ago = NOW - timedelta(days=1)
+    assert known.between(one, day_ago, NOW) == ()
+    known.learn_outside(PLACE, [one], NOW)
+    parts = known.between(one, day_ago, NOW)
+    assert [parts[0][0], len(parts)] == [day_ago, 49]
+    assert parts[-1][1] == known.of(one, NOW)
+    assert known.between(replace(one, labels=()), day_ago, NOW) == ()

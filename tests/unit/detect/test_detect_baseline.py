@@ -45,6 +45,25 @@ def test_a_nightly_backup_is_normal_at_night_and_not_at_noon(minutes):
     assert noon.mean == pytest.approx(71, abs=0.2)
 
 
+def test_a_span_has_what_is_usual_at_each_time_of_day():
+    times, hours = week()
+    profiles = learned(times, np.where(hours < 6, 20.0, 50.0))  # quiet until six in the morning
+    judged = profiles.lookup(at(12))
+    noon = judged(DISK)
+    parts = profiles.between(DISK, at(1, 10), at(9, 50))
+    moments = [moment.strftime("%H:%M") for moment, _ in parts]
+    assert moments[:3] == ["01:10", "01:30", "02:00"]
+    assert (moments[-1], len(moments)) == ("09:30", 18)
+    for moment, usual in parts:
+        assert usual == profiles.at(DISK, moment), moment
+    assert (parts[0][1].mean, parts[-1][1].mean) == pytest.approx((20, 50), abs=1)
+    assert profiles.lookup(at(12))(DISK) == noon
+    days = profiles.between(DISK, at(12) - timedelta(days=7), at(12))
+    assert len(days) == 7 * SETTINGS.buckets + 1
+    assert days[0][1] == days[SETTINGS.buckets][1] == noon
+    assert profiles.between(Series("other", "x", ""), at(1), at(2)) == []
+
+
 def test_one_bad_night_is_not_learned():
     times, hours = week()
     values = np.full(len(times), 71.0)

@@ -56,6 +56,11 @@ export async function requestFile(path: string): Promise<Blob> {
   return request<Blob>("GET", path, undefined, (response) => response.blob());
 }
 
+/** The same of a text that is no JSON. */
+export async function requestText(path: string): Promise<string> {
+  return request<string>("GET", path, undefined, (response) => response.text());
+}
+
 async function once<T>(
   method: Method,
   path: string,

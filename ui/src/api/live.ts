@@ -1,19 +1,25 @@
 // Server-sent events say what changed; the queries that show it are read again.
-import { useQueryClient } from "@tanstack/react-query";
+//
+// A host's events are left out: there is one for each sample of each host, and what shows hosts
+// asks by the clock. So does what shows the log, which has more entries than events.
+import { useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
+import { ALL, isLong, renew } from "./lists";
 
 export type Liveness = "connecting" | "live" | "lost";
 
 const SETTLE_MS = 300; // changes come in bursts; one reading serves a burst
 const AGAIN_MS = 5_000; // after the server closed the stream for good (restart, expired session)
-const KINDS = new Set(["incident", "approval", "host", "freeze", "break-glass", "audit"]);
+const KINDS = new Set(["incident", "approval", "freeze", "break-glass"]);
+const COUNTED = new Set(["incident", "approval", "freeze"]); // in the numbers of the overview
+const EVERYTHING = "all"; // the server lost signals
 
 export function useLive(): Liveness {
   const queries = useQueryClient();
   const [state, setState] = useState<Liveness>("connecting");
 
   useEffect(() => {
-    const changed = new Set<string>();
+    const changed = new Map<string, Set<string>>(); // ids, by kind
     let stream: EventSource;
     let settling: ReturnType<typeof setTimeout> | undefined;
     let again: ReturnType<typeof setTimeout> | undefined;
@@ -21,14 +27,20 @@ export function useLive(): Liveness {
 
     const refresh = () => {
       settling = undefined;
-      for (const kind of changed) void queries.invalidateQueries({ queryKey: [kind] });
-      void queries.invalidateQueries({ queryKey: ["overview"] });
+      if (changed.has(EVERYTHING)) {
+        readAgain(queries, [], new Set([ALL]));
+      } else {
+        for (const [kind, ids] of changed) readAgain(queries, [kind], ids);
+        if ([...changed.keys()].some((kind) => COUNTED.has(kind))) {
+          readAgain(queries, ["overview"], new Set());
+        }
+      }
       changed.clear();
     };
     const onChange = (event: MessageEvent<string>) => {
-      const kind = kindOf(event.data);
-      if (kind === undefined) return;
-      changed.add(kind);
+      const change = changeOf(event.data);
+      if (change === undefined) return;
+      changed.set(change.kind, (changed.get(change.kind) ?? new Set()).add(change.id));
       settling ??= setTimeout(refresh, SETTLE_MS);
     };
     const connect = () => {
@@ -36,7 +48,7 @@ export function useLive(): Liveness {
       stream.addEventListener("change", onChange);
       stream.onopen = () => {
         setState("live");
-        if (missed) void queries.invalidateQueries();
+        if (missed) readAgain(queries, [], new Set([ALL]));
         missed = false;
       };
       stream.onerror = () => {
@@ -58,10 +70,20 @@ export function useLive(): Liveness {
   return state;
 }
 
-function kindOf(data: string): string | undefined {
+/** Read again what begins with this key: a long list its beginning, anything else as a whole. */
+function readAgain(queries: QueryClient, queryKey: string[], ids: ReadonlySet<string>) {
+  void queries.invalidateQueries({ queryKey, predicate: (query) => !isLong(query) });
+  for (const query of queries.getQueryCache().findAll({ queryKey, predicate: isLong })) {
+    if (query.isActive()) void renew(queries, query, ids);
+    else query.invalidate(); // it is renewed when somebody looks at it again
+  }
+}
+
+function changeOf(data: string): { kind: string; id: string } | undefined {
   try {
-    const kind = (JSON.parse(data) as { kind?: unknown }).kind;
-    return typeof kind === "string" && KINDS.has(kind) ? kind : undefined;
+    const { kind, id } = JSON.parse(data) as { kind?: unknown; id?: unknown };
+    if (typeof kind !== "string" || !(KINDS.has(kind) || kind === EVERYTHING)) return undefined;
+    return { kind, id: typeof id === "string" ? id : "" };
   } catch {
     return undefined;
   }

@@ -1,7 +1,8 @@
 // Everything the dashboard reads, one definition each. The first word of a key is the noun that a
 // live event names (see live.ts).
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { request, withQuery } from "./client";
+import { request, requestText, withQuery } from "./client";
+import type { Rows } from "./lists";
 import type * as api from "./types";
 
 const PAGE = 50; // rows a page
@@ -12,6 +13,9 @@ export type IncidentFilter = {
   outcome?: string;
   environment?: string;
   host?: string;
+  severity?: string;
+  since?: string;
+  until?: string;
   text?: string;
 };
 
@@ -51,6 +55,7 @@ export const readTokens = queryOptions({
 export const overview = queryOptions({
   queryKey: ["overview"],
   queryFn: () => request<api.Overview>("GET", "/overview"),
+  refetchInterval: 30_000, // a host that falls silent makes no event
 });
 
 export const trends = (days: number) =>
@@ -100,6 +105,12 @@ export const replay = (id: string) =>
     staleTime: Infinity,
   });
 
+const incidentRows: Rows<api.Incident> = {
+  key: ({ id }) => id,
+  rank: ({ opened_at }) => Date.parse(opened_at),
+  again: async (id) => (await request<api.Story>("GET", `/incidents/${at(id)}`)).incident,
+};
+
 export const incidents = (filter: IncidentFilter, limit = PAGE) =>
   infiniteQueryOptions({
     queryKey: ["incident", "list", filter, limit],
@@ -108,6 +119,7 @@ export const incidents = (filter: IncidentFilter, limit = PAGE) =>
         "GET",
         withQuery("/incidents", { ...filter, cursor: pageParam, limit }),
       ),
+    meta: { rows: incidentRows },
     initialPageParam: null as string | null,
     getNextPageParam: (last) => last.next_cursor,
   });
@@ -130,6 +142,12 @@ export const diagnosis = (id: string) =>
     queryFn: () => request<api.Diagnosis>("GET", `/incidents/${at(id)}/diagnosis`),
   });
 
+export const postMortem = (id: string) =>
+  queryOptions({
+    queryKey: ["incident", "post-mortem", id],
+    queryFn: () => requestText(`/incidents/${at(id)}/postmortem`),
+  });
+
 export const approvals = (status: string) =>
   queryOptions({
     queryKey: ["approval", status],
@@ -148,12 +166,29 @@ export const playbook = (name: string) =>
     queryFn: () => request<api.Playbook>("GET", `/playbooks/${at(name)}`),
   });
 
+export const playbookDrafts = queryOptions({
+  queryKey: ["playbook", "drafts"],
+  queryFn: () => request<api.List<api.Draft>>("GET", "/playbook-drafts"),
+});
+
+export const playbookDraft = (id: string) =>
+  queryOptions({
+    queryKey: ["playbook", "draft", id],
+    queryFn: () => request<api.DraftDetail>("GET", `/playbook-drafts/${at(id)}`),
+    refetchInterval: ({ state }) => (state.data?.run && underWay(state.data.run) ? 1_000 : 30_000),
+  });
+
 export const playbookVersions = (name: string) =>
   queryOptions({
     queryKey: ["playbook", name, "versions"],
     queryFn: () =>
       request<api.List<api.PlaybookVersion>>("GET", `/playbooks/${at(name)}/versions`),
   });
+
+const decidedRows: Rows<api.PlaybookIncidents["items"][number]> = {
+  key: ({ incident }) => incident,
+  rank: ({ opened_at }) => Date.parse(opened_at),
+};
 
 export const playbookIncidents = (name: string) =>
   infiniteQueryOptions({
@@ -163,15 +198,20 @@ export const playbookIncidents = (name: string) =>
         "GET",
         withQuery(`/playbooks/${at(name)}/incidents`, { cursor: pageParam, limit: 20 }),
       ),
+    meta: { rows: decidedRows },
     initialPageParam: null as string | null,
     getNextPageParam: (last) => last.next_cursor,
   });
 
 const MANY_HOSTS = 200; // a list that long is read again less often
+// What a list of hosts shows; a host may have hundreds of series.
+const LISTED = ["system.cpu_percent", "system.memory_percent", "system.disk_usage_percent"]
+  .map((metric) => `metric=${metric}`)
+  .join("&");
 
 export const hosts = queryOptions({
   queryKey: ["hosts"], // not "host": each sample of each host is a live event
-  queryFn: () => request<api.List<api.Host>>("GET", "/hosts"),
+  queryFn: () => request<api.List<api.Host>>("GET", `/hosts?${LISTED}`),
   refetchInterval: ({ state }) =>
     (state.data?.items.length ?? 0) > MANY_HOSTS ? 30_000 : 5_000,
 });
@@ -218,24 +258,44 @@ export const outsideReadings = (
     refetchInterval: 30_000,
   });
 
+export const AUDIT_MS = 10_000; // entries make no events: there are too many of them
+
 export const checkpoint = queryOptions({
   queryKey: ["audit", "checkpoint"],
   queryFn: () => request<api.Checkpoint>("GET", "/audit/checkpoint"),
+  refetchInterval: AUDIT_MS,
 });
 
 export const exposure = queryOptions({
   queryKey: ["audit", "exposure"],
   queryFn: () => request<api.Exposure>("GET", "/audit/exposure"),
+  refetchInterval: AUDIT_MS,
 });
 
-export const entries = (incidentId: string | undefined) =>
+const entryRows: Rows<api.AuditEntry> = {
+  key: ({ index }) => String(index),
+  rank: ({ index }) => index,
+  page: PAGE,
+};
+
+export type EntryFilter = {
+  incident?: string;
+  kind?: string;
+  actor?: string;
+  since?: string;
+  until?: string;
+  entry?: string;
+};
+
+export const entries = (filter: EntryFilter) =>
   infiniteQueryOptions({
-    queryKey: ["audit", "entries", incidentId],
+    queryKey: ["audit", "entries", filter],
     queryFn: ({ pageParam }) =>
       request<api.AuditPage>(
         "GET",
-        withQuery("/audit/entries", { incident: incidentId, cursor: pageParam, limit: PAGE }),
+        withQuery("/audit/entries", { ...filter, cursor: pageParam, limit: PAGE }),
       ),
+    meta: { rows: entryRows },
     initialPageParam: null as string | null,
     getNextPageParam: (last) => last.next_cursor,
   });
@@ -262,13 +322,19 @@ export const freeze = queryOptions({
   queryFn: () => request<api.Freeze>("GET", "/freeze"),
 });
 
+const alertRows: Rows<api.Alert> = {
+  key: ({ number }) => String(number),
+  rank: ({ number }) => number,
+};
+export const ALERTS_MS = 15_000; // one that opens nothing makes no live event
+
 export const alerts = infiniteQueryOptions({
   queryKey: ["incident", "alerts"], // an alert shows as a change of its incident
   queryFn: ({ pageParam }) =>
     request<api.AlertPage>("GET", withQuery("/alerts", { before: pageParam, limit: PAGE })),
   initialPageParam: null as number | null,
   getNextPageParam: (last) => last.before,
-  refetchInterval: 15_000, // one that opens nothing makes no live event
+  meta: { rows: alertRows },
 });
 
 export type WindowKind = "silences" | "maintenance";
@@ -297,7 +363,8 @@ export const mayRun = (agent: string) =>
 
 export const answer = (text: string, incidentId: string) =>
   queryOptions({
-    queryKey: ["incident", "answer", text, incidentId],
+    queryKey: ["answer", text, incidentId], // an event asks nobody again: an adviser may have a part
+    staleTime: 60_000,
     queryFn: () => request<api.Answer>("POST", "/ask", { text, incident: incidentId }),
   });
 

@@ -255,7 +255,7 @@ export interface paths {
         put?: never;
         /**
          * Deny
-         * @description Say no: the incident ends as rejected and goes to people.
+         * @description Say no, and why: the incident ends as rejected and goes to people.
          */
         post: operations["deny_api_v1_approvals__approval_id__deny_post"];
         delete?: never;
@@ -334,6 +334,8 @@ export interface paths {
         /**
          * Entries
          * @description List entries, newest first; only those of environments that the caller may see.
+         *
+         *     A page may be short, or empty, and have a next one: it ends after so many entries were read.
          */
         get: operations["entries_api_v1_audit_entries_get"];
         put?: never;
@@ -1113,6 +1115,8 @@ export interface paths {
         /**
          * List Hosts
          * @description List the hosts of the environments that the caller may see.
+         *
+         *     Thousands of hosts have hundreds of series each: name the metrics that are wanted.
          */
         get: operations["list_hosts_api_v1_hosts_get"];
         put?: never;
@@ -1477,6 +1481,8 @@ export interface paths {
         /**
          * Postmortem
          * @description Draft a post-mortem in Markdown; every sentence links to its entry of the log.
+         *
+         *     The links lead to `public_url`, and without one to where this was asked.
          */
         get: operations["postmortem_api_v1_incidents__incident_id__postmortem_get"];
         put?: never;
@@ -1857,6 +1863,122 @@ export interface paths {
          * @description Return how incidents ended in the last days, and in as many days before those.
          */
         get: operations["trends_api_v1_overview_trends_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playbook-drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Drafts
+         * @description List the drafts.
+         */
+        get: operations["list_drafts_api_v1_playbook_drafts_get"];
+        put?: never;
+        /**
+         * Begin
+         * @description Begin a draft from a listed version, or of a playbook that there is not yet.
+         */
+        post: operations["begin_api_v1_playbook_drafts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playbook-drafts/{draft_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Draft
+         * @description Return one with its text, findings, proof, and what it takes to sign it.
+         */
+        get: operations["draft_api_v1_playbook_drafts__draft_id__get"];
+        /**
+         * Change
+         * @description Put text into a draft, and say what is wrong with it.
+         */
+        put: operations["change_api_v1_playbook_drafts__draft_id__put"];
+        post?: never;
+        /**
+         * Drop
+         * @description Drop a draft; what was in it stays to be read for a while.
+         */
+        delete: operations["drop_api_v1_playbook_drafts__draft_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playbook-drafts/{draft_id}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove
+         * @description Try the draft on its pretended host, in the background. No host of anybody is asked.
+         */
+        post: operations["prove_api_v1_playbook_drafts__draft_id__proof_post"];
+        /**
+         * Stop Proof
+         * @description Stop the proof that waits or runs.
+         */
+        delete: operations["stop_proof_api_v1_playbook_drafts__draft_id__proof_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playbook-drafts/{draft_id}/signed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Over
+         * @description Take over the file with the signers' signatures; from then on its versions are in force.
+         */
+        post: operations["take_over_api_v1_playbook_drafts__draft_id__signed_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playbook-drafts/{draft_id}/unsigned": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Unsigned
+         * @description Return the file that signers sign: the catalogue with this version in it, unsigned.
+         */
+        get: operations["unsigned_api_v1_playbook_drafts__draft_id__unsigned_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2551,7 +2673,7 @@ export interface paths {
         put?: never;
         /**
          * Take alerts of PagerDuty
-         * @description Webhook version 3, signed: X-PagerDuty-Signature has to match a signing secret that is registered for the token. Answers once every alert that was not refused is durable. Needs a bearer token that was made for this webhook. Fields that are not named are ignored.
+         * @description Webhook version 3, signed: X-PagerDuty-Signature has to match a signing secret that is registered for the token. What people did about pages of ours is care of our incident, and no alert. Answers once every alert that was not refused is durable. Needs a bearer token that was made for this webhook. Fields that are not named are ignored.
          */
         post: operations["take_alerts_api_v1_webhooks_pagerduty_post"];
         delete?: never;
@@ -2764,6 +2886,21 @@ export interface components {
             turns: number;
         };
         /**
+         * AgreementView
+         * @description One yes of several that a question needs.
+         */
+        AgreementView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Note */
+            note: string;
+        };
+        /**
          * AlertList
          * @description One page of alerts, newest first.
          */
@@ -2873,7 +3010,7 @@ export interface components {
         };
         /**
          * AnswerView
-         * @description An answer from the record; no model has a part in it.
+         * @description An answer from the record; every sentence is the record's own, whoever chose it.
          */
         AnswerView: {
             /**
@@ -2886,6 +3023,11 @@ export interface components {
              * @description questions that can be answered, where this one was not
              */
             known: string[];
+            /**
+             * Pointed By
+             * @description model that chose the sentences, where no template is for it; empty: none did
+             */
+            pointed_by: string;
             /** Sentences */
             sentences: components["schemas"]["Claim"][];
             /** Understood */
@@ -2915,6 +3057,11 @@ export interface components {
              * @description who said yes so far, where several have to
              */
             agreed: string[];
+            /**
+             * Agreements
+             * @description the same with their times, in their order
+             */
+            agreements: components["schemas"]["AgreementView"][];
             /** Decided At */
             decided_at: string | null;
             /** Decided By */
@@ -2930,6 +3077,12 @@ export interface components {
             id: string;
             /** Incident */
             incident: string;
+            /**
+             * Lapsed
+             * @description whose yes counts no more while the question waits, and why: they lost their role, or what they signed is over and they have to sign again
+             * @default []
+             */
+            lapsed: string[];
             /**
              * Needed
              * @description people who have to say yes
@@ -3348,6 +3501,21 @@ export interface components {
             state: "waiting" | "working" | "done" | "failed" | "stopped";
         };
         /**
+         * BandPart
+         * @description What is usual from one moment on, until the next part begins.
+         */
+        BandPart: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Mean */
+            mean: number;
+            /** Stddev */
+            stddev: number;
+        };
+        /**
          * BandView
          * @description Remedies whose confidence lay in a band, and how many of them resolved their incident.
          */
@@ -3565,6 +3733,35 @@ export interface components {
             items: components["schemas"]["ChangedView"][];
         };
         /**
+         * ChangeSeen
+         * @description Something that somebody changed before the decision. Untrusted text, redacted.
+         */
+        ChangeSeen: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @description deploy, commit, flag, config, scale or event
+             */
+            kind: string;
+            /**
+             * Service
+             * @description that was changed; empty if nobody said
+             */
+            service: string;
+            /** Summary */
+            summary: string;
+            /** Version */
+            version: string;
+        };
+        /**
          * ChangeView
          * @description Something that is another version today than when the decision was made.
          */
@@ -3755,6 +3952,18 @@ export interface components {
             version: string | null;
         };
         /**
+         * DenyNote
+         * @description Why a person says no.
+         */
+        DenyNote: {
+            /**
+             * Note
+             * @description why; a denial without a reason is refused
+             * @default
+             */
+            note: string;
+        };
+        /**
          * DiagnosisView
          * @description What an incident comes from, or why nobody is blamed.
          */
@@ -3823,6 +4032,324 @@ export interface components {
             recorded: string;
             /** Replayed */
             replayed: string;
+        };
+        /**
+         * DraftBegin
+         * @description What a draft begins from.
+         */
+        DraftBegin: {
+            /**
+             * Digest
+             * @description a listed version; empty: nothing
+             * @default
+             */
+            digest: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * DraftChange
+         * @description All of a draft's text, and the revision that it was made from.
+         */
+        DraftChange: {
+            /**
+             * Case
+             * @description simulation.yaml, or empty
+             */
+            case: string;
+            /** Revision */
+            revision: number;
+            /** Yaml */
+            yaml: string;
+        };
+        /**
+         * DraftDetail
+         * @description A draft with everything that is known of it.
+         */
+        DraftDetail: {
+            /**
+             * Base
+             * @description digest of the version it began from; empty: nothing
+             */
+            base: string;
+            /** @description the version it was made from */
+            began_from: components["schemas"]["VersionText"] | null;
+            /** By */
+            by: string;
+            /** Case */
+            case: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Changed By */
+            changed_by: string;
+            /** @description the version that is in force */
+            current: components["schemas"]["VersionText"] | null;
+            /**
+             * Digest
+             * @description of its text as it is now
+             */
+            digest: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended By */
+            ended_by: string;
+            /** Errors */
+            errors: number;
+            /**
+             * Evaluation
+             * @description the signers' key lies on this machine
+             */
+            evaluation: boolean;
+            /**
+             * Findings
+             * @description the first 200, by line
+             */
+            findings: components["schemas"]["DraftFindingView"][];
+            /** Id */
+            id: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Name */
+            name: string;
+            /** @description null: these bytes were not tried here */
+            proof: components["schemas"]["DraftProofView"] | null;
+            /** Revision */
+            revision: number;
+            /** @description the newest proof that was asked for */
+            run: components["schemas"]["DraftRunView"] | null;
+            /**
+             * Signable
+             * @description signers may be asked
+             */
+            signable: boolean;
+            signers: components["schemas"]["SignerRole"];
+            /** Signing */
+            signing: components["schemas"]["SigningStep"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "taken_over" | "dropped";
+            /**
+             * Version
+             * @description that its text names; empty: none that can be read
+             */
+            version: string;
+            /** Warnings */
+            warnings: number;
+            /** Yaml */
+            yaml: string;
+        };
+        /**
+         * DraftFindingView
+         * @description One thing to change or to think about.
+         */
+        DraftFindingView: {
+            /**
+             * Expected
+             * @description empty: it is about more than one value
+             */
+            expected: string;
+            /** Found */
+            found: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "error" | "warning";
+            /**
+             * Line
+             * @description counts from 1; null: it is about the whole
+             */
+            line: number | null;
+            /** Message */
+            message: string;
+            /** Path */
+            path: string;
+            /** Rule */
+            rule: string;
+            /** Way Out */
+            way_out: string;
+        };
+        /**
+         * DraftList
+         * @description Drafts: the open ones, then the newest that ended.
+         */
+        DraftList: {
+            /** Items */
+            items: components["schemas"]["DraftView"][];
+        };
+        /**
+         * DraftProofLine
+         * @description One thing that was tried on the pretended host.
+         */
+        DraftProofLine: {
+            /** Name */
+            name: string;
+            /** Passed */
+            passed: boolean;
+            /** Reason */
+            reason: string;
+            /** Step */
+            step: string;
+        };
+        /**
+         * DraftProofView
+         * @description What trying exactly these bytes showed.
+         */
+        DraftProofView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Failed */
+            failed: number;
+            /** Held */
+            held: number;
+            /** Lines */
+            lines: components["schemas"]["DraftProofLine"][];
+            /** Release */
+            release: string;
+        };
+        /**
+         * DraftRunView
+         * @description A proof that was asked for.
+         */
+        DraftRunView: {
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** By */
+            by: string;
+            /**
+             * Detail
+             * @description why it failed, or who stopped it
+             */
+            detail: string;
+            /** Doing */
+            doing: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Revision
+             * @description of the draft that is tried
+             */
+            revision: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "working" | "done" | "failed" | "stopped";
+        };
+        /**
+         * DraftTakenView
+         * @description What came of a file that signers handed back.
+         */
+        DraftTakenView: {
+            /**
+             * Added
+             * @description names and versions that were not listed here
+             */
+            added: string[];
+            /** Catalogue */
+            catalogue: number;
+            draft: components["schemas"]["DraftView"];
+            /**
+             * Holds Draft
+             * @description false: the file lists other bytes; the draft is open
+             */
+            holds_draft: boolean;
+            /**
+             * In Force
+             * @description false: from the next start of the control plane on
+             */
+            in_force: boolean;
+            /**
+             * Others
+             * @description other control planes share the database: import it there too
+             */
+            others: boolean;
+            /**
+             * Revoked
+             * @description that could run before, and cannot now
+             */
+            revoked: string[];
+            /** Root */
+            root: number;
+            /** Signed By */
+            signed_by: string[];
+        };
+        /**
+         * DraftView
+         * @description One draft.
+         */
+        DraftView: {
+            /**
+             * Base
+             * @description digest of the version it began from; empty: nothing
+             */
+            base: string;
+            /** By */
+            by: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Changed By */
+            changed_by: string;
+            /**
+             * Digest
+             * @description of its text as it is now
+             */
+            digest: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended By */
+            ended_by: string;
+            /** Errors */
+            errors: number;
+            /** Id */
+            id: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Name */
+            name: string;
+            /** Revision */
+            revision: number;
+            /**
+             * Signable
+             * @description signers may be asked
+             */
+            signable: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "taken_over" | "dropped";
+            /**
+             * Version
+             * @description that its text names; empty: none that can be read
+             */
+            version: string;
+            /** Warnings */
+            warnings: number;
         };
         /**
          * DrillCase
@@ -5706,6 +6233,12 @@ export interface components {
          * @description Readings of one series with its baseline.
          */
         SeriesView: {
+            /**
+             * Band
+             * @description what is usual at each time of day within the span; empty: not learned
+             */
+            band: components["schemas"]["BandPart"][];
+            /** @description for this time of day */
             baseline: components["schemas"]["Baseline"] | null;
             /** Metric */
             metric: string;
@@ -5767,6 +6300,12 @@ export interface components {
             under: string;
         };
         /**
+         * Severity
+         * @description How bad, in rising order of `rank`.
+         * @enum {string}
+         */
+        Severity: "info" | "warning" | "critical";
+        /**
          * SignedYes
          * @description A payload of `ToSign` with the answer of a passkey, or the signature of a key file.
          */
@@ -5790,12 +6329,40 @@ export interface components {
             sig: string;
         };
         /**
+         * SignerRole
+         * @description Who has to sign, by the root that counts here.
+         */
+        SignerRole: {
+            /**
+             * Keys
+             * @description key ids
+             */
+            keys: string[];
+            /** Threshold */
+            threshold: number;
+        };
+        /**
          * SigningSecretsRequest
          * @description The secrets with which a sender signs: the old and the new one while it changes them.
          */
         SigningSecretsRequest: {
             /** Secrets */
             secrets: string[];
+        };
+        /**
+         * SigningStep
+         * @description One thing that somebody does with a command, and where.
+         */
+        SigningStep: {
+            /** Command */
+            command: string;
+            /** What */
+            what: string;
+            /**
+             * Where
+             * @enum {string}
+             */
+            where: "here" | "signer";
         };
         /**
          * SpanView
@@ -6074,8 +6641,13 @@ export interface components {
              */
             harmed: number;
             /**
+             * Mean Seconds To Recover
+             * @description from opened to closed, of those that recovered
+             */
+            mean_seconds_to_recover: number | null;
+            /**
              * Mean Seconds To Resolve
-             * @description from opened to closed, of resolved
+             * @description from opened to closed, of what a remedy resolved
              */
             mean_seconds_to_resolve: number | null;
             /** Median Seconds To Resolve */
@@ -6085,6 +6657,11 @@ export interface components {
              * @description a remedy changed something, or may have
              */
             ran: number;
+            /**
+             * Recovered
+             * @description whose symptom went, whoever ended it: a remedy, a person, or nobody
+             */
+            recovered: number;
             /**
              * Resolved
              * @description host and centre both saw the symptom gone after a remedy
@@ -6120,6 +6697,28 @@ export interface components {
              * @description parts of `now` of equal length, oldest first
              */
             spans: components["schemas"]["TrendSpan"][];
+        };
+        /**
+         * TriedView
+         * @description What trying exactly these bytes on a pretended host showed, here; nobody signed it.
+         */
+        TriedView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Failed */
+            failed: number;
+            /** Held */
+            held: number;
+            /**
+             * Release
+             * @description of the program that tried it
+             */
+            release: string;
         };
         /**
          * UserList
@@ -6210,6 +6809,18 @@ export interface components {
             items: components["schemas"]["VersionView"][];
         };
         /**
+         * VersionText
+         * @description A signed version, for comparing.
+         */
+        VersionText: {
+            /** Digest */
+            digest: string;
+            /** Version */
+            version: string;
+            /** Yaml */
+            yaml: string;
+        };
+        /**
          * VersionView
          * @description One version that the signed catalogue lists.
          */
@@ -6217,17 +6828,35 @@ export interface components {
             /** Digest */
             digest: string;
             /**
+             * In Force
+             * @description matched and run; the newest one that is not taken back
+             */
+            in_force: boolean;
+            /**
              * Places
              * @description environments in which it was ordered
              */
             places: components["schemas"]["PlaceRecord"][];
-            /** Proven */
+            /**
+             * Proven
+             * @description signed records; empty: there is none
+             */
             proven: components["schemas"]["ProvenView"][];
             /**
              * Revoked
              * @description the signers took it back; no host runs it
              */
             revoked: boolean;
+            /**
+             * Shipped Case
+             * @description this release ships these bytes with a pretended host, on which its own tests prove them; not signed, and not seen from here
+             */
+            shipped_case: boolean;
+            /**
+             * Tried
+             * @description proofs that were run here, newest first
+             */
+            tried: components["schemas"]["TriedView"][];
             /** Version */
             version: string;
             /** Yaml */
@@ -6575,6 +7204,11 @@ export interface components {
          * @description What was known when the decision was made.
          */
         sentienguard__controlplane__api__incident_schemas__EvidenceView: {
+            /**
+             * Changes
+             * @description before the decision, newest first
+             */
+            changes: components["schemas"]["ChangeSeen"][];
             /** Log Lines */
             log_lines: components["schemas"]["LogView"][];
             /** Recent */
@@ -7126,7 +7760,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AnswerNote"];
+                "application/json": components["schemas"]["DenyNote"];
             };
         };
         responses: {
@@ -7148,7 +7782,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description reason-needed: it says no without saying why; nothing was decided */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7283,6 +7917,15 @@ export interface operations {
         parameters: {
             query?: {
                 incident?: string | null;
+                /** @description how the kind begins, such as order or order.refused */
+                kind?: string;
+                actor?: string;
+                /** @description came into the log then or later, whenever a host says that it was */
+                since?: string | null;
+                /** @description came into the log before */
+                until?: string | null;
+                /** @description begin with the entry of this number */
+                entry?: number | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -9071,7 +9714,10 @@ export interface operations {
     };
     list_hosts_api_v1_hosts_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description of which to tell the newest readings; all */
+                metric?: string[];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -9085,6 +9731,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HostList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description A problem; its type says which. */
@@ -9454,6 +10109,11 @@ export interface operations {
                 outcome?: components["schemas"]["Outcome"] | null;
                 environment?: string | null;
                 host?: string | null;
+                severity?: components["schemas"]["Severity"] | null;
+                /** @description opened then or later */
+                since?: string | null;
+                /** @description opened before then */
+                until?: string | null;
                 text?: string | null;
                 cursor?: string | null;
                 limit?: number;
@@ -10854,6 +11514,364 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Trends"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_drafts_api_v1_playbook_drafts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftList"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_api_v1_playbook_drafts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftBegin"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    draft_api_v1_playbook_drafts__draft_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_api_v1_playbook_drafts__draft_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drop_api_v1_playbook_drafts__draft_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prove_api_v1_playbook_drafts__draft_id__proof_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftRunView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stop_proof_api_v1_playbook_drafts__draft_id__proof_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_over_api_v1_playbook_drafts__draft_id__signed_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftTakenView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unsigned_api_v1_playbook_drafts__draft_id__unsigned_get: {
+        parameters: {
+            query?: {
+                /** @description life of the new catalogue */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                draft_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A trust file for signers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description Validation Error */
@@ -13072,6 +14090,12 @@ export interface operations {
             content: {
                 "application/json": {
                     event: {
+                        agent?: {
+                            html_url?: string;
+                            id?: string;
+                            summary?: string;
+                            type?: string;
+                        };
                         data: {
                             /** Format: date-time */
                             created_at: string;
@@ -13080,6 +14104,7 @@ export interface operations {
                             title?: string;
                         };
                         event_type: string;
+                        id?: string;
                         /** Format: date-time */
                         occurred_at: string;
                     };

@@ -1,9 +1,9 @@
 // What other monitoring systems said, and what became of it.
 import { Button, TextInput } from "@mantine/core";
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useDeferredValue } from "react";
-import { alerts } from "../api/queries";
+import { useLong } from "../api/lists";
+import { ALERTS_MS, alerts } from "../api/queries";
 import type { Alert } from "../api/types";
 import { Empty, Loaded } from "../parts/Loaded";
 import { Page, Table } from "../parts/Page";
@@ -17,7 +17,7 @@ export default function Alerts() {
   const { text = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const words = useDeferredValue(text).toLowerCase();
-  const query = useInfiniteQuery(alerts);
+  const query = useLong(alerts, ALERTS_MS);
   return (
     <Page title="Alerts">
       <Loaded query={query}>

@@ -1,12 +1,15 @@
 import { Button } from "@mantine/core";
-import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import { request } from "../api/client";
-import { checkpoint, entries, exposure } from "../api/queries";
+import { useLong } from "../api/lists";
+import { AUDIT_MS, checkpoint, entries, exposure, type EntryFilter } from "../api/queries";
 import type { AuditEntry, Checkpoint, Exposure, Verification } from "../api/types";
 import { duration, number, plural } from "../format";
 import { By } from "../parts/By";
 import { Data } from "../parts/Data";
+import { narrowed, Span, Typed } from "../parts/Filters";
 import { Empty, Failure, Loaded } from "../parts/Loaded";
 import { Card, Facts, Page, Table } from "../parts/Page";
 import { Tag } from "../parts/Tag";
@@ -133,22 +136,38 @@ function Verify() {
 }
 
 function Entries() {
-  const { incident } = route.useSearch();
-  const query = useInfiniteQuery(entries(incident));
+  const filter = route.useSearch();
+  const query = useLong(entries(filter), AUDIT_MS);
+  const { incident } = filter;
   return (
     <Card
+      id="entries"
       title={incident === undefined ? "Entries" : `Entries of ${incident}`}
-      aside={incident !== undefined && <Link to="/audit">All entries</Link>}
+      aside={Object.keys(filter).length > 0 && <Link to="/audit">All entries</Link>}
     >
+      <Filter filter={filter} />
       <Loaded query={query}>
         {({ pages }) => {
           const rows = pages.flatMap((page) => page.items);
-          if (rows.length === 0) {
-            return <Empty title="No entry">The log starts with its first incident.</Empty>;
-          }
           return (
             <>
-              <EntryTable rows={rows} />
+              {filter.entry !== undefined && rows[0]?.index !== Number(filter.entry) && (
+                <p className="dim" role="status">
+                  There is no entry {filter.entry} that fits and that you may see; what came before
+                  it is below.
+                </p>
+              )}
+              {rows.length > 0 ? (
+                <EntryTable rows={rows} chosen={filter.entry} />
+              ) : query.hasNextPage ? (
+                <Empty title="Nothing among the newest entries">
+                  The log goes on: look further back, or name a time.
+                </Empty>
+              ) : Object.keys(filter).length > 0 ? (
+                <Empty title="No entry matches">Take a filter away to see more.</Empty>
+              ) : (
+                <Empty title="No entry">The log starts with its first incident.</Empty>
+              )}
               {query.hasNextPage && (
                 <Button
                   variant="default"
@@ -166,25 +185,58 @@ function Entries() {
   );
 }
 
-function EntryTable({ rows }: { rows: AuditEntry[] }) {
+function Filter({ filter }: { filter: EntryFilter }) {
+  const navigate = route.useNavigate();
+  const set = (change: EntryFilter) =>
+    void navigate({ search: (old) => narrowed({ ...old, ...change }), replace: true });
+  return (
+    <div role="search" className="row filters">
+      <Typed
+        label="Kind"
+        placeholder="order, approval.decided"
+        value={filter.kind}
+        set={(kind) => set({ kind })}
+      />
+      <Typed label="By" placeholder="the whole name" value={filter.actor} set={(actor) => set({ actor })} />
+      <Typed
+        label="From entry"
+        type="number"
+        placeholder="number"
+        value={filter.entry}
+        set={(entry) => set({ entry })}
+      />
+      <Span what="Written" since={filter.since} until={filter.until} set={set} />
+    </div>
+  );
+}
+
+function EntryTable({ rows, chosen }: { rows: AuditEntry[]; chosen: string | undefined }) {
+  const row = useRef<HTMLTableRowElement>(null);
+  const there = rows.some(({ index }) => String(index) === chosen);
+  useEffect(() => {
+    if (there) row.current?.scrollIntoView({ block: "center" });
+  }, [there, chosen]);
   return (
     <Table stacks label="Audit entries" head={["Entry", "When", "What", "By", "Incident", "Data"]}>
-      {rows.map((row) => (
-        <tr key={row.index}>
+      {rows.map((entry) => (
+        <tr
+          key={entry.index}
+          {...(String(entry.index) === chosen ? { ref: row, "data-chosen": true } : {})}
+        >
           <td className="number">
-            <Link to="/audit/proof/$index" params={{ index: String(row.index) }}>
-              #{row.index} proof
+            <Link to="/audit/proof/$index" params={{ index: String(entry.index) }}>
+              #{entry.index} proof
             </Link>
           </td>
-          <td><Time at={row.at} /></td>
-          <td>{row.kind}</td>
-          <td><By actor={row.actor} source={row.source} /></td>
+          <td><Time at={entry.at} /></td>
+          <td>{entry.kind}</td>
+          <td><By actor={entry.actor} source={entry.source} /></td>
           <td>
-            {row.incident !== "" && (
-              <Link to="/incidents/$id" params={{ id: row.incident }}>{row.incident}</Link>
+            {entry.incident !== "" && (
+              <Link to="/incidents/$id" params={{ id: entry.incident }}>{entry.incident}</Link>
             )}
           </td>
-          <td><Data of={row.data} /></td>
+          <td><Data of={entry.data} /></td>
         </tr>
       ))}
     </Table>

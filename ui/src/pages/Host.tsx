@@ -44,7 +44,7 @@ export default function Host() {
 }
 
 function Whole({ host }: { host: HostDetail }) {
-  const { metric: chosen, minutes = "60" } = route.useSearch();
+  const { metric: chosen, minutes = "60", outside } = route.useSearch();
   const navigate = route.useNavigate();
   const [done, setDone] = useState<Verb>();
   const struck = done === "strike-off" || host.struck_off !== null;
@@ -136,7 +136,14 @@ function Whole({ host }: { host: HostDetail }) {
         </>
       )}
       <MayRun host={host} />
-      <OutsideSeries agent={host.agent_id} minutes={Number(minutes) || 60} />
+      <OutsideSeries
+        agent={host.agent_id}
+        minutes={Number(minutes) || 60}
+        chosen={outside}
+        choose={(series) =>
+          void navigate({ search: (old) => ({ ...old, outside: series }), replace: true })
+        }
+      />
       {!struck && <Leaving host={host} onJudged={setDone} />}
     </>
   );
@@ -213,6 +220,7 @@ function OneChart({ agent, of, minutes }: { agent: string; of: string; minutes: 
               subject={data.subject}
               points={data.points}
               baseline={data.baseline}
+              band={data.band}
             />
           )
         }

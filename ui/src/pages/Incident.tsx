@@ -4,6 +4,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { incident } from "../api/queries";
 import type { Story } from "../api/types";
 import { duration, symptom } from "../format";
+import { useAnchor } from "../parts/anchor";
 import { ApprovalBox } from "../parts/ApprovalBox";
 import { Loaded } from "../parts/Loaded";
 import { Facts, Page } from "../parts/Page";
@@ -18,6 +19,7 @@ import { Detect } from "./incident/Detect";
 import { Diagnosis } from "./incident/Diagnosis";
 import { Execute } from "./incident/Execute";
 import { Observe } from "./incident/Observe";
+import { PostMortem } from "./incident/PostMortem";
 import { Rail } from "./incident/Rail";
 import { Replay } from "./incident/Replay";
 import { StopButton } from "./incident/StopButton";
@@ -30,7 +32,13 @@ export default function Incident() {
   return (
     <Page
       title={query.data ? symptom(query.data.incident) : id}
-      actions={query.data && <StopButton story={query.data} />}
+      actions={
+        <>
+          {query.data && <StopButton story={query.data} />}
+          <Link to="/questions" search={{ incident: id }}>Ask about it</Link>
+          <Link to="/incidents/$id" params={{ id }} hash="post-mortem">Post-mortem</Link>
+        </>
+      }
     >
       <Loaded query={query}>{(story) => <Whole story={story} />}</Loaded>
     </Page>
@@ -39,6 +47,7 @@ export default function Incident() {
 
 function Whole({ story }: { story: Story }) {
   const { incident: summary } = story;
+  useAnchor();
   return (
     <>
       <div className="row">
@@ -77,11 +86,12 @@ function Whole({ story }: { story: Story }) {
       <Observe story={story} />
       <Detect story={story} />
       <Decide story={story} />
-      <Diagnosis id={summary.id} />
+      <Diagnosis story={story} />
       <Advice story={story} />
       <Execute story={story} />
       <Audit story={story} />
       <Replay story={story} />
+      <PostMortem story={story} />
     </>
   );
 }

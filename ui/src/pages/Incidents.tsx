@@ -1,9 +1,10 @@
-import { Button, NativeSelect, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { Button, NativeSelect } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
-import { incidents, type IncidentFilter } from "../api/queries";
+import { useEffect, useRef } from "react";
+import { useLong } from "../api/lists";
+import { incidents, me, type IncidentFilter } from "../api/queries";
+import { narrowed, Span, Typed } from "../parts/Filters";
 import { IncidentTable } from "../parts/IncidentTable";
 import { Empty, Loaded } from "../parts/Loaded";
 import { Page } from "../parts/Page";
@@ -13,7 +14,7 @@ const route = getRouteApi("/inside/incidents");
 
 export default function Incidents() {
   const filter = route.useSearch();
-  const query = useInfiniteQuery(incidents(filter));
+  const query = useLong(incidents(filter));
   return (
     <Page title="Incidents">
       <Filter filter={filter} />
@@ -61,22 +62,12 @@ function Older({ busy, more }: { busy: boolean; more: () => void }) {
   );
 }
 
-const TYPING_MS = 250; // a pause in typing that starts the search
-
 function Filter({ filter }: { filter: IncidentFilter }) {
   const navigate = route.useNavigate();
-  const set = (change: { [name in keyof IncidentFilter]: string }) =>
-    void navigate({
-      search: (old) =>
-        Object.fromEntries(
-          Object.entries({ ...old, ...change }).filter(([, value]) => value !== ""),
-        ) as IncidentFilter,
-      replace: true,
-    });
-  const [text, setText] = useState(filter.text ?? "");
-  const search = useDebouncedCallback((value: string) => set({ text: value }), TYPING_MS);
+  const set = (change: IncidentFilter) =>
+    void navigate({ search: (old) => narrowed({ ...old, ...change }), replace: true });
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => setText(filter.text ?? ""), [filter.text]);
+  const places = Object.keys(useQuery(me).data?.permissions ?? {}).filter((name) => name !== "*");
   useEffect(() => {
     const focus = (event: KeyboardEvent) => {
       if (event.key !== "/" || event.target !== document.body) return;
@@ -86,38 +77,68 @@ function Filter({ filter }: { filter: IncidentFilter }) {
     document.addEventListener("keydown", focus);
     return () => document.removeEventListener("keydown", focus);
   }, []);
+  const { severity, environment, host, since, until } = filter;
+  const further = [severity, environment, host, since, until].filter(Boolean).length;
 
   return (
-    <div role="search" className="row filters">
-      <TextInput
-        ref={field}
-        label="Search"
-        placeholder="words of the summary, host, metric   ( / )"
-        type="search"
-        className="grow"
-        value={text}
-        onChange={(event) => {
-          setText(event.currentTarget.value);
-          search(event.currentTarget.value.trim());
-        }}
-      />
-      <NativeSelect
-        label="Status"
-        value={filter.status ?? ""}
-        onChange={(event) => set({ status: event.currentTarget.value })}
-        data={[{ value: "", label: "any" }, ...STATUSES]}
-      />
-      <NativeSelect
-        label="Outcome"
-        value={filter.outcome ?? ""}
-        onChange={(event) => set({ outcome: event.currentTarget.value })}
-        data={[{ value: "", label: "any" }, ...OUTCOMES]}
-      />
-      {(filter.host ?? filter.environment) !== undefined && (
-        <Button variant="default" onClick={() => set({ host: "", environment: "" })}>
-          Only {[filter.host, filter.environment].filter(Boolean).join(", ")} ✕
-        </Button>
-      )}
+    <div role="search" className="stack">
+      <div className="row filters">
+        <Typed
+          field={field}
+          label="Search"
+          placeholder="words of the summary, host, metric   ( / )"
+          type="search"
+          wide
+          value={filter.text}
+          set={(text) => set({ text })}
+        />
+        <NativeSelect
+          label="Status"
+          value={filter.status ?? ""}
+          onChange={(event) => set({ status: event.currentTarget.value })}
+          data={[{ value: "", label: "any" }, ...STATUSES]}
+        />
+        <NativeSelect
+          label="Outcome"
+          value={filter.outcome ?? ""}
+          onChange={(event) => set({ outcome: event.currentTarget.value })}
+          data={[{ value: "", label: "any" }, ...OUTCOMES]}
+        />
+      </div>
+      <details open={further > 0}>
+        <summary>More filters{further > 0 && `: ${further} set`}</summary>
+        <div className="row filters">
+          <NativeSelect
+            label="Severity"
+            value={severity ?? ""}
+            onChange={(event) => set({ severity: event.currentTarget.value })}
+            data={[{ value: "", label: "any" }, "critical", "warning", "info"]}
+          />
+          <NativeSelect
+            label="Environment"
+            value={environment ?? ""}
+            onChange={(event) => set({ environment: event.currentTarget.value })}
+            data={[{ value: "", label: "any" }, ...new Set([...places, ...(environment ? [environment] : [])])]}
+          />
+          <Typed
+            label="Host"
+            placeholder="its whole name"
+            value={host}
+            set={(name) => set({ host: name })}
+          />
+          <Span what="Opened" since={since} until={until} set={set} />
+          {further > 0 && (
+            <Button
+              variant="default"
+              onClick={() =>
+                set({ severity: "", environment: "", host: "", since: "", until: "" })
+              }
+            >
+              Take these away
+            </Button>
+          )}
+        </div>
+      </details>
     </div>
   );
 }

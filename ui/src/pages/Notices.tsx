@@ -7,6 +7,7 @@ import { useMay } from "../api/access";
 import { request } from "../api/client";
 import { channels, notices } from "../api/queries";
 import type { Channel, Notice } from "../api/types";
+import { useAnchor } from "../parts/anchor";
 import { Empty, Failure, Loaded } from "../parts/Loaded";
 import { Card, Page, Table } from "../parts/Page";
 import { NoticeTag } from "../parts/Tag";
@@ -128,12 +129,18 @@ function matches(one: Notice, words: string): boolean {
 }
 
 function Listed({ rows }: { rows: Notice[] }) {
+  const chosen = useAnchor();
   if (rows.length === 0) return <Empty title="No message matches" />;
   return (
     <Table stacks label="Newest messages" head={["Made", "Message", "Channel", "State"]}>
       {rows.map((one) => (
-        <tr key={one.id}>
-          <td><Time at={one.made_at} relative /></td>
+        <tr key={one.id} id={`notice-${one.id}`} data-chosen={chosen === `notice-${one.id}`}>
+          <td>
+            <Time at={one.made_at} relative />
+            <div className="dim">
+              <Link to="/notices" search={(old) => old} hash={`notice-${one.id}`}>its own address</Link>
+            </div>
+          </td>
           <td className="wide">
             {one.incident === "" ? (
               one.title

@@ -11,11 +11,16 @@ import { Card, Table } from "../parts/Page";
 import { Tag } from "../parts/Tag";
 import { Time } from "../parts/Time";
 
-export function OutsideSeries({ agent, minutes }: { agent: string; minutes: number }) {
+/** `chosen`: the series that the address names, as `keyOf` writes it. */
+export function OutsideSeries({ agent, minutes, chosen, choose }: {
+  agent: string;
+  minutes: number;
+  chosen: string | undefined;
+  choose: (series: string) => void;
+}) {
   const [text, setText] = useState("");
-  const [chosen, setChosen] = useState<One | null>(null);
   const query = useQuery(outsideSeries(agent, useDeferredValue(text)));
-  if (text === "" && (query.data?.total ?? 0) === 0) return null;
+  if (text === "" && chosen === undefined && (query.data?.total ?? 0) === 0) return null;
   return (
     <Card title="From other systems">
       <TextInput
@@ -25,7 +30,7 @@ export function OutsideSeries({ agent, minutes }: { agent: string; minutes: numb
         maxLength={200}
         onChange={(event) => setText(event.currentTarget.value)}
       />
-      {chosen !== null && <OutsideChart agent={agent} of={chosen} minutes={minutes} />}
+      {chosen !== undefined && <OutsideChart agent={agent} series={chosen} minutes={minutes} />}
       <Loaded query={query}>
         {({ items, total, stopped }) => (
           <>
@@ -35,9 +40,9 @@ export function OutsideSeries({ agent, minutes }: { agent: string; minutes: numb
             </p>
             <Table stacks label="Series of other systems" head={["Series", "Last value", "Last read", "Usual"]}>
               {items.map((one) => (
-                <tr key={keyOf(one)}>
+                <tr key={keyOf(one)} data-chosen={keyOf(one) === chosen}>
                   <td>
-                    <Button size="compact-sm" variant="subtle" onClick={() => setChosen(one)}>
+                    <Button size="compact-sm" variant="subtle" onClick={() => choose(keyOf(one))}>
                       {one.metric}
                     </Button>
                     <div className="dim">{labelsOf(one).join(", ")}</div>
@@ -62,8 +67,13 @@ export function OutsideSeries({ agent, minutes }: { agent: string; minutes: numb
   );
 }
 
-function OutsideChart({ agent, of, minutes }: { agent: string; of: One; minutes: number }) {
-  const query = useQuery(outsideReadings(agent, of.metric, labelsOf(of), minutes));
+function OutsideChart({ agent, series, minutes }: {
+  agent: string;
+  series: string;
+  minutes: number;
+}) {
+  const [metric = "", ...labels] = series.split(BETWEEN);
+  const query = useQuery(outsideReadings(agent, metric, labels, minutes));
   return (
     <Loaded query={query}>
       {(data) =>
@@ -72,9 +82,10 @@ function OutsideChart({ agent, of, minutes }: { agent: string; of: One; minutes:
         ) : (
           <Chart
             metric={data.metric}
-            subject={labelsOf(of).join(", ")}
+            subject={labels.join(", ")}
             points={data.points}
             baseline={data.baseline}
+            band={data.band}
           />
         )
       }
@@ -86,6 +97,8 @@ function labelsOf({ labels }: One): string[] {
   return Object.entries(labels).map(([name, value]) => `${name}=${value}`);
 }
 
+const BETWEEN = "\n"; // no name and no label has one
+
 function keyOf(one: One): string {
-  return [one.metric, ...labelsOf(one)].join("\n");
+  return [one.metric, ...labelsOf(one)].join(BETWEEN);
 }

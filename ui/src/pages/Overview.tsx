@@ -1,6 +1,7 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { useLong } from "../api/lists";
 import { approvals, incidents, overview } from "../api/queries";
 import type { Incident, Overview as Numbers } from "../api/types";
 import { duration, number } from "../format";
@@ -15,7 +16,7 @@ const SHOWN = 8; // incidents; the rest is one click away
 export default function Overview() {
   const numbers = useQuery(overview);
   const waiting = useQuery(approvals("pending")).data?.items ?? [];
-  const latest = useInfiniteQuery(incidents({}, SHOWN));
+  const latest = useLong(incidents({}, SHOWN));
 
   return (
     <Page title="Overview">
@@ -88,7 +89,7 @@ function Figures({ of }: { of: Numbers }) {
           of.median_seconds_to_resolve_7d === null ? "–" : duration(of.median_seconds_to_resolve_7d)
         }
       >
-        last 7 days
+        by a remedy, last 7 days
       </Figure>
       <Figure name="Hosts" value={number(of.hosts)} warn={apart.length > 0}>
         {apart.length === 0 ? "all heard" : apart.join(", ")} <Link to="/hosts">show</Link>

@@ -12,7 +12,7 @@ const route = getRouteApi("/inside/audit/proof/$index");
 export default function Proof() {
   const { index } = route.useParams();
   return (
-    <Page title={`Proof of entry #${index}`} actions={<Link to="/audit">All entries</Link>}>
+    <Page title={`Proof of entry #${index}`} actions={<Link to="/audit" search={{ entry: index }}>In the log</Link>}>
       <Loaded query={useQuery(proof(Number(index)))}>
         {(data) => (
           <>

@@ -7,6 +7,7 @@ import { useMay } from "../api/access";
 import { request } from "../api/client";
 import { windows, type WindowKind } from "../api/queries";
 import type { Window } from "../api/types";
+import { useAnchor } from "../parts/anchor";
 import { Dialog } from "../parts/Dialog";
 import { Empty, Failure, Loaded } from "../parts/Loaded";
 import { Page, Table } from "../parts/Page";
@@ -94,16 +95,25 @@ function WindowTable({ kind, rows, allowed }: {
   allowed: boolean;
 }) {
   const label = kind === "silences" ? "Silences" : "Maintenance";
+  const chosen = useAnchor();
   return (
     <Table stacks label={label} head={["State", "Covers", "When", "Why", ""]}>
       {rows.map((one) => (
-        <tr key={one.id}>
+        <tr key={one.id} id={one.id} data-chosen={one.id === chosen}>
           <td><WindowTag of={one.state} /></td>
           <td className="wide"><code>{written(one.matchers)}</code></td>
           <td><When of={one} /></td>
           <td>
             {one.reason}
-            <div className="dim">{one.by}</div>
+            <div className="dim">
+              {one.by}, <Link
+                to="/silences"
+                search={(old) => ({ ...old, ended: "yes" })} // so that it is found when it has ended
+                hash={one.id}
+              >
+                its own address
+              </Link>
+            </div>
           </td>
           <td>{one.state !== "ended" && allowed && <EndButton kind={kind} of={one} />}</td>
         </tr>

@@ -9,7 +9,7 @@ import { Empty, Loaded } from "../parts/Loaded";
 import { Card, Page, Table } from "../parts/Page";
 import { Tag } from "../parts/Tag";
 import { Time } from "../parts/Time";
-import { BOX, layOut } from "./topologyLayout";
+import { BOX, layOut, shortly } from "./topologyLayout";
 
 const route = getRouteApi("/inside/topology");
 const SPANS = [
@@ -19,10 +19,9 @@ const SPANS = [
 ];
 const DRAWN = 150; // calls in one picture; more are in the table alone
 const FEW = 100; // calls; where all are fewer, no line is thick
-const LETTERS = 19; // of a name in its box
 
 export default function Topology() {
-  const { environment = "", hours = "24" } = route.useSearch();
+  const { environment = "", hours = "24", service } = route.useSearch();
   const navigate = route.useNavigate();
   const who = useQuery(me).data;
   const query = useQuery(topology(environment || undefined, Number(hours) || 24));
@@ -33,6 +32,7 @@ export default function Topology() {
       search: {
         ...(next.environment ? { environment: next.environment } : {}),
         ...(next.hours === "24" ? {} : { hours: next.hours }),
+        ...(service === undefined ? {} : { service }),
       },
       replace: true,
     });
@@ -67,8 +67,8 @@ export default function Topology() {
                 title={name}
                 aside={<span className="dim">{plural(edges.length, "call")}</span>}
               >
-                <Picture environment={name} edges={edges} />
-                <Calls environment={name} edges={edges} />
+                <Picture environment={name} edges={edges} marked={service} />
+                <Calls environment={name} edges={edges} marked={service} />
               </Card>
             ))
           )
@@ -84,8 +84,11 @@ function byEnvironment(edges: Edge[]): [string, Edge[]][] {
   return [...found];
 }
 
+/** `marked`: the service that the address names. */
+type Shown = { environment: string; edges: Edge[]; marked: string | undefined };
+
 /** The picture; the table below says the same to who cannot see it. */
-function Picture({ environment, edges }: { environment: string; edges: Edge[] }) {
+function Picture({ environment, edges, marked }: Shown) {
   const drawn = [...edges].sort((one, other) => other.calls - one.calls).slice(0, DRAWN);
   const { places, lines, width, height } = layOut(drawn);
   const most = Math.max(...drawn.map(({ calls }) => calls), FEW);
@@ -122,10 +125,8 @@ function Picture({ environment, edges }: { environment: string; edges: Edge[] })
         {places.map(({ name, x, y }) => (
           <g key={name} transform={`translate(${x} ${y})`}>
             <title>{name}</title>
-            <rect width={BOX.width} height={BOX.height} rx={7} className="topology-box" />
-            <text x={BOX.width / 2} y={BOX.height / 2} className="topology-name">
-              {name.length > LETTERS ? `${name.slice(0, LETTERS - 1)}…` : name}
-            </text>
+            <rect width={BOX.width} height={BOX.height} rx={7} className="topology-box" data-way={name === marked ? "marked" : undefined} />
+            <text x={BOX.width / 2} y={BOX.height / 2} className="topology-name">{shortly(name)}</text>
           </g>
         ))}
       </svg>
@@ -138,7 +139,7 @@ function Picture({ environment, edges }: { environment: string; edges: Edge[] })
 
 const KINDS = { request: "request", message: "message", database: "database" };
 
-function Calls({ environment, edges }: { environment: string; edges: Edge[] }) {
+function Calls({ environment, edges, marked }: Shown) {
   return (
     <Table
       stacks
@@ -146,7 +147,10 @@ function Calls({ environment, edges }: { environment: string; edges: Edge[] }) {
       head={["Caller", "Calls", "Kind", "Spans", "Last seen"]}
     >
       {edges.map((edge) => (
-        <tr key={`${edge.caller} ${edge.callee} ${edge.kind}`}>
+        <tr
+          key={`${edge.caller} ${edge.callee} ${edge.kind}`}
+          data-chosen={marked !== undefined && [edge.caller, edge.callee].includes(marked)}
+        >
           <td className="path">{edge.caller}</td>
           <td data-name="calls" className="path">{edge.callee}</td>
           <td><Tag tone="quiet">{KINDS[edge.kind]}</Tag></td>

@@ -1,5 +1,5 @@
 // Pages on how it goes: trends, calibration, evidence, settings, versions, replay, long tables.
-import { screen, waitFor, within } from "@testing-library/react";
+import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { packageAt } from "../../mock-api/figures";
 import { World } from "../../mock-api/world";
@@ -12,8 +12,14 @@ describe("overview", () => {
     const autonomy = await screen.findByRole("region", { name: "Autonomy" });
     expect(autonomy.textContent).toContain("66.7 %");
     expect(autonomy.textContent).toContain("better than 51.1 %");
-    const time = screen.getByRole("region", { name: "Mean time to resolve" });
+    const time = screen.getByRole("region", { name: "Mean time to resolve by remedy" });
     expect(time.textContent).toContain("2 min 4 s");
+    expect(time.textContent).toContain("3 min 4 s over all 186 that recovered");
+    const bar = time.querySelector("rect title")?.textContent ?? "";
+    expect(bar).toMatch(/\(\d{4}-\d\d-\d\d \d\d:\d\d:.* UTC\): 2 min 20 s/);
+    const bars = time.querySelectorAll("rect");
+    fireEvent.pointerUp(bars[0]!, { pointerType: "touch" });
+    expect(time.textContent).toContain(bar);
   });
 
   test("the span lives in the address", async () => {

@@ -1,6 +1,6 @@
 // Every page, opened at its address against the mock control plane.
 import { screen, waitFor, within } from "@testing-library/react";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { World } from "../../mock-api/world";
 import { Stream, visit } from "../testing/visit";
 import { ownAddress } from "./Login";
@@ -230,6 +230,37 @@ describe("an incident's story", () => {
     expect(screen.getByText("Nothing runs yet")).toBeTruthy();
   });
 
+  test("an address that names a part leads there once it is shown", async () => {
+    const there = world();
+    const shown: string[] = [];
+    const before = Element.prototype.scrollIntoView;
+    Element.prototype.scrollIntoView = function note(this: Element) {
+      shown.push(this.id);
+    };
+    try {
+      visit(`${storyOf(there, RESOLVED).address}#execute`, there);
+      await screen.findByRole("heading", { name: "Execute" });
+      await waitFor(() => expect(shown).toContain("execute"));
+    } finally {
+      Element.prototype.scrollIntoView = before;
+    }
+  });
+
+  test("the draft of a post-mortem is shown and taken away, and questions lead on", async () => {
+    URL.createObjectURL = vi.fn(() => "blob:made");
+    URL.revokeObjectURL = vi.fn();
+    const there = world();
+    const { story, address } = storyOf(there, RESOLVED);
+    const { user, asked } = visit(address, there);
+    const ask = await screen.findByRole("link", { name: "Ask about it" });
+    expect(ask.getAttribute("href")).toBe(`/questions?incident=${story.incident.id}`);
+    await user.click(await screen.findByRole("button", { name: "Show the draft" }));
+    expect((await screen.findByLabelText("Draft of the post-mortem")).textContent).toContain("[#20]");
+    await user.click(screen.getByRole("button", { name: `Save as ${story.incident.id}.md` }));
+    expect(URL.createObjectURL).toHaveBeenCalledTimes(1);
+    expect(asked.filter(({ path }) => path.endsWith("/postmortem"))).toHaveLength(1);
+  });
+
   test("an unknown one says so and offers to try again", async () => {
     visit("/incidents/inc_none");
     expect(await screen.findByText("No such incident")).toBeTruthy();
@@ -268,6 +299,44 @@ describe("approvals", () => {
     expect(await screen.findByText(told)).toBeTruthy();
     expect(screen.getByRole("button", { name: left })).toBeTruthy();
     expect(screen.queryByRole("button", { name: "Approve" })).toBeNull();
+  });
+
+  test.each([
+    ["approved", "bo", /Approved before by/],
+    ["denied", "cy", /Before that approved by/],
+  ])("who else approved one that was %s stays in sight, at its own address", async (status, by, told) => {
+    const there = world();
+    const { story } = storyOf(there, AWAITING);
+    const yes = (name: string, minute: number) => ({
+      by: name, at: `2026-01-05T10:0${minute}:00Z`, note: name === "ada" ? "looks right" : "",
+    });
+    if (story.approval) {
+      Object.assign(story.approval, {
+        status, needed: 2, decided_by: by, decided_at: "2026-01-05T10:05:00Z",
+        agreed: ["ada", "bo"], agreements: [yes("ada", 1), yes("bo", 5)].slice(0, by === "bo" ? 2 : 1),
+      });
+    }
+    visit(`/approvals/${story.approval?.id}`, there);
+    const first = await screen.findByText(told);
+    expect(first.textContent).toMatch(/ada.*“looks right”/);
+    expect(first.querySelector("time")?.dateTime).toBe("2026-01-05T10:01:00Z");
+    expect(first.textContent).not.toContain("bo");
+    expect(screen.getByText(by).closest("p")?.textContent).toContain(`${status} by ${by}`);
+  });
+
+  test("while it waits the yeses so far have their times", async () => {
+    const there = world();
+    const { story } = storyOf(there, AWAITING);
+    const agreements = [{ by: "bo", at: "2026-01-05T10:01:00Z", note: "" }];
+    if (story.approval) Object.assign(story.approval, { needed: 2, agreed: ["bo"], agreements });
+    visit("/approvals", there);
+    const said = await screen.findByText(/2 people have to approve. Approved so far: /);
+    expect(said.querySelector("time")?.dateTime).toBe("2026-01-05T10:01:00Z");
+  });
+
+  test("an address of no question says so", async () => {
+    visit("/approvals/apr_none");
+    expect(await screen.findByText("No such question")).toBeTruthy();
   });
 
   test("a question that somebody else answered first goes away", async () => {

@@ -1,16 +1,27 @@
 // Where the services of a topology stand: callers on the left, what they call to the right.
-import type { Edge } from "../api/types";
 
+export type Call = { caller: string; callee: string };
 export type Place = { name: string; x: number; y: number };
-export type Line = { edge: Edge; path: string };
-export type Layout = { places: Place[]; lines: Line[]; width: number; height: number };
+export type Line<Of extends Call> = { edge: Of; path: string };
+export type Layout<Of extends Call> = {
+  places: Place[];
+  lines: Line<Of>[];
+  width: number;
+  height: number;
+};
 
 export const BOX = { width: 156, height: 40 };
 const GAP = { x: 72, y: 26 };
 const MARGIN = 16;
+const LETTERS = 19; // of a name in its box
+
+/** A name as its box has room for it. */
+export function shortly(name: string): string {
+  return name.length > LETTERS ? `${name.slice(0, LETTERS - 1)}…` : name;
+}
 
 /** One column for each step away from who is called by nobody; a circle is cut where it closes. */
-export function layOut(edges: Edge[]): Layout {
+export function layOut<Of extends Call>(edges: Of[]): Layout<Of> {
   const columns = columnsOf(edges);
   const byColumn = new Map<number, string[]>();
   for (const [name, column] of columns) {
@@ -39,7 +50,7 @@ export function layOut(edges: Edge[]): Layout {
   return { places: [...places.values()], lines, width: Math.max(width, 0), height };
 }
 
-function columnsOf(edges: Edge[]): Map<string, number> {
+function columnsOf(edges: Call[]): Map<string, number> {
   const names = [...new Set(edges.flatMap(({ caller, callee }) => [caller, callee]))].sort();
   const callees = new Map(names.map((name) => [name, [] as string[]]));
   const called = new Set<string>();
@@ -63,7 +74,7 @@ function columnsOf(edges: Edge[]): Map<string, number> {
 }
 
 /** The height at which the callers of a service stand, so that lines cross less. */
-function middle(name: string, edges: Edge[], places: Map<string, Place>): number {
+function middle(name: string, edges: Call[], places: Map<string, Place>): number {
   const callers = edges
     .filter(({ callee }) => callee === name)
     .flatMap(({ caller }) => places.get(caller)?.y ?? []);

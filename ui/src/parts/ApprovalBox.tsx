@@ -1,7 +1,7 @@
 import { Button, Textarea } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { Fragment, useState } from "react";
 import { useMay } from "../api/access";
 import { request } from "../api/client";
 import { canUse, sign } from "../api/passkeys";
@@ -34,12 +34,15 @@ export function ApprovalBox({ approval, linked = true }: { approval: Approval; l
           </>
         )}
         {". Asked "}<Time at={approval.opened_at} relative />
-        {pending && <>, expires <Time at={approval.expires_at} relative /></>}.
+        {pending && <>, expires <Time at={approval.expires_at} relative /></>}.{" "}
+        <Link to="/approvals/$id" params={{ id: approval.id }}>Its own address</Link>
       </p>
       {(approval.needed > 1 || approval.signed) && pending && (
         <p className="dim">
           {approval.needed > 1 && `${approval.needed} people have to approve. `}
-          {approval.agreed.length > 0 && `Approved so far: ${approval.agreed.join(", ")}. `}
+          {approval.agreements.length > 0 && (
+            <>Approved so far: <Agreed of={approval.agreements} />. </>
+          )}
           {approval.signed && "Approving asks your passkey to sign this order."}
         </p>
       )}
@@ -52,12 +55,34 @@ function Answered({ approval }: { approval: Approval }) {
   if (approval.decided_by === null || approval.decided_at === null) {
     return approval.note === "" ? null : <p>{approval.note}</p>;
   }
+  // Whose yes released it stands among the others; who said no to what some had approved does not.
+  const others = approval.agreements.filter(({ by }) => by !== approval.decided_by);
   return (
-    <p>
-      {approval.status} by <strong>{approval.decided_by}</strong> <Time at={approval.decided_at} />
-      {approval.note !== "" && <>: “{approval.note}”</>}
-    </p>
+    <>
+      <p>
+        {approval.status} by <strong>{approval.decided_by}</strong>{" "}
+        <Time at={approval.decided_at} />
+        {approval.note !== "" && <>: “{approval.note}”</>}
+      </p>
+      {others.length > 0 && (
+        <p>
+          {approval.status === "approved" ? "Approved before by " : "Before that approved by "}
+          <Agreed of={others} />.
+        </p>
+      )}
+    </>
   );
+}
+
+/** Who said yes, and when. */
+function Agreed({ of }: { of: Approval["agreements"] }) {
+  return of.map(({ by, at, note }, index) => (
+    <Fragment key={by}>
+      {index > 0 && ", "}
+      <strong>{by}</strong> <Time at={at} />
+      {note !== "" && <>: “{note}”</>}
+    </Fragment>
+  ));
 }
 
 /** What hosts want for this question: a signature over exactly its order. */

@@ -1,6 +1,6 @@
 // A series with its baseline band and the anomaly. The plotting code is loaded when one is shown.
 import { lazy, Suspense } from "react";
-import type { Baseline } from "../api/types";
+import type { Baseline, Series } from "../api/types";
 import { metricName, reading } from "../format";
 
 const Plot = lazy(() => import("./Plot"));
@@ -10,6 +10,8 @@ export type ChartProps = {
   subject: string;
   points: [string, number][];
   baseline: Baseline | null;
+  /** What is usual at each time of day; without it the baseline holds for the whole span. */
+  band?: Series["band"];
   anomaly?: { at: string; value: number };
   height?: number;
 };
@@ -29,8 +31,7 @@ export function Chart(props: ChartProps) {
         <span className="key" data-key="line">{metricName(props.metric, props.subject)}</span>
         {props.baseline && (
           <span className="key" data-key="band">
-            usual {props.baseline.seasonal ? "at this time of day" : "values"}: mean ±{" "}
-            {BAND_SIGMAS}σ
+            usual {usualWhen(props)}: mean ± {BAND_SIGMAS}σ
           </span>
         )}
         {props.anomaly && (
@@ -41,6 +42,11 @@ export function Chart(props: ChartProps) {
       </figcaption>
     </figure>
   );
+}
+
+function usualWhen({ baseline, band = [] }: ChartProps): string {
+  if (!baseline?.seasonal) return "values";
+  return band.length > 1 ? "at each time of day" : "at this time of day";
 }
 
 function inWords({ metric, subject, points, baseline, anomaly }: ChartProps): string {

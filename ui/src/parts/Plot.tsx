@@ -2,10 +2,17 @@ import { useComputedColorScheme } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { clock, reading, timeTicks } from "../format";
+import { bothClocks, isState, reading, timeTicks } from "../format";
 import { BAND_SIGMAS, type ChartProps } from "./Chart";
 
-export default function Plot({ metric, points, baseline, anomaly, height = 220 }: ChartProps) {
+export default function Plot({
+  metric,
+  points,
+  baseline,
+  band,
+  anomaly,
+  height = 220,
+}: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const scheme = useComputedColorScheme("light");
 
@@ -13,8 +20,9 @@ export default function Plot({ metric, points, baseline, anomaly, height = 220 }
     const box = place.current;
     if (box === null) return undefined;
     const colour = (name: string) => getComputedStyle(box).getPropertyValue(`--plot-${name}`).trim();
-    const lower = baseline ? baseline.mean - BAND_SIGMAS * baseline.stddev : null;
-    const upper = baseline ? baseline.mean + BAND_SIGMAS * baseline.stddev : null;
+    const parts = bandParts(baseline, band);
+    const lower = parts.length === 0 ? null : Math.min(...parts.map((part) => part.lower));
+    const upper = parts.length === 0 ? null : Math.max(...parts.map((part) => part.upper));
     const axis: uPlot.Axis = {
       stroke: colour("axis"),
       grid: { stroke: colour("grid"), width: 1 },
@@ -41,7 +49,7 @@ export default function Plot({ metric, points, baseline, anomaly, height = 220 }
         series: [
           {
             label: "at",
-            value: (_, at) => (at == null ? "–" : clock(new Date(at * 1000).toISOString())),
+            value: (_, at) => (at == null ? "–" : bothClocks(new Date(at * 1000).toISOString())),
           },
           {
             label: "value",
@@ -54,23 +62,31 @@ export default function Plot({ metric, points, baseline, anomaly, height = 220 }
         hooks: {
           drawClear: [
             (self) => {
-              if (baseline === null || lower === null || upper === null) return;
+              if (parts.length === 0) return;
               const { left, width } = self.bbox;
-              const top = self.valToPos(upper, "y", true);
-              const bottom = self.valToPos(lower, "y", true);
-              const mean = self.valToPos(baseline.mean, "y", true);
+              const y = (value: number) => self.valToPos(value, "y", true);
+              const edge = (part: BandPart | undefined) =>
+                part === undefined
+                  ? left + width
+                  : Math.min(Math.max(self.valToPos(part.at, "x", true), left), left + width);
               const { ctx } = self;
               ctx.save();
               ctx.beginPath();
               ctx.rect(left, self.bbox.top, width, self.bbox.height);
               ctx.clip();
               ctx.fillStyle = colour("band");
-              ctx.fillRect(left, top, width, Math.max(bottom - top, 1));
               ctx.strokeStyle = colour("mean");
               ctx.setLineDash([6, 5]);
               ctx.beginPath();
-              ctx.moveTo(left, mean);
-              ctx.lineTo(left + width, mean);
+              parts.forEach((part, index) => {
+                const from = index === 0 ? left : edge(part);
+                const to = edge(parts[index + 1]);
+                const top = y(part.upper);
+                ctx.fillRect(from, top, to - from, Math.max(y(part.lower) - top, 1));
+                if (index === 0) ctx.moveTo(from, y(part.mean));
+                else ctx.lineTo(from, y(part.mean));
+                ctx.lineTo(to, y(part.mean));
+              });
               ctx.stroke();
               ctx.restore();
             },
@@ -107,14 +123,25 @@ export default function Plot({ metric, points, baseline, anomaly, height = 220 }
       resized.disconnect();
       chart.destroy();
     };
-  }, [metric, points, baseline, anomaly, height, scheme]);
+  }, [metric, points, baseline, band, anomaly, height, scheme]);
 
   return <div ref={place} className="plot" />;
 }
 
-/** Readings that are yes or no. */
-function isState(metric: string): boolean {
-  return metric === "service.up" || metric === "service.healthy";
+type BandPart = { at: number; mean: number; lower: number; upper: number };
+
+/** What is usual from each moment on, in seconds; a baseline alone holds from the beginning. */
+export function bandParts(
+  baseline: ChartProps["baseline"],
+  band: ChartProps["band"] = [],
+): BandPart[] {
+  const known = band.length > 0 ? band : baseline ? [{ at: "", ...baseline }] : [];
+  return known.map(({ at, mean, stddev }) => ({
+    at: at === "" ? -Infinity : Date.parse(at) / 1000,
+    mean,
+    lower: mean - BAND_SIGMAS * stddev,
+    upper: mean + BAND_SIGMAS * stddev,
+  }));
 }
 
 /** Room for the readings, the band and the anomaly; a percentage never leaves 0 to 100. */

@@ -1,16 +1,25 @@
 import { useEffect, useState } from "react";
 import { ago, clock, dated as withDate, utc } from "../format";
 
-/** A moment on the viewer's clock, with its date where it is not today's or is `dated`; UTC on hover. */
+/**
+ * A moment on the viewer's clock, with its date where it is not today's or is `dated`. UTC on hover,
+ * and after a tap, where there is no hovering.
+ */
 export function Time({ at, relative = false, dated = false }: {
   at: string;
   relative?: boolean;
   dated?: boolean;
 }) {
   const now = useNow(relative);
+  const [tapped, setTapped] = useState(false);
   return (
-    <time dateTime={at} title={utc(at)} className="time">
-      {relative ? ago(at, now) : dated ? withDate(at) : clock(at)}
+    <time
+      dateTime={at}
+      title={utc(at)}
+      className="time"
+      onPointerUp={(event) => event.pointerType === "touch" && setTapped(!tapped)}
+    >
+      {tapped ? utc(at) : relative ? ago(at, now) : dated ? withDate(at) : clock(at)}
     </time>
   );
 }

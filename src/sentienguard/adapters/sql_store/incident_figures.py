@@ -61,6 +61,14 @@ RAN = """
     GROUP BY incident
 """
 
+# Outcomes in which the symptom went, whoever ended it.
+RECOVERED = ", ".join(
+    f"'{outcome.value}'"
+    for outcome in (
+        Outcome.RESOLVED, Outcome.NO_ACTION_NEEDED, Outcome.SELF_RECOVERED, Outcome.FIXED_BY_PERSON,
+    )
+)  # fmt: skip
+
 # How incidents that closed ended, one row for each span in which any did.
 TALLIES = f"""
     SELECT span,
@@ -70,7 +78,9 @@ TALLIES = f"""
         SUM(ran) AS ran, SUM(rolled_back) AS rolled_back, SUM(harmed) AS harmed,
         AVG(CASE WHEN outcome = 'resolved' THEN took_us END) AS mean_us,
         AVG(CASE WHEN outcome = 'resolved' AND place IN ((every + 1) / 2, (every + 2) / 2)
-            THEN took_us END) AS median_us
+            THEN took_us END) AS median_us,
+        SUM(CASE WHEN outcome IN ({RECOVERED}) THEN 1 ELSE 0 END) AS recovered,
+        AVG(CASE WHEN outcome IN ({RECOVERED}) THEN took_us END) AS recovered_us
     FROM (
         SELECT ended.*,
             ROW_NUMBER() OVER (PARTITION BY span, outcome ORDER BY took_us) AS place,
@@ -256,6 +266,8 @@ def _tally(row: Row[Any]) -> Tally:
         harmed=int(row.harmed),
         mean_s=_seconds(row.mean_us),
         median_s=_seconds(row.median_us),
+        recovered=int(row.recovered),
+        recovered_mean_s=_seconds(row.recovered_us),
     )
 
 

@@ -5,8 +5,10 @@ Called through ports.incident_store. Rules:
 1. One open incident for each agent and fingerprint: the unique index over unclosed rows decides.
 2. Moves are compare-and-set on the status that was read; model.incident.NEXT says which exist.
 3. A page starts after the key (time, id) of the last row before it, so a late page costs what an
-   early one costs. Only a search for text, or in several environments of more, reads rows that it
-   does not return.
+   early one costs. Only a search for text or a severity, or in several environments of more, reads
+   rows that it does not return.
+4. The severity stands in the JSON text of the anomaly, where a quote inside of a value is escaped:
+   what a host wrote cannot look like a member.
 """
 
 import base64
@@ -85,6 +87,9 @@ LIST_FILTERS = {
     "outcome": "AND outcome = :outcome",
     "environment": "AND environment = :environment",
     "host": "AND host = :host",
+    "severity": "AND anomaly LIKE :severity",
+    "since": "AND opened_us >= :since_us",
+    "until": "AND opened_us < :until_us",
     "text": "AND search LIKE :pattern ESCAPE '!'",
     "cursor": "AND (opened_us, id) < (:before_us, :before_id)",
 }
@@ -272,6 +277,13 @@ def list_statement(
         which = "environment" if len(places) == 1 else "environment || ''"
         parts.append(f"AND {which} IN ({named})")
         values |= places
+    if where.severity is not None:
+        parts.append(LIST_FILTERS["severity"])
+        values["severity"] = f'%"severity":"{where.severity.value}"%'
+    for name, at in (("since", where.since), ("until", where.until)):
+        if at is not None:
+            parts.append(LIST_FILTERS[name])
+            values[f"{name}_us"] = codec.micros(at)
     if where.text:
         parts.append(LIST_FILTERS["text"])
         values["pattern"] = _pattern(where.text)

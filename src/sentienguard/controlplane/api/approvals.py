@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from sentienguard.controlplane import findings, signed_answers
+from sentienguard.controlplane import earlier_yeses, findings, signed_answers
 from sentienguard.controlplane.api import access_schemas, incident_schemas, schemas, views
 from sentienguard.controlplane.api.auth import party_of
 from sentienguard.controlplane.api.caller import Caller, needs
@@ -31,6 +31,14 @@ ONCE: Final[dict[int | str, dict[str, Any]]] = {
     409: {
         "model": schemas.Problem,
         "description": "already-decided: it was answered before, has expired or was withdrawn",
+    }
+}
+
+
+REASONED: Final[dict[int | str, dict[str, Any]]] = {
+    422: {
+        "model": schemas.Problem,
+        "description": "reason-needed: it says no without saying why; nothing was decided",
     }
 }
 
@@ -85,11 +93,11 @@ def to_sign(approval_id: str, caller: Decider, request: Request) -> access_schem
     )
 
 
-@router.post("/{approval_id}/deny", responses=ONCE)
+@router.post("/{approval_id}/deny", responses=ONCE | REASONED)
 def deny(
-    approval_id: str, answer: schemas.AnswerNote, caller: Decider
+    approval_id: str, answer: schemas.DenyNote, caller: Decider
 ) -> incident_schemas.ApprovalView:
-    """Say no: the incident ends as rejected and goes to people."""
+    """Say no, and why: the incident ends as rejected and goes to people."""
     return _decide(caller, approval_id, ApprovalStatus.DENIED, answer.note)
 
 
@@ -108,6 +116,9 @@ def _decide(
         f"{status.value} {asked.playbook} for {asked.incident}",
         unseen=NoSuchApproval.called(approval_id),
     )
+    if status is ApprovalStatus.DENIED and not note.strip():
+        detail = f"{approval_id}: a denial needs a reason; say in `note` why not"
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "reason-needed", detail)
     signature = None
     if status is ApprovalStatus.APPROVED:
         caller.require_fresh()  # a no is never made harder
@@ -122,6 +133,7 @@ def _decide(
             by=caller.user.name,
             note=note,
             about={"role": caller.title_in(asked.environment), "ip_address": caller.address},
+            judge=earlier_yeses.judge(centre, asked),
             signature=signature,
         )
     except answers.RequesterCannotApprove as cause:
@@ -135,10 +147,19 @@ def _decide(
 
 
 def shown(caller: Caller, asked: Approval) -> incident_schemas.ApprovalView:
-    """Show a question with who said yes so far and, while it waits, who asked for it by name."""
-    waits = asked.status is ApprovalStatus.PENDING
-    request = caller.centre.incidents.get(asked.incident).anomaly.request if waits else None
-    return views.approval(asked, _agreed(caller, asked), request.by if request else None)
+    """Show a question with who said yes so far and, while it waits, who asked for it by name.
+
+    While it waits, a yes that counts no more is shown as lapsed: its giver is asked again.
+    """
+    agreed = _agreed(caller, asked)
+    if asked.status is not ApprovalStatus.PENDING:
+        return views.approval(asked, agreed, None)
+    request = caller.centre.incidents.get(asked.incident).anomaly.request
+    judge = earlier_yeses.judge(caller.centre, asked)
+    judged = [(one, judge(one)) for one in agreed]
+    counting = [one for one, why in judged if not why]
+    lapsed = [f"{one.by}: {why}" for one, why in judged if why]
+    return views.approval(asked, counting, request.by if request else None, lapsed)
 
 
 def _agreed(caller: Caller, asked: Approval) -> Sequence[Agreement]:

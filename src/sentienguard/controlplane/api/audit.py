@@ -1,9 +1,13 @@
 """The audit log: its checkpoint, its entries, proofs, and a full verification."""
 
 import threading
-from typing import Annotated, Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
 
 from sentienguard.controlplane.anchoring import Anchoring
 from sentienguard.controlplane.api import audit_schemas, views
@@ -12,12 +16,27 @@ from sentienguard.flow import reports
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import IncidentId
-from sentienguard.ports.audit_log import StoredEntry
+from sentienguard.ports.audit_log import AuditLog, StoredEntry
 from sentienguard.stages.audit import checkpoint as notes
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 Viewer = Annotated[Caller, Depends(needs(Permission.VIEW))]
 _VERIFYING: Final = threading.BoundedSemaphore(2)
+MOST_READ: Final = 10_000  # entries that one page is looked for in; the next goes on from there
+_AT_ONCE: Final = 200  # entries that are read together
+_NEAR: Final = 64  # entries from one on in which the control plane itself has said something
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which entries to list; empty means any."""
+
+    kind: str  # the beginning of it
+    actor: str
+
+    def fits(self, fields: dict[str, Any]) -> bool:
+        named = self.actor in {"", fields["actor"]}
+        return named and fields["kind"].startswith(self.kind)
 
 
 @router.get("/checkpoint")
@@ -62,23 +81,81 @@ def exposure(caller: Viewer) -> audit_schemas.ExposureView:
 
 
 @router.get("/entries")
-def entries(
+def entries(  # noqa: PLR0917  # one argument for each query parameter
     caller: Viewer,
     incident: Annotated[str | None, Query(max_length=64)] = None,
+    kind: Annotated[
+        str, Query(max_length=64, description="how the kind begins, such as order or order.refused")
+    ] = "",
+    actor: Annotated[str, Query(max_length=200)] = "",
+    since: Annotated[
+        AwareDatetime | None,
+        Query(description="came into the log then or later, whenever a host says that it was"),
+    ] = None,
+    until: Annotated[AwareDatetime | None, Query(description="came into the log before")] = None,
+    entry: Annotated[
+        int | None, Query(ge=0, lt=2**53, description="begin with the entry of this number")
+    ] = None,
     cursor: Annotated[str | None, Query(max_length=20)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> audit_schemas.AuditPage:
-    """List entries, newest first; only those of environments that the caller may see."""
+    """List entries, newest first; only those of environments that the caller may see.
+
+    A page may be short, or empty, and have a next one: it ends after so many entries were read.
+    """
     log = caller.centre.log
+    size = log.size()
+    end = min(size, size if entry is None else entry + 1)
+    end = end if until is None else min(end, _first_from(log, until, size))
+    end = end if cursor is None else min(end, _index(cursor))
+    start = 0 if since is None else _first_from(log, since, size)
+    wanted = _Wanted(kind, actor)
     if incident is not None:
-        found = list(log.by_incident(IncidentId(incident)))[::-1]
-        return audit_schemas.AuditPage(items=_visible(caller, found), next_cursor=None)
-    end = log.size() if cursor is None else _index(cursor)
-    start = max(0, end - limit)
-    found = list(log.entries(start, end))[::-1]
-    return audit_schemas.AuditPage(
-        items=_visible(caller, found), next_cursor=str(start) if start else None
-    )
+        limit, stop = size, start  # its own index has them all
+    else:
+        stop = max(start, end - MOST_READ)
+    found: list[audit_schemas.AuditEntryView] = []
+    for one in _backwards(log, stop, end, incident):
+        fields = one.fields
+        if not (wanted.fits(fields) and _may_see(caller, fields["env"])):
+            continue
+        if len(found) == limit:
+            return audit_schemas.AuditPage(items=found, next_cursor=str(found[-1].index))
+        found.append(views.audit_entry(one))
+    return audit_schemas.AuditPage(items=found, next_cursor=str(stop) if stop > start else None)
+
+
+def _backwards(log: AuditLog, start: int, end: int, incident: str | None) -> Iterator[StoredEntry]:
+    """Give entries of start..end, the newest first; of one incident out of its own index."""
+    if incident is not None:
+        of_it = log.by_incident(IncidentId(incident))
+        yield from (one for one in reversed(of_it) if start <= one.index < end)
+        return
+    for upper in range(end, start, -_AT_ONCE):
+        yield from reversed(log.entries(max(start, upper - _AT_ONCE), upper))
+
+
+def _first_from(log: AuditLog, moment: datetime, size: int) -> int:
+    """Return the index of the first entry that came into the log then or later."""
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        if _came(log, middle) < moment.timestamp() * 1000:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _came(log: AuditLog, index: int) -> int:
+    """Return when an entry came, in ms: by the clock of the control plane, which writes between.
+
+    A host's own time says when it did something; what it kept while it was away comes later.
+    """
+    near = log.entries(index, index + _NEAR)
+    own = (one.fields for one in near if not one.fields["src"].startswith("agent:"))
+    at: int = next(own, near[0].fields)["ts_ms"]
+    return at
 
 
 @router.get("/proof/{index}")
@@ -143,10 +220,6 @@ def _places(anchoring: Anchoring) -> list[audit_schemas.WitnessView]:
         )
         for name, state in anchoring.states.items()
     ]
-
-
-def _visible(caller: Caller, found: list[StoredEntry]) -> list[audit_schemas.AuditEntryView]:
-    return [views.audit_entry(entry) for entry in found if _may_see(caller, entry.fields["env"])]
 
 
 def _may_see(caller: Caller, environment: str) -> bool:

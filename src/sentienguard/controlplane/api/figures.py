@@ -33,8 +33,16 @@ class TrendSpan(BaseModel):
     ran: int = Field(description="a remedy changed something, or may have")
     rolled_back: int = Field(description="of those: failed, and undone wholly")
     harmed: int = Field(description="of those: something was left behind, or nobody knows")
-    mean_seconds_to_resolve: float | None = Field(description="from opened to closed, of resolved")
+    mean_seconds_to_resolve: float | None = Field(
+        description="from opened to closed, of what a remedy resolved"
+    )
     median_seconds_to_resolve: float | None
+    recovered: int = Field(
+        description="whose symptom went, whoever ended it: a remedy, a person, or nobody"
+    )
+    mean_seconds_to_recover: float | None = Field(
+        description="from opened to closed, of those that recovered"
+    )
 
 
 class Trends(BaseModel):
@@ -148,6 +156,8 @@ def _span(tally: Tally, start: datetime, width: timedelta) -> TrendSpan:
         harmed=tally.harmed,
         mean_seconds_to_resolve=tally.mean_s,
         median_seconds_to_resolve=tally.median_s,
+        recovered=tally.recovered,
+        mean_seconds_to_recover=tally.recovered_mean_s,
     )
 
 

@@ -147,6 +147,18 @@ class PastView(BaseModel):
     outcome: str | None
 
 
+class ChangeSeen(BaseModel):
+    """Something that somebody changed before the decision. Untrusted text, redacted."""
+
+    id: str
+    at: datetime
+    service: str = Field(description="that was changed; empty if nobody said")
+    kind: str = Field(description="deploy, commit, flag, config, scale or event")
+    version: str
+    by: str
+    summary: str
+
+
 class EvidenceView(BaseModel):
     """What was known when the decision was made."""
 
@@ -157,6 +169,7 @@ class EvidenceView(BaseModel):
     top_paths: list[PathView]
     log_lines: list[LogView]
     similar: list[PastView]
+    changes: list[ChangeSeen] = Field(description="before the decision, newest first")
     text: str
 
 
@@ -209,6 +222,14 @@ class OrderView(BaseModel):
     steps: list[StepView]
 
 
+class AgreementView(BaseModel):
+    """One yes of several that a question needs."""
+
+    by: str
+    at: datetime
+    note: str
+
+
 class ApprovalView(BaseModel):
     """A question to people."""
 
@@ -227,6 +248,12 @@ class ApprovalView(BaseModel):
     parameters: dict[str, str] = Field(description="of the order that a yes releases")
     needed: int = Field(description="people who have to say yes")
     agreed: list[str] = Field(description="who said yes so far, where several have to")
+    agreements: list[AgreementView] = Field(description="the same with their times, in their order")
+    lapsed: list[str] = Field(
+        default=[],
+        description="whose yes counts no more while the question waits, and why: they lost their "
+        "role, or what they signed is over and they have to sign again",
+    )
     signed: bool = Field(description="hosts take a yes that an approver of the root signed")
     requested_by: str | None = Field(
         description="who asked for this playbook by name, while the question waits: they may "

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import status as http
+from pydantic import AwareDatetime
 
 from sentienguard.controlplane import versions
 from sentienguard.controlplane.api import (
@@ -18,6 +19,7 @@ from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.flow import replaying, reports
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
+from sentienguard.model.anomaly import Severity
 from sentienguard.model.ids import IncidentId, order_id
 from sentienguard.model.incident import Incident, Outcome, Status
 from sentienguard.ports.incident_store import IncidentFilter, NoSuchIncident
@@ -35,13 +37,18 @@ def list_incidents(  # noqa: PLR0917  # one argument for each query parameter
     outcome: Outcome | None = None,
     environment: str | None = None,
     host: str | None = None,
+    severity: Severity | None = None,
+    since: Annotated[AwareDatetime | None, Query(description="opened then or later")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="opened before then")] = None,
     text: Annotated[str | None, Query(max_length=200)] = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> incident_schemas.IncidentPage:
     """List incidents of the environments that the caller may see, newest first."""
     # The store leaves the others out: a page that ends elsewhere tells what is there.
-    where = IncidentFilter(status, outcome, environment, host, text, caller.sees())
+    where = IncidentFilter(
+        status, outcome, environment, host, text, caller.sees(), severity, since, until
+    )
     page = caller.centre.incidents.list(where, cursor=cursor, limit=limit)
     seen = [one for one in page.incidents if caller.may(Permission.VIEW, one.environment)]
     cares = caller.centre.care.of_many([one.id for one in seen])

@@ -124,11 +124,9 @@ def outside_readings(
     # The agent's environment, whatever was asked for: nobody reads another one by its label.
     told = tuple(sorted({**labels, "environment": agent.environment}.items()))
     now = caller.centre.clock.now()
+    since = now - timedelta(minutes=minutes)
     candidates = [Series(host, metric, "", told) for host in sorted(known | {agent.host})]
-    ranges = [
-        (one, caller.centre.metrics.range(one, now - timedelta(minutes=minutes), now))
-        for one in candidates
-    ]
+    ranges = [(one, caller.centre.metrics.range(one, since, now)) for one in candidates]
     wanted, readings = max(ranges, key=lambda one: len(one[1]))
     return schemas.SeriesView(
         metric=metric,
@@ -138,6 +136,7 @@ def outside_readings(
             for at, value in zip(readings.times_ms, readings.values, strict=True)
         ],
         baseline=views.baseline(caller.centre.baselines.of(wanted, now)),
+        band=views.band(caller.centre.baselines.between(wanted, since, now)),
     )
 
 

@@ -4,6 +4,7 @@ Deny by default: a route that is not in `PUBLIC` and whose handler depends on no
 application from starting.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from pathlib import Path
@@ -16,7 +17,13 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sentienguard import __version__
-from sentienguard.controlplane import alert_door, problems, telemetry_description
+from sentienguard.controlplane import (
+    alert_door,
+    draft_desk,
+    problems,
+    refusals,
+    telemetry_description,
+)
 from sentienguard.controlplane.alert_door import AlertDoor
 from sentienguard.controlplane.api import (
     account,
@@ -42,6 +49,7 @@ from sentienguard.controlplane.api import (
     live,
     notices,
     outside,
+    playbook_drafts,
     playbook_history,
     playbook_runs,
     playbooks,
@@ -74,6 +82,9 @@ PUBLIC = frozenset({
     "/api/v1/auth/command-line/session",
 })  # fmt: skip
 MAX_BODY_BYTES = 1024 * 1024
+# Trust files hold every playbook. Their route reads them itself, after it knows who asks.
+MAX_SIGNED_BYTES = draft_desk.MOST_SIGNED_BYTES
+SIGNED = re.compile(r"/api/v1/playbook-drafts/[0-9a-z_]{1,64}/signed")
 UI_DIRECTORY = Path(__file__).parents[1] / "ui_dist"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
@@ -115,13 +126,14 @@ def application(
     app.state.queries = Queries(centre)
     app.state.sign_on = sign_on
     problems.install(app)
+    refusals.install(app, centre)
     for module in (
         auth, system, incidents, approvals, playbooks, hosts, audit, switches, users, live,
         alerts, webhook_tokens, topology, queries, history, evidence,
         windows, incident_care, playbook_runs, account, roles, read_tokens, asking, notices,
         findings, incident_advice, incident_diagnosis, figures, settings_view, playbook_history,
         outside, single_sign_on, command_line, break_glass,
-        backtests, drills, keys,
+        backtests, drills, keys, playbook_drafts,
     ):  # fmt: skip
         app.include_router(module.router)
     _require_guards(app.routes)
@@ -162,9 +174,11 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the bytes of each request's body."""
-        if scope["type"] == "http" and _announced(scope) > MAX_BODY_BYTES:
+        most = _most(scope)
+        if scope["type"] == "http" and _announced(scope) > most:
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            detail = f"body: expected at most {MAX_BODY_BYTES} bytes"
+            detail = f"body: expected at most {most} bytes"
+            await _too_large(scope, detail)
             refusal = problems.response(status, "too-large", detail, Request(scope))
             await refusal(scope, receive, send)
             return
@@ -174,12 +188,24 @@ class BodyLimit:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > MAX_BODY_BYTES:
-                text = f"body: expected at most {MAX_BODY_BYTES} bytes"
+            if size > most:
+                text = f"body: expected at most {most} bytes"
+                await _too_large(scope, text)
                 raise BodyTooLarge(text)
             return message
 
         await self._app(scope, counted, send)
+
+
+async def _too_large(scope: Scope, detail: str) -> None:
+    """Count and record a body that nothing of ours takes; nobody has said yet who sends it."""
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    refusal = refusals.DoorRefusal(status, "too-large", detail, label="too_large")
+    await refusals.heard(scope["app"].state.centre, refusal, scope)
+
+
+def _most(scope: Scope) -> int:
+    return MAX_SIGNED_BYTES if SIGNED.fullmatch(scope.get("path", "")) else MAX_BODY_BYTES
 
 
 def _announced(scope: Scope) -> int:

@@ -48,13 +48,24 @@ class HostView(BaseModel):
     metrics: dict[str, float] = Field(description="latest values by `metric` or `metric[subject]`")
 
 
+class BandPart(BaseModel):
+    """What is usual from one moment on, until the next part begins."""
+
+    at: datetime
+    mean: float
+    stddev: float
+
+
 class SeriesView(BaseModel):
     """Readings of one series with its baseline."""
 
     metric: str
     subject: str
     points: list[tuple[datetime, float]]
-    baseline: incident_schemas.Baseline | None
+    baseline: incident_schemas.Baseline | None = Field(description="for this time of day")
+    band: list[BandPart] = Field(
+        description="what is usual at each time of day within the span; empty: not learned"
+    )
 
 
 class ParameterView(BaseModel):
@@ -100,6 +111,14 @@ class AnswerNote(BaseModel):
     """Why a person approved, denied or stopped."""
 
     note: str = Field(default="", max_length=2000)
+
+
+class DenyNote(BaseModel):
+    """Why a person says no."""
+
+    note: str = Field(
+        default="", max_length=2000, description="why; a denial without a reason is refused"
+    )
 
 
 class ApproveNote(AnswerNote):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
-from sentienguard.controlplane.api import audit_schemas, care_schemas, incident_schemas
+from sentienguard.controlplane.api import audit_schemas, care_schemas, incident_schemas, schemas
 from sentienguard.model.anomaly import Anomaly, Baseline
 from sentienguard.model.approval import Agreement, Approval
 from sentienguard.model.care import Care, needs_people
@@ -135,6 +135,11 @@ def baseline(found: Baseline | None) -> incident_schemas.Baseline | None:
     )
 
 
+def band(parts: Sequence[tuple[datetime, Baseline]]) -> list[schemas.BandPart]:
+    """Show what is usual in each part of a span."""
+    return [schemas.BandPart(at=at, mean=one.mean, stddev=one.stddev) for at, one in parts]
+
+
 def anomaly(found: Anomaly) -> incident_schemas.Anomaly:
     """Show the reading that opened an incident."""
     trend = found.trend
@@ -215,6 +220,18 @@ def _evidence(decision: Decision) -> incident_schemas.EvidenceView:
             )
             for past in seen.similar
         ],
+        changes=[
+            incident_schemas.ChangeSeen(
+                id=change.id,
+                at=change.at,
+                service=change.service,
+                kind=change.kind,
+                version=change.version,
+                by=change.by,
+                summary=change.summary,
+            )
+            for change in seen.changes
+        ],
         text=seen.text,
     )
 
@@ -246,7 +263,10 @@ def decision(made: Decision | None) -> incident_schemas.DecisionView | None:
 
 
 def approval(
-    asked: Approval, agreed: Sequence[Agreement], requested_by: str | None
+    asked: Approval,
+    agreed: Sequence[Agreement],
+    requested_by: str | None,
+    lapsed: Sequence[str] = (),
 ) -> incident_schemas.ApprovalView:
     """Show a question to people."""
     return incident_schemas.ApprovalView(
@@ -265,6 +285,10 @@ def approval(
         parameters=dict(asked.parameters),
         needed=asked.needed,
         agreed=[one.by for one in agreed],
+        lapsed=list(lapsed),
+        agreements=[
+            incident_schemas.AgreementView(by=one.by, at=one.at, note=one.note) for one in agreed
+        ],
         signed=asked.signed,
         requested_by=requested_by,
     )

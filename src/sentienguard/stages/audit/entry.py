@@ -64,6 +64,7 @@ _TAIL: Final = re.compile(
 _TRAIL: Final = ("hipaa_164.312.b", "iso_a.8.15", "pci_dss_requirement_10")
 _INCIDENT: Final = ("soc2_cc7.3", "soc2_cc7.4", "iso_a.5.26", *_TRAIL)
 _CHANGE: Final = ("soc2_cc8.1", "soc2_cc7.4", "iso_a.8.32", *_TRAIL)
+_PLAYBOOK: Final = ("soc2_cc8.1", "iso_a.8.32", *_TRAIL)
 _ACCESS: Final = ("soc2_cc6.1", "hipaa_164.312.a.1", "iso_a.5.15", *_TRAIL)
 _MONITORING: Final = ("soc2_cc7.2", "iso_a.8.16", *_TRAIL)
 
@@ -115,11 +116,17 @@ KINDS: Final[Mapping[str, Kind]] = {
     "freeze.cleared": Kind(_PEOPLE, _CHANGE),
     "evidence.built": Kind(_PEOPLE, ("pci_dss_10.2.1.3", *_TRAIL)),
     "drill.injected": Kind(_PEOPLE, ("soc2_cc7.5", *_TRAIL)),
+    "playbook.draft_made": Kind(_PEOPLE, _PLAYBOOK),
+    "playbook.draft_changed": Kind(_PEOPLE, _PLAYBOOK),
+    "playbook.draft_proven": Kind(_PEOPLE, _PLAYBOOK),
+    "playbook.draft_dropped": Kind(_PEOPLE, _PLAYBOOK),
+    "playbook.taken_over": Kind(_PEOPLE, _PLAYBOOK),
     "playbook.tried": Kind(frozenset({"cp", "user", "agent"}), _ACCESS),
     "incident.opened": Kind(_CENTRE, ("soc2_cc7.2", "iso_a.8.16", *_INCIDENT)),
     "evidence.taken": Kind(_CENTRE, ("iso_a.5.28", *_INCIDENT)),
     "decision.made": Kind(_CENTRE, _INCIDENT),
     "advice.given": Kind(_CENTRE, _INCIDENT),
+    "answer.pointed": Kind(_CENTRE, _INCIDENT),
     "approval.requested": Kind(_CENTRE, ("soc2_cc6.1", *_CHANGE)),
     "approval.agreed": Kind(_PEOPLE, ("soc2_cc6.1", *_CHANGE)),
     "approval.decided": Kind(_PEOPLE, ("soc2_cc6.1", *_CHANGE)),

@@ -62,8 +62,9 @@ class Profiles:
         self._rows = rows
         self._table = table
         self._buckets = table.shape[1] - 1
-        self._bucket = -1  # the one that `_cached` is of
-        self._cached: dict[Series, Baseline | None] = {}
+        # Of the bucket that was asked for last. One tuple: threads that ask for different times
+        # swap it as a whole, and nobody reads answers of another bucket.
+        self._remembered: tuple[int, dict[Series, Baseline | None]] = (-1, {})
 
     def at(self, series: Series, when: datetime) -> Baseline | None:
         """Return what this series normally does at this time of day; None: not known."""
@@ -72,9 +73,10 @@ class Profiles:
     def lookup(self, when: datetime) -> Callable[[Series], Baseline | None]:
         """Return the reader of one moment, as `Detector.judge` takes it; it remembers answers."""
         bucket = _bucket_of(_ms(when), self._buckets)
-        if bucket != self._bucket:
-            self._bucket, self._cached = bucket, {}
-        cached = self._cached
+        remembered = self._remembered
+        if remembered[0] != bucket:
+            remembered = self._remembered = (bucket, {})
+        cached = remembered[1]
 
         def read(series: Series) -> Baseline | None:
             if series not in cached:
@@ -82,6 +84,22 @@ class Profiles:
             return cached[series]
 
         return read
+
+    def between(
+        self, series: Series, start: datetime, end: datetime
+    ) -> Sequence[tuple[datetime, Baseline]]:
+        """Return what is usual in each part of a span, with the moment from which on it is.
+
+        Reads past what `lookup` remembers, which is of the moment that is being judged.
+        """
+        first, last = (_ms(at) * self._buckets // _DAY_MS for at in (start, end))
+        found = []
+        for number in range(first, last + 1):
+            known = self._read(series, number % self._buckets)
+            begins = start + _MILLISECOND * (number * _DAY_MS / self._buckets - _ms(start))
+            if known is not None:
+                found.append((max(begins, start), known))
+        return found
 
     @property
     def readings(self) -> int:

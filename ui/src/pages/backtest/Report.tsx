@@ -3,7 +3,7 @@ import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { BacktestReport, Route } from "../../api/types";
-import { clock, claim, duration, number, percent, plural } from "../../format";
+import { bothClocks, claim, duration, number, percent, plural } from "../../format";
 import { Bars } from "../../parts/Bars";
 import { Figure } from "../../parts/Figure";
 import { Empty } from "../../parts/Loaded";
@@ -46,7 +46,7 @@ export function Report({ of }: { of: BacktestReport }) {
       <Card title="Raised by day">
         <Bars
           of={of.days_raised.map((value, at) => ({
-            name: clock(new Date(Date.parse(of.from) + at * DAY_MS).toISOString()),
+            name: bothClocks(new Date(Date.parse(of.from) + at * DAY_MS).toISOString()),
             value,
             words: plural(value, "incident"),
           }))}

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { host as oneHost } from "../../api/queries";
 import type { Story } from "../../api/types";
-import { claim, clock, duration, plural } from "../../format";
+import { claim, duration, plural } from "../../format";
 import { Card } from "../../parts/Page";
 import { Tag } from "../../parts/Tag";
 import { Time } from "../../parts/Time";
@@ -25,7 +25,10 @@ export function Brief({ story }: { story: Story }) {
         <dt>Done</dt>
         <dd>{done(story)}</dd>
         <dt>For you</dt>
-        <dd data-you={wanted.you}>{wanted.words}</dd>
+        <dd data-you={wanted.you}>
+          {wanted.words}
+          {wanted.before !== undefined && <>, before <Time at={wanted.before} />.</>}
+        </dd>
       </dl>
     </Card>
   );
@@ -95,11 +98,11 @@ export function done({ incident, decision, order, approval }: Story): string {
   }
 }
 
-/** What is asked of people now; `you` where somebody has to do something. */
-export function asked(story: Story): { you: boolean; words: string } {
+/** What is asked of people now; `you` where somebody has to do something, `before` a moment. */
+export function asked(story: Story): { you: boolean; words: string; before?: string } {
   const { incident, approval, care, order } = story;
   if (approval?.status === "pending") {
-    return { you: true, words: `Approve or deny it below, before ${clock(approval.expires_at)}.` };
+    return { you: true, words: "Approve or deny it below", before: approval.expires_at };
   }
   if (care.settled_by !== null) return { you: false, words: `Nothing: ${care.settled_by} closed it.` };
   if (care.reopened_as !== null) return { you: false, words: "Nothing here: it goes on as a new one." };

@@ -5,6 +5,7 @@ import { Chart } from "../../parts/Chart";
 import { Empty } from "../../parts/Loaded";
 import { Card, Facts, Table } from "../../parts/Page";
 import { Time } from "../../parts/Time";
+import { Changes } from "./Changes";
 
 /** What was seen on the host. */
 export function Observe({ story }: { story: Story }) {
@@ -35,6 +36,7 @@ export function Observe({ story }: { story: Story }) {
               anomaly={mark}
             />
           )}
+          <Changes of={evidence} />
           <Consumers of={evidence} />
           <Logs of={evidence} />
           {Object.keys(evidence.related).length > 0 && (

@@ -2,9 +2,10 @@
 import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { useState } from "react";
 import { trends } from "../../api/queries";
 import type { Span, Trends as Found } from "../../api/types";
-import { clock, duration, number, percent } from "../../format";
+import { bothClocks, duration, number, percent } from "../../format";
 import { Empty, Loaded } from "../../parts/Loaded";
 import { Card } from "../../parts/Page";
 
@@ -27,17 +28,21 @@ type Measure = {
 
 const share = (part: number, whole: number) => (whole === 0 ? null : part / whole);
 
+/** The same over all whose symptom went, whoever ended it: a remedy, a person, or nobody. */
+const recovered = ({ recovered: count, mean_seconds_to_recover: mean }: Span) =>
+  mean === null ? "" : `; ${duration(mean)} over all ${number(count)} that recovered`;
+
 const MEASURES: Measure[] = [
   {
-    name: "Mean time to resolve",
+    name: "Mean time to resolve by remedy",
     means: "from opened to closed, of what a remedy resolved",
     of: (span) => span.mean_seconds_to_resolve,
     shown: duration,
     better: "less",
     part: (span) =>
       span.median_seconds_to_resolve === null
-        ? "nothing resolved"
-        : `median ${duration(span.median_seconds_to_resolve)}`,
+        ? `no remedy resolved anything${recovered(span)}`
+        : `median ${duration(span.median_seconds_to_resolve)}${recovered(span)}`,
   },
   {
     name: "Autonomy",
@@ -108,6 +113,8 @@ export function Trends() {
 
 function One({ measure, of }: { measure: Measure; of: Found }) {
   const now = measure.of(of.now);
+  const [chosen, setChosen] = useState<number>();
+  const one = chosen === undefined ? undefined : of.spans[chosen];
   return (
     <section className="measure" aria-label={measure.name}>
       <h3 title={measure.means}>{measure.name}</h3>
@@ -115,8 +122,8 @@ function One({ measure, of }: { measure: Measure; of: Found }) {
         <strong>{now === null ? "–" : measure.shown(now)}</strong>
         <Change measure={measure} now={now} before={measure.of(of.before)} days={of.days} />
       </div>
-      <Bars measure={measure} spans={of.spans} />
-      <span className="dim">{measure.part(of.now)}</span>
+      <Bars measure={measure} spans={of.spans} chosen={chosen} choose={setChosen} />
+      <span className="dim">{one === undefined ? measure.part(of.now) : words(measure, one)}</span>
     </section>
   );
 }
@@ -141,10 +148,23 @@ function Change({ measure, now, before, days }: {
   );
 }
 
+/** One bar in words. */
+function words(measure: Measure, span: Span): string {
+  const value = measure.of(span);
+  const said = value === null ? "nothing" : measure.shown(value);
+  return `${bothClocks(span.starts_at)}: ${said}, ${measure.part(span)}`;
+}
+
 const WIDE = 240;
 const HIGH = 44;
 
-function Bars({ measure, spans }: { measure: Measure; spans: Span[] }) {
+/** Hovering shows a bar's words; so does a tap, in the line below. */
+function Bars({ measure, spans, chosen, choose }: {
+  measure: Measure;
+  spans: Span[];
+  chosen: number | undefined;
+  choose: (at: number | undefined) => void;
+}) {
   const values = spans.map(measure.of);
   const most = Math.max(...values.map((value) => value ?? 0), Number.EPSILON);
   const each = WIDE / spans.length;
@@ -162,8 +182,18 @@ function Bars({ measure, spans }: { measure: Measure; spans: Span[] }) {
         if (value == null) return null;
         const height = Math.max((value / most) * (HIGH - 4), 1.5);
         return (
-          <rect key={span.starts_at} x={at * each + each * 0.12} width={each * 0.76} y={HIGH - height} height={height}>
-            <title>{`${clock(span.starts_at)}: ${measure.shown(value)}, ${measure.part(span)}`}</title>
+          <rect
+            key={span.starts_at}
+            x={at * each + each * 0.12}
+            width={each * 0.76}
+            y={HIGH - height}
+            height={height}
+            data-chosen={at === chosen}
+            onPointerUp={({ pointerType }) =>
+              pointerType === "touch" && choose(at === chosen ? undefined : at)
+            }
+          >
+            <title>{words(measure, span)}</title>
           </rect>
         );
       })}

@@ -124,7 +124,7 @@ FRAMEWORK: Final = Framework(
             "ways need their own evidence.",
             topics=frozenset({
                 Topic.APPROVAL, Topic.RELEASE, Topic.ADMISSION, Topic.WORK, Topic.VERIFICATION,
-                Topic.UNDO, Topic.STOP, Topic.SILENCE,
+                Topic.UNDO, Topic.STOP, Topic.SILENCE, Topic.PLAYBOOK,
             }),
             tags=("soc2_cc8.1",),
         ),

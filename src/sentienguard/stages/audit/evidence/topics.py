@@ -27,6 +27,7 @@ class Topic(StrEnum):
     SILENCE = "silences"
     STOP = "freezes and stops"
     DRILL = "drills"
+    PLAYBOOK = "changes of playbooks"
     DETECTION = "detected incidents"
     DECISION = "decisions with their reasons"
     APPROVAL = "approvals"
@@ -77,10 +78,16 @@ OF_KIND: Final[Mapping[str, Topic]] = {
     "freeze.cleared": Topic.STOP,
     "order.stop": Topic.STOP,
     "drill.injected": Topic.DRILL,
+    "playbook.draft_made": Topic.PLAYBOOK,
+    "playbook.draft_changed": Topic.PLAYBOOK,
+    "playbook.draft_proven": Topic.PLAYBOOK,
+    "playbook.draft_dropped": Topic.PLAYBOOK,
+    "playbook.taken_over": Topic.PLAYBOOK,
     "incident.opened": Topic.DETECTION,
     "evidence.taken": Topic.DETECTION,
     "decision.made": Topic.DECISION,
     "advice.given": Topic.DECISION,
+    "answer.pointed": Topic.DECISION,
     "approval.requested": Topic.APPROVAL,
     "approval.agreed": Topic.APPROVAL,
     "approval.decided": Topic.APPROVAL,
