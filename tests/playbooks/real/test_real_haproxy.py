@@ -99,7 +99,7 @@ class Balancer:
             controls={"lb": {"haproxy": {"address": str(self.socket)}}},
         )
         stack.callback(self.bench.close)
-        programs.wait_for(lambda: self.status("two").startswith("UP"), "both servers")
+        self.serves("two")
 
     def ask(self, command):
         with socket.socket(socket.AF_UNIX) as talk:
@@ -114,6 +114,10 @@ class Balancer:
 
     def status(self, name):
         return self.row(name)["status"]
+
+    def serves(self, name):
+        """Wait until a server serves: on a busy machine HAProxy holds one for down for a moment."""
+        programs.wait_for(lambda: self.status(name).startswith("UP"), f"{name} UP")
 
     def flap(self, backend, name, times):
         for _ in range(times):
@@ -132,7 +136,7 @@ def test_a_drained_server_that_is_well_serves_again(balancer):
     balancer.ask("set server app/two state drain")
     assert balancer.status("two") == "DRAIN"
     balancer.bench.heals("haproxy_ready_drained", service="lb")
-    assert balancer.status("two").startswith("UP")
+    balancer.serves("two")
     assert balancer.daemon.process.poll() is None
 
 
@@ -148,7 +152,8 @@ def test_a_server_in_maintenance_or_ill_stays_out(balancer):
 def test_a_flapping_server_is_drained_and_the_steady_one_serves(balancer):
     balancer.flap(balancer.two, "two", 3)
     balancer.bench.heals("haproxy_drain_flapping", service="lb")
-    assert (balancer.status("two"), balancer.status("one")[:2]) == ("DRAIN", "UP")
+    assert balancer.status("two") == "DRAIN"
+    balancer.serves("one")
 
 
 def test_the_last_server_stays_however_it_flaps(balancer):
@@ -158,10 +163,10 @@ def test_the_last_server_stays_however_it_flaps(balancer):
     assert ended["outcome"] == "ROLLED_BACK", ended
     [step] = balancer.bench.steps()
     assert step["data"]["detail"] == "nothing to change at lb"
-    assert balancer.status("two").startswith("UP")
+    balancer.serves("two")
 
 
 def test_a_server_that_failed_once_is_left_alone(balancer):
     balancer.flap(balancer.two, "two", 1)
     balancer.bench.leaves_alone("haproxy_drain_flapping", service="lb")
-    assert balancer.status("two").startswith("UP")
+    balancer.serves("two")
