@@ -115,7 +115,7 @@ class Load:
 
         async def one(host: Host) -> None:
             self.told.planted[host.name] = {"at": time.time()}
-            await host.push(host.text(at, full=True))
+            await self._sent(host, host.text(at, full=True))  # whoever waited long is hung up on
             self.told.sent += 1
 
         await _some_at_a_time(one, self.hosts)
