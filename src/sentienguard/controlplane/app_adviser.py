@@ -1,10 +1,10 @@
 """Wire the adviser that the settings ask for. Called by app.py; names its adapter for it."""
 
 import urllib.parse
-from pathlib import Path
 from typing import Final
 
 from sentienguard.adapters.adviser_endpoint.endpoint import Address, Endpoint
+from sentienguard.controlplane import key_files
 from sentienguard.controlplane.adviser_desk import AdviserDesk
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.pointing_desk import PointingDesk
@@ -68,7 +68,7 @@ def address_of(settings: Settings) -> Address | None:
         raise SettingWrong(f"setting adviser_url: expected an http or https address, found {url!r}")
     if not settings.adviser_model:
         raise SettingWrong("setting adviser_model: expected the name of a model, found nothing")
-    key = _key(settings.adviser_key_file)
+    key = key_files.read("adviser_key_file", settings.adviser_key_file)
     if key and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise SettingWrong(
             f"setting adviser_url: {url} would carry adviser_key_file's key in clear text; use "
@@ -81,15 +81,3 @@ def address_of(settings: Settings) -> Address | None:
         key=key,
         streams=settings.adviser_streams == "yes",
     )
-
-
-def _key(name: str) -> str:
-    if not name:
-        return ""
-    try:
-        key = Path(name).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as cause:
-        raise SettingWrong(f"setting adviser_key_file: {name} cannot be read: {cause}") from cause
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise SettingWrong(f"setting adviser_key_file: {name} is no key on one line")
-    return key

@@ -7,6 +7,7 @@ from typing import Final
 
 from sentienguard.adapters.git_log.reader import GitLog
 from sentienguard.adapters.loki.client import Address, Loki
+from sentienguard.controlplane import key_files
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.context import Contexts
 from sentienguard.controlplane.known_changes import KnownChanges
@@ -63,7 +64,7 @@ def loki_of(settings: Settings) -> Address | None:
             "setting loki_selector: expected $service and $environment in it, so that an incident "
             f"is shown lines of its own environment; found {settings.loki_selector!r}"
         )
-    key = _key(settings.loki_key_file)
+    key = key_files.read("loki_key_file", settings.loki_key_file)
     if key and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise SettingWrong(
             f"setting loki_url: {url} would carry loki_key_file's key in clear text; use https"
@@ -88,12 +89,3 @@ def repositories_of(settings: Settings) -> dict[str, Path]:
             )
         found[service.strip()] = Path(place.strip())
     return found
-
-
-def _key(name: str) -> str:
-    if not name:
-        return ""
-    try:
-        return Path(name).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as cause:
-        raise SettingWrong(f"setting loki_key_file: {name} cannot be read: {cause}") from cause

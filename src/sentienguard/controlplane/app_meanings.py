@@ -6,6 +6,7 @@ from pathlib import Path
 from sentienguard.adapters.embedding_endpoint.client import Address, Endpoint
 from sentienguard.adapters.minilm import embedder as minilm
 from sentienguard.adapters.sql_store.database import Database
+from sentienguard.controlplane import key_files
 from sentienguard.controlplane.meanings import Meanings, Place
 from sentienguard.controlplane.settings import Settings, SettingWrong
 from sentienguard.model import addresses
@@ -33,7 +34,8 @@ def open_meanings(directory: Path, settings: Settings, stores: Database) -> Mean
 
 def address_of(settings: Settings) -> Address:
     """Return where a hosted model is. Raises SettingWrong."""
-    url, key = settings.embedding_url, _key(settings.embedding_key_file)
+    url = settings.embedding_url
+    key = key_files.read("embedding_key_file", settings.embedding_key_file)
     if key and not addresses.crosses_no_network_in_the_clear(url):
         raise SettingWrong(
             f"setting embedding_url: {url} would carry embedding_key_file's key in clear text; use "
@@ -46,15 +48,3 @@ def address_of(settings: Settings) -> Address:
         key=key,
         limit_s=settings.embedding_limit_s,
     )
-
-
-def _key(name: str) -> str:
-    if not name:
-        return ""
-    try:
-        key = Path(name).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as cause:
-        raise SettingWrong(f"setting embedding_key_file: {name} cannot be read: {cause}") from cause
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise SettingWrong(f"setting embedding_key_file: {name} is no key on one line")
-    return key
