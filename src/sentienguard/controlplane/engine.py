@@ -31,6 +31,7 @@ from typing import Protocol, TypeVar
 
 import sqlalchemy
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos._error import DBOSException, DBOSNonExistentWorkflowError
 from dbos._serialization import DBOSPortableJSONSerializer
 
 from sentienguard.controlplane import event_codec
@@ -58,6 +59,7 @@ ALIVE = {  # notices a server that is gone without a word, after about 10 s
 }
 FROZEN_S = 5.0  # PostgreSQL ends a transaction of a process that says nothing for so long
 MAX_LIVE_INCIDENTS = 512  # each open incident holds one thread, so this bounds them
+FORGOTTEN_AT_ONCE = 500  # lives whose records go in one transaction
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.5, 30.0
 
 T = TypeVar("T")
@@ -163,12 +165,39 @@ class Engine:
             DBOS.start_workflow(self._workflow, incident)
 
     def tell(self, incident: IncidentId, event: flow.Event, *, key: str) -> None:
-        """Tell a waiting incident what happened, once for each key. Raises TakenOver."""
+        """Tell a waiting incident what happened, once for each key. Raises TakenOver.
+
+        One that ended so long ago that its records were dropped hears nothing more.
+        """
         self._require()
-        DBOS.send(
-            incident, event_codec.encode(event), topic=TOPIC, idempotency_key=f"{incident}/{key}"
-        )
+        said = event_codec.encode(event)
+        try:
+            DBOS.send(incident, said, topic=TOPIC, idempotency_key=f"{incident}/{key}")
+        except DBOSNonExistentWorkflowError:
+            log.warning("%s is not told %s: it ended long ago", incident, type(event).__name__)
+            return
         self._wake(incident)
+
+    def forget(self, before: datetime) -> int:
+        """Drop the records of lives that ended before this moment; return of how many.
+
+        The log has what happened. These are what a restart would go on with, and name people.
+        Raises Unavailable.
+        """
+        try:
+            return self._forget(before)
+        except (sqlalchemy.exc.SQLAlchemyError, DBOSException) as problem:
+            raise errors.Unavailable(f"the engine's records: {problem}") from problem
+
+    def _forget(self, before: datetime) -> int:
+        forgotten = 0
+        while ended := DBOS.list_workflows(
+            status="SUCCESS", completed_before=before.isoformat(), limit=FORGOTTEN_AT_ONCE,
+            load_input=False, load_output=False,
+        ):  # fmt: skip
+            DBOS.delete_workflows([one.workflow_id for one in ended])
+            forgotten += len(ended)
+        return forgotten
 
     def _wake(self, incident: IncidentId) -> None:
         """Let an incident that waits in this process have the message now.

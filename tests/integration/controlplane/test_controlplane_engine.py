@@ -4,11 +4,14 @@ Every incident is closed before a test ends: a thread that waits for one would h
 Going on after a crash is tested with real processes, in test_controlplane_approvals and stories.
 """
 
+import contextlib
+import sqlite3
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from dbos import DBOS
 from dbos._sys_db import SystemDatabase
 
 from sentienguard.controlplane import engine
@@ -209,6 +212,41 @@ def test_a_step_of_a_run_that_was_taken_over_ends_it_without_a_record(started):
     running.tell(INCIDENT, ended, key="ended")
     assert world.closed.wait(15)
     assert len(world.releases()) == 1
+
+
+def holding(records, name):
+    """Return the tables of the engine's records that hold a name."""
+    with contextlib.closing(sqlite3.connect(records)) as database:
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return [
+            table
+            for (table,) in tables
+            if any(name in str(row) for row in database.execute(f'SELECT * FROM "{table}"'))
+        ]
+
+
+def test_the_records_of_a_life_that_is_over_go_and_it_hears_nothing_more(started, records):
+    over, waiting = INCIDENT, ids.incident_id(datetime(2026, 2, 13, tzinfo=UTC), b"efgh")
+    world = World(Route.ASK)
+    running = started(world)
+    running.begin(over)
+    answer = flow.Answered(approved=False, by="zebulon.quist", note="no")
+    running.tell(over, answer, key="answer/1")
+    assert world.closed.wait(15)
+    until(lambda: len(DBOS.list_workflows(status="SUCCESS")) == 1, "its end to be recorded")
+    world.closed.clear()
+    running.begin(waiting)
+    assert holding(records, "zebulon.quist") != []
+    assert running.forget(world.now() - timedelta(days=1)) == 0
+    soon = world.now() + timedelta(seconds=5)
+    assert [running.forget(soon), running.forget(soon)] == [1, 0]
+    assert [one.workflow_id for one in DBOS.list_workflows()] == [waiting]
+    assert holding(records, "zebulon.quist") == []
+    # Who tells it something late is no error; the other one still hears.
+    running.tell(over, answer, key="answer/2")
+    assert holding(records, "zebulon.quist") == []
+    running.tell(waiting, answer, key="answer/1")
+    assert world.closed.wait(15)
 
 
 def test_nothing_is_released_while_the_intent_cannot_be_recorded(started):

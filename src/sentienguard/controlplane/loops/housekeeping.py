@@ -1,4 +1,4 @@
-"""Compact recent readings into blocks and drop readings and alerts past their retention."""
+"""Compact recent readings into blocks, and drop what is past its retention."""
 
 import asyncio
 import logging
@@ -16,6 +16,7 @@ ALERTS_KEPT = timedelta(days=30)  # of alerts that were dealt with; the log keep
 NOTICES_KEPT = timedelta(days=30)  # messages to people, since they ended
 CHANGES_KEPT = timedelta(days=90)  # that pipelines told of
 CALLS_KEPT = timedelta(days=90)  # between services, since they were last seen
+LIVES_KEPT = timedelta(days=1)  # the engine's records of an incident, since it ended
 
 
 async def run(centre: Centre) -> None:
@@ -33,6 +34,11 @@ async def run(centre: Centre) -> None:
             await asyncio.to_thread(centre.outbox.forget, centre.clock.now() - NOTICES_KEPT)
         except (errors.Unavailable, errors.Broken) as problem:
             log.warning("old messages were not dropped: %s", problem)
+        try:
+            engine = centre.messages.engine()
+            await asyncio.to_thread(engine.forget, centre.clock.now() - LIVES_KEPT)
+        except (errors.Unavailable, errors.Broken) as problem:
+            log.warning("old records of the engine were not dropped: %s", problem)
         try:
             await asyncio.to_thread(centre.alerts.forget, centre.clock.now() - ALERTS_KEPT)
         except (errors.Unavailable, errors.Broken) as problem:
