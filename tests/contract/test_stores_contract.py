@@ -8,6 +8,7 @@ from tests.contract import (
     stores_draft_cases,
     stores_emergency_cases,
     stores_figures_cases,
+    stores_forgetting_cases,
     stores_incident_cases,
     stores_notice_cases,
     stores_order_cases,
@@ -38,6 +39,10 @@ class TestAgents(stores_agent_cases.AgentCases):
 
 
 class TestUsers(stores_people_cases.UserCases):
+    pass
+
+
+class TestPeople(stores_forgetting_cases.PeopleCases):
     pass
 
 

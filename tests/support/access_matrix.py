@@ -38,11 +38,15 @@ def call(client: httpx.Client, operation: str, token: str, thing: str) -> tuple[
         "window_id": f"{'maintenance' if 'maintenance' in path else 'silence'}-{thing}",
         "name": PLAYBOOK if "playbooks" in path else "victim@local",
         "index": "0",
+        "sha256": "0" * 64,
+        "who": "victim@local",
     }
     place = path
     for name in ("factor_id", "login_id", "token_id", "package_id"):
         values[name] = "none"
     values |= {"backtest_id": "btt_none", "run_id": "drl_none", "draft_id": "drf_none"}
+    if path.endswith("/erase"):
+        values["name"] = "erased@local"
     if "drills" in path:
         values["name"] = "no-such-drill"
     for name, value in values.items():

@@ -216,6 +216,11 @@ RULES = {
     "POST /api/v1/users": Rule("everywhere", "manage_users", PERSON),
     "DELETE /api/v1/users/{name}/factors": USERS,
     "DELETE /api/v1/users/{name}/logins": USERS,
+    "POST /api/v1/users/{name}/erase": Rule("everywhere", "manage_users", REASON),
+    "GET /api/v1/people": EVIDENCE,
+    "GET /api/v1/people/{who}": Rule("everywhere", "view_users"),
+    "POST /api/v1/audit/entries/{index}/blobs/{sha256}/erase": Rule(
+        "everywhere", "manage_users", REASON),
     "PUT /api/v1/users/{name}/roles": Rule("everywhere", "manage_users", {"roles": {}}),
     "GET /api/v1/webhook-tokens": USERS,
     "POST /api/v1/webhook-tokens": Rule("everywhere", "manage_users", {

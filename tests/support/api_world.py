@@ -30,7 +30,7 @@ from sentienguard.model.emergency import Emergency, EmergencyId
 from sentienguard.model.window import Comparison, Matcher, Purpose, Window, WindowId
 from sentienguard.ports.session_store import Issued, Login
 from tests.contract import stores_nouns as nouns
-from tests.support import centre_process
+from tests.support import centre_process, nameless
 
 PLACES = ("staging", "production")
 GRANTED = (*PLACES, "*")
@@ -64,7 +64,9 @@ def centre(data: Path) -> Iterator[Centre]:
         made.users.add("victim@local", centre_process.PASSWORD, {})
         for number, place in enumerate(PLACES, 1):
             things(made, number, place)
+        made.users.add("erased@local", centre_process.PASSWORD, {})
         yield made
+        assert nameless.in_log(made) == []
 
 
 @contextlib.contextmanager

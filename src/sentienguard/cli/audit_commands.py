@@ -88,6 +88,25 @@ def prove(
     ]))  # fmt: skip
 
 
+@app.command("erase")
+def erase(
+    index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Number of the entry.")],
+    sha256: Annotated[str, typer.Argument(metavar="SHA256", help="Of a content it names.")],
+    reason: Annotated[str, typer.Option("--reason", help="For example the number of a request.")],
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+) -> None:
+    """Destroy for good what an entry keeps beside the log, such as a step's output.
+
+    Entries and proofs stay; digest and length stay proven. Another entry with the same content
+    loses it too.
+    """
+    shown = frame.open_frame(data, as_json)
+    with client.connect(shown.data) as asked:
+        done = asked.post(f"/audit/entries/{index}/blobs/{sha256}/erase", {"reason": reason})
+    shown.answer(done, Text(f"{done['sha256']} is erased"))
+
+
 def _asked_or_local(shown: frame.Frame) -> dict[str, Any]:
     local = Places(shown.data).centre / "audit"
     try:

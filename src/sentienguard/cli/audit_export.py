@@ -32,6 +32,9 @@ def export(  # noqa: PLR0917  the options of a command
         Path | None,
         typer.Option("--log", metavar="PATH", help="A log's directory or a copy of it; offline."),
     ] = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="Call people by their names; else by pseudonyms.")
+    ] = False,
     data: frame.Data = None,
     as_json: frame.Json = False,
 ) -> None:
@@ -46,9 +49,11 @@ def export(  # noqa: PLR0917  the options of a command
         raise errors.Rejected("name a file with --out: standard output is taken or no place for it")
     if out is not None and out.exists():
         raise store.InTheWay(f"{out} is there already; name another file with --out")
+    if names and wanted == "json":
+        raise errors.Rejected("--names: json has entries as they are proven; choose another format")
     period = Period.between(first, last)
     with shown.working("reading the log") as say:
-        origin, rows = audit_sources.of_period(shown.data, log, period, say)
+        origin, rows = audit_sources.of_period(shown.data, log, period, say, names=names)
         say(f"writing {len(rows):,} entries")
         if wanted == "pdf":
             text = f"{first or 'the beginning'} to {last or 'the end'}"

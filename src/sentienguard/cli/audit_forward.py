@@ -151,6 +151,9 @@ def forward(  # noqa: PLR0917  the options of a command
         typer.Option("--log", metavar="PATH", help="A log's directory; else ask the server."),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="End when everything is sent.")] = False,
+    names: Annotated[
+        bool, typer.Option("--names", help="Call people by their names; else by pseudonyms.")
+    ] = False,
     data: frame.Data = None,
     as_json: frame.Json = False,
 ) -> None:
@@ -164,8 +167,12 @@ def forward(  # noqa: PLR0917  the options of a command
     if wanted not in formats.TEXTS:
         raise errors.Rejected(f"format {wanted[:20]!r}: expected one of {', '.join(formats.TEXTS)}")
     context = sender.trusting(authority, certificate, key)
+    if names and log is not None:
+        raise audit_sources.nameless()
     source: Source = (
-        audit_sources.Directory(log) if log is not None else audit_sources.Asked(shown.data)
+        audit_sources.Directory(log)
+        if log is not None
+        else audit_sources.Asked(shown.data, names=names)
     )
     forwarder = Forwarder(
         source,

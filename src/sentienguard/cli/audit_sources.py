@@ -5,7 +5,7 @@ as the control plane gives it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -14,7 +14,7 @@ from sentienguard.cli import client, given_files
 from sentienguard.cli.installation.places import Places
 from sentienguard.model import errors
 from sentienguard.ports import audit_log
-from sentienguard.stages.audit import checkpoint
+from sentienguard.stages.audit import checkpoint, people
 from sentienguard.stages.audit.evidence import population
 from sentienguard.stages.audit.evidence.population import Period, Row
 from sentienguard.trust import dsse
@@ -41,14 +41,15 @@ class Source(Protocol):
 class Asked:
     """The log of a control plane, a connection for each page."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, names: bool = False) -> None:
         """Ask the control plane of this data directory, or the one that `login` named."""
         self._data = data
+        self._names = names
 
     def page(self, after: int) -> Page:
         """Return a page. Raises client.Away, client.Refused."""
         with client.connect(self._data) as asked:
-            return page_of(asked, after)
+            return page_of(asked, after, names=self._names)
 
 
 class Directory:
@@ -90,31 +91,35 @@ class Directory:
         self._note = stored.checkpoint or ""
 
 
-def page_of(asked: client.Client, after: int) -> Page:
-    """Return a page of a control plane's log."""
-    answer = asked.get("/evidence/entries", after=after, limit=PAGE)
+def page_of(asked: client.Client, after: int, *, names: bool = False) -> Page:
+    """Return a page of a control plane's log; with names, people are called by them."""
+    answer = asked.get("/evidence/entries", after=after, limit=PAGE, names=names)
     rows = [
         population.row_of(one["index"], one["stored"].encode(), ALWAYS) for one in answer["items"]
     ]
+    if names:
+        rows = [replace(row, fields=people.shown(row.fields, answer["names"])) for row in rows]
     if [row.index for row in rows] != list(range(after, after + len(rows))):
         raise errors.Rejected("the control plane left out entries; verify its log")
     return Page(answer["origin"], rows)
 
 
 def of_period(
-    data: Path, log: Path | None, period: Period, say: Callable[[str], None]
+    data: Path, log: Path | None, period: Period, say: Callable[[str], None], *, names: bool = False
 ) -> tuple[str, list[Row]]:
     """Return the log's name and the entries dated in a period, from wherever it can be read.
 
     A directory is verified first. Raises population.NotSound.
     """
     own = Places(data).centre / "audit"
+    if log is not None and names:
+        raise nameless()
     if log is None:
         try:
             with client.connect(data) as asked:
-                return _all(asked, period, say)
+                return _all(asked, period, say, names=names)
         except client.Away:
-            if not own.is_dir():
+            if names or not own.is_dir():
                 raise
     place = log or own
     given_files.require_log(place)
@@ -122,24 +127,29 @@ def of_period(
     return found.origin, list(found.counted)
 
 
-def _all(asked: client.Client, period: Period, say: Callable[[str], None]) -> tuple[str, list[Row]]:
+def nameless() -> errors.Rejected:
+    """Return the refusal of names where only a directory is read."""
+    return errors.Rejected("--names: a log's directory holds no names; ask the control plane")
+
+
+def _all(
+    asked: client.Client, period: Period, say: Callable[[str], None], *, names: bool
+) -> tuple[str, list[Row]]:
     found: list[Row] = []
     origin = ""
-    for page in _pages(asked):
+    for page in _pages(asked, names=names):
         origin = page.origin
         found += [
-            population.row_of(row.index, row.stored, period)
-            for row in page.rows
-            if period.holds(row.fields["ts_ms"])
+            replace(row, in_period=True) for row in page.rows if period.holds(row.fields["ts_ms"])
         ]
         say(f"reading the log: {page.rows[-1].index + 1:,} entries" if page.rows else "")
     return origin, found
 
 
-def _pages(asked: client.Client) -> Iterator[Page]:
+def _pages(asked: client.Client, *, names: bool) -> Iterator[Page]:
     after = 0
     while True:
-        page = page_of(asked, after)
+        page = page_of(asked, after, names=names)
         yield page
         if not page.rows:
             return

@@ -4,7 +4,9 @@ With --log nothing is asked of any control plane: the package is made here. With
 plane makes it and records who asked; where none runs, the log in the data directory is read.
 """
 
+import csv
 import hashlib
+import io
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +17,7 @@ import typer
 from sentienguard.adapters.audit_files import reader
 from sentienguard.adapters.evidence_files import store
 from sentienguard.adapters.evidence_pdf.printer import PdfPrinter
-from sentienguard.cli import client, frame, given_files
+from sentienguard.cli import client, frame, given_files, private_files
 from sentienguard.cli.installation.places import Places
 from sentienguard.model import errors
 from sentienguard.stages.audit.evidence import frameworks, package, population
@@ -66,6 +68,31 @@ def build(  # noqa: PLR0917  the options of a command
         ("archive", found["archive"]),
     ]))  # fmt: skip
     shown.say(f"check it with: python3 {target / package.VERIFIER} {target}")
+
+
+@app.command("people")
+def people(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Made; only you can read it.")],
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+) -> None:
+    """Write whose each pseudonym of the log is, with the keys that show it.
+
+    For an auditor, by another way than the package: verify_evidence.py DIR --people FILE.
+    """
+    shown = frame.open_frame(data, as_json)
+    target = out.expanduser().absolute()
+    if target.exists():
+        raise errors.Rejected(f"{target} exists; name a file that does not")
+    with client.connect(shown.data) as asked:
+        items = asked.get("/people")["items"]
+    table = io.StringIO()
+    writer = csv.DictWriter(table, ("pseudonym", "name", "key"), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(items)
+    private_files.write(target, table.getvalue().encode())
+    found = {"people": len(items), "file": str(target)}
+    shown.answer(found, frame.pairs([("people", str(len(items))), ("table", str(target))]))
 
 
 def local(

@@ -4,6 +4,7 @@ import getpass
 import sys
 from datetime import timedelta
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.text import Text
@@ -91,6 +92,40 @@ def sign_out(name: Name, data: frame.Data = None, as_json: frame.Json = False) -
 def take_factors(name: Name, data: frame.Data = None, as_json: frame.Json = False) -> None:
     """Take the second factors of somebody who lost theirs, and end their logins."""
     _end(name, "factors", data, as_json=as_json)
+
+
+@users.command("erase")
+def erase(
+    name: Name,
+    reason: Annotated[str, typer.Option("--reason", help="For example the number of a request.")],
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+) -> None:
+    """Forget somebody for good: account, logins, factors, and whose their pseudonym was."""
+    shown = frame.open_frame(data, as_json)
+    with client.connect(shown.data) as asked:
+        done = asked.post(f"/users/{quote(name, safe='')}/erase", {"reason": reason})
+    shown.answer(done, frame.pairs([
+        ("the log goes on to say", done["pseudonym"]),
+        ("rows changed", str(done["changed"])),
+    ]))  # fmt: skip
+
+
+@users.command("who")
+def who(
+    name: Annotated[str, typer.Argument(metavar="NAME_OR_PSEUDONYM")],
+    data: frame.Data = None,
+    as_json: frame.Json = False,
+) -> None:
+    """Tell whose a pseudonym of the log is, or what stands there for a name."""
+    shown = frame.open_frame(data, as_json)
+    with client.connect(shown.data) as asked:
+        found = asked.get(f"/people/{quote(name, safe='')}")
+    shown.answer(found, frame.pairs([
+        ("name", found["name"] or "nobody's here any more, or never was"),
+        ("in the log", found["pseudonym"] or "-"),
+        ("where it was only claimed", found["as_stranger"] or "-"),
+    ]))  # fmt: skip
 
 
 def _end(name: str, what: str, data: frame.Data, *, as_json: bool) -> None:

@@ -86,6 +86,7 @@ from sentienguard.flow import answers
 from sentienguard.flow.deciding import Deciding
 from sentienguard.flow.incident_work import IncidentWork
 from sentienguard.flow.ledger import Ledger
+from sentienguard.flow.people_log import PeopleLog
 from sentienguard.model import errors
 from sentienguard.model.ids import AgentId
 from sentienguard.ports.agent_store import AgentStore, NoSuchAgent
@@ -148,7 +149,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
         company = opened.enter_context(_company(directory, settings, stores))
         metrics = opened.enter_context(contextlib.closing(BlockStore(directory / "metrics.db")))
         kept, read = _audit_log(directory, settings, stores, trust)
-        audit = opened.enter_context(kept)
+        audit = PeopleLog(opened.enter_context(kept), stores.people)
         detect = DetectSettings(sensitivity=Sensitivity(settings.sensitivity))
         pen = Ledger(audit, clock, entropy)
         press = Press(
@@ -179,6 +180,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             approvals=stores.approvals,
             agents=stores.agents,
             users=stores.users,
+            people=stores.people,
             sessions=stores.sessions,
             factors=stores.factors,
             emergencies=stores.emergencies,

@@ -29,6 +29,7 @@ from sentienguard.ports.metric_store import MetricStore
 from sentienguard.ports.order_store import OrderStore
 from sentienguard.ports.outbox import Outbox
 from sentienguard.ports.outside_logs import OutsideLogs
+from sentienguard.ports.people import People
 from sentienguard.ports.replicas import Replicas
 from sentienguard.ports.session_store import SessionStore
 from sentienguard.ports.signals import Signals
@@ -99,6 +100,7 @@ class Centre:
     approvals: ApprovalStore
     agents: AgentStore
     users: UserStore
+    people: People  # whose a pseudonym of the log is
     sessions: SessionStore
     factors: FactorStore
     emergencies: EmergencyStore
@@ -112,7 +114,7 @@ class Centre:
     chat: ChatIdentities  # who is who in chat services
     metrics: MetricStore
     audit: Ledger  # the pen: what the centre itself records
-    log: AuditLog  # everything that was recorded
+    log: AuditLog  # everything that was recorded, people by name
     library: "Library"
     trust: "TrustStore"
     live: Live

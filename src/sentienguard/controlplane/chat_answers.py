@@ -180,6 +180,7 @@ def _answered(centre: Centre, person: Person, found: Judged, note: str) -> str:
 def _denied(centre: Centre, person: Person, user: User | None, asked: Approval, what: str) -> None:
     """Record a denial, as controlplane.api.caller does for the dashboard."""
     role = user.role_in(asked.environment, centre.clock.now()) if user else None
+    centre.people.meet(person.name)  # so that the log has a pseudonym
     refusals.record(
         centre,
         person.service,

@@ -229,6 +229,18 @@ class Errands:
             raise NoSuchErrand(f"{one.id} is {one.state}: it has no answer")
         return found
 
+    def rename(self, old: str, new: str) -> None:
+        """Call who asked, or stopped it, by another name from now on, also in what is kept."""
+        with self._lock:
+            for one in list(self._now.known.values()):
+                by = new if one.by == old else one.by
+                detail = _by(new) if one.detail == _by(old) else one.detail
+                if (by, detail) == (one.by, one.detail):
+                    continue
+                self._now.known[one.id] = named = dataclasses.replace(one, by=by, detail=detail)
+                if (kept := self._file(one, "errand.json")).exists():
+                    kept.write_text(json.dumps(_written(named)), encoding="utf-8")
+
     # ---- the worker ---------------------------------------------------------------------------
 
     def _work(self) -> None:

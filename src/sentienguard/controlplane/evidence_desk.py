@@ -153,6 +153,15 @@ class EvidenceDesk:
         with self._lock:
             return sorted(self._jobs.values(), key=lambda one: (one.asked_at, one.id), reverse=True)
 
+    def rename(self, old: str, new: str) -> None:
+        """Call who asked by another name from now on, also in what is kept."""
+        with self._lock:
+            theirs = [one for one in self._jobs.values() if one.by == old]
+            for one in theirs:
+                self._jobs[one.id] = renamed = dataclasses.replace(one, by=new)
+                if (kept := self._file(one.id, "json")).exists():
+                    kept.write_text(json.dumps(_written(renamed)), encoding="utf-8")
+
     def archive(self, job_id: str) -> Path:
         """Return the file of a package that is made. Raises NoSuchPackage, NotMade."""
         found = self.job(job_id)
@@ -201,9 +210,10 @@ class EvidenceDesk:
         self._record(job)
         self._place.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file(job_id, "zip").write_bytes(archive)
-        self._file(job_id, "json").write_text(json.dumps(_written(job)), encoding="utf-8")
         self._make_room()  # who hears that it is done finds no more than are kept
-        with self._lock:
+        with self._lock:  # they may have been renamed meanwhile
+            job = dataclasses.replace(job, by=self._jobs[job_id].by)
+            self._file(job_id, "json").write_text(json.dumps(_written(job)), encoding="utf-8")
             self._jobs[job_id] = job
 
     def _record(self, job: Job) -> None:

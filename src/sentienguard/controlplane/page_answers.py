@@ -62,6 +62,8 @@ def _cared_for(centre: Centre, environment: str, one: Handled) -> Incident | Non
 def _take(centre: Centre, incident: Incident, one: Handled) -> None:
     person = Person(SERVICE, one.team, one.person)
     actor, name = _actor(centre, person, incident), redact.line(one.name)[:_NAME]
+    for each in filter(None, (person.name, name)):
+        centre.people.meet(each)  # so that the log has a pseudonym
     now = centre.clock.now()
     found = centre.care.acknowledge(incident.id, Signed(actor, now))
     about = {"via": person.name}

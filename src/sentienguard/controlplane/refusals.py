@@ -14,6 +14,7 @@ and at the doors for machines: hosts, and whoever sends alerts and telemetry. Ru
 6. A token that opens nothing for people (401) is counted and not recorded: every dashboard shows
    an ended one each quarter of an hour, and nobody guesses one of 256 bits. What a machine's read
    token is refused is recorded.
+7. A name that is nobody's account is recorded as its keyed hash: people type passwords there.
 """
 
 import logging
@@ -129,7 +130,7 @@ def record(
 ) -> None:
     """Count a refusal under `label`, and record what is `said` of it unless there is a flood.
 
-    `actor` is who was refused; where that is a stranger, whatever they call themselves.
+    `actor` is who was refused; where that is a stranger, whatever they call themselves (rule 7).
     """
     centre.counters.add("access_denied_total", label)
     besides = centre.refusals.take(STRANGERS if stranger else actor, centre.clock.now())
@@ -137,10 +138,17 @@ def record(
         centre.audit.append(
             kind="access.denied",
             env=environment,
-            actor=actor[:LONGEST_NAME],
+            actor=_claimed(centre, actor) if stranger else actor[:LONGEST_NAME],
             incident=incident,
             data={**said, **besides},
         )
+
+
+def _claimed(centre: "Centre", name: str) -> str:
+    """Return how the record names whoever calls themselves so (rule 7)."""
+    if not name or name in centre.people.known():
+        return name
+    return centre.people.stranger(name)
 
 
 def install(app: FastAPI, centre: "Centre") -> None:

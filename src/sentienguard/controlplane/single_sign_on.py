@@ -172,6 +172,8 @@ def refused(centre: "Centre", cause: NotLoggedIn, address: str) -> None:
     """Count that somebody was not let in, and record it (rule 7)."""
     log.info("single sign-on: %s", cause)
     said = {"detail": str(cause)[:300], "ip_address": address}
+    if cause.name:
+        centre.people.meet(cause.name)  # so that the log has a pseudonym
     refusals.record(
         centre,
         "single_sign_on",

@@ -6,7 +6,7 @@ had, it raises, and the caller does not act. Everything here may be called from 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
@@ -97,12 +97,14 @@ class StoredEntry:
 
     index: int
     stored: bytes  # canonical JSON, with src_sig where an agent signed
+    # How its members are shown; None: as they are stored.
+    shown: Callable[[dict[str, Any]], dict[str, Any]] | None = field(default=None, compare=False)
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The entry's members, parsed."""
+        """The entry's members, parsed; people by name where whoever gave the entry knows names."""
         parsed: dict[str, Any] = json.loads(self.stored)
-        return parsed
+        return parsed if self.shown is None else self.shown(parsed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from tests.contract import (
     stores_draft_cases,
     stores_emergency_cases,
     stores_figures_cases,
+    stores_forgetting_cases,
     stores_incident_cases,
     stores_notice_cases,
     stores_nouns,
@@ -53,6 +54,10 @@ class TestAgents(stores_agent_cases.AgentCases):
 
 
 class TestUsers(stores_people_cases.UserCases):
+    pass
+
+
+class TestPeople(stores_forgetting_cases.PeopleCases):
     pass
 
 

@@ -20,12 +20,14 @@ class World:
 
     def __init__(self) -> None:
         self.now = NOW
+        self.met: list[str] = []
         self.recorded: list[dict[str, Any]] = []
         self.centre: Any = SimpleNamespace(
             clock=SimpleNamespace(now=lambda: self.now),
             counters=Counters(),
             refusals=Refusals(),
             audit=SimpleNamespace(append=lambda **entry: self.recorded.append(entry)),
+            people=SimpleNamespace(meet=self.met.append, known=dict),
         )
 
     def refuse(self, code: str = "began-elsewhere", name: str = "") -> None:
@@ -58,6 +60,7 @@ def test_who_proved_who_they_are_is_recorded_whatever_came_before() -> None:
         world.refuse()
     world.refuse("no-role", "ann@example.org")
     assert world.recorded[-1]["actor"] == "ann@example.org"
+    assert world.met == ["ann@example.org"]  # so the log has a pseudonym for her
 
 
 def test_a_clock_that_is_set_back_silences_nothing() -> None:

@@ -346,6 +346,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/entries/{index}/blobs/{sha256}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase Blob
+         * @description Destroy a content that an entry of the log names, such as a step's output.
+         */
+        post: operations["erase_blob_api_v1_audit_entries__index__blobs__sha256__erase_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/exposure": {
         parameters: {
             query?: never;
@@ -1871,6 +1891,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Openings
+         * @description Tell whose each pseudonym is, with the key that shows it: for who checks evidence.
+         */
+        get: operations["openings_api_v1_people_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{who}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whose
+         * @description Tell whose a pseudonym is, or what stands for a name in the log.
+         */
+        get: operations["whose_api_v1_people__who__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/playbook-drafts": {
         parameters: {
             query?: never;
@@ -2412,6 +2472,26 @@ export interface paths {
          * @description Make an account.
          */
         post: operations["add_user_api_v1_users_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase Person
+         * @description Forget somebody: account, logins, factors, and the name wherever the database has it.
+         */
+        post: operations["erase_person_api_v1_users__name__erase_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3628,6 +3708,14 @@ export interface components {
             object: string;
         };
         /**
+         * BlobErased
+         * @description A content that is gone; the log still proves its digest and length.
+         */
+        BlobErased: {
+            /** Sha256 */
+            sha256: string;
+        };
+        /**
          * Calibration
          * @description What confidence was said of remedies that ran, beside what came of them.
          */
@@ -4650,6 +4738,17 @@ export interface components {
             ended: number;
         };
         /**
+         * Erasing
+         * @description Why something is destroyed.
+         */
+        Erasing: {
+            /**
+             * Reason
+             * @description for example a request's number
+             */
+            reason: string;
+        };
+        /**
          * EvidenceList
          * @description Packages, newest first.
          */
@@ -5416,6 +5515,29 @@ export interface components {
             title: string;
         };
         /**
+         * OpeningView
+         * @description What shows whose a pseudonym is: HMAC-SHA256 under the key, as trust.pseudonym says.
+         */
+        OpeningView: {
+            /**
+             * Key
+             * @description hex; who has it can show whose this is for ever
+             */
+            key: string;
+            /** Name */
+            name: string;
+            /** Pseudonym */
+            pseudonym: string;
+        };
+        /**
+         * Openings
+         * @description Everybody whom the log may name, and who was not forgotten.
+         */
+        Openings: {
+            /** Items */
+            items: components["schemas"]["OpeningView"][];
+        };
+        /**
          * OrderView
          * @description The order and the host's report.
          */
@@ -5692,6 +5814,22 @@ export interface components {
             growth_bytes_per_hour: number;
             /** Path */
             path: string;
+        };
+        /**
+         * PersonErased
+         * @description What stands for somebody who was forgotten.
+         */
+        PersonErased: {
+            /**
+             * Changed
+             * @description rows of the database in which the name stood
+             */
+            changed: number;
+            /**
+             * Pseudonym
+             * @description what the log goes on to call them
+             */
+            pseudonym: string;
         };
         /**
          * Phase
@@ -6962,6 +7100,14 @@ export interface components {
             /** Items */
             items: components["schemas"]["WholeEntry"][];
             /**
+             * Names
+             * @description whose the pseudonyms are, where names were asked for
+             * @default {}
+             */
+            names: {
+                [key: string]: string;
+            };
+            /**
              * Origin
              * @description the log's name
              */
@@ -6984,6 +7130,27 @@ export interface components {
              * @description canonical JSON, with src_sig where a host signed
              */
             stored: string;
+        };
+        /**
+         * Whose
+         * @description Who a name or a pseudonym of the log is.
+         */
+        Whose: {
+            /**
+             * As Stranger
+             * @description what stands in the log for this name where it was only claimed, in a login
+             */
+            as_stranger: string;
+            /**
+             * Name
+             * @description empty: nobody's here, or of somebody who was forgotten
+             */
+            name: string;
+            /**
+             * Pseudonym
+             * @description what stands for this person in the log; empty: nothing
+             */
+            pseudonym: string;
         };
         /**
          * WindowList
@@ -7942,6 +8109,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_blob_api_v1_audit_entries__index__blobs__sha256__erase_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                index: number;
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Erasing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlobErased"];
                 };
             };
             /** @description Validation Error */
@@ -9385,6 +9597,8 @@ export interface operations {
                 /** @description index of the first one */
                 after?: number;
                 limit?: number;
+                /** @description tell whose the pseudonyms are, too */
+                names?: boolean;
             };
             header?: never;
             path?: never;
@@ -11536,6 +11750,75 @@ export interface operations {
             };
         };
     };
+    openings_api_v1_people_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Openings"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    whose_api_v1_people__who__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                who: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Whose"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_drafts_api_v1_playbook_drafts_get: {
         parameters: {
             query?: never;
@@ -13152,6 +13435,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_person_api_v1_users__name__erase_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Erasing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonErased"];
                 };
             };
             /** @description Validation Error */

@@ -21,6 +21,7 @@ What is checked
     signatures  each host's entry is signed with the key enrolled for it, or the one that you hold
     counts      rows, kinds, sources and controls are as many as manifest.json and gaps.json say
     witnesses   the checkpoint carries --quorum valid signatures of the witnesses that you name
+    people      each pseudonym of --people belongs to the name beside it, by the key beside it
 """
 
 import argparse
@@ -28,9 +29,11 @@ import base64
 import binascii
 import collections
 import contextlib
+import csv
 import ctypes
 import functools
 import hashlib
+import hmac
 import json
 import pathlib
 import re
@@ -495,6 +498,28 @@ class Package:
         self.results.meaning["counts"] = f"{total:,} entries of the period are counted rightly"
 
 
+def check_people(results: Results, text: str, package: Package) -> None:
+    """Require that each pseudonym is whose the table says; say who did how much in the rows."""
+    table = csv.DictReader(text.splitlines())
+    names: dict[str, str] = {}
+    for one in table:
+        with results.watching("people"):
+            pseudonym, name = one["pseudonym"], one["name"]
+            content = b"sentienguard person v1\0" + name.encode()
+            digest = hmac.new(bytes.fromhex(one["key"]), content, hashlib.sha256).hexdigest()
+            if pseudonym != f"person_{digest[:32]}":
+                raise Bad(f"{pseudonym} is not {name!r}'s by the key beside it")
+            names[pseudonym] = name
+    done = collections.Counter(row["entry"]["actor"] for row in package.rows)
+    acting = sorted((name, done[one]) for one, name in names.items() if done[one])
+    unknown = len({one for one in done if one.startswith("person_")} - set(names))
+    said = ", ".join(f"{name} {count:,}" for name, count in acting[:20]) or "nobody in the rows"
+    more = f"; {unknown} others are not in the table" if unknown else ""
+    results.meaning["people"] = (
+        f"{len(names)} pseudonyms are whose they are said to be: {said}{more}"
+    )
+
+
 def unsigned(entry: Mapping[str, Any]) -> bytes:
     """Return the bytes that the source chained, and signed if it is a host."""
     return write({name: value for name, value in entry.items() if name != "src_sig"}).encode()
@@ -506,6 +531,8 @@ def verify(
     witness_keys: Sequence[str] = (),
     quorum: int | None = None,
     agent_keys: Sequence[str] | None = None,
+    *,
+    people: str | None = None,
 ) -> tuple[Results, dict[str, Any]]:
     """Run all checks; return the results and the manifest."""
     results = Results()
@@ -526,6 +553,9 @@ def verify(
     ):
         with results.watching("rows"):
             check()
+    if people is not None:
+        with results.watching("people"):
+            check_people(results, people, package)
     return results, package.manifest
 
 
@@ -537,6 +567,7 @@ def main() -> int:
         ("key", "file with the log's vkeys, from the root that its owners sign"),
         ("witness", "file with vkeys of witnesses"),
         ("agents", "file with vkeys of all hosts; default: as the log enrolled them"),
+        ("people", "table of pseudonym, name and key, as `evidence people` writes it"),
     ):
         parser.add_argument(f"--{name}", type=pathlib.Path, help=what)
     parser.add_argument("--quorum", type=int, help="witnesses needed; default: all that are given")
@@ -549,6 +580,7 @@ def main() -> int:
             witness_keys=chosen.witness.read_text().split() if chosen.witness else (),
             quorum=chosen.quorum,
             agent_keys=chosen.agents.read_text().split() if chosen.agents else None,
+            people=chosen.people.read_text() if chosen.people else None,
         )
     except (Bad, OSError, ValueError, KeyError) as bad:
         print(f"cannot verify: {bad}", file=sys.stderr)

@@ -74,6 +74,7 @@ SIGNING_SECRETS: Final = Column("webhook_tokens", "id", "signing_secrets")
 LOGIN_ADDRESS: Final = Column("logins", "id", "address")
 PASSWORD_HASH: Final = Column("users", "name", "password_hash")
 BLOB_SECRET: Final = Column("audit_blobs", "sha256", "secret")
+PERSON_KEY: Final = Column("people", "name", "secret")
 SEALED: Final = (
     FACTOR_SECRET,
     TICKET_CHALLENGE,
@@ -81,6 +82,7 @@ SEALED: Final = (
     LOGIN_ADDRESS,
     PASSWORD_HASH,
     BLOB_SECRET,
+    PERSON_KEY,
 )
 
 

@@ -26,6 +26,7 @@ from sentienguard.adapters.sql_store.incidents import SqlIncidentStore
 from sentienguard.adapters.sql_store.orders import SqlOrderStore
 from sentienguard.adapters.sql_store.outbox import SqlOutbox
 from sentienguard.adapters.sql_store.outside_logs import SqlOutsideLogs
+from sentienguard.adapters.sql_store.people import SqlPeople
 from sentienguard.adapters.sql_store.profiles import SqlProfileStore
 from sentienguard.adapters.sql_store.replicas import SqlReplicas
 from sentienguard.adapters.sql_store.sessions import SqlSessionStore
@@ -54,6 +55,7 @@ from sentienguard.ports.key_keeper import KeyKeeper
 from sentienguard.ports.order_store import OrderStore
 from sentienguard.ports.outbox import Outbox
 from sentienguard.ports.outside_logs import OutsideLogs
+from sentienguard.ports.people import People
 from sentienguard.ports.profile_store import ProfileStore
 from sentienguard.ports.replicas import Replicas
 from sentienguard.ports.session_store import SessionStore
@@ -86,6 +88,7 @@ class Database:
     approvals: ApprovalStore
     agents: AgentStore  # with the tokens that let new ones join
     users: UserStore
+    people: People  # whose a pseudonym of the log is
     sessions: SessionStore  # logins, and tokens that only read
     factors: FactorStore  # second factors of people
     emergencies: EmergencyStore  # rights for minutes that two people gave
@@ -114,6 +117,7 @@ class Database:
         self.approvals = SqlApprovalStore(connections)
         self.agents = SqlAgentStore(connections)
         self.users = SqlUserStore(connections, keys)
+        self.people = SqlPeople(connections, keys)
         self.sessions = SqlSessionStore(connections, keys)
         self.factors = SqlFactorStore(connections, keys)
         self.emergencies = SqlEmergencyStore(connections)

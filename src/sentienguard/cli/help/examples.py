@@ -154,6 +154,12 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
             ("copy --against checkpoint.txt", "a copy, against a checkpoint that you kept"),
         ),
         "audit prove": (("17", "what convinces others that entry 17 is in the log"),),
+        "audit erase": (
+            (
+                "17 0b1f...e9 --reason 'request 17'",
+                "a step's output held what it should not",
+            ),
+        ),
         "audit exposure": (("", "what nobody else holds yet"),),
         "audit check-anchors": (("", "compare receipts with what lies outside"),),
         "audit export": (
@@ -164,6 +170,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         "evidence build": (
             ("--framework soc2 --from 2026-01-01 --to 2026-03-31 --out soc2", "and soc2.zip"),
         ),
+        "evidence people": (("--out people.csv", "who the pseudonyms of a package are"),),
         "detect score": (("readings.csv --out scores.csv", "an anomaly score for each row"),),
         "notices channels": (("", "by which ways people hear"),),
         "notices test": (("on-call", "send a test message now"),),
@@ -195,6 +202,10 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         "users roles": (("dan --role *=observer", "dan only looks from now on"),),
         "users sign-out": (("dan", "end all logins of dan"),),
         "users take-factors": (("dan", "dan lost the phone"),),
+        "users erase": (("dan --reason 'request 17'", "dan asked to be forgotten"),),
+        "users who": (
+            ("person_5f0c2d7a41e9b3860d1c9a7e5b24f683", "who an entry of the log is about"),
+        ),
         "roles list": (("", "each with what it is for"),),
         "roles show": (("auditor", "what it may do and what not"),),
         "tokens add": (

@@ -32,10 +32,10 @@ class _Wanted:
     """Which entries to list; empty means any."""
 
     kind: str  # the beginning of it
-    actor: str
+    actors: frozenset[str]  # how the log may call the one person
 
     def fits(self, fields: dict[str, Any]) -> bool:
-        named = self.actor in {"", fields["actor"]}
+        named = not self.actors or fields["actor"] in self.actors
         return named and fields["kind"].startswith(self.kind)
 
 
@@ -109,7 +109,8 @@ def entries(  # noqa: PLR0917  # one argument for each query parameter
     end = end if until is None else min(end, _first_from(log, until, size))
     end = end if cursor is None else min(end, _index(cursor))
     start = 0 if since is None else _first_from(log, since, size)
-    wanted = _Wanted(kind, actor)
+    known = {actor, caller.centre.people.stranger(actor)} if actor else ()
+    wanted = _Wanted(kind, frozenset(known))
     if incident is not None:
         limit, stop = size, start  # its own index has them all
     else:

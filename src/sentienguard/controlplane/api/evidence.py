@@ -78,6 +78,9 @@ class WholeEntries(BaseModel):
     items: list[WholeEntry]
     size: int = Field(description="entries that the newest checkpoint covers")
     origin: str = Field(description="the log's name")
+    names: dict[str, str] = Field(
+        default={}, description="whose the pseudonyms are, where names were asked for"
+    )
 
 
 @router.post("", status_code=http.HTTP_202_ACCEPTED)
@@ -99,6 +102,7 @@ def entries(
     caller: Exporter,
     after: Annotated[int, Query(ge=0, le=2**53, description="index of the first one")] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_ENTRIES)] = 500,
+    names: Annotated[bool, Query(description="tell whose the pseudonyms are, too")] = False,  # noqa: FBT002  a query parameter
 ) -> WholeEntries:
     """Return whole entries, oldest first; only those that a checkpoint covers."""
     log = caller.centre.log
@@ -108,6 +112,7 @@ def entries(
         items=[WholeEntry(index=one.index, stored=one.stored.decode()) for one in found],
         size=covered.size,
         origin=covered.origin,
+        names=dict(caller.centre.people.names()) if names else {},
     )
 
 

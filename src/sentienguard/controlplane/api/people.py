@@ -36,6 +36,7 @@ from sentienguard.controlplane.api import (
     break_glass,
     command_line,
     drills,
+    erasure,
     evidence,
     figures,
     findings,
@@ -133,7 +134,7 @@ def application(
         windows, incident_care, playbook_runs, account, roles, read_tokens, asking, notices,
         findings, incident_advice, incident_diagnosis, figures, settings_view, playbook_history,
         outside, single_sign_on, command_line, break_glass,
-        backtests, drills, keys, playbook_drafts,
+        backtests, drills, keys, playbook_drafts, erasure,
     ):  # fmt: skip
         app.include_router(module.router)
     _require_guards(app.routes)

@@ -11,7 +11,7 @@ An entry is canonical JSON of at most 4,096 bytes with exactly these members:
     src       who says so: "cp", "agent:<id>" or "user:<name>"
     src_seq   1, 2, 3, ... for each source
     src_prev  hex SHA-256 of the source's entry before, without src_sig; empty for the first
-    actor     who did it, for people
+    actor     who did it, for people: a pseudonym (stages.audit.people)
     incident  incident id, or empty
     key       text that makes appending it twice one entry
     controls  what it is evidence for
@@ -111,6 +111,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "chat.linked": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
     "chat.unlinked": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
     "user.added": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
+    "user.erased": Kind(_PEOPLE, ("soc2_cc6.2", *_ACCESS)),
+    "people.opened": Kind(_PEOPLE, ("pci_dss_10.2.1.3", *_TRAIL)),
+    "blob.erased": Kind(_PEOPLE, ("pci_dss_10.3.4", *_TRAIL)),
     "user.roles_set": Kind(_PEOPLE, ("soc2_cc6.3", *_ACCESS)),
     "freeze.set": Kind(_PEOPLE, _CHANGE),
     "freeze.cleared": Kind(_PEOPLE, _CHANGE),
