@@ -23,6 +23,7 @@ NAMED: Final = frozenset({"user", "to", "account", "agreed_by", "person", "via"}
 # Words of people, and of ours about people.
 TEXTS: Final = frozenset({
     "approvers", "detail", "label", "lapsed", "note", "question", "reason", "summary", "text",
+    "what",
 })  # fmt: skip
 SHORTEST: Final = 3  # characters of a name that is looked for in texts
 _BEFORE: Final = r"(?<![\w@+-])"
