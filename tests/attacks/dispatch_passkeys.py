@@ -243,5 +243,5 @@ ATTACKS = (
     Attack("a root that lists one passkey in two spellings, stolen", passkey_listed_twice, None,
            sets(*_GATE, "passkey_counts_once+approver_counts_once")),
     Attack("a root that lists one key as a passkey too, stolen", passkey_listed_as_a_key_too, None,
-           sets(*_GATE, "passkey_is_no_key+approver_counts_once")),
+           sets(*_GATE, "approver_key_is_one_thing+approver_counts_once")),
 )  # fmt: skip

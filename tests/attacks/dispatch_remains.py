@@ -11,6 +11,7 @@ from datetime import timedelta
 from tests.attacks.dispatch_approvals import approve, deliver_later
 from tests.attacks.dispatch_passkeys import approved_by_passkey, passkey_touched_for_something_else
 from tests.attacks.dispatch_scene import BUDGET, Scene
+from tests.attacks.dispatch_ssh import approved_by_ssh_key
 from tests.support import execution
 from tests.support.seed_dispatch import SeedScene
 
@@ -140,6 +141,7 @@ RIGHT = (
     Allowed("an honest order", honest_order, seed=seed_honest_order),
     Allowed("the same, approved by two people as its playbook asks", approved_by_two_people),
     Allowed("the same, approved by a passkey that the root names", approved_by_passkey),
+    Allowed("the same, approved by a hardware SSH key that the root names", approved_by_ssh_key),
     Allowed(
         "the same, the host's clock 10 minutes slow",
         clock_ten_minutes_slow,

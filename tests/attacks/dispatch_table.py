@@ -20,6 +20,7 @@ from tests.attacks import (
     dispatch_orders,
     dispatch_passkeys,
     dispatch_remains,
+    dispatch_ssh,
     dispatch_stops,
     dispatch_trust,
     dispatch_weakened,
@@ -48,6 +49,7 @@ _EVERY = {
         dispatch_limits,
         dispatch_approvals,
         dispatch_passkeys,
+        dispatch_ssh,
     )
     for attack in family.ATTACKS
 }

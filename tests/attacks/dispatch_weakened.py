@@ -25,6 +25,7 @@ from sentienguard.playbook import conditions as language
 from sentienguard.stages.execute import admission, conditions, engine, memory, parameters
 from sentienguard.stages.execute import ledger as ledgers
 from sentienguard.trust import (
+    approvers,
     canonical,
     dsse,
     encoding,
@@ -32,6 +33,10 @@ from sentienguard.trust import (
     freshness,
     keys,
     passkeys,
+    ssh_approvals,
+    ssh_keys,
+    ssh_wire,
+    sshsig,
     webauthn,
 )
 from sentienguard.trust import catalogue as catalogues
@@ -308,8 +313,16 @@ def _approved_by(signed, root, now):
         if not on("approver_is_listed"):
             found[str(number)] = ""
         for keyid in signers:
-            found[keyid if on("approver_counts_once") else str(number)] = ""
+            owner = root.people.get(keyid, "")
+            if _is_theirs(owner, said["approver"], found):
+                found[keyid if on("approver_counts_once") else str(number)] = owner
     return found
+
+
+def _is_theirs(owner, name, found):
+    if on("approver_is_the_owner") and owner not in {"", name}:
+        return False
+    return not (on("person_counts_once") and owner and owner in found.values())
 
 
 def _approvals() -> None:
@@ -359,8 +372,52 @@ def _count_spellings() -> None:
 
 
 def _list_as_both() -> None:
-    """Read passkeys of a root without comparing them with its keys."""
-    roots._passkeys = lambda found, listed: passkeys.read(found, roots.MAX_KEYS)
+    """Read passkeys and SSH keys of a root without comparing them with its keys."""
+    approvers.require_apart = lambda **listed: None
+
+
+def _ssh() -> None:
+    """Let a signature by an SSH key pass for what it has to be, where its guard is gone."""
+    judge, read = ssh_approvals.opened, sshsig.taken_apart
+
+    def taken_apart(armoured, namespace):
+        names = (namespace, sshsig.PLAYBOOK, sshsig.RELEASE)
+        for name in names if not on("ssh_namespace") else names[:1]:
+            with contextlib.suppress(dsse.NotTrusted):
+                return read(armoured, name)
+        return read(armoured, namespace)
+
+    def opened(found, payload_type, trusted):
+        if not on("ssh_verified"):
+            trusted = {
+                keyid: dataclasses.replace(one, verify_required=False)
+                for keyid, one in trusted.items()
+            }
+        if not on("ssh_application"):
+            said = ssh_keys.SshKey._read(taken_apart(found["ssh"], sshsig.APPROVAL).public)
+            trusted = {
+                keyid: dataclasses.replace(one, key=said) if one.key.raw == said.raw else one
+                for keyid, one in trusted.items()
+            }
+        return judge(found, payload_type, trusted)
+
+    ssh_approvals.opened, sshsig.taken_apart = opened, taken_apart
+
+
+def _any_ssh_signature() -> None:
+    ssh_keys.SshKey._is_of = lambda self, said, signed: True
+
+
+def _untouched() -> None:
+    ssh_keys._require_touch = lambda flags: None
+
+
+def _go_on_behind() -> None:
+    ssh_wire.Reader.end = lambda self: None
+
+
+def _any_size() -> None:
+    sshsig.MAX_BYTES = canonical.MAX_INTEGER
 
 
 # -- stops -----------------------------------------------------------------------------------------
@@ -436,7 +493,16 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "passkey_answers_the_deed": _passkeys,
     "passkey_signature": _any_signature,
     "passkey_counts_once": _count_spellings,
-    "passkey_is_no_key": _list_as_both,
+    "approver_key_is_one_thing": _list_as_both,
+    "approver_is_the_owner": _approvals,
+    "person_counts_once": _approvals,
+    "ssh_namespace": _ssh,
+    "ssh_application": _ssh,
+    "ssh_verified": _ssh,
+    "ssh_signs_the_deed": _any_ssh_signature,
+    "ssh_touch": _untouched,
+    "ssh_signature_ends": _go_on_behind,
+    "ssh_signature_size": _any_size,
     "stop_is_signed": _stops,
     "stop_names_the_agent": _stops,
     "stop_names_the_order": _stops,

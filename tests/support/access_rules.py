@@ -77,6 +77,7 @@ RULES = {
         "ticket": "x", "code": "1", "label": "x"}),
     "GET /api/v1/alerts": VIEW,
     "GET /api/v1/approvals": VIEW,
+    "GET /api/v1/approvals/{approval_id}": Rule("thing"),
     "POST /api/v1/approvals/{approval_id}/approve": Rule("thing", "decide_approval", NOTE),
     "GET /api/v1/approvals/{approval_id}/to-sign": Rule("thing", "decide_approval"),
     "POST /api/v1/approvals/{approval_id}/deny": Rule("thing", "decide_approval", NOTE),

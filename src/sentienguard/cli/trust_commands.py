@@ -185,6 +185,22 @@ def rotate(  # noqa: PLR0917  # one argument for each option
             help="Add an approver's passkey: the line of their account page, as text or file.",
         ),
     ] = None,
+    add_ssh_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--add-ssh-key",
+            metavar="NAME=FILE",
+            help="Add an approver's OpenSSH key: the name of their account and their .pub file.",
+        ),
+    ] = None,
+    person: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--person",
+            metavar="KEYID=NAME",
+            help="Say whose an approver's key is: it approves in that name, and they count once.",
+        ),
+    ] = None,
     server_pin: Annotated[
         list[str] | None,
         typer.Option(
@@ -222,7 +238,8 @@ def rotate(  # noqa: PLR0917  # one argument for each option
     now = datetime.now(UTC)
     bundle = trust_files.read(file)
     asked = trust_words.Asked(add or [], new or [], remove or [], threshold or [], limit or [],
-                              add_passkey or [], server_pin or [], log_end or [])  # fmt: skip
+                              add_passkey or [], server_pin or [], log_end or [],
+                              add_ssh_key or [], person or [])  # fmt: skip
     change = trust_words.change(asked, now + timedelta(days=expires_days), passphrase_file)
     added = {str(one): trust_words.signable(one) for one in listing or []}
     kept = None if source is None else playbook_source.read(source)

@@ -12,7 +12,7 @@ from pathlib import Path
 from sentienguard.cli import private_files, user_commands
 from sentienguard.model import errors
 from sentienguard.trust import bundle as bundles
-from sentienguard.trust import keys, passkeys
+from sentienguard.trust import keys, passkeys, ssh_approvals
 
 PUBLIC_SUFFIX = ".pub"
 LARGEST_KEY_BYTES = 16 << 10
@@ -85,6 +85,17 @@ def passkey(given: str) -> passkeys.ApproverKey:
     if " " not in given and file.is_file():
         given = _bytes(file, LARGEST_KEY_BYTES).decode("ascii", "replace").strip()
     return passkeys.ApproverKey.from_text(given)
+
+
+def ssh_key(given: str) -> ssh_approvals.ApproverSshKey:
+    """Read an approver's OpenSSH key: a .pub file or its line. Raises dsse.NotTrusted.
+
+    The line may begin with `verify-required`.
+    """
+    file = Path(given)
+    if " " not in given and file.is_file():
+        given = _bytes(file, LARGEST_KEY_BYTES).decode("utf-8", "replace")
+    return ssh_approvals.ApproverSshKey.from_text(given)
 
 
 def read(file: Path) -> bundles.Bundle:

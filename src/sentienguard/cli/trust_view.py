@@ -44,6 +44,12 @@ def document(bundle: bundles.Bundle, now: datetime) -> dict[str, Any]:
                 keyid: {"party": one.party.id, "origin": one.party.origin}
                 for keyid, one in last.passkeys.items()
             },
+            "ssh_keys": {
+                keyid: {"kind": one.key.kind, "fingerprint": one.key.fingerprint,
+                        "verify_required": one.verify_required}
+                for keyid, one in last.ssh_keys.items()
+            },
+            "people": dict(last.people),
             "server_pins": list(last.server_pins),
             "log_ends": dict(last.log_ends),
         },
@@ -75,8 +81,7 @@ def told(found: dict[str, Any]) -> Iterator[str]:
     for role, one in root["roles"].items():
         if one["keys"]:
             yield f"  {role}: {one['threshold']} of {len(one['keys'])}: {', '.join(one['keys'])}"
-    for keyid, one in root["passkeys"].items():
-        yield f"  {keyid} is a passkey that approves at {one['origin']}"
+    yield from _approvers(root)
     for pin in root["server_pins"]:
         yield f"  hosts know the control plane by key {pin}"
     for keyid, until in root["log_ends"].items():
@@ -94,6 +99,16 @@ def told(found: dict[str, Any]) -> Iterator[str]:
         if gone:
             yield "  revoked: " + ", ".join(f"{one['name']} {one['version']}" for one in gone)
     yield f"{found['proving']} proving records"
+
+
+def _approvers(root: dict[str, Any]) -> Iterator[str]:
+    for keyid, one in root["passkeys"].items():
+        yield f"  {keyid} is a passkey that approves at {one['origin']}"
+    for keyid, one in root["ssh_keys"].items():
+        more = ", which asks who is there" if one["verify_required"] else ""
+        yield f"  {keyid} approves: {one['kind']} {one['fingerprint']}{more}"
+    for keyid, name in root["people"].items():
+        yield f"  {keyid} approves in the name of {name} alone"
 
 
 def waiting(found: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:

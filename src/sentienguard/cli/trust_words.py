@@ -17,9 +17,10 @@ from sentienguard.cli.installation import bundled
 from sentienguard.model import errors, ids
 from sentienguard.playbook import parse
 from sentienguard.trust import bundle as bundles
-from sentienguard.trust import catalogue, ceremony
+from sentienguard.trust import catalogue, ceremony, dsse
 from sentienguard.trust.delegation import Delegation
 from sentienguard.trust.root import RoleName
+from sentienguard.trust.ssh_approvals import ApproverSshKey
 
 ANY = "*"
 KEEP = {
@@ -40,12 +41,14 @@ class Asked:
     passkeys: list[str]  # as an account page shows them, or files that hold that
     server_pins: list[str]  # hex SHA-256 of public keys
     log_ends: list[str]  # KEYID=SIZE
+    ssh_keys: list[str]  # NAME=PUBLIC
+    people: list[str]  # KEYID=NAME
 
     @property
     def any(self) -> bool:
         """Tell whether anything is to change."""
         wanted = (self.add, self.new, self.remove, self.threshold, self.limit, self.passkeys)
-        return any((*wanted, self.server_pins, self.log_ends))
+        return any((*wanted, self.server_pins, self.log_ends, self.ssh_keys, self.people))
 
 
 def change(asked: Asked, expires_at: datetime, passphrase_file: Path | None) -> ceremony.Change:
@@ -54,6 +57,8 @@ def change(asked: Asked, expires_at: datetime, passphrase_file: Path | None) -> 
     thresholds = {role: _number(text) for role, text in _pairs("--threshold", asked.threshold)}
     limits = dict(_limit(one) for one in asked.limit)
     answering = tuple(trust_files.passkey(text) for text in asked.passkeys)
+    signing = [_ssh_key(text) for text in asked.ssh_keys]
+    people = dict(_person(text) for text in asked.people)
     added = [(role, trust_files.public_key(text)) for role, text in _pairs("--add", asked.add)]
     for role, text in _pairs("--new", asked.new):  # last: nothing is made where words are wrong
         path = Path(text)
@@ -66,6 +71,8 @@ def change(asked: Asked, expires_at: datetime, passphrase_file: Path | None) -> 
         thresholds=thresholds,
         limits=limits,
         passkeys=answering,
+        ssh_keys=tuple(key for _, key in signing),
+        people={**{key.id: name for name, key in signing}, **people},
         server_pins=tuple(one.lower() for one in asked.server_pins) or None,
         log_ends=dict(_log_end(one) for one in asked.log_ends),
     )
@@ -159,6 +166,26 @@ def _log_end(given: str) -> tuple[str, int]:
     if not equals:
         raise typer.BadParameter(f"--log-end {given}: expected KEYID=SIZE")
     return keyid, _number(size.replace(",", ""), "--log-end")
+
+
+def _ssh_key(given: str) -> tuple[str, ApproverSshKey]:
+    name, equals, public = given.partition("=")
+    if not equals or not name or not public:
+        raise typer.BadParameter(
+            f"--add-ssh-key {given[:80]}: expected NAME=FILE, with the name of their account and "
+            "their .pub file"
+        )
+    try:
+        return name, trust_files.ssh_key(public)
+    except dsse.NotTrusted as cause:
+        raise errors.Rejected(f"--add-ssh-key {name}: {public[:80]}: {cause}") from cause
+
+
+def _person(given: str) -> tuple[str, str]:
+    keyid, equals, name = given.partition("=")
+    if not equals or not keyid or not name:
+        raise typer.BadParameter(f"--person {given[:80]}: expected KEYID=NAME")
+    return keyid, name
 
 
 def _limit(given: str) -> tuple[str, Delegation | None]:

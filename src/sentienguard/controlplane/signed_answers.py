@@ -1,4 +1,4 @@
-"""A yes that hosts take: signed by an approver of the root, with a passkey or a key file.
+"""A yes that hosts take: signed by an approver of the root, by passkey, SSH key or key file.
 
 Called by controlplane.api.approvals. The control plane cannot make one: it says what is to be
 signed, looks whether it was, so that people learn of a mistake at once, and hands it on. Hosts
@@ -8,9 +8,11 @@ judge it again, by their own root. Rules:
 2. A question whose hosts want signatures takes no yes without one that counts.
 3. It lasts for minutes (`signed_approval_minutes`): a right that is given for one deed is not one
    for a day. Whoever comes too late for the others is asked again; hosts take a day at most.
+4. The record says by which key it was signed, and of a hardware key for SSH whether that asked who
+   was there.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -21,8 +23,8 @@ from sentienguard.model import ids
 from sentienguard.model.approval import Agreement, Approval
 from sentienguard.model.order import Order
 from sentienguard.ports.factor_store import Way
+from sentienguard.trust import dsse, passkeys, ssh_approvals, webauthn
 from sentienguard.trust import order as orders
-from sentienguard.trust import passkeys, webauthn
 
 if TYPE_CHECKING:
     from sentienguard.controlplane.centre import Centre
@@ -71,22 +73,30 @@ def by_passkey(
 
 def require(
     centre: "Centre", asked: Approval, user: str, envelope: dict[str, Any] | None, now: datetime
-) -> None:
-    """Go on only with a yes that hosts would take (rules 1 and 2). Raises ProblemError."""
+) -> str:
+    """Go on only with a yes that hosts would take (rules 1 and 2). Raises ProblemError.
+
+    Returns by which key it was signed, for the record (rule 4); empty: by none, and none is needed.
+    """
     if envelope is None:
         if asked.signed:  # rule 2
             raise ProblemError(
                 HTTPStatus.CONFLICT,
                 "signature-needed",
                 "hosts take this yes only signed: approve in the browser with the passkey that the "
-                "root names, or with `sentienguard approvals approve ID --key FILE`",
+                "root names, or with `sentienguard approvals approve ID` and --ssh-key or --key",
             )
-        return
-    if user not in _names(centre, asked, envelope, now, lasts(centre)):  # rules 1 and 3
+        return ""
+    found = _approved(centre, asked, envelope, now, lasts(centre))
+    mine = [keyid for keyid, name in found.items() if name == user]
+    if not mine:  # rules 1 and 3
+        why = _why_no_ssh_key(centre, user, envelope)
         raise _wrong(
-            "it does not approve this order in your name, with a key that the root lists as an "
+            why
+            or "it does not approve this order in your name, with a key that the root lists as an "
             f"approver's, for {centre.settings.signed_approval_minutes} minutes at most"
         )
+    return _signed_with(centre, envelope, mine[0])
 
 
 def lasts(centre: "Centre") -> timedelta:
@@ -97,19 +107,44 @@ def lasts(centre: "Centre") -> timedelta:
 def stands(centre: "Centre", asked: Approval, given: Agreement, until: datetime) -> bool:
     """Tell whether hosts would take, at that time, what somebody signed before."""
     signature = given.signature
-    return signature is not None and given.by in _names(centre, asked, signature, until)
+    if signature is None:
+        return False
+    return given.by in _approved(centre, asked, signature, until).values()
 
 
-def _names(
+def _approved(
     centre: "Centre",
     asked: Approval,
     envelope: Mapping[str, Any],
     at: datetime,
     lasts_for: timedelta = orders.APPROVAL_LASTS,
-) -> Collection[str]:
-    """Return in whose name an envelope approves this question, by the root of today."""
+) -> Mapping[str, str]:
+    """Return in whose name an envelope approves this question by the root of today, by key id."""
     signed = orders.SignedOrder(_order(centre, asked), _NONCE, 1, (envelope,))
-    return orders.approved_by(signed, centre.trust.root, at, lasts_for).values()
+    return orders.approved_by(signed, centre.trust.root, at, lasts_for)
+
+
+def _signed_with(centre: "Centre", envelope: Mapping[str, Any], keyid: str) -> str:
+    """Return by which key a yes was signed (rule 4)."""
+    if ssh_approvals.is_one(envelope):
+        signing = centre.trust.root.approving_ssh_keys
+        return ssh_approvals.opened(envelope, orders.APPROVAL_TYPE, signing).said
+    return f"passkey {keyid}" if passkeys.is_one(envelope) else f"key file {keyid}"
+
+
+def _why_no_ssh_key(centre: "Centre", user: str, envelope: Mapping[str, Any]) -> str:
+    """Return why an SSH signature counts for nothing; empty: it is none, or it is the deed's."""
+    if not ssh_approvals.is_one(envelope):
+        return ""
+    root = centre.trust.root
+    try:
+        yes = ssh_approvals.opened(envelope, orders.APPROVAL_TYPE, root.approving_ssh_keys)
+    except dsse.NotTrusted as cause:
+        return str(cause)
+    owner = root.people.get(yes.signer.id, "")
+    if owner.casefold() != user.casefold():
+        return "the root says that this SSH key is another person's; sign with your own"
+    return ""
 
 
 def _order(centre: "Centre", asked: Approval) -> Order:

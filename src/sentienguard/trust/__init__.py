@@ -19,13 +19,15 @@ the standard library alone, and the collector loads them without paying for a cr
     root          which keys may do what; changes only by the threshold of the old and the new keys
     catalogue     which playbooks may run, and what they proved; its version never falls
     order         orders, stops and approvals
+    approvers     who approves, and whose each of their keys is, as a root lists it
     passkeys      approvals that a person signs in the browser
+    ssh_approvals approvals that a person signs with an OpenSSH key; ssh_keys judges the keys
     renewal       a host's word that it is still there, for a certificate that ended
     freshness     nonces by the monotonic clock, sequence marks
     pins          the digest of a certificate's public key
     certificates  the authority of the TLS links and what it signs
     sealed        blobs that are erased by erasing their key
-    sshsig        files that a person signed with an SSH key
+    sshsig        files that a person signed with an SSH key; ssh_wire reads the format's fields
     webhook_signatures  bodies that other systems sign with a shared secret
 
 To add a document: a payload type, a frozen class and a pair seal/open in a file of its own; open

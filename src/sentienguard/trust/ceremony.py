@@ -23,6 +23,7 @@ from sentienguard.trust import root as roots
 from sentienguard.trust.delegation import Delegation
 from sentienguard.trust.passkeys import ApproverKey
 from sentienguard.trust.root import RoleName
+from sentienguard.trust.ssh_approvals import ApproverSshKey
 
 OFFLINE: Final = (RoleName.ROOT, RoleName.SIGNER)
 
@@ -43,6 +44,8 @@ class Change:
     thresholds: Mapping[RoleName, int] = field(default_factory=dict)
     limits: Mapping[str, Delegation | None] = field(default_factory=dict)  # None lifts the limits
     passkeys: tuple[ApproverKey, ...] = ()  # approvers to add
+    ssh_keys: tuple[ApproverSshKey, ...] = ()  # approvers to add
+    people: Mapping[str, str] = field(default_factory=dict)  # accounts to add, by approver's key id
     server_pins: tuple[str, ...] | None = None  # all of them; None: as before
     log_ends: Mapping[str, int] = field(default_factory=dict)  # to add, by key id, in entries
 
@@ -76,6 +79,8 @@ def rotate(bundle: bundles.Bundle, change: Change, *, forget_draft: bool = False
         log_origin=last.log_origin,
         delegations=_limits(last, change),
         passkeys=_passkeys(last, change),
+        ssh_keys=_ssh_keys(last, change),
+        people=_people(last, change),
         server_pins=last.server_pins if change.server_pins is None else change.server_pins,
         log_ends=_log_ends(last, change),
     )
@@ -186,6 +191,18 @@ def _passkeys(last: roots.Root, change: Change) -> list[ApproverKey]:
     gone = {keyid for role, keyid in change.remove if role is RoleName.APPROVER}
     kept = {keyid: one for keyid, one in last.approving_passkeys.items() if keyid not in gone}
     return list({**kept, **{one.id: one for one in change.passkeys}}.values())
+
+
+def _ssh_keys(last: roots.Root, change: Change) -> list[ApproverSshKey]:
+    gone = {keyid for role, keyid in change.remove if role is RoleName.APPROVER}
+    kept = {keyid: one for keyid, one in last.approving_ssh_keys.items() if keyid not in gone}
+    return list({**kept, **{one.id: one for one in change.ssh_keys}}.values())
+
+
+def _people(last: roots.Root, change: Change) -> dict[str, str]:
+    gone = {keyid for role, keyid in change.remove if role is RoleName.APPROVER}
+    kept = {keyid: name for keyid, name in last.people.items() if keyid not in gone}
+    return {**kept, **change.people}
 
 
 def _log_ends(last: roots.Root, change: Change) -> dict[str, int]:

@@ -131,7 +131,8 @@ def seal_approval(
 def approval_payload(order: Order, approver: str, expires_at: datetime) -> bytes:
     """Return what a person signs to approve exactly this order, until then.
 
-    With a passkey they answer `passkeys.challenge(APPROVAL_TYPE, payload)`.
+    With a passkey they answer `passkeys.challenge(APPROVAL_TYPE, payload)`; with an OpenSSH key
+    they sign it as it is, in the namespace `ssh_approvals.NAMESPACE`.
     """
     return canonical.encode(_approval(order, approver, fields.milliseconds(expires_at)))
 
@@ -145,7 +146,8 @@ def approved_by(
     """Return whose approval of this order is valid now: approver key id -> the name given with it.
 
     Judges each envelope alone: one that is malformed, by another key, for another deed, over or for
-    longer than `lasts` adds nobody and spoils nothing. A key counts once.
+    longer than `lasts` adds nobody and spoils nothing. A key counts once. Where the root says whose
+    a key is (its rule 11), it approves in that name alone, and that person counts once.
     """
     found: dict[str, str] = {}
     for envelope in signed.approvals:
@@ -158,15 +160,36 @@ def approved_by(
             continue
         meant = _approval(signed.order, name, fields.milliseconds(until))
         if payload == canonical.encode(meant) and now < until <= now + lasts:
-            found.update((keyid, name) for keyid in signers)
+            _count(found, signers, name, root)
     return found
+
+
+def _count(
+    found: dict[str, str], signers: Collection[str], name: str, root: root_document.Root
+) -> None:
+    """Add who approved in this name, unless it is another's or that person's key counts already."""
+    for keyid in signers:
+        owner = root.people.get(keyid)
+        mine = owner is None or owner.casefold() == name.casefold()
+        if mine and (owner is None or not _counts(found, owner, root)):
+            found[keyid] = name
+
+
+def _counts(found: Mapping[str, str], owner: str, root: root_document.Root) -> bool:
+    owners = (root.people.get(keyid, "") for keyid in found)
+    return owner.casefold() in {one.casefold() for one in owners}
 
 
 def _approval_opened(
     envelope: Mapping[str, Any], root: root_document.Root
 ) -> tuple[bytes, Collection[str]]:
     """Return the payload and the ids of the approvers that signed it. Raises dsse.NotTrusted."""
-    answering = root.approving_passkeys
+    answering, signing = root.approving_passkeys, root.approving_ssh_keys
+    if "ssh" in envelope and signing:
+        from sentienguard.trust import ssh_approvals  # noqa: PLC0415 - as for passkeys
+
+        yes = ssh_approvals.opened(envelope, APPROVAL_TYPE, signing)
+        return yes.payload, [yes.signer.id]
     if "signatures" in envelope or not answering:
         trusted = root.trusted(root_document.RoleName.APPROVER)
         payload, signers = dsse.opened(envelope, APPROVAL_TYPE, trusted.values())

@@ -17,10 +17,14 @@ Rules; the line that refuses names its rule:
    holds the control plane could also write playbooks, or approve.
 7. A signer's key may be limited to environments and prefixes (`delegation`). The member is left out
    where no key is; a reader that does not know it refuses the document.
+8. An approver's key is a key file's, a passkey or an OpenSSH key, and not two of these.
 9. It may name the keys of the control plane's listener (`server_pins`), at least two of them, so
    that one can follow the other. Hosts then know the control plane by these and by no others.
 10. A log key may have an end (`log_ends`): the biggest size of which its checkpoint counts. One at
    least has none. A later root keeps a key that has an end, and never lifts that or moves it up.
+11. It may say whose each approver's key is (`people`), by the name of their account. A key then
+   approves in that name alone, and all keys of a person are one yes. A root that names OpenSSH keys
+   says it of every approver's key.
 """
 
 import re
@@ -31,18 +35,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from sentienguard.model import ids
-from sentienguard.trust import canonical, delegation, dsse, fields, log_keys
+from sentienguard.trust import approvers, canonical, delegation, dsse, fields, log_keys
 from sentienguard.trust.keys import BadKey, VerifyKey
 
 if TYPE_CHECKING:
     from sentienguard.trust.passkeys import ApproverKey
+    from sentienguard.trust.ssh_approvals import ApproverSshKey
 
 PAYLOAD_TYPE: Final = "application/vnd.sentienguard.root+json"
 MAX_KEYS: Final = 256  # people who approve included
 MAX_CHAIN: Final = 256  # roots that one message leads through; 64 years of a new one each quarter
 _MEMBERS: Final = {"version", "expires_ms", "keys", "roles", "log_origin"}
 _LIMITS: Final = "delegations"
-_PASSKEYS: Final = "passkeys"
 _SERVERS: Final = "server_pins"
 _ENDS: Final = "log_ends"
 LEAST_PINS, MOST_PINS = 2, 8
@@ -84,11 +88,13 @@ class Root:
     digest: ids.Digest  # of the payload; what the install command pins
     delegations: Mapping[str, delegation.Delegation] = field(default_factory=dict)  # by key id
     passkeys: Mapping[str, "ApproverKey"] = field(default_factory=dict)  # by key id
+    ssh_keys: Mapping[str, "ApproverSshKey"] = field(default_factory=dict)  # by key id
+    people: Mapping[str, str] = field(default_factory=dict)  # accounts by approver's key id
     server_pins: tuple[str, ...] = ()  # hex SHA-256 of public key infos; empty: as at enrolment
     log_ends: Mapping[str, int] = field(default_factory=dict)  # by key id, in entries (rule 10)
 
     def trusted(self, role: RoleName) -> dict[str, VerifyKey]:
-        """Return the keys of a role by key id; its passkeys are none of them."""
+        """Return the keys of a role by key id; its passkeys and OpenSSH keys are none of them."""
         return {keyid: self.keys[keyid] for keyid in self.roles[role].keyids if keyid in self.keys}
 
     @property
@@ -105,6 +111,12 @@ class Root:
         """The passkeys of the approver role by key id."""
         named = self.roles[RoleName.APPROVER].keyids
         return {keyid: self.passkeys[keyid] for keyid in named if keyid in self.passkeys}
+
+    @property
+    def approving_ssh_keys(self) -> "dict[str, ApproverSshKey]":
+        """The OpenSSH keys of the approver role by key id."""
+        named = self.roles[RoleName.APPROVER].keyids
+        return {keyid: self.ssh_keys[keyid] for keyid in named if keyid in self.ssh_keys}
 
     def open(self, envelope: Any, payload_type: str, role: RoleName) -> bytes:
         """Return the payload that the threshold of a role signed. Raises dsse.NotTrusted."""
@@ -151,18 +163,21 @@ def payload(
     log_origin: str,
     delegations: Mapping[str, delegation.Delegation] | None = None,
     passkeys: "Collection[ApproverKey]" = (),
+    ssh_keys: "Collection[ApproverSshKey]" = (),
+    people: Mapping[str, str] | None = None,
     server_pins: Sequence[str] = (),
     log_ends: Mapping[str, int] | None = None,
 ) -> bytes:
     """Return the payload of a root document, to be sealed by the root keys.
 
     `roles` gives each role its keys and its threshold; `delegations` limits signers by key id,
-    those that are not named in it reach everything; `passkeys` approve besides the keys that do;
-    `server_pins` are those of rule 9, `log_ends` those of rule 10. Raises dsse.NotTrusted where the
-    result would be refused on opening.
+    those that are not named in it reach everything; `passkeys` and `ssh_keys` approve besides the
+    keys that do; `people` are accounts by approver's key id (rule 11); `server_pins` are those of
+    rule 9, `log_ends` those of rule 10. Raises dsse.NotTrusted where the result would be refused on
+    opening.
     """
     every = {key.id: key.text for members, _ in roles.values() for key in members}
-    answering = {one.id: one for one in passkeys}
+    answering, signing = {one.id: one for one in passkeys}, {one.id: one for one in ssh_keys}
     made = canonical.encode(
         {
             "v": 1,
@@ -173,7 +188,7 @@ def payload(
                 role.value: {
                     "keyids": [
                         *(key.id for key in members),
-                        *(answering if role is RoleName.APPROVER else ()),
+                        *((*answering, *signing) if role is RoleName.APPROVER else ()),
                     ],
                     "threshold": threshold,
                 }
@@ -181,7 +196,7 @@ def payload(
             },
             "log_origin": log_origin,
             **({_LIMITS: delegation.record(delegations)} if delegations else {}),
-            **({_PASSKEYS: _passkeys_record(answering)} if answering else {}),
+            **approvers.record(answering, signing, people or {}),
             **({_SERVERS: list(server_pins)} if server_pins else {}),
             **({_ENDS: dict(log_ends)} if log_ends else {}),
         }
@@ -269,17 +284,20 @@ def _signed_by_itself(envelope: Any, now: datetime) -> Root:
 
 
 def _read(found_payload: bytes) -> Root:
-    optional = {_LIMITS, _PASSKEYS, _SERVERS, _ENDS}
+    optional = {_LIMITS, _SERVERS, _ENDS, *approvers.MEMBERS}
     found = fields.document(found_payload, "root", _MEMBERS, optional)
     listed = _keys(found["keys"])
-    answering = _passkeys(found[_PASSKEYS], listed) if _PASSKEYS in found else {}
+    answering = approvers.read_passkeys(found, MAX_KEYS)
+    signing = approvers.read_ssh_keys(found, MAX_KEYS)
+    approvers.require_apart(keys=listed, passkeys=answering, ssh_keys=signing)
     named = fields.exact(found["roles"], "root: roles", {role.value for role in RoleName})
-    approving = (*listed, *answering)
+    approving = (*listed, *answering, *signing)
     roles = {
         role: _role(named[role.value], role, approving if role is RoleName.APPROVER else listed)
         for role in RoleName
     }
     _apart(roles)
+    people = _people(found, roles[RoleName.APPROVER], signing)
     signers = roles[RoleName.SIGNER].keyids
     limits = delegation.read(found[_LIMITS], signers) if _LIMITS in found else {}
     return Root(
@@ -291,6 +309,8 @@ def _read(found_payload: bytes) -> Root:
         digest=ids.digest(found_payload),
         delegations=limits,
         passkeys=answering,
+        ssh_keys=signing,
+        people=people,
         server_pins=_server_pins(found) if _SERVERS in found else (),
         log_ends=_log_ends(found[_ENDS], roles[RoleName.LOG].keyids) if _ENDS in found else {},
     )
@@ -332,19 +352,15 @@ def _server_pins(found: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(good)
 
 
-def _passkeys(found: Any, listed: Mapping[str, VerifyKey]) -> "dict[str, ApproverKey]":
-    from sentienguard.trust import passkeys  # noqa: PLC0415 - costs an executor memory; few need it
-
-    answering = passkeys.read(found, MAX_KEYS)
-    if both := sorted(set(answering) & set(listed)):
-        raise dsse.NotTrusted(f"rule 8: root lists {both} as keys and as passkeys")
-    return answering
-
-
-def _passkeys_record(answering: "Mapping[str, ApproverKey]") -> dict[str, Any]:
-    from sentienguard.trust import passkeys  # noqa: PLC0415 - see _passkeys
-
-    return passkeys.record(answering)
+def _people(found: Mapping[str, Any], approver: Role, ssh_keys: Collection[str]) -> dict[str, str]:
+    named = approvers.read_people(found, approver.keyids, ssh_keys)
+    persons = approvers.persons(approver.keyids, named)
+    if named and approver.threshold > persons:
+        raise dsse.NotTrusted(
+            f"rule 5: {approver.threshold} people have to approve, and the keys of approvers are "
+            f"{persons} people's"
+        )
+    return named
 
 
 def _keys(found: Any) -> dict[str, VerifyKey]:

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from sentienguard.trust import ceremony, dsse, keys, order
 from sentienguard.trust import root as roots
 from sentienguard.trust.root import RoleName
 from tests.contract import stores_nouns as nouns
+from tests.support import ssh_signer
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -247,6 +249,54 @@ def test_a_limited_signer_is_refused_beyond_its_names(people):
     people.sign("root-1", "root-2")
     said = people.run("import", people.file, "--data", people.data, status=1)
     assert "too few of its signers may speak" in said
+
+
+def test_approvers_are_named_by_their_ssh_keys_and_hosts_follow(people, tmp_path):
+    people.move()
+    host = Host(tmp_path / "host", people.load())
+    made = {}
+    for name in ("ann", "bob"):
+        path = tmp_path / name
+        words = ["/usr/bin/ssh-keygen", "-t", "ed25519", "-N", "", "-q", "-f", str(path)]
+        subprocess.run(words, check=True, timeout=20)
+        made[name] = path.with_suffix(".pub")
+    file_key = keys.SigningKey.generate().public
+    said = people.run("rotate", people.file, "--add-ssh-key", f"ann@local={made['ann']}",
+                      "--add", f"approver={file_key.text}", status=1)  # fmt: skip
+    assert "--person KEYID=NAME, by the names of their accounts" in said
+    assert file_key.id in said
+    hardware = ssh_signer.SshKey(ssh_signer.SK_ECDSA, 71)
+    shown = people.run(
+        "rotate", people.file, "--threshold", "approver=2", "--add", f"approver={file_key.text}",
+        "--person", f"{file_key.id}=ann@local", "--add-ssh-key", f"ann@local={made['ann']}",
+        "--add-ssh-key", f"bob@local={made['bob'].read_text()}",
+        "--add-ssh-key", f"cyn@local=verify-required {hardware.line} cyn's",
+    )["root"]  # fmt: skip
+    assert sorted(shown["people"].values()) == ["ann@local", "ann@local", "bob@local", "cyn@local"]
+    assert [one["verify_required"] for one in shown["ssh_keys"].values()].count(True) == 1
+    people.sign("root-1", "root-2")
+    people.take_over()
+    held = people.load()
+    assert host.pull(held) == ""
+    assert held.root.people[file_key.id] == "ann@local"
+    assert len(held.root.approving_ssh_keys) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["--add-ssh-key", "ann@local=ssh-rsa AAAAB3NzaC1yc2E="], 1, "expected ssh-ed25519"),
+        (["--add-ssh-key", "ann@local=none.pub"], 1, "--add-ssh-key ann@local: none.pub"),
+        (["--add-ssh-key", "ann.pub"], 2, "expected NAME=FILE"),
+        (["--person", "0123456789abcdef"], 2, "expected KEYID=NAME"),
+        (["--person", "0123456789abcdef=ann@local"], 1, "no approver's keys"),
+    ],
+)
+def test_an_approver_who_cannot_be_named_is_refused(people, words, status, says):
+    people.move()
+    before = people.file.read_bytes()
+    assert says in " ".join(people.run("rotate", people.file, *words, status=status).split())
+    assert people.file.read_bytes() == before
 
 
 @pytest.mark.parametrize("rules", [("rotate", "--list"), ("rotate", "--catalogue-days")])

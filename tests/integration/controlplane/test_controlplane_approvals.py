@@ -102,6 +102,21 @@ def test_yes_of_a_remediation_authority_releases_the_order_once(centre: Centre) 
     assert decided["data"]["ip_address"] == "127.0.0.1"
 
 
+def test_a_question_has_an_address_of_its_own_for_who_sees_its_environment(centre: Centre) -> None:
+    question = asked(centre, centre.enrol("ask-own", "staging"))
+    path = f"/api/v1/approvals/{question['id']}"
+    listed = centre.login("olga@local").get("/api/v1/approvals").json()["items"]
+    assert centre.login("olga@local").get(path).json() in listed
+    assert answer(centre, "rita@local", question, "deny", "not now").status_code == 200
+    ended = centre.login("olga@local").get(path).json()
+    assert (ended["status"], ended["note"], ended["lapsed"]) == ("denied", "not now", [])
+    elsewhere = centre.login("dev@local").get(path)
+    none = centre.login("dev@local").get("/api/v1/approvals/apr_0000000000000000")
+    assert elsewhere.status_code == none.status_code == 404
+    told = elsewhere.json()["detail"].replace(question["id"], "apr_0000000000000000")
+    assert told == none.json()["detail"], "the same is said of what is not there"
+
+
 @pytest.mark.parametrize(("name", "status"), [("olga@local", 403), ("dev@local", 404)])
 def test_denied_attempt_is_recorded_with_role_and_address_and_changes_nothing(
     centre: Centre, name: str, status: int

@@ -122,6 +122,7 @@ def test_a_yes_of_somebody_whose_role_was_taken_since_counts_no_more(office, rol
     second = office.approve(BOB).json()
     assert (second["status"], second["agreed"]) == ("pending", [BOB])
     assert second["lapsed"] == [f"{ANN}: they may no longer answer in staging"]
+    assert office.send("GET", BOB, "").json()["lapsed"] == second["lapsed"]
     assert office.status() is ApprovalStatus.PENDING
     [said] = [one for one in office.entries("approval.agreed") if "lapsed" in one]
     assert (said["approvers"], said["lapsed"]) == (BOB, second["lapsed"][0])

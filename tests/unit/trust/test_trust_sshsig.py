@@ -2,6 +2,7 @@
 
 import base64
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -172,8 +173,11 @@ def test_allowed_signers_are_read_as_openssh_writes_them(text, principals):
         ("pat ssh-rsa AAAA", "no Ed25519 key is named"),
         (f'pat namespaces="git" {LINE}', "no Ed25519 key is named"),
         (f"*@example.org cert-authority {LINE}", "cert-authority' is not looked at"),
-        (f'pat valid-before="20200101" {LINE}', "valid-before"),
-        (f'pat namespaces="{NAME}",valid-after="20300101" {LINE}', "valid-after"),
+        (f'pat valid-before="20200101" {LINE}', "rule 6: line 1: expected a moment of UTC"),
+        (f'pat valid-before="20201301Z" {LINE}', "rule 6: line 1: 20201301Z is no day"),
+        (f'pat valid-before="" {LINE}', "rule 6"),
+        (f'pat valid-before="2020Z" {LINE}', "rule 6"),
+        (f'pat valid-sometime="20300101Z" {LINE}', "is not looked at"),
         ("pat ssh-ed25519 AAAA!", "no base64"),
         ("pat ssh-ed25519", "rule 1"),
         ("x" * 300_000, "at most"),
@@ -182,3 +186,61 @@ def test_allowed_signers_are_read_as_openssh_writes_them(text, principals):
 def test_signers_that_cannot_be_told_for_certain_are_refused(text, message):
     with pytest.raises(dsse.NotTrusted, match=message):
         sshsig.allowed_signers(text, namespace=NAME)
+
+
+DAY = datetime(2027, 1, 31, tzinfo=UTC)
+LIMITED = f'pat namespaces="{NAME}",valid-after="20270101Z",valid-before="202701312359Z" {LINE}'
+
+
+@pytest.mark.parametrize(
+    ("at", "counts"),
+    [
+        (datetime(2026, 12, 31, 23, 59, tzinfo=UTC), False),
+        (datetime(2027, 1, 1, tzinfo=UTC), True),
+        (datetime(2027, 1, 31, 23, 59, tzinfo=UTC), True),
+        (datetime(2027, 1, 31, 23, 59, 1, tzinfo=UTC), False),
+        (None, False),
+    ],
+)
+def test_a_key_that_is_named_for_a_while_counts_within_it_as_openssh_says(tmp_path, at, counts):
+    signers = sshsig.allowed_signers(LIMITED, namespace=NAME)
+    if counts:
+        assert sshsig.verify(MESSAGE, signed(), signers, namespace=NAME, at=at) == signers[0]
+    else:
+        with pytest.raises(dsse.NotTrusted, match="rule 6"):
+            sshsig.verify(MESSAGE, signed(), signers, namespace=NAME, at=at)
+    if at is not None:
+        (tmp_path / "sig").write_text(signed())
+        (tmp_path / "allowed").write_text(f"{LIMITED}\n")
+        words = ["-Y", "verify", "-f", tmp_path / "allowed", "-I", "pat", "-n", NAME]
+        words += ["-s", tmp_path / "sig", "-O", f"verify-time={at:%Y%m%d%H%M%S}Z"]
+        assert (keygen(*words, input=MESSAGE).returncode == 0) == counts
+
+
+def test_a_key_that_stands_there_twice_counts_by_either_line():
+    text = f'pat valid-before="20200101Z" {LINE}\npat valid-after="20260101Z" {LINE}'
+    signers = sshsig.allowed_signers(text, namespace=NAME)
+    assert sshsig.verify(MESSAGE, signed(), signers, namespace=NAME, at=DAY) == signers[1]
+
+
+def test_a_revoked_key_counts_never_here_and_at_openssh(tmp_path):
+    other = sshsig.public_line(OTHER.public)
+    text = f"# gone\n{other} comment\nssh-rsa AAAA\n{LINE}\n"
+    revoked = sshsig.revoked_keys(text)
+    assert revoked == (OTHER.public, KEY.public)
+    with pytest.raises(dsse.NotTrusted, match="rule 7"):
+        sshsig.verify(MESSAGE, signed(), SIGNERS, namespace=NAME, revoked=revoked)
+    assert sshsig.verify(MESSAGE, signed(), SIGNERS, namespace=NAME, revoked=revoked[:1])
+    (tmp_path / "sig").write_text(signed())
+    (tmp_path / "allowed").write_text(f"pat {LINE}\n")
+    (tmp_path / "revoked").write_text(f"{other}\n{LINE}\n")
+    words = ["-Y", "verify", "-f", tmp_path / "allowed", "-I", "pat", "-n", NAME]
+    words += ["-s", tmp_path / "sig"]
+    assert keygen(*words, input=MESSAGE).returncode == 0
+    assert keygen(*words, "-r", tmp_path / "revoked", input=MESSAGE).returncode != 0
+
+
+@pytest.mark.parametrize("text", ["pat ssh-ed25519 AAAA", "SSHKRL\n\0", "ssh-ed25519 AAA!", "x"])
+def test_a_revoked_line_that_cannot_be_read_is_refused_and_not_passed_over(text):
+    with pytest.raises(dsse.NotTrusted, match=r"rule [127]"):
+        sshsig.revoked_keys(text)

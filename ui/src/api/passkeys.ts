@@ -36,7 +36,7 @@ export async function answer(step: SecondStep): Promise<SecondAnswer> {
 
 /** The approval of exactly one order, signed by a passkey that hosts know by their root. */
 export async function sign(wanted: ToSign): Promise<SignedYes> {
-  return { payload: wanted.payload, keyid: "", sig: "", passkey: await ask(wanted) };
+  return { payload: wanted.payload, ssh: "", keyid: "", sig: "", passkey: await ask(wanted) };
 }
 
 async function ask(step: Pick<ToSign, "challenge" | "party" | "credentials">) {

@@ -46,6 +46,13 @@ export function ApprovalBox({ approval, linked = true }: { approval: Approval; l
           {approval.signed && "Approving asks your passkey to sign this order."}
         </p>
       )}
+      {approval.lapsed.length > 0 && (
+        <ul className="note" aria-label="Counts no more">
+          {approval.lapsed.map((one) => (
+            <li key={one}>Counts no more: {one}</li>
+          ))}
+        </ul>
+      )}
       {pending ? <Answer approval={approval} /> : <Answered approval={approval} />}
     </section>
   );
@@ -92,7 +99,8 @@ async function signed(approval: Approval) {
   if (wanted.credentials.length === 0 || !canUse(wanted.party)) {
     throw new Error(
       "Hosts take this yes only signed, and no passkey of yours that works here is named by " +
-        "their root. Approve with a key file: sentienguard approvals approve ID --key FILE.",
+        "their root. Approve at the command line: sentienguard approvals approve ID, with " +
+        "--ssh-key FILE or --key FILE.",
     );
   }
   return sign(wanted);

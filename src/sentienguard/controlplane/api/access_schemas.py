@@ -82,10 +82,15 @@ class ToSign(BaseModel):
 
 
 class SignedYes(BaseModel):
-    """A payload of `ToSign` with the answer of a passkey, or the signature of a key file."""
+    """A payload of `ToSign` with one of: a passkey's answer, an SSH or a key file's signature."""
 
     payload: str = Field(max_length=65536, description="base64")
     passkey: Passkey | None = None
+    ssh: str = Field(
+        default="",
+        max_length=8192,
+        description="what `ssh-keygen -Y sign -n sentienguard.approval` made of the payload",
+    )
     keyid: str = Field(default="", max_length=16)
     sig: str = Field(default="", max_length=100, description="base64, Ed25519 over DSSE")
 

@@ -18,7 +18,7 @@ from sentienguard.model.access import Permission
 from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
 from sentienguard.model.ids import ApprovalId
 from sentienguard.ports.approval_store import NoSuchApproval
-from sentienguard.trust import encoding, webauthn
+from sentienguard.trust import encoding, ssh_approvals, webauthn
 from sentienguard.trust import order as orders
 
 router = APIRouter(prefix="/api/v1/approvals", tags=["approvals"])
@@ -59,6 +59,15 @@ def list_approvals(caller: Viewer, status: ApprovalStatus | None = None) -> Appr
             if caller.may(Permission.VIEW, approval.environment)
         ]
     )
+
+
+@router.get("/{approval_id}")
+def get_approval(approval_id: str, caller: Viewer) -> incident_schemas.ApprovalView:
+    """Return one question, of any age, as the list shows it."""
+    asked = caller.centre.approvals.get(ApprovalId(approval_id))
+    if not caller.may(Permission.VIEW, asked.environment):
+        raise NoSuchApproval.called(approval_id)
+    return shown(caller, asked)
 
 
 @router.post("/{approval_id}/approve", responses=ONCE)
@@ -119,12 +128,13 @@ def _decide(
     if status is ApprovalStatus.DENIED and not note.strip():
         detail = f"{approval_id}: a denial needs a reason; say in `note` why not"
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "reason-needed", detail)
-    signature = None
+    signature, about = None, {"role": caller.title_in(asked.environment)}
     if status is ApprovalStatus.APPROVED:
         caller.require_fresh()  # a no is never made harder
         signature = None if given is None else _envelope(caller, given)
         if asked.status is ApprovalStatus.PENDING:
-            signed_answers.require(centre, asked, caller.user.name, signature, caller.at)
+            by_key = signed_answers.require(centre, asked, caller.user.name, signature, caller.at)
+            about |= {"signed_with": by_key} if by_key else {}
     try:
         decided = answers.answer(
             centre,
@@ -132,7 +142,7 @@ def _decide(
             status,
             by=caller.user.name,
             note=note,
-            about={"role": caller.title_in(asked.environment), "ip_address": caller.address},
+            about={**about, "ip_address": caller.address},
             judge=earlier_yeses.judge(centre, asked),
             signature=signature,
         )
@@ -171,7 +181,7 @@ def _agreed(caller: Caller, asked: Approval) -> Sequence[Agreement]:
 
 def _envelope(caller: Caller, given: access_schemas.SignedYes) -> dict[str, Any]:
     """Return what came as hosts judge it. Raises ProblemError, NotBase64Url."""
-    if given.passkey is None:
+    if given.passkey is None and not given.ssh:
         return {
             "payloadType": orders.APPROVAL_TYPE,
             "payload": given.payload,
@@ -182,6 +192,8 @@ def _envelope(caller: Caller, given: access_schemas.SignedYes) -> dict[str, Any]
     except ValueError as cause:
         detail = "payload: expected base64"
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "signature-wrong", detail) from cause
+    if given.passkey is None:
+        return ssh_approvals.envelope(orders.APPROVAL_TYPE, payload, given.ssh)
     one = given.passkey
     answer = webauthn.Assertion(
         encoding.from_base64url(one.client_data),

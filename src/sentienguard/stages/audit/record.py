@@ -11,6 +11,7 @@ Members of an entry's `data` that are read, all optional (decimals as strings):
                         parameters, verdicts
     approval.requested  approval_id
     approval.decided    decision, role, ip_address, latency_seconds, note     (approver: `actor`)
+                        signed_with                            (by which key, where hosts want it)
     order.intent        order_id, playbook, version, dry_run
     order.refused       order_id, rule, reason
     precheck.done, step.done, verify.done, undo.done
