@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final, TypeAlias
 
+from sentienguard.model import addresses
+
 Wrong: TypeAlias = Callable[[str, str, object], Exception]  # key, expected, value
 
 LAST_PORT: Final = 65_535
@@ -174,7 +176,7 @@ def _port(value: Any) -> bool:
 def _https(value: Any, *, on_loopback: bool = False) -> bool:
     try:
         parts = urllib.parse.urlsplit(value if isinstance(value, str) else "")
-        near = on_loopback and parts.hostname in {"127.0.0.1", "::1", "localhost"}
+        near = on_loopback and parts.hostname in addresses.LOOPBACK
         usual = parts.port is None or parts.port > 0
     except ValueError:  # a port that is none
         return False

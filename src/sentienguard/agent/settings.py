@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sentienguard.agent import controls as speakable
 from sentienguard.agent import relay_settings
-from sentienguard.model import errors, ids
+from sentienguard.model import addresses, errors, ids
 from sentienguard.stages.observe import payload
 
 FILE = "agent.json"
@@ -27,7 +27,6 @@ _SOFTWARE = re.compile(r"postgresql|mysql|redis|nginx|rabbitmq")
 _DATABASE = re.compile(r"postgresql|mysql")
 _ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 _MAYBE_ROLE = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]{0,62})?")
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PIN = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _AGENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -487,7 +486,11 @@ class _Reader:
         expected = "host:port of loopback, an absolute path, or http://127.0.0.1:port/path"
         parts = urllib.parse.urlsplit(text if "://" in text else f"tcp://{text}")
         try:
-            near = parts.hostname in _LOOPBACK and parts.port is not None and not parts.username
+            near = (
+                parts.hostname in addresses.LOOPBACK
+                and parts.port is not None
+                and not parts.username
+            )
         except ValueError:  # a port that is none
             near = False
         if not text.startswith("/") and not (near and parts.scheme in {"http", "tcp"}):

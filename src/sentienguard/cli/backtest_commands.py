@@ -61,6 +61,9 @@ def backtest(  # noqa: PLR0917  the options of a command
     token_file: prometheus_options.TokenFile = None,
     user: prometheus_options.User = None,
     password_file: prometheus_options.PasswordFile = None,
+    secret: prometheus_options.Named = None,
+    secrets: prometheus_options.Stores = Path(),
+    public: prometheus_options.Public = False,
     as_json: frame.Json = False,
 ) -> None:
     """Run detection, matching and policy over the history of a Prometheus, and write a report.
@@ -68,7 +71,7 @@ def backtest(  # noqa: PLR0917  the options of a command
     The server is read and nothing is changed. Interrupted, the same command goes on where it was.
     """
     shown = frame.open_frame(None, as_json)
-    proof = prometheus_options.Proof(token_file, user, password_file)
+    proof = prometheus_options.Proof(token_file, user, password_file, secret, secrets, public)
     source = prometheus_options.server(prometheus, host_label, host, proof)
     if alertmanager is not None:
         prometheus_options.require_nobody(
@@ -96,7 +99,9 @@ def backtest(  # noqa: PLR0917  the options of a command
                 shown.note(f"going on with what {out} holds, up to {until}")
             _fetch(shown, source, state, fetch.Pace(rate))
             if alertmanager is not None:
-                own += alert_history.ask(alertmanager, state.plan.end_s)
+                own += alert_history.ask(
+                    alertmanager, state.plan.end_s, prometheus_options.way_to(alertmanager)
+                )
             with shown.working("reading the library"):
                 judge = judges.judge(
                     detect, lines, minilm.installed(), report.Assumed(minutes), own=own

@@ -41,6 +41,9 @@ def import_(  # noqa: PLR0917  the options of a command
     token_file: prometheus_options.TokenFile = None,
     user: prometheus_options.User = None,
     password_file: prometheus_options.PasswordFile = None,
+    secret: prometheus_options.Named = None,
+    secrets: prometheus_options.Stores = Path(),
+    public: prometheus_options.Public = False,
     data: frame.Data = None,
     as_json: frame.Json = False,
 ) -> None:
@@ -54,7 +57,7 @@ def import_(  # noqa: PLR0917  the options of a command
     if csv is not None:
         stretches: Iterator[Stretch] = read_csv(csv)
     else:
-        proof = prometheus_options.Proof(token_file, user, password_file)
+        proof = prometheus_options.Proof(token_file, user, password_file, secret, secrets, public)
         source = prometheus_options.server(str(prometheus), host_label, host, proof)
         end = round(time.time()) // step * step
         wanted = [recipe(one) for one in series] if series else NODE_EXPORTER

@@ -3,18 +3,20 @@
 Called by `history import`. Each source yields stretches: one series of ours with its readings.
 """
 
+import base64
 import csv
 import json
 import re
+import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from sentienguard.cli import frame
 from sentienguard.model import addresses, errors
+from sentienguard.ports.outbound import Answer, NoAnswer, NotAllowed, Outbound, Request, TooLong
+from sentienguard.ports.secrets import Fetch
 
 PAGE_STEPS = 10_000  # Prometheus gives at most 11,000 points of a series at once
 TIMEOUT_S = 120.0
@@ -106,15 +108,13 @@ class Prometheus:
     url: str
     host_label: str
     renamed: Mapping[str, str]  # value of the label -> host
-    token: str = field(default="", repr=False)
-    user: str = ""  # for HTTP basic; empty: none
-    password: str = field(default="", repr=False)
-    transport: httpx.BaseTransport | None = None  # for tests
+    way: Outbound
+    key: Fetch | None = field(default=None, repr=False)  # of each request: bearer token, password
+    user: str = ""  # for HTTP basic, whose password the key is; empty: the key is a token
 
     def __post_init__(self) -> None:
         """Refuse to show who asks to everybody between here and there. Raises SourceWrong."""
-        proof = self.token or self.password
-        if proof and not addresses.crosses_no_network_in_the_clear(self.url):
+        if self.key and not addresses.crosses_no_network_in_the_clear(self.url):
             raise SourceWrong(
                 f"{self.url} would carry the token or the password in clear text; use https, or a "
                 "server of this machine"
@@ -137,40 +137,44 @@ class Prometheus:
         return self.renamed.get(value) or value.rpartition(":")[0] or value
 
     def page(self, expression: str, start: int, end: int, step: int) -> list[dict[str, Any]]:
-        """Return what one range query gives. Raises SourceWrong, Unavailable."""
+        """Return what one range query gives.
+
+        Raises SourceWrong, Unavailable, and what fetching the key raises.
+        """
         asked = {"query": expression, "start": str(start), "end": str(end), "step": str(step)}
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        proof = httpx.BasicAuth(self.user, self.password) if self.user else None
+        answer = self._ask(urllib.parse.urlencode(asked).encode())
         try:
-            with httpx.Client(
-                timeout=TIMEOUT_S, transport=self.transport, trust_env=False, headers=headers,
-                auth=proof,
-            ) as client:  # fmt: skip
-                url = f"{self.url.rstrip('/')}/api/v1/query_range"
-                with client.stream("POST", url, data=asked) as answer:
-                    body = json.loads(self._bounded(answer))
-        except (httpx.HTTPError, httpx.InvalidURL) as cause:
-            raise errors.Unavailable(
-                f"{self.url} does not answer: {cause}; {frame.UNREACHED}"
-            ) from cause
+            body = json.loads(answer.body)
         except ValueError as cause:
             raise SourceWrong(f"{self.url}: expected Prometheus's JSON ({cause})") from cause
         if not isinstance(body, dict) or body.get("status") != "success":
             said = body.get("error", "") if isinstance(body, dict) else ""
-            raise SourceWrong(f"{self.url} refuses {expression}: {said or answer.status_code}")
+            raise SourceWrong(f"{self.url} refuses {expression}: {said or answer.status}")
         return list(body["data"]["result"])
 
-    def _bounded(self, answer: httpx.Response) -> bytes:
-        """Return the body. Raises SourceWrong where it is longer than any page of ours."""
-        kept = bytearray()
-        for chunk in answer.iter_bytes():
-            kept += chunk
-            if len(kept) > MOST_BYTES:
-                raise SourceWrong(
-                    f"{self.url}: the answer is longer than {MOST_BYTES >> 20} MiB; ask for longer "
-                    "steps, or for fewer hosts with --series"
-                )
-        return bytes(kept)
+    def _ask(self, body: bytes) -> Answer:
+        url = f"{self.url.rstrip('/')}/api/v1/query_range"
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **self._proof()}
+        try:
+            return self.way.send(Request("POST", url, headers, body))
+        except NotAllowed as cause:
+            raise SourceWrong(f"{self.url}: {cause}") from cause
+        except TooLong as cause:
+            raise SourceWrong(
+                f"{self.url}: the answer is longer than {MOST_BYTES >> 20} MiB; ask for longer "
+                "steps, or for fewer hosts with --series"
+            ) from cause
+        except NoAnswer as cause:
+            raise errors.Unavailable(
+                f"{self.url} does not answer: {cause}; {frame.UNREACHED}"
+            ) from cause
+
+    def _proof(self) -> dict[str, str]:
+        if self.key is None:
+            return {}
+        key = self.key().reveal()
+        basic = base64.b64encode(f"{self.user}:{key}".encode()).decode()
+        return {"Authorization": f"Basic {basic}" if self.user else f"Bearer {key}"}
 
 
 def _extend(stretch: Stretch, pairs: Sequence[tuple[float, str]]) -> None:

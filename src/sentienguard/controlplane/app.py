@@ -43,6 +43,7 @@ from sentienguard.controlplane import (
     app_keys,
     app_meanings,
     app_notices,
+    app_secrets,
     app_senders,
     app_sign_on,
     app_sources,
@@ -146,6 +147,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
     trust = trust_store.load(directory, agents_address=agents_address, now=clock.now())
     with contextlib.ExitStack() as opened:
         stores = opened.enter_context(contextlib.closing(_database(directory, settings)))
+        secrets = app_secrets.opened(directory, clock)
         company = opened.enter_context(_company(directory, settings, stores))
         metrics = opened.enter_context(contextlib.closing(BlockStore(directory / "metrics.db")))
         kept, read = _audit_log(directory, settings, stores, trust)
@@ -207,7 +209,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
                 verify.Trust(log_keys=trust.log.public),
                 live=True,  # the log is being written meanwhile
             ),
-            meanings=app_meanings.open_meanings(directory, settings, stores),
+            meanings=app_meanings.open_meanings(directory, settings, stores, secrets),
             company=company,
             anchoring=app_anchors.open_anchoring(directory, settings, audit, pen, clock),
             evidence=opened.enter_context(evidence_desk.opened(desk)),
@@ -215,7 +217,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             drills=DrillReports(directory.parent),
             keys=app_keys.care(directory, settings, stores),
             drafts=DraftDesk(drafting),
-            pointing=app_adviser.pointing(settings, clock, pen),
+            pointing=app_adviser.pointing(settings, secrets, clock, pen),
         )
 
 
@@ -313,13 +315,14 @@ def serve(data: Path) -> None:
     server_certificate.keep_all(directory, settings, LocalClock().now())
     with centre_in(directory, settings, doors.agents_address) as centre:
         intake = Intake(centre)
-        around = app_context.around(centre, intake)
+        secrets = app_secrets.opened(directory, centre.clock)
+        around = app_context.around(centre, intake, secrets)
         deciding = Deciding(
             centre,
             intake,
             versions=versions.deciding(),
             diagnosing=around.diagnosing,
-            advising=app_adviser.advising(centre, around.contexts),
+            advising=app_adviser.advising(centre, secrets, around.contexts),
         )
         gc.freeze()  # what lives as long as we do is not searched for garbage: 40 ms a time
         # The library's vectors, where they are to be made, are not left to the first incident.

@@ -22,14 +22,15 @@ import yaml
 from sentienguard.adapters.audit_anchors import receipts, s3, time_stamp
 from sentienguard.adapters.outbound_http.client import GuardedClient
 from sentienguard.adapters.outbound_http.destinations import Allowed
-from sentienguard.adapters.secret_stores import door
+from sentienguard.adapters.secret_stores import aws, door
+from sentienguard.controlplane import app_secrets
 from sentienguard.controlplane.anchoring import Anchoring
-from sentienguard.controlplane.settings import Settings, SettingWrong, environment
+from sentienguard.controlplane.settings import Settings, SettingWrong
 from sentienguard.flow.ledger import Ledger
 from sentienguard.ports.anchor import Anchor
 from sentienguard.ports.audit_log import AuditLog
 from sentienguard.ports.clock import Clock
-from sentienguard.ports.outbound import Outbound, Wanted
+from sentienguard.ports.outbound import Outbound
 from sentienguard.stages.audit import exposure
 
 SECTIONS: Final = frozenset({"anchors", "secrets", "every_minutes"})
@@ -72,11 +73,10 @@ def read_file(path: Path, clock: Clock) -> Mapping[str, Anchor]:
 def anchors(document: Mapping[str, Any], path: Path, clock: Clock) -> Iterator[Anchor]:
     """Yield the anchors of a document. Raises SettingWrong, SecretNameWrong, NotAllowed."""
     said = {name: _checked(path, name, one) for name, one in _section(document, "anchors").items()}
-    stores = _section(document, "secrets")
-    places = [Wanted(str(one["url"]), one.get("private") is True) for one in said.values()]
-    places += door.wanted(stores)
-    way = GuardedClient(Allowed.of(one.url, private=one.private) for one in places)
-    opened = door.read(stores, environment(), way, clock.now)
+    way = GuardedClient(
+        Allowed.of(str(one["url"]), private=one.get("private") is True) for one in said.values()
+    )
+    opened = app_secrets.opened(path.parent, clock, _section(document, "secrets"))
     for name, one in said.items():
         if one["kind"] == time_stamp.KIND:
             yield _time_stamp(path, name, one, way)
@@ -94,7 +94,7 @@ def _s3(
         prefix=str(said["prefix"]).strip("/"),
         years=int(said.get("years", s3.DEFAULT_YEARS)),
     )
-    return s3.S3Anchor(bucket, way, door.credentials(opened, said), clock.now)
+    return s3.S3Anchor(bucket, way, aws.credentials(opened, said), clock.now)
 
 
 def _time_stamp(path: Path, name: str, said: Mapping[str, Any], way: Outbound) -> Anchor:

@@ -21,12 +21,11 @@ from typing import Any, Final
 import yaml
 
 from sentienguard.adapters.cloudwatch.client import Account, CloudWatch, is_installed
-from sentienguard.adapters.outbound_http.client import GuardedClient
-from sentienguard.adapters.outbound_http.destinations import Allowed
-from sentienguard.adapters.secret_stores import door
+from sentienguard.adapters.secret_stores import aws
+from sentienguard.controlplane import app_secrets
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.cloud_metrics import CloudMetrics, Plan
-from sentienguard.controlplane.settings import SettingWrong, environment
+from sentienguard.controlplane.settings import SettingWrong
 from sentienguard.controlplane.telemetry_desk import TelemetryDesk
 from sentienguard.ports.clock import Clock
 from sentienguard.ports.metric_source import Query
@@ -64,9 +63,8 @@ def _account(path: Path, document: Mapping[str, Any], clock: Clock) -> Account:
         raise SettingWrong(f"{path}: expected access_key and secret_key, or profile")
     keys = None
     if has_keys:
-        stores = document.get("secrets") or {}
-        way = GuardedClient(Allowed.of(one.url, private=one.private) for one in door.wanted(stores))
-        keys = door.credentials(door.read(stores, environment(), way, clock.now), document)
+        stores = app_secrets.opened(path.parent, clock, document.get("secrets"))
+        keys = aws.credentials(stores, document)
     return Account(
         region=_text(path, document, "region"),
         keys=keys,

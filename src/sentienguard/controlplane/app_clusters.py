@@ -7,12 +7,16 @@ Called by `app.py` alone, whose part this is: it names adapters. Without the fil
         environment: production
         server: https://10.0.0.5:6443
         ca_file: /etc/sentienguard/shop-ca.pem
-        token_file: /etc/sentienguard/shop-token
+        token_file: /etc/sentienguard/shop-token     or  token: vault:PATH#FIELD
         namespaces: [prod]            without: all of them
         host: relay-1                 the relay agent's host
+        private: true                 where its name is public and its address is not
+
+What watches connects to the server that the file names, and nowhere else.
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,15 +25,23 @@ import yaml
 
 from sentienguard.adapters.kubernetes.api import Credentials
 from sentienguard.adapters.kubernetes.events import Events
+from sentienguard.adapters.outbound_http.client import GuardedClient
+from sentienguard.adapters.outbound_http.destinations import Allowed
+from sentienguard.controlplane import app_secrets
 from sentienguard.controlplane.alert_door import AlertDoor
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.cluster_watch import ClusterWatch, Keep, Watched
 from sentienguard.controlplane.settings import SettingWrong
+from sentienguard.model import addresses
+from sentienguard.ports.outbound import NotAllowed
+from sentienguard.ports.secrets import SecretNameWrong, Secrets
 from sentienguard.stages.observe.cluster_events import Place
 
 MOST_WATCHES: Final = 100  # each has a thread and a connection
 _NEEDED: Final = frozenset({"name", "environment", "server", "ca_file"})
-_MORE: Final = frozenset({"token_file", "certificate_file", "key_file", "namespaces", "host"})
+_MORE: Final = frozenset({
+    "token", "token_file", "certificate_file", "key_file", "namespaces", "host", "private",
+})  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -50,10 +62,12 @@ def watching(centre: Centre, path: Path, keep: Keep) -> Iterator[ClusterWatch]:
     if not path.exists():
         return
     number = 0
+    stores = app_secrets.opened(path.parent, centre.clock)
     for said in _clusters(path):
         where = f"{path}: cluster {str(said.get('name'))[:80]!a}"
         if said["environment"] not in centre.environments:
             raise SettingWrong(f"{where}: environment {str(said['environment'])!a} does not exist")
+        way, credentials = _way(where, said), _credentials(where, said, stores)
         place = Place(str(said["name"]), str(said.get("host", "")))
         for namespace in said.get("namespaces") or [""]:
             number += 1
@@ -61,12 +75,28 @@ def watching(centre: Centre, path: Path, keep: Keep) -> Iterator[ClusterWatch]:
                 raise SettingWrong(f"{path}: expected at most {MOST_WATCHES} namespaces in all")
             what = f"cluster {place.cluster} {namespace}".rstrip()
             watched = Watched(place, str(said["environment"]), what)
-            source = Events(_credentials(said), str(namespace))
+            source = Events(credentials, str(namespace), way.connect)
             yield ClusterWatch(centre, source, watched, keep)
 
 
-def _credentials(said: Mapping[str, Any]) -> Credentials:
+def _way(where: str, said: Mapping[str, Any]) -> GuardedClient:
+    try:
+        found = Allowed.of(str(said["server"]))
+    except NotAllowed as cause:
+        raise SettingWrong(f"{where}: server: {cause}") from cause
+    private = said.get("private") is True or addresses.says_it_is_private(found.host)
+    return GuardedClient([dataclasses.replace(found, private=private)])
+
+
+def _credentials(where: str, said: Mapping[str, Any], stores: Secrets) -> Credentials:
+    name = str(said.get("token", ""))
+    try:
+        if name:
+            stores.check(name)
+    except SecretNameWrong as cause:
+        raise SettingWrong(f"{where}: token: {cause}") from cause
     return Credentials(
+        token=(lambda: stores.fetch(name)) if name else None,
         server=str(said["server"]),
         ca_file=str(said["ca_file"]),
         token_file=said.get("token_file"),
@@ -92,8 +122,10 @@ def _clusters(path: Path) -> Iterator[Mapping[str, Any]]:
             )
         if not str(said["server"]).startswith("https://"):
             raise SettingWrong(f"{where}: server: expected an https address")
-        if ("token_file" in said) == ("certificate_file" in said):
-            raise SettingWrong(f"{where}: expected token_file, or certificate_file and key_file")
+        if len({"token", "token_file", "certificate_file"} & set(said)) != 1:
+            raise SettingWrong(
+                f"{where}: expected token, token_file, or certificate_file and key_file"
+            )
         if not isinstance(said.get("namespaces", []), list):
             raise SettingWrong(f"{where}: namespaces: expected a list")
         yield said

@@ -18,15 +18,15 @@ import yaml
 from sentienguard.adapters.key_keepers import aws_kms, local_file, several
 from sentienguard.adapters.outbound_http.client import GuardedClient
 from sentienguard.adapters.outbound_http.destinations import Allowed
-from sentienguard.adapters.secret_stores import door
+from sentienguard.adapters.secret_stores import aws, door
 from sentienguard.adapters.sql_store import database
-from sentienguard.controlplane import key_care
+from sentienguard.controlplane import app_secrets, key_care
 from sentienguard.controlplane import settings as settings_module
-from sentienguard.controlplane.settings import Settings, SettingWrong, environment
+from sentienguard.controlplane.settings import Settings, SettingWrong
 from sentienguard.model import errors
 from sentienguard.ports.clock import Clock
 from sentienguard.ports.key_keeper import KeyKeeper
-from sentienguard.ports.outbound import Outbound, Wanted
+from sentienguard.ports.outbound import Outbound
 
 FILE: Final = "keys/data.key"  # in the control plane's directory
 KMS: Final = "aws-kms"
@@ -93,11 +93,8 @@ def keeper(directory: Path, settings: Settings, clock: Clock) -> KeyKeeper:
         return local
     document = _document(path)
     said = [_checked(path, one) for one in (document["keeper"], *document.get("former", ()))]
-    stores = document.get("secrets") or {}
-    places = [Wanted(_url(one), one.get("private") is True) for one in said]
-    places += door.wanted(stores)
-    way = GuardedClient(Allowed.of(one.url, private=one.private) for one in places)
-    opened = door.read(stores, environment(), way, clock.now)
+    way = GuardedClient(Allowed.of(_url(one), private=one.get("private") is True) for one in said)
+    opened = app_secrets.opened(path.parent, clock, document.get("secrets"))
     return several.Several([*(_kms(one, way, opened, clock) for one in said), local])
 
 
@@ -106,7 +103,7 @@ def _kms(said: Mapping[str, Any], way: Outbound, opened: door.Door, clock: Clock
         str(said["key"]),
         _url(said),
         str(said["region"]),
-        credentials=door.credentials(opened, said),
+        credentials=aws.credentials(opened, said),
         way=way,
         now=clock.now,
     )

@@ -3,19 +3,22 @@
 import logging
 from pathlib import Path
 
+from sentienguard.adapters.embedding_endpoint import client
 from sentienguard.adapters.embedding_endpoint.client import Address, Endpoint
 from sentienguard.adapters.minilm import embedder as minilm
 from sentienguard.adapters.sql_store.database import Database
-from sentienguard.controlplane import key_files
+from sentienguard.controlplane import app_outbound, named_keys
 from sentienguard.controlplane.meanings import Meanings, Place
-from sentienguard.controlplane.settings import Settings, SettingWrong
-from sentienguard.model import addresses
+from sentienguard.controlplane.settings import Settings
 from sentienguard.ports.embedder import ModelWrong
+from sentienguard.ports.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
 
-def open_meanings(directory: Path, settings: Settings, stores: Database) -> Meanings | None:
+def open_meanings(
+    directory: Path, settings: Settings, stores: Database, keys: Secrets
+) -> Meanings | None:
     """Return what compares meanings; None: matching goes by words alone. Raises SettingWrong."""
     if settings.embeddings == "off":
         return None
@@ -23,7 +26,7 @@ def open_meanings(directory: Path, settings: Settings, stores: Database) -> Mean
     if settings.embedding_store == "pgvector":
         place = stores.vectors()
     if settings.embeddings == "hosted":
-        return Meanings(Endpoint(address_of(settings)), place)
+        return Meanings(hosted(settings, keys), place)
     try:
         model = minilm.installed()
     except ModelWrong as cause:
@@ -32,19 +35,18 @@ def open_meanings(directory: Path, settings: Settings, stores: Database) -> Mean
     return None if model is None else Meanings(model, place)
 
 
-def address_of(settings: Settings) -> Address:
-    """Return where a hosted model is. Raises SettingWrong."""
+def hosted(settings: Settings, keys: Secrets) -> Endpoint:
+    """Return the hosted model. Raises SettingWrong."""
     url = settings.embedding_url
-    key = key_files.read("embedding_key_file", settings.embedding_key_file)
-    if key and not addresses.crosses_no_network_in_the_clear(url):
-        raise SettingWrong(
-            f"setting embedding_url: {url} would carry embedding_key_file's key in clear text; use "
-            "https, or a server without a key"
-        )
-    return Address(
+    key = named_keys.named(settings, "embedding_key", keys)
+    bounds = app_outbound.Bounds(
+        settings.embedding_limit_s, client.LONGEST_ANSWER, client.LONGEST_QUESTION
+    )
+    way = app_outbound.way_to("embedding_url", url, settings, bounds, has_key=key is not None)
+    address = Address(
         url=url,
         model=settings.embedding_model,
         dimensions=settings.embedding_dimensions,
-        key=key,
         limit_s=settings.embedding_limit_s,
     )
+    return Endpoint(address, way, key)

@@ -5,7 +5,7 @@ and nothing is connected to.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from sentienguard.adapters.notify.slack import Slack
 from sentienguard.adapters.notify.slack_socket import SlackSocket
 from sentienguard.adapters.outbound_http.client import GuardedClient
 from sentienguard.adapters.outbound_http.destinations import Allowed
-from sentienguard.controlplane import questions
+from sentienguard.controlplane import app_secrets, questions
 from sentienguard.controlplane.centre import Centre
 from sentienguard.controlplane.notice_desk import NoticeDesk, Telling
 from sentienguard.controlplane.settings import SettingWrong
@@ -25,7 +25,7 @@ from sentienguard.controlplane.slack_desk import SlackDesk, Space
 from sentienguard.flow.telling import routes
 from sentienguard.ports.notifier import Channel
 
-SECTIONS: Final = frozenset({"channels", "routes", "digest"})
+SECTIONS: Final = frozenset({"channels", "routes", "digest", "secrets"})
 
 
 @contextlib.contextmanager
@@ -39,7 +39,8 @@ def opened(centre: Centre, directory: Path, base: str) -> Iterator[Telling]:
         yield Telling()
         return
     document = _document(path)
-    said = services.read(document.get("channels", {}), path.parent)
+    stores = app_secrets.opened(path.parent, centre.clock, document.get("secrets"))
+    said = services.read(document.get("channels", {}), path.parent, stores)
     way = GuardedClient(
         Allowed.of(one.url, private=one.private, below=one.below) for one in services.wanted(said)
     )
@@ -49,8 +50,9 @@ def opened(centre: Centre, directory: Path, base: str) -> Iterator[Telling]:
         centre.outbox.unclaim()
     desk = NoticeDesk(centre, found, plan, base)
     with contextlib.ExitStack() as closing:
-        slack = _slack(centre, found, base)
+        slack = _slack(centre, found, base, directory)
         if slack is not None:
+            slack.start()
             closing.callback(slack.close)
             for line in _sockets(centre, found, way):
                 line.start(slack.payload)
@@ -69,28 +71,32 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _slack(centre: Centre, found: Sequence[Channel], base: str) -> SlackDesk | None:
+def _slack(
+    centre: Centre, found: Sequence[Channel], base: str, directory: Path
+) -> SlackDesk | None:
     spaces = [
-        Space(one.notifier.space.team, one.notifier.space.signing_secret, one.notifier)
+        Space(one.notifier.space.team, _signing(one.notifier), one.notifier)
         for one in found
         if isinstance(one.notifier, Slack)
     ]
     if not spaces:
         return None
-    return SlackDesk(
-        centre,
-        spaces,
-        base,
-        lambda asked, user: questions.as_runs(centre, asked, user, base.rstrip("/")),
-    )
+    asking = questions.InText(centre, base.rstrip("/"))
+    return SlackDesk(centre, spaces, base, asking, directory / "late-answers")
+
+
+def _signing(slack: Slack) -> Callable[[], str] | None:
+    secret = slack.space.signing_secret
+    return None if secret is None else secret.text
 
 
 def _sockets(centre: Centre, found: Sequence[Channel], way: GuardedClient) -> Iterator[SlackSocket]:
     """Yield one socket for each app token, however many channels it has."""
     seen: set[str] = set()
     for one in found:
-        if isinstance(one.notifier, Slack) and one.notifier.space.app_token:
-            space = one.notifier.space
-            if space.app_token not in seen:
-                seen.add(space.app_token)
-                yield SlackSocket(space, way, way.connect, way.tls, centre.clock.now)
+        if not isinstance(one.notifier, Slack):
+            continue
+        token = one.notifier.space.app_token
+        if token is not None and token.where not in seen:
+            seen.add(token.where)
+            yield SlackSocket(one.notifier.space, way, way.connect, way.tls, centre.clock.now)

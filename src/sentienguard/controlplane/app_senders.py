@@ -1,15 +1,13 @@
 """Wire what proves who pushes from Google. Called by app.py; names its adapters for it."""
 
 import urllib.parse
-from typing import Final
 
 from sentienguard.adapters.outbound_http.client import GuardedClient
 from sentienguard.adapters.outbound_http.destinations import Allowed
 from sentienguard.controlplane.push_senders import Keys, accounts
 from sentienguard.controlplane.settings import Settings, SettingWrong
+from sentienguard.model import addresses
 from sentienguard.ports.outbound import NotAllowed
-
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def google_keys(settings: Settings) -> Keys | None:
@@ -20,7 +18,7 @@ def google_keys(settings: Settings) -> Keys | None:
     if not accounts(settings):
         return None
     url = settings.pubsub_keys_url
-    is_own = urllib.parse.urlsplit(url).hostname in _LOOPBACK
+    is_own = urllib.parse.urlsplit(url).hostname in addresses.LOOPBACK
     if not url.startswith("https://") and not is_own:
         raise SettingWrong(f"setting pubsub_keys_url: expected an https address, found {url!r}")
     try:

@@ -11,10 +11,9 @@ import yaml
 from sentienguard.adapters.openid.provider import Client, Provider
 from sentienguard.adapters.outbound_http.client import GuardedClient
 from sentienguard.adapters.outbound_http.destinations import Allowed
-from sentienguard.adapters.secret_stores import door
-from sentienguard.controlplane import sign_on_file
+from sentienguard.controlplane import app_secrets, sign_on_file
 from sentienguard.controlplane.centre import Centre
-from sentienguard.controlplane.settings import SettingWrong, environment
+from sentienguard.controlplane.settings import SettingWrong
 from sentienguard.controlplane.single_sign_on import SignOn
 from sentienguard.model import errors
 
@@ -37,11 +36,10 @@ def sign_on(centre: Centre, directory: Path) -> SignOn | None:
         )
     try:
         said = sign_on_file.read(document, centre.environments, centre.clock.now())
-        places = [*said.wanted(), *door.wanted(said.secrets)]
         way = GuardedClient(
-            [Allowed.of(one.url, private=one.private) for one in places], limit_s=LIMIT_S
+            [Allowed.of(one.url, private=one.private) for one in said.wanted()], limit_s=LIMIT_S
         )
-        opened = door.read(said.secrets, environment(), way, centre.clock.now)
+        opened = app_secrets.opened(path.parent, centre.clock, said.secrets)
     except errors.Rejected as cause:
         raise SettingWrong(f"{path}: {cause}") from cause
     client = Client(

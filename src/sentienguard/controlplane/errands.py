@@ -82,7 +82,7 @@ class Errand:
 
     id: str  # btt_20260401_093000_a8f3b2c1, drl_..., prf_...
     kind: Kind
-    words: tuple[str, ...]  # for the command line; {out} stands for its directory
+    words: tuple[str, ...]  # for the command line; {out}, {home}: its and the centre's directory
     asked: dict[str, Any]  # the same for people: name -> value
     by: str
     asked_at: datetime
@@ -276,7 +276,8 @@ class Errands:
         self._ended(wanted, status, why, luggage.then)
 
     def _begin(self, wanted: Errand, place: Path) -> subprocess.Popen[bytes]:
-        words = [one.replace("{out}", str(place / WORK)) for one in wanted.words]
+        known = {"{out}": str(place / WORK), "{home}": str(self._place.parent)}
+        words = [_filled(one, known) for one in wanted.words]
         with (place / "answer.json").open("wb") as out, (place / "messages").open("wb") as said:
             child = subprocess.Popen(  # noqa: S603  # rule 2
                 [*self._command, *words, "--json"],
@@ -360,6 +361,12 @@ def _unpack(luggage: Luggage, place: Path) -> None:
         place.mkdir(mode=0o700)
     for name, content in luggage.files.items():
         (place / name).write_bytes(content)
+
+
+def _filled(word: str, known: Mapping[str, str]) -> str:
+    for name, value in known.items():
+        word = word.replace(name, value)
+    return word
 
 
 def _by(name: str) -> str:

@@ -5,10 +5,12 @@ checked against this file.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -19,10 +21,15 @@ FILE_NAME = "sentienguard.yaml"
 # Given to no other program, and shown without the password; Loki may ask for HTTP basic.
 _WITH_PASSWORD = frozenset({"database_url", "loki_url"})
 _INSTEAD = {  # where a name and a password belong
-    "prometheus_url": "use prometheus_user and prometheus_password_file, or prometheus_token_file",
-    "adviser_url": "use adviser_key_file",
-    "embedding_url": "use embedding_key_file",
+    "prometheus_url": "use prometheus_user and prometheus_password_file, or prometheus_token",
+    "adviser_url": "use adviser_key or adviser_key_file",
+    "embedding_url": "use embedding_key or embedding_key_file",
 }
+# They name a secret. Who writes the secret itself there is told so, and it is not shown.
+_NAMES_OF_SECRETS = frozenset({
+    "adviser_key", "embedding_key", "loki_key", "prometheus_token", "prometheus_password",
+})  # fmt: skip
+_NAME_OF_SECRET = re.compile(r"(env|file|vault|aws|gcp|azure):\S+", re.ASCII)
 
 
 class SettingWrong(errors.Rejected):
@@ -196,6 +203,11 @@ class Settings:
         200_000,
         bounds=(1, 10_000_000),
     )
+    private_hosts: str = _setting(
+        "Hosts of adviser_url, embedding_url, loki_url and prometheus_url whose addresses are not "
+        "public although their names do not say so, separated by commas; empty: none.",
+        "",
+    )
     embeddings: str = _setting(
         "What compares meanings: offline is the installed model, hosted the one at embedding_url; "
         "off compares words alone, and nothing that no author declared for a metric runs "
@@ -218,6 +230,11 @@ class Settings:
     embedding_dimensions: int = _setting(
         "Numbers of a hosted model's vector.", 3072, bounds=(1, 65_536)
     )
+    embedding_key: str = _setting(
+        "Name of the secret that is the key of the hosted model, such as vault:kv/sg#embedding; "
+        "empty: embedding_key_file says.",
+        "",
+    )
     embedding_key_file: str = _setting("File with the hosted model's key; empty sends none.", "")
     embedding_limit_s: float = _setting(
         "How long a decision waits for a hosted model before it goes on by words, in seconds.",
@@ -236,6 +253,11 @@ class Settings:
         "",
     )
     adviser_model: str = _setting("Name of the adviser's model; there is no default.", "")
+    adviser_key: str = _setting(
+        "Name of the secret that is the adviser's key, such as env:ADVISER_KEY; empty: "
+        "adviser_key_file says.",
+        "",
+    )
     adviser_key_file: str = _setting("File with the adviser's key; empty sends none.", "")
     adviser_streams: str = _setting(
         "Whether the adviser is asked to stream its answers, which some gateways need.",
@@ -299,6 +321,9 @@ class Settings:
         "LogQL that finds a service's lines there; $service and $environment are filled in.",
         '{service_name="$service", deployment_environment_name="$environment"}',
     )
+    loki_key: str = _setting(
+        "Name of the secret that is Loki's bearer token; empty: loki_key_file says.", ""
+    )
     loki_key_file: str = _setting("File with Loki's bearer token; empty sends none.", "")
     loki_tenant: str = _setting("Tenant that Loki is told (X-Scope-OrgID); empty: none.", "")
     loki_limit_s: float = _setting(
@@ -336,11 +361,21 @@ class Settings:
         "none is run from there.",
         "",
     )
+    prometheus_token: str = _setting(
+        "Name of the secret that is the bearer token for prometheus_url; empty: "
+        "prometheus_token_file says.",
+        "",
+    )
     prometheus_token_file: str = _setting(
         "File with the bearer token for prometheus_url; empty sends none.", ""
     )
     prometheus_user: str = _setting(
         "Name for prometheus_url where it asks for one (HTTP basic); empty sends none.", ""
+    )
+    prometheus_password: str = _setting(
+        "Name of the secret that is the password of prometheus_user; empty: "
+        "prometheus_password_file says.",
+        "",
     )
     prometheus_password_file: str = _setting("File with the password of prometheus_user.", "")
     prometheus_rate: float = _setting(
@@ -432,6 +467,16 @@ def sentences() -> dict[str, tuple[str, Any]]:
     return {item.name: (item.metadata["sentence"], item.default) for item in fields(Settings)}
 
 
+def may_be_private(settings: Settings, url: str) -> bool:
+    """Tell whether the address of a setting need not be public: it, or private_hosts, says so."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    said = {one.strip().lower() for one in settings.private_hosts.split(",") if one.strip()}
+    return bool(host) and (addresses.says_it_is_private(host) or host in said)
+
+
 def _from_file(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text("utf-8")) or {}
@@ -468,6 +513,18 @@ def _typed(name: str, value: Any, where: str) -> Any:
         way_out = _INSTEAD.get(name, "write it without")
         message = f"{where}: setting {name}: found a name or a password before the host; {way_out}"
         raise SettingWrong(message)
+    if name in _NAMES_OF_SECRETS and found and not _NAME_OF_SECRET.fullmatch(found):
+        message = (
+            f"{where}: setting {name}: expected a secret's name, such as env:NAME or "
+            "file:/PATH, found something else, which is not shown"
+        )
+        raise SettingWrong(message)
+    if name == "loki_url" and _shows_a_password(found):
+        message = (
+            f"{where}: setting {name}: found a name and a password, which plain http would carry "
+            "in clear text; use https"
+        )
+        raise SettingWrong(message)
     limits = {item.name: item.metadata for item in fields(Settings)}[name]
     if limits["choices"] and found not in limits["choices"]:
         expected = ", ".join(limits["choices"])
@@ -478,3 +535,13 @@ def _typed(name: str, value: Any, where: str) -> Any:
         message = f"{where}: setting {name}: expected {least:g} to {most:g}, found {value!r}"
         raise SettingWrong(message)
     return found
+
+
+def _shows_a_password(url: str) -> bool:
+    """Tell whether what stands before the host would cross a network in clear text."""
+    if not addresses.names_somebody(url):
+        return False
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    plain = f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+    return not addresses.crosses_no_network_in_the_clear(plain)

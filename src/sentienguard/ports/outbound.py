@@ -1,6 +1,6 @@
 """Ask another system over HTTP, where the owner allowed it.
 
-Called by adapters.notify and by whatever else sends something out. Offered by
+Called by every adapter of the control plane that asks something outside. Offered by
 adapters.outbound_http, which refuses every destination that nobody configured.
 """
 
@@ -18,6 +18,15 @@ class NotAllowed(errors.Rejected):
 class NoAnswer(errors.Unavailable):
     """No connection, no answer in time, or more of it than anybody reads."""
 
+    def __init__(self, message: str, heard: bytes = b"") -> None:
+        """Keep what came of a body before it broke off."""
+        super().__init__(message)
+        self.heard = heard
+
+
+class TooLong(NoAnswer):
+    """More came than anybody reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -27,6 +36,7 @@ class Request:
     url: str  # absolute
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    limit_s: float | None = None  # from the start to the last byte; None: what the way allows
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ back is used and dropped: it is never stored, logged or put into a record. A nam
 with #FIELD where a place holds several: docs/reference/secrets.md.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from sentienguard.model import errors
 
@@ -37,8 +38,14 @@ class Secret:
         return "***"
 
 
+Fetch: TypeAlias = Callable[[], Secret]  # one secret; raises what Secrets.fetch raises
+
+
 class Secrets(Protocol):
     """All stores behind one door."""
+
+    def check(self, name: str) -> None:
+        """Raise SecretNameWrong where no configured store could have it; asks no store."""
 
     def fetch(self, name: str) -> Secret:
         """Return a secret. Raises SecretNameWrong, SecretMissing, SecretsAway; none quotes it."""

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from sentienguard.adapters.adviser_endpoint.endpoint import Address, Endpoint
-from sentienguard.ports import adviser
+from sentienguard.adapters.adviser_endpoint.endpoint import LONGEST_ANSWER, Address, Endpoint
+from sentienguard.ports import adviser, secrets
 from tests.servers import language_model as model
+from tests.support import outbound_ways
 
 pytestmark = pytest.mark.integration
 PROTOCOLS = [
@@ -45,9 +46,13 @@ def server():
         yield made
 
 
-def endpoint(server, protocol="openai", *, streams=False, **more):
-    given = {"protocol": protocol, "url": server.url, "model": "test", "key": model.KEY}
-    return Endpoint(Address(**(given | {"streams": streams} | more)))
+def endpoint(server, protocol="openai", *, streams=False, key=model.KEY):
+    return asking(server.url, protocol, streams=streams, key=outbound_ways.key(key))
+
+
+def asking(url, protocol, *, streams=False, key=None):
+    way = outbound_ways.to(url, longest_answer=LONGEST_ANSWER)
+    return Endpoint(Address(protocol, url, "test", streams=streams), way, key)
 
 
 @pytest.mark.parametrize(("protocol", "streams"), PROTOCOLS)
@@ -231,7 +236,7 @@ def test_what_drips_is_cut_off_at_the_limit(drips):
         url = f"http://127.0.0.1:{door.getsockname()[1]}/v1"
         began = time.monotonic()
         with pytest.raises(Away, match=r"no answer within 0.4 s"):
-            Endpoint(Address("compatible", url, "test")).turn(question(), limit_s=0.4)
+            asking(url, "compatible").turn(question(), limit_s=0.4)
         took = time.monotonic() - began
         over.set()
         thread.join()
@@ -243,4 +248,25 @@ def test_nobody_there_is_an_error_at_once(server):
         gone = door.getsockname()[1]
     for url in (f"http://127.0.0.1:{gone}/v1", "http://[", "ftp://127.0.0.1/v1", ""):
         with pytest.raises(Away):
-            Endpoint(Address("openai", url, "test")).turn(question(), limit_s=2)
+            asking(url, "openai").turn(question(), limit_s=2)
+
+
+def test_the_key_is_fetched_for_each_turn(server):
+    keys = iter(["sk-first", "sk-second"])
+    made = asking(server.url, "openai", key=lambda: secrets.Secret(next(keys)))
+    server.plan = [model.opinion("x"), model.opinion("x")]
+    for _ in range(2):
+        with pytest.raises(Declined):  # the server takes neither
+            made.turn(question(), limit_s=5)
+    given = [headers["Authorization"] for _, headers, _ in server.seen]
+    assert given == ["Bearer sk-first", "Bearer sk-second"]
+
+
+@pytest.mark.parametrize("kind", [secrets.SecretMissing, secrets.SecretsAway])
+def test_without_its_key_nobody_is_asked(server, kind):
+    def fetch():
+        raise kind("vault:sg#adviser: the store answered 503")
+
+    with pytest.raises(Away, match="no key: vault:sg#adviser"):
+        asking(server.url, "openai", key=fetch).turn(question(), limit_s=5)
+    assert not server.seen

@@ -43,9 +43,8 @@ def opened(vault, tmp_path):
 
 def made(document, environment):
     allowed = [Allowed.of(one.url, private=one.private) for one in door.wanted(document)]
-    return door.read(
-        document, environment, GuardedClient(allowed), functools.partial(datetime.now, UTC)
-    )
+    now = functools.partial(datetime.now, UTC)
+    return door.read(document, environment, GuardedClient(allowed), now, GuardedClient([]))
 
 
 @pytest.mark.parametrize(
@@ -62,10 +61,29 @@ def test_a_file_is_read_where_only_its_owner_may(opened, tmp_path):
     file.write_text(f"{CANARY}\nmore\n")
     file.chmod(0o600)
     assert opened.fetch(f"file:{file}").reveal() == CANARY
+    with pytest.raises(secrets.SecretMissing, match="JSON object"):
+        opened.fetch(f"file:{file}#password")
     for mode in (0o640, 0o604, 0o666):
         file.chmod(mode)
         with pytest.raises(secrets.SecretMissing, match="0600"):
             opened.fetch(f"file:{file}")
+
+
+def test_a_file_that_is_an_object_has_fields(opened, tmp_path):
+    file = tmp_path / "account.json"
+    file.write_text(json.dumps({"private_key": f"{CANARY}\n"}, indent=1))
+    file.chmod(0o600)
+    assert opened.fetch(f"file:{file}#private_key").reveal() == f"{CANARY}\n"
+    with pytest.raises(secrets.SecretMissing, match="password"):
+        opened.fetch(f"file:{file}#password")
+
+
+def test_a_name_is_checked_without_asking_its_store(opened, vault):
+    opened.check("vault:kv/db#password")
+    with pytest.raises(secrets.SecretNameWrong) as refused:
+        opened.check(CANARY)
+    assert CANARY not in str(refused.value)
+    assert not vault.asked
 
 
 def test_it_is_fetched_anew_each_time(opened, vault):

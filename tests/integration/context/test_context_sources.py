@@ -12,8 +12,10 @@ import pytest
 
 from sentienguard.adapters.git_log.reader import GitLog
 from sentienguard.adapters.local_host.clock import LocalClock
-from sentienguard.adapters.loki.client import Address, Loki
+from sentienguard.adapters.loki.client import LONGEST_ANSWER, Address, Loki
 from sentienguard.ports.log_search import LogSearchAway
+from sentienguard.ports.secrets import SecretsAway
+from tests.support import outbound_ways
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
@@ -48,6 +50,11 @@ def loki():
     thread.join(5)
 
 
+def asking(url, key=None, **more):
+    way = outbound_ways.to(url, longest_answer=LONGEST_ANSWER)
+    return Loki(Address(url, **more), way, key)
+
+
 def streams(*values, **labels):
     document = {
         "status": "success",
@@ -63,7 +70,9 @@ def ns(ago_s):
 def test_lines_come_newest_first_with_their_file(loki):
     url, asked, answers = loki
     answers.append(streams([ns(9), "first"], [ns(3), "last"], filename="/var/log/o.log"))
-    found = Loki(Address(url, key="k", tenant="t")).lines("prod", "orders", START, NOW, limit=5)
+    found = asking(url, outbound_ways.key("k"), tenant="t").lines(
+        "prod", "orders", START, NOW, limit=5
+    )
     assert [(one.text, one.where) for one in found] == [
         ("last", "/var/log/o.log"),
         ("first", "/var/log/o.log"),
@@ -80,7 +89,7 @@ def test_lines_come_newest_first_with_their_file(loki):
 def test_a_name_never_becomes_a_part_of_the_query(loki, name):
     url, asked, answers = loki
     answers.append(streams())
-    Loki(Address(url)).lines("prod", name, START, NOW, limit=5)
+    asking(url).lines("prod", name, START, NOW, limit=5)
     query = asked[0][1]["query"][0]
     quoted = query.removeprefix('{service_name="').removesuffix(
         '", deployment_environment_name="prod"}'
@@ -103,12 +112,29 @@ def test_anything_else_is_no_answer(loki, answer):
     url, _, answers = loki
     answers.append(answer)
     with pytest.raises(LogSearchAway):
-        Loki(Address(url)).lines("prod", "orders", START, NOW, limit=5)
+        asking(url).lines("prod", "orders", START, NOW, limit=5)
+
+
+def test_a_name_makes_the_key_a_password(loki):
+    url, asked, answers = loki
+    answers.append(streams())
+    asking(url, outbound_ways.key("pass"), user="ann").lines("p", "o", START, NOW, limit=5)
+    assert asked[0][2]["Authorization"] == "Basic YW5uOnBhc3M="
+
+
+def test_without_its_key_loki_is_not_asked(loki):
+    def fetch():
+        raise SecretsAway("vault:sg#loki: the store answered 503")
+
+    url, asked, _ = loki
+    with pytest.raises(LogSearchAway, match="vault:sg#loki"):
+        asking(url, fetch).lines("prod", "orders", START, NOW, limit=5)
+    assert not asked
 
 
 def test_nobody_there_is_no_answer():
     with pytest.raises(LogSearchAway):
-        Loki(Address("http://127.0.0.1:1")).lines("prod", "orders", START, NOW, limit=5)
+        asking("http://127.0.0.1:1").lines("prod", "orders", START, NOW, limit=5)
 
 
 @pytest.fixture
@@ -184,8 +210,8 @@ def test_an_answer_that_comes_in_drops_ends_with_the_time_that_is_left(loki):
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     began = time.monotonic()
     try:
-        with pytest.raises(LogSearchAway, match="in time"):
-            Loki(Address(f"http://127.0.0.1:{server.server_port}")).lines(
+        with pytest.raises(LogSearchAway, match=r"more than 0\.2 s"):
+            asking(f"http://127.0.0.1:{server.server_port}").lines(
                 "prod", "orders", START, NOW, limit=5, limit_s=0.2
             )
         assert time.monotonic() - began < 1.0

@@ -2,11 +2,14 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from sentienguard.adapters.kubernetes import api, events
+from sentienguard.adapters.outbound_http.client import GuardedClient
+from sentienguard.adapters.outbound_http.destinations import Allowed
 from sentienguard.controlplane import app_clusters, cluster_watch
 from sentienguard.controlplane.cluster_watch import ClusterWatch, Watched
 from sentienguard.controlplane.counters import Counters
@@ -14,9 +17,11 @@ from sentienguard.controlplane.settings import SettingWrong
 from sentienguard.model import errors
 from sentienguard.model.alert import AlertStatus
 from sentienguard.ports.cluster_events import ClusterAway, ClusterRefused, Expired
+from sentienguard.ports.secrets import SecretMissing, SecretsAway
 from sentienguard.stages.observe import alert_batch
 from sentienguard.stages.observe.cluster_events import Place
 from tests.servers import kubernetes
+from tests.support import outbound_ways
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 2, 12, 11, 26, tzinfo=UTC)
@@ -62,7 +67,8 @@ class World:
             counters=self.counters,
             changes=SimpleNamespace(put=lambda _, made, received_at: self.changes.extend(made)),
         )
-        self.source = events.Events(credentials(server), namespace)
+        way = outbound_ways.to(server.address)  # as the centre asks
+        self.source = events.Events(credentials(server), namespace, way.connect)
         watched = Watched(Place("shop", "relay-1"), "production", "cluster shop")
         self.watch = ClusterWatch(centre, self.source, watched, self._keep)
 
@@ -274,10 +280,43 @@ def test_a_list_comes_in_pages_and_is_bounded(server, monkeypatch):
     assert (len(found.events), found.more) == (12, 8)
 
 
+def absent(kind):
+    def fetch():
+        raise kind("vault:kv/shop#token: the store answered 503")
+
+    return fetch
+
+
+def test_a_token_comes_by_its_name_too(server):
+    known = credentials(
+        server,
+        token_file=None,
+        token=outbound_ways.key(Path(server.token_file).read_text().strip()),
+    )
+    assert events.Events(known).list().version
+
+
+@pytest.mark.parametrize(
+    ("resolved", "said"),
+    [(["169.254.169.254"], "never asked"), (["10.0.0.5"], "public address"),
+     (["93.184.215.14", "10.0.0.5"], "public address")],
+)  # fmt: skip
+def test_a_name_that_leads_elsewhere_is_not_connected_to(server, resolved, said):
+    url = "https://cluster.example.com:6443"
+    way = GuardedClient([Allowed.of(url)], resolver=lambda _host, _port: resolved)
+    found = events.Events(credentials(server, server=url), "prod", way.connect)
+    for ask in (found.list, lambda: list(found.watch("1"))):
+        with pytest.raises(ClusterRefused, match=said):
+            ask()
+    assert not server.requests
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"server": "https://127.0.0.1:9"}, ClusterAway),
+        ({"token_file": None, "token": absent(SecretMissing)}, ClusterRefused),
+        ({"token_file": None, "token": absent(SecretsAway)}, ClusterAway),
         ({"token_file": "/nonexistent"}, (ClusterAway, ClusterRefused)),
         ({"ca_file": "/nonexistent"}, (ClusterAway, ClusterRefused)),
     ],
@@ -293,6 +332,7 @@ def test_a_watch_from_a_version_that_is_gone_has_expired(server):
         list(events.Events(credentials(server)).watch("1"))
 
 
+CLOCK = SimpleNamespace(now=lambda: NOW)
 FILE = """
 clusters:
   - name: shop
@@ -308,7 +348,7 @@ clusters:
 def watches(place, text):
     path = place / "clusters.yaml"
     path.write_text(text)
-    centre = SimpleNamespace(environments=("production",), clock=None, counters=Counters())
+    centre = SimpleNamespace(environments=("production",), clock=CLOCK, counters=Counters())
     return list(app_clusters.watching(centre, path, None))
 
 
@@ -326,6 +366,8 @@ def test_the_file_names_clusters_and_each_namespace_is_watched_by_itself(server,
         ("environment: production", "environment: nowhere", "nowhere"),
         ("https:", "http:", "https address"),
         ("    token_file: t\n", "", "token_file"),
+        ("token_file: t", "token: vault:kv/shop#token", "begins with one of"),
+        ("https://10.0.0.5", "https://ann:word@10.0.0.5", "server: destination"),
         ("host:", "hots:", "perhaps"),
         ("[prod, jobs]", "prod", "list"),
         ("clusters:", "cluster:", "clusters"),

@@ -8,16 +8,17 @@ import time
 
 import pytest
 
-from sentienguard.adapters.embedding_endpoint.client import Address, Endpoint
+from sentienguard.adapters.embedding_endpoint.client import LONGEST_ANSWER, Address, Endpoint
 from sentienguard.controlplane.meanings import Meanings
 from sentienguard.model.decision import Route
-from sentienguard.ports import embedder
+from sentienguard.ports import embedder, secrets
 from sentienguard.stages.decide import matching, meaning
 from sentienguard.stages.decide.decide import decide
 from sentienguard.stages.decide.retrieval import fitted
 from sentienguard.stages.decide.settings import DecideSettings
 from tests.support import decide_cases as cases
 from tests.support import match_library as library
+from tests.support import outbound_ways
 
 pytestmark = pytest.mark.integration
 DIMENSIONS = 3072
@@ -54,6 +55,10 @@ class Model(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def asking(address, key=None):
+    return Endpoint(address, outbound_ways.to(address.url, longest_answer=LONGEST_ANSWER), key)
+
+
 def well(answer):
     return 200, json.dumps(answer).encode()
 
@@ -73,8 +78,8 @@ def server():
 @pytest.fixture
 def endpoint(server):
     url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    address = Address(url, "text-embedding-3-large", DIMENSIONS, key="sk-made-up", limit_s=60)
-    made = Endpoint(address)
+    address = Address(url, "text-embedding-3-large", DIMENSIONS, limit_s=60)
+    made = asking(address, outbound_ways.key("sk-made-up"))
     yield made
     made.close()
 
@@ -131,16 +136,26 @@ def test_whatever_else_comes_back_the_embedder_is_away(server, endpoint, behave)
 def test_who_answers_too_late_is_away(server):
     server.behave = lambda _: (200, None)
     url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    late = Endpoint(Address(url, "m", 8, limit_s=0.3))
-    with contextlib.closing(late), pytest.raises(embedder.EmbedderAway, match="timed out"):
+    late = asking(Address(url, "m", 8, limit_s=0.3))
+    with contextlib.closing(late), pytest.raises(embedder.EmbedderAway, match=r"more than 0\.3 s"):
         late.embed(["disk full"])
 
 
 def test_nobody_there_is_away_too(server, endpoint):
-    away = Endpoint(Address("http://127.0.0.1:1/v1", "m", 8, limit_s=0.5))
+    away = asking(Address("http://127.0.0.1:1/v1", "m", 8, limit_s=0.5))
     with pytest.raises(embedder.EmbedderAway):
         away.embed(["disk"])
     away.close()
+
+
+def test_without_its_key_the_embedder_is_away(server):
+    def fetch():
+        raise secrets.SecretsAway("vault:sg#embedding: the store answered 503")
+
+    url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    with pytest.raises(embedder.EmbedderAway, match="vault:sg#embedding"):
+        asking(Address(url, "m", 8), fetch).embed(["disk full"])
+    assert not server.seen
 
 
 @pytest.mark.parametrize("name", ["text-embedding-3-large", CALIBRATED])
@@ -148,7 +163,7 @@ def test_a_hosted_model_runs_nothing_unattended_until_it_has_a_calibration_of_it
     server, tmp_path, monkeypatch, name
 ):
     url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    with contextlib.closing(Endpoint(Address(url, name, 256, limit_s=60))) as hosted:
+    with contextlib.closing(asking(Address(url, name, 256, limit_s=60))) as hosted:
         monkeypatch.setattr(fitted, "TABLES", {"": SURE, CALIBRATED: SURE})
         found = decided(hosted, tmp_path)
         [cap] = [one for one in found.candidates[0].items if one.name == matching.AUTONOMY_CAP]

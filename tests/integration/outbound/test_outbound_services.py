@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from sentienguard.adapters.notify import channels, mail
-from sentienguard.adapters.notify.said import ChannelWrong
+from sentienguard.adapters.notify.said import ChannelWrong, Key
 from sentienguard.adapters.outbound_http.client import GuardedClient
 from sentienguard.adapters.outbound_http.destinations import Allowed
+from sentienguard.adapters.secret_stores import local
 from sentienguard.model.anomaly import Severity
 from sentienguard.model.ids import ApprovalId, Digest, IncidentId
 from sentienguard.model.notice import Notice, NoticeKind, Question
@@ -23,6 +24,7 @@ from sentienguard.ports.notifier import Letter, Notifier, NotNow, NotTaken
 from tests.servers import chat_services
 from tests.servers import mail as mail_server
 from tests.servers.chat_services import Services
+from tests.support import named_secrets, outbound_ways
 
 pytestmark = pytest.mark.integration
 NOW = datetime.now(UTC)
@@ -88,7 +90,7 @@ def document(services: Services, place: Path) -> dict[str, dict[str, Any]]:
 
 
 def opened(services: Services, place: Path) -> dict[str, Notifier]:
-    said = channels.read(document(services, place), place)
+    said = channels.read(document(services, place), place, named_secrets.Stores())
     way = GuardedClient(
         [Allowed.of(one.url, private=one.private) for one in channels.wanted(said)], limit_s=5
     )
@@ -274,10 +276,65 @@ def test_a_channel_that_says_something_wrong_is_refused(
     way = GuardedClient([])
     with pytest.raises(ChannelWrong):
         channels.open_all(
-            channels.read({"one": change}, tmp_path),
+            channels.read({"one": change}, tmp_path, named_secrets.Stores()),
             way,
             lambda box: mail.Mail(box, way.connect, way.tls),
         )
+
+
+def by_names(found: dict[str, dict[str, Any]], place: Path) -> tuple[Any, dict[str, str]]:
+    """Return channels that name their secrets instead of files, and the variables with them."""
+    variables: dict[str, str] = {}
+    for name, said in found.items():
+        for field in [one for one in said if one.endswith("_file")]:
+            variable = f"{name}_{field}".upper()
+            variables[variable] = (place / said.pop(field)).read_text().strip()
+            said[field.removesuffix("_file")] = f"env:{variable}"
+    return found, variables
+
+
+def test_channels_fetch_the_secrets_that_they_name_each_time(
+    services: Services, tmp_path: Path
+) -> None:
+    wanted, variables = by_names(document(services, tmp_path), tmp_path)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    stores = named_secrets.Stores()
+    stores.add("env", local.Environment(variables))
+    said = channels.read(wanted, tmp_path, stores)
+    way = GuardedClient([Allowed.of(one.url, private=True) for one in channels.wanted(said)])
+    found = channels.open_all(said, way, lambda box: mail.Mail(box, way.connect, way.tls))
+    for one in found:
+        one.notifier.send(letter(ESCALATED))
+    assert len(services.taken) == len(found)
+    kept = dict(variables)
+    variables.clear()
+    for one in found:
+        with pytest.raises(NotNow, match="env:") as refused:
+            one.notifier.send(letter(ESCALATED))
+        assert not [text for text in kept.values() if text in str(refused.value)]
+    assert len(services.taken) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [
+        ({"routing_key": "vault:sg#key"}, "begins with one of"),
+        ({"routing_key": "R0UT1NGK3Y"}, "begins with one of"),
+        ({"routing_key": "env:KEY", "routing_key_file": "short"}, "found both"),
+        ({}, "routing_key_file"),
+    ],
+)
+def test_a_name_that_cannot_be_is_told_at_the_start_and_not_quoted(
+    tmp_path: Path, change: dict[str, Any], because: str
+) -> None:
+    (tmp_path / "short").write_text("c2hvcnQ=")
+    said = channels.read(
+        {"one": {"kind": "pagerduty", **change}}, tmp_path, named_secrets.Stores(KEY="x")
+    )
+    with pytest.raises(ChannelWrong, match=because) as refused:
+        channels.open_all(said, GuardedClient([]), lambda box: cast("Any", box))
+    assert "R0UT1NGK3Y" not in str(refused.value)
 
 
 @pytest.fixture
@@ -290,7 +347,7 @@ def mailer(post: mail_server.MailServer, **changes: Any) -> mail.Mail:
     server = f"smtp://127.0.0.1:{post.port}"
     box = replace(
         mail.Mailbox(server, "SentienGuard <sg@example.com>", ("ops@example.com",), "bot",
-                     "mail-password"),
+                     Key("mail", outbound_ways.key("mail-password"))),
         **changes,
     )  # fmt: skip
     context = ssl.create_default_context(cafile=str(post.ca))
@@ -329,7 +386,7 @@ def test_mail_without_tls_is_not_sent_unless_the_owner_said_so(
     with pytest.raises(NotTaken):
         mailer(post).send(letter(OPENED))
     assert post.mails == []
-    mailer(post, user="", password="", tls=False).send(letter(OPENED))
+    mailer(post, user="", password=None, tls=False).send(letter(OPENED))
     assert len(post.mails) == 1
 
 

@@ -134,8 +134,63 @@ def test_the_password_of_a_server_comes_from_a_file_and_is_not_shown(tmp_path):
     (tmp_path / "password").write_text(f"{SECRET}\n")
     proof = prometheus_options.Proof(user="me", password_file=tmp_path / "password")
     made = prometheus_options.server("https://p:9090", "instance", None, proof)
-    assert (made.user, made.password) == ("me", SECRET)
+    assert made.user == "me"
+    assert made.key().reveal() == SECRET
     assert SECRET not in repr(made)
+
+
+def test_a_secret_of_a_server_comes_by_its_name_when_it_is_used(tmp_path):
+    file = tmp_path / "token"
+    proof = prometheus_options.Proof(named=f"file:{file}", stores=tmp_path)
+    made = prometheus_options.server("https://p:9090", "instance", None, proof)
+    for text in (SECRET, "rotated"):
+        file.write_text(f"{text}\n")
+        file.chmod(0o600)
+        assert made.key().reveal() == text
+    unknown = prometheus_options.Proof(named="vault:kv/sg#prometheus", stores=tmp_path)
+    with pytest.raises(errors.Rejected, match="begins with one of"):
+        prometheus_options.server("https://p:9090", "instance", None, unknown)
+    (tmp_path / "secrets.yaml").write_text("vault: {url: https://v.example, token: env:T}\n")
+    assert prometheus_options.server("https://p:9090", "instance", None, unknown).key
+
+
+@pytest.mark.parametrize("name", ["adviser_key", "embedding_key", "loki_key", "prometheus_token"])
+def test_a_secret_where_its_name_belongs_is_refused_and_not_shown(tmp_path, name):
+    with pytest.raises(
+        settings.SettingWrong, match=f"setting {name}: expected a secret's name"
+    ) as no:
+        settings.load(tmp_path, {f"SENTIENGUARD_{name.upper()}": SECRET})
+    assert SECRET not in str(no.value)
+    for known in ("env:KEY", "vault:kv/sg#key", "gcp:sg/3", "azure:sg", "file:/run/key", ""):
+        assert settings.load(tmp_path, {f"SENTIENGUARD_{name.upper()}": known})
+
+
+@pytest.mark.parametrize("host", ["logs.example", "10.0.0.7:3100", "localhost.evil.org"])
+def test_a_password_in_the_address_of_loki_crosses_no_network_in_the_clear(tmp_path, host):
+    for plain in (f"http://ann:{SECRET}@{host}", f"//ann:{SECRET}@{host}", f"ann:{SECRET}@{host}"):
+        with pytest.raises(settings.SettingWrong, match="loki_url") as refused:
+            settings.load(tmp_path, {"SENTIENGUARD_LOKI_URL": plain})
+        assert SECRET not in str(refused.value)
+    for right in (f"https://ann:{SECRET}@{host}", f"http://ann:{SECRET}@127.0.0.1:3100"):
+        assert settings.load(tmp_path, {"SENTIENGUARD_LOKI_URL": right}).loki_url == right
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("http://localhost:11434", True), ("http://127.0.0.1:11434/v1", True),
+        ("http://[::1]:9090", True), ("http://10.0.0.5:3100", True), ("http://loki:3100", True),
+        ("http://loki.monitoring.svc:3100", True), ("https://loki.shop.internal", True),
+        ("https://ann:word@nas.local", True), ("https://prom.corp.example", True),
+        ("https://PROM.corp.example", True), ("https://api.openai.com/v1", False),
+        ("https://localhost.evil.org", False), ("https://internal", True),
+        ("https://evil.prom.corp.example", False), ("https://local.example", False),
+        ("https://[", False), ("", False),
+    ],
+)  # fmt: skip
+def test_an_address_says_whether_it_need_not_be_public(url, private):
+    known = settings.Settings(private_hosts="other.example, prom.corp.example")
+    assert settings.may_be_private(known, url) is private
 
 
 @pytest.mark.parametrize(
@@ -144,6 +199,9 @@ def test_the_password_of_a_server_comes_from_a_file_and_is_not_shown(tmp_path):
         prometheus_options.Proof(user="me"),
         prometheus_options.Proof(password_file="x"),
         prometheus_options.Proof(user="me", password_file="x", token_file="y"),
+        prometheus_options.Proof(user="me", token_file="y"),
+        prometheus_options.Proof(token_file="y", named="env:Y"),
+        prometheus_options.Proof(user="me", password_file="x", named="env:Y"),
     ],
 )
 def test_half_a_proof_or_two_are_refused(proof):

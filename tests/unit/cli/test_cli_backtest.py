@@ -1,7 +1,6 @@
 """Parts of a backtest: pages, pace, what was kept, alerts, and a page that is only text."""
 
 import dataclasses
-import gzip
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,16 +8,18 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from sentienguard.cli import history_sources
+from sentienguard.cli import history_sources, prometheus_options
 from sentienguard.cli.backtest import alerts, fetch, page, plan, report, state
 from sentienguard.cli.backtest.plan import Plan
 from sentienguard.cli.history_sources import NODE_EXPORTER, Prometheus, Recipe, SourceWrong, Stretch
 from sentienguard.flow import hindsight
 from sentienguard.model import errors
+from sentienguard.ports.outbound import NoAnswer, TooLong
 from sentienguard.stages.decide.decide import decide
 from sentienguard.stages.decide.facts import TrackRecord
 from sentienguard.stages.decide.settings import DecideSettings
 from tests.support import decide_cases as cases
+from tests.support import outbound_ways
 
 END_S = 1_770_000_000 // 86_400 * 86_400
 RECIPE = Recipe("system.cpu_percent", "cpu")
@@ -28,7 +29,7 @@ NO_WAIT = {"sleep": lambda _: None}
 
 
 def server(answer):
-    return Prometheus("http://p", "instance", {}, transport=httpx.MockTransport(answer))
+    return Prometheus("http://p", "instance", {}, outbound_ways.Answering(answer))
 
 
 def matrix(*rows):
@@ -60,45 +61,36 @@ def test_a_server_that_asks_who_asks_is_told_name_and_password():
         asked.append(request)
         return httpx.Response(200, json={"status": "success", "data": {"result": []}})
 
-    source = Prometheus(
-        "https://p", "instance", {}, user="me", password="secret",
-        transport=httpx.MockTransport(answer),
-    )  # fmt: skip
+    way, key = outbound_ways.Answering(answer), outbound_ways.key("secret")
+    source = Prometheus("https://p", "instance", {}, way, key, "me")
     assert source.page("up", 0, 60, 60) == []
     assert asked[0].headers["authorization"] == "Basic bWU6c2VjcmV0"
     assert "secret" not in str(asked[0].url)
 
 
-@pytest.mark.parametrize("proof", [{"token": "t0p"}, {"user": "me", "password": "t0p"}])
+@pytest.mark.parametrize("user", ["", "me"])
 @pytest.mark.parametrize("url", ["http://p", "http://10.0.0.7:9090", "http://localhost.evil.org"])
-def test_no_token_and_no_password_crosses_a_network_in_the_clear(url, proof):
+def test_no_token_and_no_password_crosses_a_network_in_the_clear(url, user):
     with pytest.raises(SourceWrong, match="clear text") as refused:
-        Prometheus(url, "instance", {}, **proof)
+        Prometheus(url, "instance", {}, None, outbound_ways.key("t0p"), user)
     assert "t0p" not in str(refused.value)
     for near in ("https://p", "http://127.0.0.1:9090", "http://localhost:9090", "http://[::1]:1"):
-        assert Prometheus(near, "instance", {}, **proof).url == near
-    assert Prometheus(url, "instance", {}).url == url
+        key = outbound_ways.key("t0p")
+        assert Prometheus(near, "instance", {}, None, key, user).url == near
+    assert Prometheus(url, "instance", {}, None).url == url
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_an_answer_without_end_is_not_read_to_it(monkeypatch, packed):
-    monkeypatch.setattr(history_sources, "MOST_BYTES", 1 << 20)
-    read = []
-
-    def endless():
-        for number in range(1000):
-            read.append(number)
-            yield b"[" * (1 << 16)
-
+def test_an_answer_that_is_too_long_says_the_way_out():
     def answer(_):
-        if packed:
-            body = gzip.compress(b"[" * (8 << 20))
-            return httpx.Response(200, headers={"content-encoding": "gzip"}, content=body)
-        return httpx.Response(200, content=endless())
+        raise TooLong("http://p:80 says more than 268435456 bytes")
 
-    with pytest.raises(SourceWrong, match="longer than 1 MiB"):
+    with pytest.raises(SourceWrong, match="longer than 256 MiB; ask for longer"):
         server(answer).page("up", 0, 60, 60)
-    assert len(read) <= 17
+
+
+def test_the_way_reads_no_more_than_a_page_has():
+    way = prometheus_options.way_to("http://p")
+    assert way._longest_answer == history_sources.MOST_BYTES
 
 
 def test_requests_keep_their_distance():
@@ -154,7 +146,7 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(tmp_path):
     def answer(_):
         if left[0]:
             left[0] -= 1
-            raise httpx.ConnectError("away")
+            raise NoAnswer("away")
         return matrix()
 
     pace = fetch.Pace(1e9, clock=lambda: 0.0, sleep=slept.append)
@@ -221,8 +213,8 @@ def test_alerts_of_a_file_and_of_an_alertmanager_are_read(tmp_path):
         first, second = alerts.read_file(path, END_S + 99 * 86_400)
         assert (first.host, first.last_s - first.first_s) == ("web-1", 3600)
         assert second.last_s == END_S + 99 * 86_400
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[row]))
-    assert len(alerts.ask("http://a", END_S, transport)) == 1
+    way = outbound_ways.Answering(lambda _: httpx.Response(200, json=[row]))
+    assert len(alerts.ask("http://a", END_S, way)) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from sentienguard.controlplane.settings import Settings, SettingWrong
 from sentienguard.flow.advising import AdviserBusy, Consulted
 from sentienguard.model.advice import Advice, May, Opinion, Spent
 from tests.support import decide_cases as cases
+from tests.support import named_secrets
 from tests.support.pretend_adviser import Clock
 
+KEY = {"adviser_key": "env:ADVISER"}
 OPINION = Opinion("it grew", "because", None)
 
 
@@ -99,34 +101,35 @@ def test_a_rest_has_a_longest():
     assert breaker.resting_s(0.0) == adviser_desk.LONGEST_REST_S
 
 
+def adviser(**given):
+    return app_adviser.adviser(Settings(**given), named_secrets.Stores(ADVISER="sk-1"))
+
+
 def test_without_the_setting_there_is_no_adviser():
-    assert app_adviser.address_of(Settings()) is None
+    assert adviser() is None
 
 
 def test_each_protocol_has_its_own_service_and_any_other_may_be_named():
     for protocol, url in app_adviser.OWN.items():
-        found = app_adviser.address_of(Settings(adviser=protocol, adviser_model="m"))
-        assert (found.url, found.key) == (url, "")
-    own = Settings(adviser="compatible", adviser_model="m", adviser_url="http://gpu:11434/v1")
-    assert app_adviser.address_of(own).url == "http://gpu:11434/v1"
+        assert adviser(adviser=protocol, adviser_model="m").model == f"m@{url}"
+    own = adviser(adviser="compatible", adviser_model="m", adviser_url="http://gpu:11434/v1")
+    assert own.model == "m@http://gpu:11434/v1"
 
 
-def test_a_key_is_read_from_its_file_and_never_sent_in_clear_text(tmp_path):
+@pytest.mark.parametrize("by", ["file", "name"])
+def test_a_key_is_never_sent_in_clear_text(tmp_path, by):
     (tmp_path / "key").write_text("sk-1\n")
-    given = {
-        "adviser": "compatible",
-        "adviser_model": "m",
-        "adviser_key_file": str(tmp_path / "key"),
-    }
+    key = {"adviser_key_file": str(tmp_path / "key")} if by == "file" else KEY
+    given = {"adviser": "compatible", "adviser_model": "m"} | key
     for url in (
         "https://gpu/v1",
         "http://127.0.0.1:1/v1",
         "http://localhost/v1",
         "http://[::1]/v1",
     ):
-        assert app_adviser.address_of(Settings(**given, adviser_url=url)).key == "sk-1"
+        assert adviser(**given, adviser_url=url)
     with pytest.raises(SettingWrong, match="clear text"):
-        app_adviser.address_of(Settings(**given, adviser_url="http://gpu/v1"))
+        adviser(**given, adviser_url="http://gpu/v1")
 
 
 @pytest.mark.parametrize(
@@ -135,18 +138,26 @@ def test_a_key_is_read_from_its_file_and_never_sent_in_clear_text(tmp_path):
         ({}, "adviser_url"),
         ({"adviser_url": "gpu/v1"}, "adviser_url"),
         ({"adviser_url": "file:///etc/passwd"}, "adviser_url"),
+        ({"adviser_url": "smtp://gpu/v1"}, "adviser_url"),
+        ({"adviser_url": "http://ann:secret@gpu/v1"}, "adviser_url"),
+        ({"adviser_url": "http://[::1].evil.example/v1"}, "adviser_url"),
         ({"adviser_url": "http://gpu/v1", "adviser_model": ""}, "adviser_model"),
         ({"adviser_url": "http://gpu/v1", "adviser_key_file": "/no/such"}, "cannot be read"),
+        ({"adviser_url": "https://gpu/v1", "adviser_key": "vault:a#b"}, "begins with one of"),
+        (
+            {"adviser_url": "https://gpu/v1", "adviser_key_file": "/no/such", **KEY},
+            "expected one, found both",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(more, because):
     given = {"adviser": "compatible", "adviser_model": "m"} | more
-    with pytest.raises(SettingWrong, match=because):
-        app_adviser.address_of(Settings(**given))
+    with pytest.raises(SettingWrong, match=because) as refused:
+        adviser(**given)
+    assert "secret@" not in str(refused.value)
 
 
 def test_a_key_that_is_none_is_named(tmp_path):
     (tmp_path / "key").write_text("two\nlines\n")
-    given = Settings(adviser="openai", adviser_model="m", adviser_key_file=str(tmp_path / "key"))
     with pytest.raises(SettingWrong, match="no key"):
-        app_adviser.address_of(given)
+        adviser(adviser="openai", adviser_model="m", adviser_key_file=str(tmp_path / "key"))

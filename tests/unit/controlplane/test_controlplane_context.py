@@ -15,9 +15,10 @@ from sentienguard.model.evidence import Changed
 from sentienguard.model.telemetry import LogLine
 from sentienguard.ports import context
 from sentienguard.ports.context import ContextAway, QuestionWrong
-from sentienguard.ports.log_search import FoundLine
+from sentienguard.ports.log_search import FoundLine, LogSearchAway
 from sentienguard.stages.observe.promql.faults import QueryWrong
 from tests.support import diagnosis_world as worlds
+from tests.support import named_secrets
 
 SECRET = "password=hunter2"
 
@@ -141,6 +142,10 @@ def test_commits_count_beside_what_was_told_once_and_redacted():
     ("name", "value"),
     [
         ("loki_url", "ftp://logs"),
+        ("loki_url", "http://ann:secret@logs:3100"),
+        ("loki_url", "https://ann@logs:3100"),
+        ("loki_url", "https://ann:secret@[logs"),
+        ("loki_key", "vault:sg#loki"),
         ("loki_selector", '{service_name="$service"}'),
         ("loki_key_file", "/nowhere/at/all"),
     ],
@@ -148,7 +153,16 @@ def test_commits_count_beside_what_was_told_once_and_redacted():
 def test_a_loki_that_would_show_too_much_or_cannot_be_asked_is_refused(name, value):
     wanted = {"loki_url": "http://logs:3100", name: value}
     with pytest.raises(SettingWrong, match=name):
-        loki_of(dataclasses.replace(Settings(), **wanted))
+        loki_of(dataclasses.replace(Settings(), **wanted), named_secrets.Stores())
+
+
+def test_a_password_in_the_address_of_loki_is_sent_apart_and_kept_out_of_errors():
+    settings = dataclasses.replace(Settings(), loki_url="https://ann:pass%40word@logs.invalid")
+    asked = loki_of(settings, named_secrets.Stores())
+    with pytest.raises(LogSearchAway) as away:
+        asked.lines("prod", "orders", worlds.NOW, worlds.NOW, limit=5)
+    assert "logs.invalid" in str(away.value)
+    assert "word" not in str(away.value)
 
 
 def test_repositories_are_named_with_their_service():

@@ -13,7 +13,7 @@ What does not belong: what is asked, and what is believed of the answer (flow.ad
 stages.decide.advice_answer). To add a protocol: one module that writes a body and reads one, and a
 row in `endpoint.PROTOCOLS`.
 
-Written on httpx, which the product has, instead of pydantic-ai-slim: the exact bodies that crossed
-belong in the audit log, an answer that drips or never ends has to be cut off inside the transport,
-and its two providers would bring the vendors' client libraries with them.
+Written on the guarded way out (ports.outbound) instead of pydantic-ai-slim: the exact bodies that
+crossed belong in the audit log, where a request goes is judged, an answer that drips or never ends
+has to be cut off, and its two providers would bring the vendors' client libraries with them.
 """

@@ -4,17 +4,20 @@ What comes back is checked: as many vectors as texts, in their order, of one len
 zero. Anything else is `EmbedderAway`, and matching goes on by words.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
+from http import HTTPStatus
+from typing import Any, Final
 
 from sentienguard.ports import embedder
+from sentienguard.ports.outbound import NoAnswer, NotAllowed, Outbound, Request
+from sentienguard.ports.secrets import Fetch, SecretMissing, SecretNameWrong, SecretsAway
 
 _TEXTS_AT_ONCE = 64  # in one request; a library is sent in several
-_LONGEST_ANSWER = 64 * 1024 * 1024  # bytes: 64 vectors of 3,072 numbers have 3 MB
+LONGEST_ANSWER: Final = 64 * 1024 * 1024  # bytes: 64 vectors of 3,072 numbers have 3 MB
+LONGEST_QUESTION: Final = 16 * 1024 * 1024  # bytes; a text of a library has a few thousand
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +27,17 @@ class Address:
     url: str  # up to and without /embeddings, such as https://api.example.com/v1
     model: str
     dimensions: int  # numbers of a vector
-    key: str = ""  # bearer token; empty: none is sent
     limit_s: float = 2.0  # of one request
 
 
 class Endpoint:
     """One hosted model."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, way: Outbound, key: Fetch | None = None) -> None:
+        """Ask it there by this way; `key` is a bearer token, fetched for each request."""
         self._address = address
-        headers = {"Authorization": f"Bearer {address.key}"} if address.key else {}
-        self._client = httpx.Client(
-            timeout=address.limit_s, headers=headers, follow_redirects=False, trust_env=False
-        )
+        self._way = way
+        self._key = key
 
     @property
     def model(self) -> str:
@@ -51,8 +52,7 @@ class Endpoint:
         return found
 
     def close(self) -> None:
-        """Give connections back."""
-        self._client.close()
+        """Hold nothing: each request has a connection of its own."""
 
     def _ask(self, texts: list[str]) -> list[embedder.Vector]:
         wanted = {
@@ -63,23 +63,23 @@ class Endpoint:
         }
         url = f"{self._address.url.rstrip('/')}/embeddings"
         try:
-            with self._client.stream("POST", url, json=wanted) as answer:
-                body = self._read(url, answer)
-                answer.raise_for_status()
-            found = httpx.Response(200, content=body).json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as cause:
+            headers = {"Content-Type": "application/json", **self._proof()}
+            asked = Request("POST", url, headers, json.dumps(wanted).encode(),
+                            self._address.limit_s)  # fmt: skip
+            answer = self._way.send(asked)
+            if answer.status != HTTPStatus.OK:
+                raise NoAnswer(f"status {answer.status}")
+            found = json.loads(answer.body)
+        except (
+            *(NoAnswer, NotAllowed, SecretMissing, SecretNameWrong, SecretsAway),
+            *(ValueError, RecursionError),
+        ) as cause:
             message = f"{url}: no embedding: {cause}; matching goes on by words"
             raise embedder.EmbedderAway(message) from cause
         return self._checked(url, found, len(texts))
 
-    def _read(self, url: str, answer: httpx.Response) -> bytes:
-        kept = bytearray()
-        for chunk in answer.iter_bytes():
-            kept += chunk
-            if len(kept) > _LONGEST_ANSWER:
-                message = f"{url}: the answer is longer than {_LONGEST_ANSWER} bytes"
-                raise embedder.EmbedderAway(message)
-        return bytes(kept)
+    def _proof(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key().reveal()}"} if self._key else {}
 
     def _checked(self, url: str, found: Any, count: int) -> list[embedder.Vector]:
         rows = found.get("data") if isinstance(found, Mapping) else None

@@ -1,7 +1,9 @@
 """Requests to one API server: who we are, whom we trust, and what an answer means.
 
 The server's certificate has to be signed by the CA in `ca_file` and to name the server; no proxy is
-asked, no redirect followed. A token is read anew for each request, since Kubernetes renews it.
+asked, no redirect followed. A token is read anew for each request, since Kubernetes renews it. The
+centre hands in the guarded connection of outbound_http; a relay agent connects to what its own
+settings name, and loads no more than the standard library.
 """
 
 import email.utils
@@ -16,13 +18,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sentienguard.ports import remote_objects
+from sentienguard.ports import outbound, remote_objects, secrets
+from sentienguard.ports.secrets import Fetch
 
 MAX_BYTES: Final = 16 << 20  # of one answer; 500 pods with long statuses are about 5 MB
 LONGEST_LINE: Final = 1 << 20  # bytes of one line of a watch; an event has about a thousand
 PAGE: Final = 500  # objects in one answer of a list
 PAGES: Final = 20  # more pods than 10,000 of one workload are not judged
 JSON_PATCH: Final = "application/json-patch+json"
+Connect = Callable[[str], socket.socket]  # an address -> a connection without TLS
 _SAID: Final = 240  # characters of the server's message in ours
 
 
@@ -35,6 +39,7 @@ class Credentials:
     token_file: str | None = None  # of a service account; its first line
     certificate_file: str | None = None  # PEM of a client certificate, instead of a token
     key_file: str | None = None
+    token: Fetch | None = None  # what fetches it, instead of a file
 
 
 class Gone(remote_objects.UnknownObject):
@@ -44,9 +49,10 @@ class Gone(remote_objects.UnknownObject):
 class Api:
     """One API server. Holds no connection and no state, so threads may share it."""
 
-    def __init__(self, credentials: Credentials) -> None:
-        """Take where it is; nothing is read or asked yet."""
+    def __init__(self, credentials: Credentials, connect: Connect | None = None) -> None:
+        """Take where it is; nothing is read or asked yet. `connect` judges where it goes."""
         self._who = credentials
+        self._open = connect
         self._address = urllib.parse.urlsplit(credentials.server)
 
     def get(self, path: str, limit: float) -> tuple[dict[str, Any], datetime]:
@@ -96,7 +102,11 @@ class Api:
                 if not line.endswith(b"\n"):
                     raise remote_objects.Unreachable(f"{where}: half a line, or a longer one")
                 yield line
-        except (OSError, http.client.HTTPException) as error:
+        except (outbound.NotAllowed, secrets.SecretMissing, secrets.SecretNameWrong) as error:
+            raise remote_objects.Refused(f"{where}: {error}") from error
+        except (
+            *(OSError, http.client.HTTPException, outbound.NoAnswer, secrets.SecretsAway),
+        ) as error:
             raise remote_objects.Unreachable(
                 f"{where}: {str(error) or type(error).__name__}"
             ) from error
@@ -129,7 +139,11 @@ class Api:
                 found = answer.read(MAX_BYTES + 1)
             finally:
                 connection.close()
-        except (OSError, http.client.HTTPException) as error:
+        except (outbound.NotAllowed, secrets.SecretMissing, secrets.SecretNameWrong) as error:
+            raise remote_objects.Refused(f"{where}: {error}") from error
+        except (
+            *(OSError, http.client.HTTPException, outbound.NoAnswer, secrets.SecretsAway),
+        ) as error:
             raise remote_objects.Unreachable(
                 f"{where}: {str(error) or type(error).__name__}"
             ) from error
@@ -138,12 +152,11 @@ class Api:
         return _understood(where, answer.status, found), _time(answer.getheader("Date"))
 
     def _connect(self, limit: float) -> http.client.HTTPSConnection:
-        return http.client.HTTPSConnection(
-            self._address.hostname or "",
-            self._address.port or 443,
-            timeout=max(0.1, limit),
-            context=self._trust(),
-        )
+        host, port = self._address.hostname or "", self._address.port or 443
+        patience, trust = max(0.1, limit), self._trust()
+        if self._open is None:
+            return http.client.HTTPSConnection(host, port, timeout=patience, context=trust)
+        return _Guarded(host, port, patience, trust, self._open)
 
     def _path(self, path: str) -> str:
         return self._address.path.rstrip("/") + path
@@ -160,10 +173,28 @@ class Api:
         headers = {"Accept": "application/json", "User-Agent": "sentienguard-relay"}
         if content:
             headers["Content-Type"] = content
-        if self._who.token_file is not None:
+        if self._who.token is not None:
+            headers["Authorization"] = f"Bearer {self._who.token().reveal()}"
+        elif self._who.token_file is not None:
             token = Path(self._who.token_file).read_text("ascii").strip()
             headers["Authorization"] = f"Bearer {token}"
         return headers
+
+
+class _Guarded(http.client.HTTPSConnection):
+    """HTTPS over a connection that somebody else judged and opened."""
+
+    def __init__(
+        self, host: str, port: int, timeout: float, trust: ssl.SSLContext, connect: Connect
+    ) -> None:
+        super().__init__(host, port, timeout=timeout, context=trust)
+        self._trust, self._open = trust, connect
+
+    def connect(self) -> None:
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        opened = self._open(f"https://{shown}:{self.port}")
+        opened.settimeout(self.timeout)
+        self.sock = self._trust.wrap_socket(opened, server_hostname=self.host)
 
 
 def _dry(path: str, *, dry_run: bool) -> str:

@@ -18,7 +18,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from sentienguard.adapters.kubernetes.api import Api, Credentials, Gone
+from sentienguard.adapters.kubernetes.api import Api, Connect, Credentials, Gone
 from sentienguard.ports import remote_objects
 from sentienguard.ports.cluster_events import ClusterAway, ClusterRefused, Expired, Heard, Listed
 
@@ -32,9 +32,11 @@ _GONE_WORD: Final = f"status {_GONE}"
 class Events:
     """Events of one namespace of a cluster, or of all of it."""
 
-    def __init__(self, credentials: Credentials, namespace: str = "") -> None:
-        """Take where it is; an empty namespace is all of them."""
-        self._api = Api(credentials)
+    def __init__(
+        self, credentials: Credentials, namespace: str = "", connect: Connect | None = None
+    ) -> None:
+        """Take where it is; an empty namespace is all of them. `connect` judges where it goes."""
+        self._api = Api(credentials, connect)
         within = f"/namespaces/{urllib.parse.quote(namespace, safe='')}" if namespace else ""
         self._path = f"/api/v1{within}/events"
         self._lock = threading.Lock()

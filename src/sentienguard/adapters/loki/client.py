@@ -6,19 +6,21 @@ nanoseconds and a line. Anything else is `LogSearchAway`, and whoever asked goes
 Format: https://grafana.com/docs/loki/latest/reference/loki-http-api/
 """
 
+import base64
 import json
-import time
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final
 
-import httpx
-
 from sentienguard.ports.log_search import FoundLine, LogSearchAway
+from sentienguard.ports.outbound import NoAnswer, NotAllowed, Outbound, Request
+from sentienguard.ports.secrets import Fetch, SecretMissing, SecretNameWrong, SecretsAway
 
 SELECTOR: Final = '{service_name="$service", deployment_environment_name="$environment"}'
-_LONGEST_ANSWER: Final = 4 * 1024 * 1024  # bytes: a hundred lines of forty kilobytes
+LONGEST_ANSWER: Final = 4 * 1024 * 1024  # bytes: a hundred lines of forty kilobytes
 _LONGEST_LINE: Final = 8192  # characters that are handed on
 _LONGEST_NAME: Final = 256  # characters of a service or an environment
 _STREAM: Final = ("filename", "container", "job")  # the first that is there names the stream
@@ -30,7 +32,7 @@ class Address:
 
     url: str  # up to and without /loki/api/v1
     selector: str = SELECTOR  # LogQL; $service and $environment stand inside quotes
-    key: str = ""  # bearer token; empty: none is sent
+    user: str = ""  # of HTTP basic, whose password the key is; empty: it is a bearer token
     tenant: str = ""  # X-Scope-OrgID; empty: none is sent
     limit_s: float = 2.0  # of one request
 
@@ -38,18 +40,11 @@ class Address:
 class Loki:
     """One Loki."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, way: Outbound, key: Fetch | None = None) -> None:
+        """Ask it there by this way; `key` is fetched for each request."""
         self._address = address
-        headers = {"Authorization": f"Bearer {address.key}"} if address.key else {}
-        if address.tenant:
-            headers["X-Scope-OrgID"] = address.tenant
-        self._client = httpx.Client(
-            timeout=address.limit_s, headers=headers, follow_redirects=False, trust_env=False
-        )
-
-    def close(self) -> None:
-        """Give connections back."""
-        self._client.close()
+        self._way = way
+        self._key = key
 
     def lines(
         self,
@@ -71,18 +66,29 @@ class Loki:
             "direction": "backward",
         }
         patience = min(self._address.limit_s, limit_s or self._address.limit_s)
-        until = time.monotonic() + patience
+        wanted = f"{url}?{urllib.parse.urlencode(asked)}"
         try:
-            with self._client.stream("GET", url, params=asked, timeout=patience) as answer:
-                body = _read(url, answer, until)
-                answer.raise_for_status()
-            found = sorted(_lines(json.loads(body)), key=lambda one: one.at, reverse=True)
-        except (httpx.HTTPError, httpx.InvalidURL) as cause:
+            answer = self._way.send(Request("GET", wanted, self._headers(), limit_s=patience))
+        except (NoAnswer, NotAllowed, SecretMissing, SecretNameWrong, SecretsAway) as cause:
             raise LogSearchAway(f"{url}: no answer: {cause}") from cause
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as cause:
+        if answer.status != HTTPStatus.OK:
+            raise LogSearchAway(f"{url}: no answer: status {answer.status}")
+        try:
+            found = sorted(_lines(json.loads(answer.body)), key=lambda one: one.at, reverse=True)
+        except (
+            *(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError),
+        ) as cause:
             message = f"{url}: expected streams as Loki answers, found something else: {cause}"
             raise LogSearchAway(message) from cause
         return found[:limit]
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"X-Scope-OrgID": self._address.tenant} if self._address.tenant else {}
+        if self._key is None:
+            return headers
+        key, user = self._key().reveal(), self._address.user
+        basic = base64.b64encode(f"{user}:{key}".encode()).decode()
+        return {**headers, "Authorization": f"Basic {basic}" if user else f"Bearer {key}"}
 
     def _selector(self, environment: str, service: str) -> str:
         """Fill in the names, quoted as LogQL has it: as in a string of Go."""
@@ -98,17 +104,6 @@ def _quoted(value: str) -> str:
 
 def _nanoseconds(at: datetime) -> int:
     return int(at.timestamp() * 1000) * 1_000_000
-
-
-def _read(url: str, answer: httpx.Response, until: float) -> bytes:
-    kept = bytearray()
-    for chunk in answer.iter_bytes():
-        kept += chunk
-        if time.monotonic() > until:  # a drop a second keeps each read within its limit
-            raise LogSearchAway(f"{url}: the answer was not whole in time")
-        if len(kept) > _LONGEST_ANSWER:
-            raise LogSearchAway(f"{url}: the answer is longer than {_LONGEST_ANSWER} bytes")
-    return bytes(kept)
 
 
 def _lines(answer: Any) -> Iterator[FoundLine]:

@@ -17,6 +17,7 @@ from sentienguard.adapters.notify import (
 from sentienguard.adapters.notify.said import ChannelWrong, Said
 from sentienguard.ports.notifier import Channel, Notifier
 from sentienguard.ports.outbound import Outbound, Wanted
+from sentienguard.ports.secrets import Secrets
 
 SERVICES: Final[Mapping[str, ModuleType]] = {
     one.KIND: one for one in (slack, pagerduty, mail, webhook, teams, mattermost, jira)
@@ -24,7 +25,7 @@ SERVICES: Final[Mapping[str, ModuleType]] = {
 FOLDS: Final = frozenset({slack.KIND, mail.KIND, teams.KIND, mattermost.KIND})  # where people read
 
 
-def read(document: Any, directory: Path) -> list[Said]:
+def read(document: Any, directory: Path, stores: Secrets) -> list[Said]:
     """Return the channels of the file. Raises ChannelWrong."""
     if not isinstance(document, Mapping):
         raise ChannelWrong(f"channels: expected a mapping, found {type(document).__name__}")
@@ -33,7 +34,7 @@ def read(document: Any, directory: Path) -> list[Said]:
         if not isinstance(said, Mapping) or said.get("kind") not in SERVICES:
             known = ", ".join(SERVICES)
             raise ChannelWrong(f"channel {name}: kind: expected one of {known}")
-        found.append(Said(str(name), said, directory))
+        found.append(Said(str(name), said, directory, stores))
     return found
 
 

@@ -5,10 +5,11 @@ no markup. Source: developer.atlassian.com, Jira Cloud REST API v3 (issues, comm
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sentienguard.adapters.notify import posting
-from sentienguard.adapters.notify.said import Said
+from sentienguard.adapters.notify.said import Key, Said
 from sentienguard.model.notice import Notice, NoticeKind
 from sentienguard.ports.notifier import Letter, NotTaken
 from sentienguard.ports.outbound import Outbound, Wanted
@@ -31,25 +32,34 @@ def wanted(said: Said) -> list[Wanted]:
 
 def open_channel(said: Said, way: Outbound) -> "Jira":
     """Return the channel."""
-    login = posting.basic(said.text("user"), said.secret("token_file"))
     return Jira(
         said.text("site").rstrip("/"),
         said.text("project"),
         said.text("issue_type", "Task"),
-        login,
+        Login(said.text("user"), said.secret("token")),
         way,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who writes."""
+
+    user: str
+    token: Key
 
 
 class Jira:
     """One project of one site."""
 
-    def __init__(self, site: str, project: str, issue_type: str, login: str, way: Outbound) -> None:
+    def __init__(
+        self, site: str, project: str, issue_type: str, login: Login, way: Outbound
+    ) -> None:
         """Write issues into this project."""
         self._site = site
         self._project = project
         self._type = issue_type
-        self._headers = {"authorization": login, "accept": "application/json"}
+        self._login = login
         self._way = way
 
     def send(self, letter: Letter) -> str:
@@ -74,7 +84,9 @@ class Jira:
 
     def _post(self, letter: Letter, path: str, body: dict[str, Any]) -> dict[str, Any]:
         url = f"{self._site}/rest/api/3/{path}"
-        answer = posting.post(self._way, url, body, at=letter.at, headers=self._headers)
+        login = posting.basic(self._login.user, self._login.token.text())
+        headers = {"authorization": login, "accept": "application/json"}
+        answer = posting.post(self._way, url, body, at=letter.at, headers=headers)
         return posting.document(answer)
 
 

@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from typing import Any, Final
 
 from sentienguard.adapters.notify import posting
-from sentienguard.adapters.notify.said import Said
+from sentienguard.adapters.notify.said import Key, Said
 from sentienguard.model.notice import Notice
 from sentienguard.ports.notifier import Letter, NotNow, NotTaken
 from sentienguard.ports.outbound import NoAnswer, NotAllowed, Wanted
@@ -33,7 +33,7 @@ class Mailbox:
     sender: str
     to: tuple[str, ...]
     user: str = ""
-    password: str = ""
+    password: Key | None = None  # None: nobody logs in
     tls: bool = True
 
 
@@ -48,7 +48,7 @@ def mailbox(said: Said) -> Mailbox:
         sender=said.text("from"),
         to=said.texts("to"),
         user=user,
-        password=said.secret("password_file") if user else said.optional_secret("password_file"),
+        password=said.secret("password") if user else said.optional_secret("password"),
         tls=secured == "starttls",
     )
     if found.user and not found.tls:
@@ -76,12 +76,13 @@ class Mail:
     def send(self, letter: Letter) -> str:
         """Hand in one mail; returns its Message-ID."""
         message = compose(letter, self._box)
+        password = self._box.password.text() if self._box.user and self._box.password else ""
         try:
             with _Session(self._connect, self._box.server) as session:
                 if self._box.tls:
                     session.starttls(context=self._tls)
                 if self._box.user:
-                    session.login(self._box.user, self._box.password)
+                    session.login(self._box.user, password)
                 session.send_message(message, self._box.sender, list(self._box.to))
         except NotAllowed as cause:
             raise NotTaken(str(cause)) from cause

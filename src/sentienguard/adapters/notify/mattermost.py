@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 
 from sentienguard.adapters.notify import posting
-from sentienguard.adapters.notify.said import Said
+from sentienguard.adapters.notify.said import Key, Said
 from sentienguard.model.notice import Notice
 from sentienguard.ports.notifier import Letter
 from sentienguard.ports.outbound import Outbound, Wanted
@@ -23,25 +23,27 @@ _APART: Final = "\N{ZERO WIDTH SPACE}"
 
 def wanted(said: Said) -> list[Wanted]:
     """Return where the channel wants to connect; the address itself is the secret."""
-    return [Wanted(said.secret("url_file"), said.private)]
+    return [Wanted(said.secret("url").text(), said.private)]
 
 
 def open_channel(said: Said, way: Outbound) -> "Mattermost":
     """Return the channel."""
-    return Mattermost(said.secret("url_file"), way)
+    return Mattermost(said.secret("url"), way)
 
 
 class Mattermost:
     """One incoming webhook."""
 
-    def __init__(self, url: str, way: Outbound) -> None:
+    def __init__(self, url: Key, way: Outbound) -> None:
         """Post to this webhook."""
         self._url = url
         self._way = way
 
     def send(self, letter: Letter) -> str:
         """Post a message."""
-        posting.post(self._way, self._url, message(letter.notice), at=letter.at)
+        url = self._url.text()
+        hidden = posting.path_of(url)
+        posting.post(self._way, url, message(letter.notice), at=letter.at, hide=hidden)
         return ""
 
 

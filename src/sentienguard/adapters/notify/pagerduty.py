@@ -7,7 +7,7 @@ that is sent twice one alert.
 from typing import Any, Final
 
 from sentienguard.adapters.notify import posting
-from sentienguard.adapters.notify.said import Said
+from sentienguard.adapters.notify.said import Key, Said
 from sentienguard.model.anomaly import Severity
 from sentienguard.model.notice import Notice, NoticeKind
 from sentienguard.ports.notifier import Letter
@@ -28,13 +28,13 @@ def wanted(said: Said) -> list[Wanted]:
 
 def open_channel(said: Said, way: Outbound) -> "PagerDuty":
     """Return the channel."""
-    return PagerDuty(said.text("url", URL), said.secret("routing_key_file"), way)
+    return PagerDuty(said.text("url", URL), said.secret("routing_key"), way)
 
 
 class PagerDuty:
     """One integration of one service."""
 
-    def __init__(self, url: str, routing_key: str, way: Outbound) -> None:
+    def __init__(self, url: str, routing_key: Key, way: Outbound) -> None:
         """Send events with this key."""
         self._url = url
         self._key = routing_key
@@ -47,8 +47,9 @@ class PagerDuty:
         """
         if letter.notice.kind is NoticeKind.AGREED:
             return letter.previous
-        found = event(letter.notice, self._key, letter.id)
-        posting.post(self._way, self._url, found, at=letter.at)
+        key = self._key.text()
+        found = event(letter.notice, key, letter.id)
+        posting.post(self._way, self._url, found, at=letter.at, hide=key)
         return str(found["dedup_key"])
 
 

@@ -7,7 +7,7 @@ import base64
 import email.utils
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -28,14 +28,16 @@ def post(
     at: datetime,
     headers: Mapping[str, str] | None = None,
     method: str = "POST",
+    hide: str = "",
 ) -> Answer:
     """Send a JSON document and return the answer of a service that took it.
 
-    Raises NotTaken, NotNow. Of what the service says at most a line is repeated.
+    Raises NotTaken, NotNow. Of what the service says at most a line is repeated, without the
+    secrets that it was told: those of the header Authorization, and `hide`.
     """
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     return send(way, url, body, at=at, headers={"content-type": JSON, **(headers or {})},
-                method=method)  # fmt: skip
+                method=method, hide=hide)  # fmt: skip
 
 
 def send(
@@ -46,6 +48,7 @@ def send(
     at: datetime,
     headers: Mapping[str, str],
     method: str = "POST",
+    hide: str = "",
 ) -> Answer:
     """Send bytes; see `post`."""
     asked = Request(method, url, {"user-agent": "SentienGuard", **headers}, body)
@@ -58,7 +61,8 @@ def send(
     status = answer.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return answer
-    said = f"the service answered {status}: {shown(answer.body)}"
+    told = [hide, headers.get("authorization", "").partition(" ")[2]]
+    said = f"the service answered {status}: {shown(_without(answer.body, told))}"
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT} or (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR
     ):
@@ -91,10 +95,22 @@ def retry_after(headers: Mapping[str, str], at: datetime) -> float | None:
     return min(max((until - at).total_seconds(), 0.0), LONGEST_WAIT_S)
 
 
+def _without(body: bytes, secrets: Iterable[str]) -> bytes:
+    """Return what a service said without our secrets, which some repeat in their errors."""
+    for one in secrets:
+        body = body.replace(one.encode(), b"***") if one else body
+    return body
+
+
 def shown(body: bytes) -> str:
     """Return the beginning of an answer on one printable line."""
     text = body[:400].decode("utf-8", "replace")
     return "".join(letter if letter.isprintable() else " " for letter in text)[:200]
+
+
+def path_of(url: str) -> str:
+    """Return what comes after the host: of a webhook's address the secret."""
+    return url.partition("://")[2].partition("/")[2]
 
 
 def basic(user: str, password: str) -> str:

@@ -13,23 +13,29 @@ Rules:
 3. A button carries the approval and the digest of the playbook that was asked about, and no right:
    who clicked is looked up when it comes back.
 4. Where an answer needs a signature, the button leads to the page where people sign.
+5. A command's `response_url` came from outside: it is asked where it lies below the address that
+   the channel names (`hooks`) and nowhere else, whatever other channels may connect to. It takes
+   five messages in thirty minutes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sentienguard.adapters.notify import posting, slack_whispers
-from sentienguard.adapters.notify.said import Said
+from sentienguard.adapters.notify.said import Key, Said
 from sentienguard.adapters.notify.slack_whispers import escape, plain_text
 from sentienguard.model.notice import Notice, NoticeKind
-from sentienguard.ports.notifier import Form, Letter, NotNow, NotTaken, Run, Whisper
+from sentienguard.ports.notifier import Form, Late, Letter, NotNow, NotTaken, Run, Whisper
 from sentienguard.ports.outbound import Outbound, Wanted
 
 KIND: Final = "slack"
 API: Final = "https://slack.com/api"
 SOCKETS: Final = "wss://slack.com"  # below it: wss-primary.slack.com and others
+HOOKS: Final = "https://hooks.slack.com/commands"  # below it: where commands are answered late
 APPROVE, DENY, DETAILS, SIGN = "approve", "deny", "details", "sign"
+_BELOW_HOOKS: Final = re.compile(r"(/[A-Za-z0-9_\-]{1,100}){1,8}\Z", re.ASCII)  # no dots or escapes
 _HEADER: Final = 150  # characters, as published
 _SECTION: Final = 2900  # of 3000
 _BLOCKS: Final = 45  # of 50
@@ -60,12 +66,13 @@ class Workspace:
     """Where a Slack channel is and with what it is asked."""
 
     api: str
-    token: str  # of the bot, xoxb-
+    token: Key  # of the bot, xoxb-
     channel: str  # its id, C...
     team: str  # id of the workspace, T...: clicks from another are refused
-    signing_secret: str = ""  # of signed HTTP; empty: no clicks by HTTP
-    app_token: str = ""  # of Socket Mode, xapp-; empty: no clicks by socket
+    signing_secret: Key | None = None  # of signed HTTP; None: no clicks by HTTP
+    app_token: Key | None = None  # of Socket Mode, xapp-; None: no clicks by socket
     sockets: str = SOCKETS
+    hooks: str = HOOKS
     private: bool = False
 
 
@@ -73,12 +80,13 @@ def workspace(said: Said) -> Workspace:
     """Read the channel. Raises said.ChannelWrong."""
     return Workspace(
         api=said.text("api", API).rstrip("/"),
-        token=said.secret("token_file"),
+        token=said.secret("token"),
         channel=said.text("channel"),
         team=said.text("team"),
-        signing_secret=said.optional_secret("signing_secret_file"),
-        app_token=said.optional_secret("app_token_file"),
+        signing_secret=said.optional_secret("signing_secret"),
+        app_token=said.optional_secret("app_token"),
         sockets=said.text("sockets", SOCKETS),
+        hooks=said.text("hooks", HOOKS).rstrip("/"),
         private=said.private,
     )
 
@@ -86,7 +94,10 @@ def workspace(said: Said) -> Workspace:
 def wanted(said: Said) -> list[Wanted]:
     """Return where the channel wants to connect."""
     found = workspace(said)
-    asked = [Wanted(f"{found.api}/chat.postMessage", found.private)]
+    asked = [
+        Wanted(f"{found.api}/chat.postMessage", found.private),
+        Wanted(found.hooks, found.private),
+    ]
     if found.app_token:
         asked.append(Wanted(found.sockets, found.private, below=found.sockets == SOCKETS))
     return asked
@@ -145,6 +156,17 @@ class Slack:
         """Return what answers a command; the person alone reads it."""
         return {"response_type": "ephemeral", **slack_whispers.message(said), **_PLAIN}
 
+    def takes_late(self, where: str) -> bool:
+        """Tell whether a `response_url` lies where Slack gives them (rule 5)."""
+        hooks = self.space.hooks
+        return where.startswith(hooks) and bool(_BELOW_HOOKS.match(where.removeprefix(hooks)))
+
+    def answer_late(self, late: Late) -> None:
+        """Answer a command at its `response_url`."""
+        if not self.takes_late(late.where):
+            raise NotTaken("slack: response_url: expected an address below the channel's `hooks`")
+        posting.post(self._way, late.where, self.answer(late.said), at=late.at)
+
     def wrong(self, problem: str) -> Mapping[str, Any]:
         """Return what leaves the form open."""
         return slack_whispers.wrong(problem)
@@ -167,7 +189,7 @@ class Slack:
                 f"{self.space.api}/{method}",
                 arguments,
                 at=about.at,
-                headers={"authorization": f"Bearer {self.space.token}"},
+                headers={"authorization": f"Bearer {self.space.token.text()}"},
             )
         )
         if answer.get("ok") is True:

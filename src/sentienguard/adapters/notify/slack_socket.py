@@ -92,6 +92,9 @@ class SlackSocket:
             self._stop.wait(pause)
 
     def _address(self) -> str:
+        token = self._space.app_token
+        if token is None:
+            raise NotNow("no app token: no clicks by socket")
         answer = posting.document(
             posting.send(
                 self._way,
@@ -99,7 +102,7 @@ class SlackSocket:
                 b"",
                 at=self._now(),
                 headers={
-                    "authorization": f"Bearer {self._space.app_token}",
+                    "authorization": f"Bearer {token.text()}",
                     "content-type": "application/x-www-form-urlencoded",
                 },
             )

@@ -15,9 +15,9 @@ import json
 from typing import Any, Final
 
 from sentienguard.adapters.notify import posting
-from sentienguard.adapters.notify.said import Said
+from sentienguard.adapters.notify.said import ChannelWrong, Key, Said
 from sentienguard.model.notice import Notice
-from sentienguard.ports.notifier import Letter
+from sentienguard.ports.notifier import Letter, NotNow
 from sentienguard.ports.outbound import Outbound, Wanted
 
 KIND: Final = "webhook"
@@ -32,20 +32,30 @@ def wanted(said: Said) -> list[Wanted]:
 
 def open_channel(said: Said, way: Outbound) -> "Webhook":
     """Return the channel."""
-    key = said.secret("secret_file")
+    key = said.secret("secret")
+    if said.in_file("secret"):
+        try:
+            _decoded(key)
+        except NotNow as cause:
+            raise ChannelWrong(f"channel {said.name}: secret_file: {cause}") from cause
+    return Webhook(said.text("url"), key, way)
+
+
+def _decoded(key: Key) -> bytes:
+    """Return what signs. Raises NotNow."""
     try:
-        secret = base64.b64decode(key.removeprefix(_PREFIX), validate=True)
-    except binascii.Error as cause:
-        raise said.wrong("secret_file", "whsec_ and base64", None) from cause
+        secret = base64.b64decode(key.text().removeprefix(_PREFIX), validate=True)
+    except (binascii.Error, ValueError):  # what is not ASCII is the second
+        raise NotNow(f"{key.where}: expected whsec_ and base64") from None
     if len(secret) < _LEAST_SECRET:
-        raise said.wrong("secret_file", f"at least {_LEAST_SECRET} bytes after base64", None)
-    return Webhook(said.text("url"), secret, way)
+        raise NotNow(f"{key.where}: expected at least {_LEAST_SECRET} bytes after base64")
+    return secret
 
 
 class Webhook:
     """One address."""
 
-    def __init__(self, url: str, secret: bytes, way: Outbound) -> None:
+    def __init__(self, url: str, secret: Key, way: Outbound) -> None:
         """Post to this address."""
         self._url = url
         self._secret = secret
@@ -59,7 +69,7 @@ class Webhook:
             "content-type": posting.JSON,
             "webhook-id": letter.id,
             "webhook-timestamp": seconds,
-            "webhook-signature": signature(self._secret, letter.id, seconds, body),
+            "webhook-signature": signature(_decoded(self._secret), letter.id, seconds, body),
         }
         posting.send(self._way, self._url, body, at=letter.at, headers=headers)
         return ""

@@ -8,9 +8,9 @@ from typing import Final
 
 import httpcore
 
-from sentienguard.adapters.outbound_http import destinations
+from sentienguard.adapters.outbound_http import cutting, destinations
 from sentienguard.adapters.outbound_http.destinations import Allowed, Destination
-from sentienguard.ports.outbound import Answer, NoAnswer, NotAllowed, Request
+from sentienguard.ports.outbound import Answer, NoAnswer, NotAllowed, Request, TooLong
 
 LONGEST_ANSWER: Final = 1024 * 1024  # bytes; answers of chat services have a few thousand
 LONGEST_BODY: Final = 1024 * 1024
@@ -34,10 +34,17 @@ class GuardedClient:
         limit_s: float = 10.0,
         tls: ssl.SSLContext | None = None,
         resolver: Resolve = resolve,
+        longest_answer: int = LONGEST_ANSWER,
+        longest_body: int = LONGEST_BODY,
     ) -> None:
-        """Allow these; `limit_s` bounds one request from its start to the answer's last byte."""
+        """Allow these; `limit_s` bounds one request from its start to the answer's last byte.
+
+        A request with a limit of its own has that one. The longest are in bytes.
+        """
         self._allowed = tuple(allowed)
         self._limit_s = limit_s
+        self._longest_answer = longest_answer
+        self._longest_body = longest_body
         self._tls = tls or ssl.create_default_context()
         self._resolve = resolver
 
@@ -51,22 +58,30 @@ class GuardedClient:
         destination = destinations.parse(request.url)
         if destination.scheme not in {"https", "http"} or request.method not in METHODS:
             raise NotAllowed(f"{destination.origin}: expected GET, POST or PUT over https")
-        if len(request.body) > LONGEST_BODY:
-            raise NotAllowed(f"{destination.origin}: a body has at most {LONGEST_BODY} bytes")
+        if len(request.body) > self._longest_body:
+            raise NotAllowed(f"{destination.origin}: a body has at most {self._longest_body} bytes")
         headers = {name.lower(): value for name, value in request.headers.items()}
         if "host" in headers or any(
             not (name + value).isprintable() for name, value in headers.items()
         ):
             raise NotAllowed(f"{destination.origin}: expected printable headers without Host")
         grant = destinations.permit(destination, self._allowed)
-        until = time.monotonic() + self._limit_s
+        limit_s = self._limit_s if request.limit_s is None else request.limit_s
+        until = time.monotonic() + limit_s
+        heard = bytearray()
+        late = f"{destination.origin} took more than {limit_s:g} s"
         try:
-            return self._ask(request, destination, grant, until)
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as cause:
-            message = f"{destination.origin} did not answer: {str(cause) or type(cause).__name__}"
-            raise NoAnswer(message) from cause
-        except (OSError, ssl.SSLError) as cause:
-            raise NoAnswer(f"{destination.origin} did not answer: {cause}") from cause
+            answer = self._ask(request, destination, grant, limit_s, heard)
+        except (
+            *(httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException),
+            *(OSError, ssl.SSLError),
+        ) as cause:
+            said = f"{destination.origin} did not answer: {str(cause) or type(cause).__name__}"
+            message = late if time.monotonic() >= until else said
+            raise NoAnswer(message, bytes(heard)) from cause
+        if time.monotonic() >= until:  # a socket that was cut ends like one that was closed
+            raise NoAnswer(late, bytes(heard))
+        return answer
 
     def connect(self, url: str) -> socket.socket:
         """Return a bare connection to the host of an allowed URL, for other protocols.
@@ -91,14 +106,22 @@ class GuardedClient:
         return [str(one) for one in destinations.judge(found, grant)]
 
     def _ask(
-        self, request: Request, destination: Destination, grant: Allowed, until: float
+        self,
+        request: Request,
+        destination: Destination,
+        grant: Allowed,
+        limit_s: float,
+        heard: bytearray,
     ) -> Answer:
+        """Fill `heard` with the answer's body, and return it with its head."""
         backend = _Backend(lambda host, port: self._addresses(host, port, grant))
-        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._limit_s)
+        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), limit_s)
+        sockets = cutting.Sockets()
         headers = [
             (b"host", _host_header(destination)),
             (b"connection", b"close"),
-            *((name.lower().encode(), value.encode()) for name, value in request.headers.items()),
+            (b"accept-encoding", b"identity"),  # what is small here is small when it is unpacked
+            *((name.encode(), value.encode()) for name, value in request.headers.items()),
         ]
         if request.body or request.method != "GET":
             headers.append((b"content-length", str(len(request.body)).encode()))
@@ -106,6 +129,7 @@ class GuardedClient:
             httpcore.ConnectionPool(
                 ssl_context=self._tls, network_backend=backend, retries=0
             ) as pool,
+            sockets.cut_after(limit_s),
             pool.stream(
                 request.method,
                 httpcore.URL(
@@ -116,21 +140,19 @@ class GuardedClient:
                 ),
                 headers=headers,
                 content=request.body,
-                extensions={"timeout": timeouts},
+                extensions={"timeout": timeouts, "trace": sockets.noticed},
             ) as answer,
         ):
-            body = bytearray()
             for chunk in answer.iter_stream():
-                body += chunk
-                if len(body) > LONGEST_ANSWER:
-                    raise NoAnswer(f"{destination.origin} says more than {LONGEST_ANSWER} bytes")
-                if time.monotonic() > until:  # a drop a second keeps each read within its limit
-                    raise NoAnswer(f"{destination.origin} took more than {self._limit_s:g} s")
+                heard += chunk[: self._longest_answer + 1 - len(heard)]
+                if len(heard) > self._longest_answer:
+                    message = f"{destination.origin} says more than {self._longest_answer} bytes"
+                    raise TooLong(message, bytes(heard))
             given = {
                 name.decode("latin-1").lower(): value.decode("latin-1")
                 for name, value in answer.headers
             }
-            return Answer(answer.status, given, bytes(body))
+            return Answer(answer.status, given, bytes(heard))
 
 
 class _Backend(httpcore.SyncBackend):

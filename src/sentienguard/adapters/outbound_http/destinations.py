@@ -33,6 +33,7 @@ def _networks(*texts: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text) for text in texts)
 
 
+METADATA: Final = "169.254.169.254"
 # Never, whatever the owner wrote: nobody notifies these, and they give credentials away.
 _NEVER: Final = _networks(
     "0.0.0.0/8",  # this network
@@ -103,6 +104,7 @@ class Allowed:
     port: int
     private: bool = False  # its addresses need not be public
     below: bool = False  # and every name below this one
+    metadata: bool = False  # `metadata` alone sets it, for the one address METADATA
 
     @classmethod
     def of(cls, url: str, *, private: bool = False, below: bool = False) -> "Allowed":
@@ -141,8 +143,8 @@ def permit(destination: Destination, allowed: Iterable[Allowed]) -> Allowed:
         if (same or below) and (one.scheme, one.port) == (destination.scheme, destination.port):
             return one
     message = (
-        f"{destination.origin}: expected a destination that the channels name, found another; "
-        "add it to the channels file if it is yours"
+        f"{destination.origin}: expected a destination that a setting or a file of yours names, "
+        "found another; add it there if it is yours"
     )
     raise NotAllowed(message)
 
@@ -182,6 +184,8 @@ def carried(address: Address) -> tuple[ipaddress.IPv4Address, ...]:
 
 
 def _judge_one(meant: Address, given: Address, allowed: Allowed) -> None:
+    if allowed.metadata and str(given) == allowed.host == METADATA:
+        return
     if any(meant.version == net.version and meant in net for net in _NEVER):
         message = f"{allowed.host}: {given} is an address that is never asked"
         raise NotAllowed(message)
@@ -189,8 +193,8 @@ def _judge_one(meant: Address, given: Address, allowed: Allowed) -> None:
         meant.version == net.version and meant in net for net in _NOT_PUBLIC
     ):
         message = (
-            f"{allowed.host}: expected a public address, found {given}; write `private: true` for "
-            "that channel if it is meant"
+            f"{allowed.host}: expected a public address, found {given}; if it is meant, write "
+            "`private: true` beside the address in its file, or name the host in private_hosts"
         )
         raise NotAllowed(message)
 

@@ -40,3 +40,12 @@ def member(found: Any, field: str, name: str) -> secrets.Secret:
     if not isinstance(text, str) or not text:
         raise secrets.SecretMissing(f"{name}: there is no text called {field[:80]!r}")
     return secrets.Secret(text)
+
+
+def token(way: outbound.Outbound, request: outbound.Request, name: str) -> str:
+    """Return the bearer token that a service hands out. Raises SecretMissing, SecretsAway."""
+    asked = f"{name}: who asks"
+    found = member(ask(way, request, asked), "access_token", asked).reveal()
+    if not found.isascii() or not found.isprintable() or " " in found:
+        raise secrets.SecretMissing(f"{asked}: the token is none")
+    return found

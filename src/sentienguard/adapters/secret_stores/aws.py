@@ -6,11 +6,40 @@ from datetime import datetime
 from typing import Final
 
 from sentienguard.adapters.secret_stores import asking
+from sentienguard.adapters.secret_stores.store import Means, Said
 from sentienguard.ports import outbound, secrets
 from sentienguard.trust import sigv4
 
+NEEDED: Final = frozenset({"region", "access_key", "secret_key"})
+MORE: Final = frozenset({"url", "session_token"})
 _TARGET: Final = "secretsmanager.GetSecretValue"
 _SERVICE: Final = "secretsmanager"
+
+
+def wanted(said: Said) -> list[str]:
+    """Return the addresses that are asked."""
+    return [str(said.get("url") or f"https://secretsmanager.{said['region']}.amazonaws.com")]
+
+
+def opened(said: Said, means: Means) -> "SecretsManager":
+    """Return the store."""
+    [url] = wanted(said)
+    keys = credentials(means.stores, said)
+    return SecretsManager(url, str(said["region"]), keys, means.way, means.now)
+
+
+def credentials(stores: secrets.Secrets, said: Said) -> Callable[[], sigv4.Credentials]:
+    """Return what fetches a key of AWS whose parts `said` names."""
+
+    def fetch() -> sigv4.Credentials:
+        session = str(said.get("session_token", ""))
+        return sigv4.Credentials(
+            stores.fetch(str(said["access_key"])).reveal(),
+            stores.fetch(str(said["secret_key"])).reveal(),
+            stores.fetch(session).reveal() if session else "",
+        )
+
+    return fetch
 
 
 class SecretsManager:

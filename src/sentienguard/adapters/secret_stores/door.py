@@ -2,23 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, cast
 
-from sentienguard.adapters.secret_stores import aws, local, vault
+from sentienguard.adapters.secret_stores import aws, azure, google, local, vault
+from sentienguard.adapters.secret_stores.store import Kind, Means, Said, Store
 from sentienguard.ports import outbound, secrets
-from sentienguard.trust import sigv4
 
-_KEYS: Final = {
-    "vault": ({"url", "token"}, {"namespace", "private"}),
-    "aws": ({"region", "access_key", "secret_key"}, {"url", "session_token", "private"}),
+KINDS: Final[Mapping[str, Kind]] = {
+    "vault": cast("Kind", vault),
+    "aws": cast("Kind", aws),
+    "gcp": cast("Kind", google),
+    "azure": cast("Kind", azure),
 }
-
-
-class Store(Protocol):
-    """One place that has secrets."""
-
-    def fetch(self, place: str, field: str) -> secrets.Secret:
-        """Return one. Raises the errors of ports.secrets."""
 
 
 class Door:
@@ -35,21 +30,30 @@ class Door:
         """Open one more."""
         self._stores[name] = store
 
+    def check(self, name: str) -> None:
+        """Refuse a name of no store that is open; see ports.secrets."""
+        self._placed(name)
+
     def fetch(self, name: str) -> secrets.Secret:
         """Return a secret; see ports.secrets."""
+        store, rest = self._placed(name)
+        place, _, field = rest.partition("#")
+        return store.fetch(place, field)
+
+    def _placed(self, name: str) -> tuple[Store, str]:
         store, colon, rest = name.partition(":")
         if not colon or store not in self._stores:
             known = ", ".join(self._stores)
             # What was given may be the secret itself, put where its name belongs: not quoted.
             raise secrets.SecretNameWrong(f"a secret's name begins with one of {known} and a colon")
-        place, _, field = rest.partition("#")
-        return self._stores[store].fetch(place, field)
+        return self._stores[store], rest
 
 
 def wanted(document: Mapping[str, Any]) -> Iterator[outbound.Wanted]:
     """Yield where the stores of an owner's file are. Raises SecretNameWrong."""
-    for name, said in _checked(document).items():
-        yield outbound.Wanted(_url(name, said), private=said.get("private") is True)
+    for name, said in _checked(document):
+        for url in KINDS[name].wanted(said):
+            yield outbound.Wanted(url, private=said.get("private") is True)
 
 
 def read(
@@ -57,59 +61,24 @@ def read(
     environment: Mapping[str, str],
     way: outbound.Outbound,
     now: Callable[[], datetime],
+    metadata: outbound.Outbound,
 ) -> Door:
     """Open the stores of an owner's file beside those of this machine. Raises SecretNameWrong."""
     opened = Door(environment)
-    for name, said in _checked(document).items():
-        if name == "vault":
-            opened.add(name, _vault(opened, said, way))
-        else:
-            opened.add(name, _aws(opened, said, way, now))
+    means = Means(opened, way, metadata, now)
+    for name, said in _checked(document):
+        opened.add(name, KINDS[name].opened(said, means))
     return opened
 
 
-def _vault(opened: Door, said: Mapping[str, Any], way: outbound.Outbound) -> Store:
-    token, namespace = str(said["token"]), str(said.get("namespace", ""))
-    return vault.Vault(str(said["url"]), lambda: opened.fetch(token), way, namespace)
-
-
-def _aws(
-    opened: Door, said: Mapping[str, Any], way: outbound.Outbound, now: Callable[[], datetime]
-) -> Store:
-    fetching = credentials(opened, said)
-    return aws.SecretsManager(_url("aws", said), str(said["region"]), fetching, way, now)
-
-
-def credentials(
-    opened: secrets.Secrets, said: Mapping[str, Any]
-) -> Callable[[], sigv4.Credentials]:
-    """Return what fetches a key of AWS whose parts `said` names."""
-
-    def fetch() -> sigv4.Credentials:
-        session = str(said.get("session_token", ""))
-        return sigv4.Credentials(
-            opened.fetch(str(said["access_key"])).reveal(),
-            opened.fetch(str(said["secret_key"])).reveal(),
-            opened.fetch(session).reveal() if session else "",
-        )
-
-    return fetch
-
-
-def _checked(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+def _checked(document: Mapping[str, Any]) -> Iterator[tuple[str, Said]]:
     for name, said in document.items():
-        if name not in _KEYS or not isinstance(said, Mapping):
-            raise secrets.SecretNameWrong(f"stores of secrets: expected {', '.join(_KEYS)}")
-        needed, more = _KEYS[name]
+        if name not in KINDS or not isinstance(said, Mapping):
+            raise secrets.SecretNameWrong(f"stores of secrets: expected {', '.join(KINDS)}")
+        needed, more = KINDS[name].NEEDED, KINDS[name].MORE | {"private"}
         if not needed <= set(said) <= needed | more:
             raise secrets.SecretNameWrong(
                 f"store {name}: expected {', '.join(sorted(needed))} and perhaps"
                 f" {', '.join(sorted(more))}"
             )
-    return document
-
-
-def _url(name: str, said: Mapping[str, Any]) -> str:
-    if name == "vault" or said.get("url"):
-        return str(said["url"])
-    return f"https://secretsmanager.{said['region']}.amazonaws.com"
+        yield name, said

@@ -8,9 +8,23 @@ from collections.abc import Callable
 from typing import Final
 
 from sentienguard.adapters.secret_stores import asking
+from sentienguard.adapters.secret_stores.store import Means, Said
 from sentienguard.ports import outbound, secrets
 
+NEEDED: Final = frozenset({"url", "token"})
+MORE: Final = frozenset({"namespace"})
 _PATH: Final = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]*(/[A-Za-z0-9_\-][A-Za-z0-9_.\-]*)*\Z")
+
+
+def wanted(said: Said) -> list[str]:
+    """Return the addresses that are asked."""
+    return [str(said["url"])]
+
+
+def opened(said: Said, means: Means) -> "Vault":
+    """Return the store."""
+    token, namespace = str(said["token"]), str(said.get("namespace", ""))
+    return Vault(str(said["url"]), lambda: means.stores.fetch(token), means.way, namespace)
 
 
 class Vault:

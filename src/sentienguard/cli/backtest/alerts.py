@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-
 from sentienguard.cli import frame
 from sentienguard.flow.hindsight import Raised
 from sentienguard.model import errors
 from sentienguard.model.alert import Alert, AlertStatus
 from sentienguard.model.telemetry import Series
+from sentienguard.ports.outbound import NoAnswer, NotAllowed, Outbound, Request
 from sentienguard.stages.detect import alert_rules, correlate
 
 NEAR_S: Final = 1800  # before and after an incident within which an alert is about the same thing
@@ -80,21 +79,22 @@ def read_file(path: Path, end_s: int) -> list[Episode]:
     return [_read(f"{path}, alert {at}", row, end_s) for at, row in enumerate(rows, start=1)]
 
 
-def ask(url: str, end_s: int, transport: httpx.BaseTransport | None = None) -> list[Episode]:
+def ask(url: str, end_s: int, way: Outbound) -> list[Episode]:
     """Return the alerts that an Alertmanager has now; it keeps no older ones.
 
     Raises AlertsWrong, Unavailable.
     """
     try:
-        with httpx.Client(timeout=TIMEOUT_S, transport=transport, trust_env=False) as client:
-            answer = client.get(f"{url.rstrip('/')}/api/v2/alerts")
-            rows = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL) as cause:
+        answer = way.send(Request("GET", f"{url.rstrip('/')}/api/v2/alerts", limit_s=TIMEOUT_S))
+        rows = json.loads(answer.body)
+    except NotAllowed as cause:
+        raise AlertsWrong(f"{url}: {cause}") from cause
+    except NoAnswer as cause:
         raise errors.Unavailable(f"{url} does not answer: {cause}; {frame.UNREACHED}") from cause
     except ValueError as cause:
         raise AlertsWrong(f"{url}: expected Alertmanager's JSON ({cause})") from cause
     if not isinstance(rows, list):
-        raise AlertsWrong(f"{url}: expected a list of alerts, status {answer.status_code}")
+        raise AlertsWrong(f"{url}: expected a list of alerts, status {answer.status}")
     return [_read(f"{url}, alert {at}", row, end_s) for at, row in enumerate(rows, start=1)]
 
 

@@ -16,6 +16,7 @@ from sentienguard.controlplane import errands
 from sentienguard.controlplane.api import settings_view, views
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.controlplane.errands import Errand, Errands, Kind
+from sentienguard.controlplane.settings import may_be_private
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
 
@@ -194,10 +195,16 @@ def ask(wanted: BacktestRequest, caller: Asker) -> BacktestView:
         f"--rate={settings.prometheus_rate:g}",
         "--out={out}",
     ]
+    name = settings.prometheus_token or settings.prometheus_password
+    if name:
+        words += [f"--secret={name}", "--secrets={home}"]
+    if not may_be_private(settings, settings.prometheus_url):
+        words.append("--public")
     if settings.prometheus_token_file:
         words.append(f"--token-file={settings.prometheus_token_file}")
     if settings.prometheus_user:
         words.append(f"--user={settings.prometheus_user}")
+    if settings.prometheus_password_file:
         words.append(f"--password-file={settings.prometheus_password_file}")
     made = _desk(caller).ask(Kind.BACKTEST, words, wanted.model_dump(), caller.user.name)
     return _view(_desk(caller), made)

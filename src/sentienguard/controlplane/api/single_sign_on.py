@@ -16,7 +16,7 @@ from sentienguard.controlplane.api import access_schemas, auth
 from sentienguard.controlplane.api.caller import address_of, centre_of
 from sentienguard.controlplane.problems import not_found
 from sentienguard.controlplane.single_sign_on import Attempt, NotLoggedIn, SignOn
-from sentienguard.model import errors
+from sentienguard.model import addresses, errors
 from sentienguard.ports.identity_provider import ProviderAway
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
@@ -24,7 +24,6 @@ CALLBACK: Final = "/api/v1/auth/provider/callback"
 COMMAND_LINE_BEGIN: Final = "/api/v1/auth/command-line"
 COOKIE: Final = "sentienguard_provider"
 QUESTION_COOKIE: Final = "sentienguard_command_line"
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 Text = Annotated[str, Query(max_length=4096)]
 
 
@@ -150,7 +149,7 @@ def _redirect(request: Request) -> str:
         return settings.people_origin.rstrip("/") + CALLBACK
     host = request.headers.get("host", "")
     try:
-        known = urlsplit(f"//{host}").hostname in _LOOPBACK
+        known = urlsplit(f"//{host}").hostname in addresses.LOOPBACK
     except ValueError:
         known = False
     if not known:
