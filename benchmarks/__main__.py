@@ -18,7 +18,7 @@ NAMES: Mapping[str, str] = {
     "detection": "labelled series (--data) beside rivals, ramps, cost; made series",
     "diagnosis": "root cause without a model on public data, beside a baseline (out: predictions)",
     "evidence": "an evidence package of 12,847 rows built and checked, and its peak memory",
-    "execution": "admission, pre-checks, five steps with five checks, beside plain subprocesses",
+    "execution": "admission, pre-checks, five steps with checks, beside subprocesses and peers",
     "fleet": "thousands of hosts over mutual TLS at one control plane; an order for each at once",
     "footprint": "memory, processor and wire bytes of the agent, beside gzip and psutil",
     "kills": "what survives kill -9 of the whole product, and of the log's and journal's writers",

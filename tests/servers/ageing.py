@@ -46,9 +46,9 @@ class Ageing:
         }
 
     def passes(self, seconds: int) -> None:
-        """Let so many seconds pass for the server."""
+        """Let so many seconds pass for the server; less than none: its clock is put back."""
         self._ahead += seconds
         new = self._file.with_name("ahead.new")
-        new.write_text(f"+{self._ahead}\n")
+        new.write_text(f"{self._ahead:+d}\n")
         new.chmod(0o644)
         new.replace(self._file)

@@ -1,34 +1,37 @@
-"""Offer the cluster in memory over HTTPS as an API server does, to us and to the real kubectl."""
+"""Offer the cluster in memory over HTTPS as an API server does, to us and to the real kubectl.
+
+All that it takes and tells is judged by what Kubernetes publishes (`kubernetes_schema`): what is
+wrong is kept in `Server.wrong`, and fails the test when the server ends.
+"""
 
 import base64
 import contextlib
-import copy
-import datetime as dt
 import http.server
-import ipaddress
 import json
 import pathlib
 import ssl
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.servers import (
+    kubernetes_authority,
+    kubernetes_events,
+    kubernetes_patches,
+    kubernetes_schema,
+)
 from tests.servers import kubernetes_cluster as clusters
-from tests.servers import kubernetes_events
+from tests.servers import kubernetes_discovery as discovery
+from tests.servers import kubernetes_fates as fates
 
 TOKEN = "of-a-service-account"
-GROUPS = {
-    "api/v1": {"pods": "Pod", "nodes": "Node", "events": "Event"},
-    "apis/apps/v1": {"deployments": "Deployment", "replicasets": "ReplicaSet"},
-    "apis/autoscaling/v2": {"horizontalpodautoscalers": "HorizontalPodAutoscaler"},
-}
+WATCHES_S = 60.0  # a watch that does not say how long
+Told = tuple[str, str, Any]  # apiVersion and kind that an answer ought to have, and the answer
 
 
 @dataclass
@@ -38,8 +41,18 @@ class Server:
     place: pathlib.Path
     requests: list[str] = field(default_factory=list)  # method and path with its query
     forbidden: set[str] = field(default_factory=set)  # methods that this account may not use
-    events: kubernetes_events.EventLog = field(default_factory=kubernetes_events.EventLog)
     meddle: Any = None  # called with method and path before a request is served
+    wrong: list[str] = field(default_factory=list)  # what was taken or told against the schemas
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.events = kubernetes_events.EventLog(self.judge)
+
+    def judge(self, where: str, api_version: str, kind: str, said: Any) -> list[str]:
+        """Keep and return what is wrong with an object that ought to be of this kind."""
+        found = kubernetes_schema.problems(api_version, kind, said)
+        self.wrong += [f"{where}: {one}" for one in found]
+        return found
 
     @property
     def ca_file(self) -> str:
@@ -68,8 +81,8 @@ class Server:
 
 @contextlib.contextmanager
 def running(place: pathlib.Path) -> Iterator[Server]:
-    """Serve an empty cluster until the block ends."""
-    _certificate(place)
+    """Serve an empty cluster until the block ends. Raises AssertionError for what was wrong."""
+    kubernetes_authority.make(place)
     (place / "token").write_text(TOKEN + "\n")
     served = Server(clusters.Cluster(), "", place)
 
@@ -89,9 +102,11 @@ def running(place: pathlib.Path) -> Iterator[Server]:
     try:
         yield served
     finally:
+        served.ended.set()
         listener.shutdown()
         listener.server_close()
         thread.join()
+    assert served.wrong == [], "against the published schemas:\n" + "\n".join(served.wrong)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -113,22 +128,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.server_of.requests.append(f"{self.command} {self.path}")
             if self.server_of.meddle is not None:
                 self.server_of.meddle(self.command, self.path)
-            found = self._found(body)
-            if found is not None:  # None: it was answered as it came
-                self._answer(200, found)
-        except clusters.Failure as failure:
-            self._answer(
-                failure.status,
-                {
-                    "kind": "Status",
-                    "apiVersion": "v1",
-                    "metadata": {},
-                    "status": "Failure",
-                    "message": str(failure),
-                    "reason": failure.reason,
-                    "code": failure.status,
-                },
-            )
+            self._found(body)
+        except fates.Failure as failure:
+            said = {"status": "Failure", "message": str(failure), "reason": failure.reason}
+            self._tell(failure.status, _status(code=failure.status, **said))
+
+    def _tell(self, status: int, told: Told) -> None:
+        self.server_of.judge(f"told to {self.command} {self.path}", *told)
+        self._answer(status, told[2])
 
     def _answer(self, status: int, found: Any) -> None:
         stored = json.dumps(found).encode()
@@ -138,148 +145,180 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(stored)
 
-    def _found(self, body: bytes) -> Any:
+    def _found(self, body: bytes) -> None:
+        """Answer a request. Raises Failure for what Kubernetes refuses."""
+        if body and "json" not in self.headers.get("Content-Type", "json"):
+            raise fates.Failure(415, "UnsupportedMediaType", "this server of tests reads JSON")
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-            raise clusters.Failure(401, "Unauthorized", "Unauthorized")
+            raise fates.Failure(401, "Unauthorized", "Unauthorized")
         if self.command in self.server_of.forbidden:
-            raise clusters.Failure(403, "Forbidden", f"cannot {self.command}")
+            raise fates.Failure(403, "Forbidden", f"cannot {self.command}")
         address = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(address.query))
         path = address.path.strip("/")
-        discovered = _discovery(path)
-        if discovered is not None:
-            return discovered
-        if path.endswith("events") and self.command == "GET":
-            return self._events(path, query)
-        for group, resources in GROUPS.items():
-            if path.startswith(f"{group}/"):
-                rest = path.removeprefix(f"{group}/").split("/")
+        if path == "version":
+            found = discovery.version()
+            self.server_of.wrong += kubernetes_schema.problems_of(kubernetes_schema.INFO, found)
+            self._answer(200, found)
+        elif (document := discovery.openapi(path)) is not None:
+            self._answer(200, document)
+        elif (discovered := discovery.answer(path)) is not None:
+            self._tell(200, discovered)
+        elif path.endswith("events") and self.command == "GET":
+            self._events(path, query)
+        else:
+            self._objects(path, query, body)
+
+    def _objects(self, path: str, query: dict[str, str], body: bytes) -> None:
+        for place, resources in discovery.GROUPS.items():
+            if path.startswith(f"{place}/"):
+                rest = path.removeprefix(f"{place}/").split("/")
                 namespace = ""
-                if rest[0] == "namespaces":
+                if rest[0] == "namespaces" and len(rest) > 2:
                     namespace, rest = rest[1], rest[2:]
                 if rest and rest[0] in resources:
-                    return self._resource(group, namespace, rest, query, body)
-        raise clusters.Failure(404, "NotFound", "the server could not find the requested resource")
+                    kind = (discovery.version_of(place), resources[rest[0]])
+                    if len(rest) == 1:
+                        self._all(kind, namespace, rest[0], query, body)
+                    else:
+                        self._one(kind, namespace, rest, query, body)
+                    return
+        raise fates.Failure(404, "NotFound", "the server could not find the requested resource")
 
-    def _events(self, path: str, query: dict[str, str]) -> Any:
+    def _events(self, path: str, query: dict[str, str]) -> None:
         namespace = path.split("/")[3] if "/namespaces/" in path else ""
         log = self.server_of.events
         if query.get("watch") not in {"1", "true"}:
-            return log.page(namespace, int(query.get("limit", 0)), query.get("continue", ""))
+            limit, onward = int(query.get("limit", 0)), query.get("continue", "")
+            page = log.page(namespace, limit, onward, query.get("fieldSelector", ""))
+            self._tell(200, ("v1", "EventList", page))
+            return
         lines = log.watch(namespace, query["resourceVersion"], float(query["timeoutSeconds"]))
         next(lines)  # raises 410 before anything is answered, as the API server does
+        self._stream(line for line in lines if line)
+
+    def _stream(self, lines: Iterator[bytes]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         with contextlib.suppress(OSError):  # the watcher went away
             for line in lines:
-                if line:
-                    self._chunk(line)
+                self._chunk(line)
             self._chunk(b"")
-        return None
 
     def _chunk(self, line: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
         self.wfile.flush()
 
-    def _resource(
-        self, group: str, namespace: str, rest: list[str], query: dict[str, str], body: bytes
-    ) -> Any:
-        cluster, resource = self.server_of.cluster, rest[0]
-        dry_run = query.get("dryRun") == "All"
-        if len(rest) == 1 and self.command == "POST":
-            made = json.loads(body)
+    def _all(
+        self,
+        kind: tuple[str, str],
+        namespace: str,
+        resource: str,
+        query: dict[str, str],
+        body: bytes,
+    ) -> None:
+        cluster = self.server_of.cluster
+        if self.command == "POST":
+            made = self._taken(kind, json.loads(body), query)
             made["metadata"].update({"namespace": namespace} if namespace else {})
             made["metadata"].pop("creationTimestamp", None)
             made.pop("status", None)
-            return cluster.create(resource, namespace, made)
-        if len(rest) == 1:
-            found = cluster.each(resource, namespace, query.get("labelSelector", ""))
-            return {
-                "kind": f"{GROUPS[group][resource]}List",
-                "apiVersion": group.partition("/")[2],
-                "metadata": {"resourceVersion": "1"},
-                "items": found,
-            }
-        key = (resource, namespace, rest[1])
-        if self.command == "GET":
-            found_one = cluster.get(key)
-            return _scale_of(found_one) if rest[2:] == ["scale"] else found_one
-        if self.command == "DELETE":
-            options = json.loads(body) if body else {}
-            return cluster.delete(key, options.get("preconditions") or {}, dry_run=dry_run)
-        old = cluster.get(key)
+            if query.get("dryRun") != "All":
+                made = cluster.create(resource, namespace, made)
+            self._tell(201, (*kind, made))
+            return
+        if query.get("watch") in {"1", "true"}:
+            self._stream(self._changes(kind, namespace, query))
+            return
+        with cluster.lock:
+            of = (query.get("labelSelector", ""), query.get("fieldSelector", ""))
+            found = cluster.each(resource, namespace, *of)
+            meta = {"resourceVersion": str(cluster.version)}
+        said = {"kind": f"{kind[1]}List", "apiVersion": kind[0], "metadata": meta, "items": found}
+        self._tell(200, (kind[0], f"{kind[1]}List", said))
+
+    def _changes(
+        self, kind: tuple[str, str], namespace: str, query: dict[str, str]
+    ) -> Iterator[bytes]:
+        reached = int(query.get("resourceVersion") or 0)
+        until = time.monotonic() + float(query.get("timeoutSeconds", WATCHES_S))
+        labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
+        while time.monotonic() < until and not self.server_of.ended.is_set():
+            for version, how, one in self.server_of.cluster.since(reached, 0.2):
+                reached = version
+                meta = one["metadata"]
+                if (
+                    one["kind"] == kind[1]
+                    and namespace in {"", meta.get("namespace", "")}
+                    and fates.selected(labels, meta.get("labels", {}))
+                    and fates.selected(fields, fates.fields_of(one, fields))
+                ):
+                    self.server_of.judge(f"told to GET {self.path}", *kind, one)
+                    yield json.dumps({"type": how, "object": one}).encode() + b"\n"
+
+    def _one(
+        self,
+        kind: tuple[str, str],
+        namespace: str,
+        rest: list[str],
+        query: dict[str, str],
+        body: bytes,
+    ) -> None:
+        cluster, key = self.server_of.cluster, (rest[0], namespace, rest[1])
+        dry_run = query.get("dryRun") == "All"
         if rest[2:] == ["scale"]:
-            wanted = _patched(_scale_of(old), self._content(), body)
-            old["spec"]["replicas"] = wanted["spec"]["replicas"]
-            return _scale_of(cluster.update(key, old, dry_run=dry_run))
-        return cluster.update(key, _patched(old, self._content(), body), dry_run=dry_run)
+            self._tell(200, self._scale(key, query, body))
+        elif rest[2:] == ["eviction"] and self.command == "POST":
+            given = json.loads(body)
+            if given.get("apiVersion") == "policy/v1beta1":  # taken by Kubernetes to this day
+                given["apiVersion"] = "policy/v1"
+            self._taken(("policy/v1", "Eviction"), given, query)
+            cluster.delete(key, {}, dry_run=dry_run)
+            self._tell(201, _status(code=201, status="Success"))
+        elif rest[2:]:
+            raise fates.Failure(404, "NotFound", f"no {'/'.join(rest[2:])} of {rest[0]}")
+        elif self.command == "GET":
+            self._tell(200, (*kind, cluster.get(key)))
+        elif self.command == "DELETE":
+            options = json.loads(body) if body else {}
+            self._taken(("v1", "DeleteOptions"), options, query)
+            left = cluster.delete(key, options.get("preconditions") or {}, dry_run=dry_run)
+            self._tell(200, (*kind, left))
+        else:
+            wanted = kubernetes_patches.patched(cluster.get(key), self._content(), body)
+            self._taken(kind, wanted, query)
+            self._tell(200, (*kind, cluster.update(key, wanted, dry_run=dry_run)))
+
+    def _scale(self, key: clusters.Key, query: dict[str, str], body: bytes) -> Told:
+        kind = ("autoscaling/v1", "Scale")
+        old = self.server_of.cluster.get(key)
+        if self.command == "GET":
+            return (*kind, _scale_of(old))
+        wanted = kubernetes_patches.patched(_scale_of(old), self._content(), body)
+        self._taken(kind, wanted, query)
+        old["spec"]["replicas"] = wanted["spec"]["replicas"]
+        dry_run = query.get("dryRun") == "All"
+        return (*kind, _scale_of(self.server_of.cluster.update(key, old, dry_run=dry_run)))
+
+    def _taken(self, kind: tuple[str, str], given: Any, query: dict[str, str]) -> Any:
+        """Return what a request brought, or left of an object, if it is as published."""
+        if query.get("fieldValidation") == "Strict":  # who asks to be judged is only told
+            found = kubernetes_schema.problems(*kind, given)
+            if found:
+                said = f"strict decoding error: {'; '.join(found)}"
+                raise fates.Failure(400, "BadRequest", said)
+        elif found := self.server_of.judge(f"taken by {self.command} {self.path}", *kind, given):
+            raise fates.Failure(422, "Invalid", "; ".join(found))
+        return given
 
     def _content(self) -> str:
         return "" if self.command == "PUT" else self.headers.get("Content-Type", "")
 
 
-def _patched(old: Any, content: str, body: bytes) -> Any:
-    change = json.loads(body)
-    match content.partition(";")[0]:
-        case "":
-            return change
-        case "application/json-patch+json":
-            return _json_patched(copy.deepcopy(old), change)
-        case "application/merge-patch+json" | "application/strategic-merge-patch+json" as kind:
-            return _merged(old, change, by_name="strategic" in kind)
-        case other:
-            raise clusters.Failure(415, "UnsupportedMediaType", other)
-
-
-def _json_patched(found: Any, operations: list[dict[str, Any]]) -> Any:
-    """RFC 6902, the operations that clients of these objects send."""
-    for operation in operations:
-        *way, last = [
-            part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]
-        ]
-        parent = found
-        for key in way:
-            parent = parent[int(key)] if isinstance(parent, list) else parent.get(key)
-            if parent is None:
-                raise clusters.Failure(422, "Invalid", f"{operation['path']}: missing path")
-        match operation["op"]:
-            case "add" | "replace" as op:
-                if op == "replace" and last not in parent:
-                    raise clusters.Failure(422, "Invalid", f"{operation['path']}: missing key")
-                parent[last] = operation["value"]
-            case "remove":
-                if last not in parent:
-                    raise clusters.Failure(422, "Invalid", f"{operation['path']}: missing key")
-                del parent[last]
-            case "test":
-                if parent.get(last) != operation["value"]:
-                    raise clusters.Failure(422, "Invalid", f"testing {operation['path']} failed")
-            case other:
-                raise clusters.Failure(400, "BadRequest", f"no operation {other}")
-    return found
-
-
-def _merged(old: Any, change: Any, *, by_name: bool) -> Any:
-    """RFC 7386; the strategic kind merges lists of named things by their names."""
-    if not isinstance(change, dict) or not isinstance(old, dict):
-        named = isinstance(change, list) and change and "name" in change[0]
-        if by_name and named and isinstance(old, list):
-            kept = {one["name"]: one for one in old}
-            for one in change:
-                kept[one["name"]] = _merged(kept.get(one["name"], {}), one, by_name=True)
-            return list(kept.values())
-        return change
-    merged = dict(old)
-    for key, value in change.items():
-        if key.startswith("$"):
-            continue
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = _merged(old.get(key, {}), value, by_name=by_name)
-    return merged
+def _status(**said: Any) -> Told:
+    return "v1", "Status", {"kind": "Status", "apiVersion": "v1", "metadata": {}, **said}
 
 
 def _scale_of(one: Any) -> Any:
@@ -291,66 +330,3 @@ def _scale_of(one: Any) -> Any:
         "spec": {"replicas": one["spec"]["replicas"]},
         "status": {"replicas": one.get("status", {}).get("replicas", 0)},
     }
-
-
-def _discovery(path: str) -> Any:
-    if path == "version":
-        return {"major": "1", "minor": "31", "gitVersion": "v1.31.0"}
-    if path == "api":
-        return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
-    if path == "apis":
-        groups = []
-        for group in ("apps/v1", "autoscaling/v2"):
-            version = {"groupVersion": group, "version": group.partition("/")[2]}
-            name = group.partition("/")[0]
-            groups.append({"name": name, "versions": [version], "preferredVersion": version})
-        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
-    if path in GROUPS:
-        verbs = ["get", "list", "create", "update", "patch", "delete", "watch"]
-        resources = []
-        for name, kind in GROUPS[path].items():
-            one = {"name": name, "kind": kind, "verbs": verbs, "namespaced": name != "nodes"}
-            resources.append({**one, "singularName": kind.lower()})
-        if "deployments" in GROUPS[path]:
-            scale = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
-            resources.append(
-                {"name": "deployments/scale", "namespaced": True, "verbs": verbs, **scale}
-            )
-        version = path.removeprefix("apis/").removeprefix("api/")
-        return {"kind": "APIResourceList", "groupVersion": version, "resources": resources}
-    return None
-
-
-def _certificate(place: pathlib.Path) -> None:
-    """Make an authority and a certificate of 127.0.0.1 that it signed."""
-    now = dt.datetime.now(dt.UTC)
-    authority, own = (
-        ec.generate_private_key(ec.SECP256R1()),
-        ec.generate_private_key(ec.SECP256R1()),
-    )
-    issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test cluster")])
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kube-apiserver")])
-
-    def signed(name: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(issuer)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        )
-        if not ca:
-            address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-            builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        return builder.sign(authority, hashes.SHA256())
-
-    pem = serialization.Encoding.PEM
-    (place / "ca.pem").write_bytes(signed(issuer, authority, ca=True).public_bytes(pem))
-    (place / "server.pem").write_bytes(signed(subject, own, ca=False).public_bytes(pem))
-    plain = serialization.NoEncryption()
-    (place / "server.key").write_bytes(
-        own.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    )

@@ -2,16 +2,17 @@
 
 Shapes and rules follow the published API of Kubernetes (apps/v1, v1, autoscaling/v2): versions and
 generations, conflicts, preconditions, a rolling update that keeps what is ready until something
-else is, a set for each template, a new pod for each that is deleted. How a container fares is told
-by its image and its memory limit, so that a test makes a fault as people do: by a bad template.
+else is, a set for each template, a new pod for each that is deleted; what is owned goes with its
+owner, pods are on nodes that take any once there is a node, and a namespace is there once something
+is in it. How a container fares is told by its image, command and memory limit, so that a test makes
+a fault as people do: by a bad template.
 
     IMAGE:crash      ends with status 1, over and over       IMAGE:missing   cannot be pulled
     IMAGE:no-config  refers to a ConfigMap that is not there IMAGE:slow      never becomes ready
-    IMAGE:eats-NNN   is killed below a memory limit of NNN Mi
+    IMAGE:eats-NNN   is killed below a memory limit of NNN Mi; with the command `false`: as `crash`
 """
 
 import copy
-import datetime as dt
 import hashlib
 import json
 import threading
@@ -19,17 +20,19 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from tests.servers import kubernetes_fates as fates
+
 Object = dict[str, Any]
 Key = tuple[str, str, str]  # resource, namespace, name
+RESOURCES = {
+    "Deployment": "deployments",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "Namespace": "namespaces",
+    "Node": "nodes",
+    "Pod": "pods",
+    "ReplicaSet": "replicasets",
+}
 HASH, REVISION = "pod-template-hash", "deployment.kubernetes.io/revision"
-
-
-class Failure(Exception):
-    """What the API answers instead: its status, reason and message."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.reason = status, reason
 
 
 class Cluster:
@@ -38,7 +41,9 @@ class Cluster:
         self.lock = threading.RLock()
         self.sick: dict[str, str] = {}  # pod -> status that its own state, not its template, gives
         self.deadline_passed = True  # whether a rollout that does not get ready counts as stuck
-        self._version = 100
+        self.changed = threading.Condition(self.lock)
+        self.changes: list[tuple[int, str, Object]] = []  # version, kind of a watch, object then
+        self.version = 100
         self._names = 0
 
     # -- requests ------------------------------------------------------------------------------
@@ -46,24 +51,27 @@ class Cluster:
     def get(self, key: Key) -> Object:
         with self.lock:
             if key not in self.objects:
-                raise Failure(404, "NotFound", f'{key[0]} "{key[2]}" not found')
+                raise fates.Failure(404, "NotFound", f'{key[0]} "{key[2]}" not found')
             return copy.deepcopy(self.objects[key])
 
-    def each(self, resource: str, namespace: str, selector: str) -> list[Object]:
+    def each(
+        self, resource: str, namespace: str, labels: str = "", fields: str = ""
+    ) -> list[Object]:
         with self.lock:
             return [
                 copy.deepcopy(one)
                 for (known, within, _), one in sorted(self.objects.items())
                 if known == resource
                 and namespace in {"", within}
-                and _selected(selector, one["metadata"].get("labels", {}))
+                and fates.selected(labels, one["metadata"].get("labels", {}))
+                and fates.selected(fields, fates.fields_of(one, fields))
             ]
 
     def create(self, resource: str, namespace: str, made: Object) -> Object:
         with self.lock:
             key = (resource, namespace, made["metadata"]["name"])
             if key in self.objects:
-                raise Failure(409, "AlreadyExists", f'{resource} "{key[2]}" already exists')
+                raise fates.Failure(409, "AlreadyExists", f'{resource} "{key[2]}" already exists')
             self._store(key, made)
             self.reconcile()
             return self.get(key)
@@ -73,15 +81,15 @@ class Cluster:
             old, new = self.get(key), copy.deepcopy(wanted)
             given = new["metadata"].get("resourceVersion")
             if given not in {None, "", old["metadata"]["resourceVersion"]}:
-                raise Failure(
+                raise fates.Failure(
                     *(409, "Conflict"),
                     f'Operation cannot be fulfilled on {key[0]} "{key[2]}": the object has been '
                     "modified; please apply your changes to the latest version and try again",
                 )
             for fixed in ("uid", "name", "namespace", "creationTimestamp"):
                 if new["metadata"].get(fixed) != old["metadata"].get(fixed):
-                    raise Failure(422, "Invalid", f"metadata.{fixed}: field is immutable")
-            _valid(key[0], new)
+                    raise fates.Failure(422, "Invalid", f"metadata.{fixed}: field is immutable")
+            fates.valid(key[0], new)
             new["status"] = old.get("status", {})
             if not dry_run and new != old:
                 self._store(key, new)
@@ -93,11 +101,19 @@ class Cluster:
             old = self.get(key)
             for name, wanted in conditions.items():
                 if old["metadata"].get(name) != wanted:
-                    raise Failure(409, "Conflict", f"Precondition failed: {name} in precondition")
+                    raise fates.Failure(
+                        409, "Conflict", f"Precondition failed: {name} in precondition"
+                    )
             if not dry_run:
-                del self.objects[key]
+                self._remove(key)
                 self.reconcile()
             return old
+
+    def since(self, version: int, wait_s: float) -> list[tuple[int, str, Object]]:
+        """Return what changed after a version, waiting for it at most so long."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.version > version, wait_s)
+            return [one for one in self.changes if one[0] > version]
 
     # -- for tests -----------------------------------------------------------------------------
 
@@ -136,7 +152,7 @@ class Cluster:
             "spec": {},
         }
         self.create("nodes", "", made)
-        self.report("nodes", "", name, conditions=_conditions({**written, **conditions}))
+        self.report("nodes", "", name, conditions=fates.conditions({**written, **conditions}))
 
     def autoscaler(self, namespace: str, name: str, maximum: int, desired: int) -> None:
         target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
@@ -171,11 +187,12 @@ class Cluster:
 
     def reconcile(self) -> None:
         with self.lock:
+            self._collect()
             for key in [key for key in sorted(self.objects) if key[0] == "deployments"]:
                 for _ in range(24):  # a rolling update goes on while pods become ready
-                    before = self._version
+                    before = self.version
                     self._roll(key)
-                    if self._version == before:
+                    if self.version == before:
                         break
             for key, one in self.objects.items():
                 if key[0] == "horizontalpodautoscalers":
@@ -193,9 +210,9 @@ class Cluster:
         older = [one for one in sets if one is not newest]
         wanted = deployment["spec"]["replicas"]
         had_pods = any(self._owned("pods", one) for one in older)
-        ready = sum(_is_ready(pod) for pod in self._owned("pods", newest))
+        ready = sum(fates.is_ready(pod) for pod in self._owned("pods", newest))
         self._scale(newest, min(wanted, ready + 1) if had_pods else wanted)
-        ready = sum(_is_ready(pod) for pod in self._owned("pods", newest))
+        ready = sum(fates.is_ready(pod) for pod in self._owned("pods", newest))
         left = max(0, wanted - ready)
         for one in older:
             keep = min(left, len(self._owned("pods", one)))
@@ -224,7 +241,7 @@ class Cluster:
                 "namespace": meta["namespace"],
                 "labels": {**template["metadata"]["labels"], HASH: digest},
                 "annotations": {REVISION: str(top + 1)},
-                "ownerReferences": [_owner(deployment)],
+                "ownerReferences": [fates.owner(deployment)],
             },
             "spec": {
                 "replicas": 0,
@@ -242,15 +259,21 @@ class Cluster:
             self._touch(replica_set)
         pods = self._owned("pods", replica_set)
         for pod in pods[count:]:
-            del self.objects[("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])]
-            self._version += 1
+            self._remove(_key(pod))
         for _ in range(count - len(pods)):
             self._pod(replica_set)
         for pod in self._owned("pods", replica_set):
+            self._schedule(pod)
             status = self._fares(pod)
-            if pod.get("status") != status:
-                pod["status"] = status
-                self._touch(pod)
+            self._set_status(pod, status)
+        ready = sum(map(fates.is_ready, self._owned("pods", replica_set)))
+        told = {"replicas": count, "readyReplicas": ready, "availableReplicas": ready}
+        self._set_status(replica_set, told)
+
+    def _set_status(self, one: Object, status: Object) -> None:
+        if one.get("status") != status:
+            one["status"] = status
+            self._touch(one)
 
     def _pod(self, replica_set: Object) -> None:
         meta = replica_set["metadata"]
@@ -263,19 +286,37 @@ class Cluster:
                 "name": name,
                 "namespace": meta["namespace"],
                 "labels": dict(replica_set["spec"]["template"]["metadata"]["labels"]),
-                "ownerReferences": [_owner(replica_set)],
+                "ownerReferences": [fates.owner(replica_set)],
             },
             "spec": copy.deepcopy(replica_set["spec"]["template"]["spec"]),
         }
         self._store(("pods", meta["namespace"], name), made)
 
+    def _schedule(self, pod: Object) -> None:
+        """Put it on the node that has fewest, of those that take any."""
+        fit = {
+            one["metadata"]["name"]: 0
+            for one in self.each("nodes", "")
+            if not one["spec"].get("unschedulable")
+        }
+        if not fit or pod["spec"].get("nodeName"):
+            return
+        for one in self.each("pods", ""):
+            if (there := one["spec"].get("nodeName")) in fit:
+                fit[there] += 1
+        pod["spec"]["nodeName"] = min(sorted(fit), key=lambda name: fit[name])
+        self._touch(pod)
+
     def _fares(self, pod: Object) -> Object:
         (container,) = pod["spec"]["containers"]
-        fate = self.sick.get(pod["metadata"]["name"]) or container["image"].partition(":")[2]
+        if not pod["spec"].get("nodeName") and self.each("nodes", ""):
+            waits = {**fates.conditions({"PodScheduled": "False"})[0], "reason": "Unschedulable"}
+            return {"phase": "Pending", "conditions": [waits]}
+        fate = self.sick.get(pod["metadata"]["name"]) or fates.of_container(container)
         limit = container.get("resources", {}).get("limits", {}).get("memory", "0")
         if fate.startswith("eats-"):
-            fate = "oom" if _mebibytes(limit) < int(fate.removeprefix("eats-")) else "good"
-        state, last, ready = _states(fate)
+            fate = "oom" if fates.mebibytes(limit) < int(fate.removeprefix("eats-")) else "good"
+        state, last, ready = fates.states(fate)
         told = {
             "name": container["name"],
             "image": container["image"],
@@ -289,7 +330,7 @@ class Cluster:
         truth = "True" if ready else "False"
         return {
             "phase": phase,
-            "conditions": _conditions({"Ready": truth}),
+            "conditions": fates.conditions({"Ready": truth}),
             "containerStatuses": [told],
         }
 
@@ -300,11 +341,11 @@ class Cluster:
             for pod in self._owned("pods", one)
         ]
         updated = self._owned("pods", newest)
-        ready = sum(map(_is_ready, pods))
-        late = sum(map(_is_ready, updated)) < deployment["spec"]["replicas"]
+        ready = sum(map(fates.is_ready, pods))
+        late = sum(map(fates.is_ready, updated)) < deployment["spec"]["replicas"]
         stuck = late and self.deadline_passed
         reason = "ProgressDeadlineExceeded" if stuck else "NewReplicaSetAvailable"
-        conditions = _conditions({"Progressing": "False" if stuck else "True"})
+        conditions = fates.conditions({"Progressing": "False" if stuck else "True"})
         conditions[0]["reason"] = reason
         status = {
             "observedGeneration": deployment["metadata"]["generation"],
@@ -314,15 +355,13 @@ class Cluster:
             "availableReplicas": ready,
             "conditions": conditions,
         }
-        if deployment.get("status") != status:
-            deployment["status"] = status
-            self._touch(deployment)
+        self._set_status(deployment, status)
 
     def _autoscale(self, one: Object) -> None:
-        desired = int(self.sick[f"hpa/{one['metadata']['name']}"])
         most = one["spec"]["maxReplicas"]
+        desired = int(self.sick.get(f"hpa/{one['metadata']['name']}", most))
         limited = desired > most
-        conditions = _conditions({"ScalingLimited": "True" if limited else "False"})
+        conditions = fates.conditions({"ScalingLimited": "True" if limited else "False"})
         conditions[0]["reason"] = "TooManyReplicas" if limited else "DesiredWithinRange"
         count = min(desired, most)
         one["status"] = {
@@ -341,93 +380,46 @@ class Cluster:
             and any(ref["uid"] == uid for ref in one["metadata"].get("ownerReferences", ()))
         ]
 
+    def _collect(self) -> None:
+        """Remove what is left of owners that are gone."""
+        while True:
+            known = {one["metadata"]["uid"] for one in self.objects.values()}
+            left = [
+                key
+                for key, one in self.objects.items()
+                if any(
+                    ref["uid"] not in known for ref in one["metadata"].get("ownerReferences", ())
+                )
+            ]
+            for key in left:
+                self._remove(key)
+            if not left:
+                return
+
     def _store(self, key: Key, made: Object) -> None:
+        if key[1] and ("namespaces", "", key[1]) not in self.objects:
+            there = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": key[1]}}
+            self._store(("namespaces", "", key[1]), there)
         old = self.objects.get(key)
         meta = made["metadata"]
         meta.setdefault("uid", str(uuid.uuid4()))
-        meta.setdefault("creationTimestamp", _now())
+        meta.setdefault("creationTimestamp", fates.now())
         meta.setdefault("labels", {})
         changed = old is None or old.get("spec") != made.get("spec")
         meta["generation"] = (0 if old is None else old["metadata"]["generation"]) + changed
         self.objects[key] = made
-        self._touch(made)
+        self._touch(made, "ADDED" if old is None else "MODIFIED")
 
-    def _touch(self, one: Object) -> None:
-        self._version += 1
-        one["metadata"]["resourceVersion"] = str(self._version)
+    def _remove(self, key: Key) -> None:
+        self._touch(self.objects.pop(key), "DELETED")
 
-
-def _states(fate: str) -> tuple[Object, Object, bool]:
-    def ended(code: int, reason: str) -> Object:
-        return {
-            "terminated": {
-                "exitCode": code,
-                "reason": reason,
-                "startedAt": _now(),
-                "finishedAt": _now(),
-            }
-        }
-
-    def waiting(reason: str) -> Object:
-        return {"waiting": {"reason": reason, "message": "told by the test's cluster"}}
-
-    match fate:
-        case "crash":
-            return waiting("CrashLoopBackOff"), ended(1, "Error"), False
-        case "oom":
-            return waiting("CrashLoopBackOff"), ended(137, "OOMKilled"), False
-        case "missing":
-            return waiting("ImagePullBackOff"), {}, False
-        case "no-config":
-            return waiting("CreateContainerConfigError"), {}, False
-        case "slow":
-            return {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, {}, False
-        case _:
-            return {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, {}, True
+    def _touch(self, one: Object, how: str = "MODIFIED") -> None:
+        self.version += 1
+        one["metadata"]["resourceVersion"] = str(self.version)
+        self.changes.append((self.version, how, copy.deepcopy(one)))
+        self.changed.notify_all()
 
 
-def _valid(resource: str, wanted: Object) -> None:
-    spec = wanted.get("spec", {})
-    if resource == "deployments":
-        if not isinstance(spec.get("replicas"), int) or spec["replicas"] < 0:
-            raise Failure(422, "Invalid", "spec.replicas: must be greater than or equal to 0")
-        labels = spec["template"]["metadata"].get("labels", {})
-        if not spec["selector"]["matchLabels"].items() <= labels.items():
-            raise Failure(422, "Invalid", "`selector` does not match template `labels`")
-        if not spec["template"]["spec"].get("containers"):
-            raise Failure(422, "Invalid", "spec.template.spec.containers: Required value")
-    if resource == "horizontalpodautoscalers" and spec["maxReplicas"] < spec.get("minReplicas", 1):
-        raise Failure(422, "Invalid", "spec.maxReplicas: must be greater than minReplicas")
-
-
-def _is_ready(pod: Object) -> bool:
-    return bool(pod.get("status", {}).get("containerStatuses", [{}])[0].get("ready"))
-
-
-def _owner(one: Object) -> Object:
-    return {
-        "apiVersion": one["apiVersion"],
-        "kind": one["kind"],
-        "name": one["metadata"]["name"],
-        "uid": one["metadata"]["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
-def _conditions(states: Mapping[str, str]) -> list[Object]:
-    return [{"type": name, "status": status, "reason": ""} for name, status in states.items()]
-
-
-def _mebibytes(quantity: str) -> float:
-    return float(quantity[:-2]) if quantity.endswith("Mi") else float(quantity) / 2**20
-
-
-def _selected(selector: str, labels: Mapping[str, str]) -> bool:
-    terms = [term for term in selector.split(",") if term]
-    return all(labels.get(term.partition("=")[0]) == term.rpartition("=")[2] for term in terms)
-
-
-def _now() -> str:
-    # To the hour: a status that is made anew does not differ from the one before.
-    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:00Z")
+def _key(one: Object) -> Key:
+    meta = one["metadata"]
+    return (RESOURCES[one["kind"]], meta.get("namespace", ""), meta["name"])

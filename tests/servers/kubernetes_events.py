@@ -4,16 +4,18 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.servers import kubernetes_cluster as clusters
+from tests.servers import kubernetes_fates as fates
 
 Object = dict[str, Any]
+Judge = Callable[[str, str, str, Any], list[str]]  # where, apiVersion, kind, what is told
 
 
 class EventLog:
-    def __init__(self) -> None:
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
         self.changed = threading.Condition()
         self.events: dict[str, Object] = {}  # by uid, as they are now
         self.log: list[tuple[int, str, bytes]] = []  # version, namespace, line of a watch
@@ -45,20 +47,19 @@ class EventLog:
                 "resourceVersion": str(self.version), "creationTimestamp": made["firstTimestamp"],
             }  # fmt: skip
             self.events[uid] = made
-            kind = "MODIFIED" if known else "ADDED"
-            self._push(about["namespace"], json.dumps({"type": kind, "object": made}).encode())
+            self._say(about["namespace"], "MODIFIED" if known else "ADDED", "Event", made)
             return uid
 
     def bookmark(self) -> None:
         """Tell watches the version and nothing else."""
         with self.changed:
             self.version += 1
-            meta = {"resourceVersion": str(self.version)}
-            said = {"type": "BOOKMARK", "object": {"kind": "Event", "metadata": meta}}
-            self._push("", json.dumps(said).encode())
+            meta = {"resourceVersion": str(self.version), "creationTimestamp": None}
+            said = {"kind": "Event", "apiVersion": "v1", "metadata": meta, "involvedObject": {}}
+            self._say("", "BOOKMARK", "Event", said)
 
     def raw(self, line: bytes, end: bytes = b"\n") -> None:
-        """Tell watches something else."""
+        """Tell watches something else, which nobody judges."""
         with self.changed:
             self.version += 1
             self._push("", line, end)
@@ -68,8 +69,9 @@ class EventLog:
         with self.changed:
             self.version += 1
             self.oldest = self.version
-            status = {"kind": "Status", "code": 410, "message": "too old resource version"}
-            self._push("", json.dumps({"type": "ERROR", "object": status}).encode())
+            said = {"status": "Failure", "reason": "Expired", "message": "too old resource version"}
+            status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "code": 410, **said}
+            self._say("", "ERROR", "Status", status)
             self.log.clear()
             self.end()
 
@@ -79,12 +81,13 @@ class EventLog:
             self.ended = self.watches
             self.changed.notify_all()
 
-    def page(self, namespace: str, limit: int, onward: str) -> Object:
+    def page(self, namespace: str, limit: int, onward: str, fields: str = "") -> Object:
         with self.changed:
             found = [
                 one
                 for one in self.events.values()
                 if namespace in {"", one["involvedObject"]["namespace"]}
+                and fates.selected(fields, fates.fields_of(one, fields))
             ]
             first = int(onward or 0)
             last = first + limit if limit else len(found)
@@ -99,7 +102,7 @@ class EventLog:
         until = time.monotonic() + timeout_s
         with self.changed:
             if int(version) < self.oldest:
-                raise clusters.Failure(410, "Expired", "too old resource version")
+                raise fates.Failure(410, "Expired", "too old resource version")
             self.watches += 1
             mine = self.watches
             self.changed.notify_all()
@@ -117,6 +120,12 @@ class EventLog:
                 reached = at
                 if namespace in {"", within} or not within:
                     yield line
+
+    def _say(self, namespace: str, how: str, kind: str, said: Object) -> None:
+        line = {"type": how, "object": said}
+        self.judge("told to a watch", "v1", "WatchEvent", line)
+        self.judge("told to a watch", "v1", kind, said)
+        self._push(namespace, json.dumps(line).encode())
 
     def _push(self, namespace: str, line: bytes, end: bytes = b"\n") -> None:
         self.log.append((self.version, namespace, line + end))

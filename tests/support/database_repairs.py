@@ -57,10 +57,15 @@ class Repairs:
             return {"outcome": "REFUSED", "reason": f"{sent['rule']}: {sent['reason']}"}
         return self.agent.finished(sent["order_id"], _WITHIN_S)
 
+    def mends(self, name: str, **parameters: str) -> dict[str, Any]:
+        """Order it once and expect that it heals."""
+        ended = self.give(name, **parameters)
+        assert ended["outcome"] == "SUCCESS", ended
+        return ended
+
     def heals_once(self, name: str, **parameters: str) -> dict[str, Any]:
         """Order it until it healed, and once more without its guard: nothing is left to do."""
-        first = self.give(name, **parameters)
-        assert first["outcome"] == "SUCCESS", first
+        first = self.mends(name, **parameters)
         again = self.give(name, guarded=False, **parameters)
         assert again["outcome"] == "SUCCESS_NO_ACTION", again
         refused = self.give(name, **parameters)

@@ -22,7 +22,7 @@ from sentienguard.agent import lean, private_files
 from sentienguard.model import ids, order, playbook
 from sentienguard.playbook import parse
 from sentienguard.trust import catalogue as catalogues
-from sentienguard.trust import delegation, dsse, passkeys
+from sentienguard.trust import delegation, dsse, passkeys, ssh_approvals
 from sentienguard.trust import order as orders
 from sentienguard.trust import root as roots
 from sentienguard.trust.keys import SigningKey
@@ -50,6 +50,8 @@ class Centre:
         self.second_signer = key(5)
         self.approvers = [key(20 + n) for n in range(approvers)]
         self.passkeys: list[passkeys.ApproverKey] = []  # that approve besides
+        self.ssh_keys: list[ssh_approvals.ApproverSshKey] = []  # the same
+        self.people: dict[str, str] = {}  # accounts by approver's key id
         self.threshold = threshold
         self.delegations: dict[str, delegation.Delegation] = {}  # limits of signers by key id
         self.seq = 0
@@ -71,12 +73,14 @@ class Centre:
                 roots.RoleName.LOG: ([self.log.public], 1),
                 roots.RoleName.APPROVER: (
                     people,
-                    min(2, len(people) + len(self.passkeys)) or 1,
+                    min(2, len(people) + len(self.passkeys) + len(self.ssh_keys)) or 1,
                 ),
             },
             log_origin=ORIGIN,
             delegations=self.delegations,
             passkeys=self.passkeys,
+            ssh_keys=self.ssh_keys,
+            people=self.people,
         )
         return dsse.seal(roots.PAYLOAD_TYPE, payload, [self.root_key])
 
@@ -145,6 +149,7 @@ class Agent:
         self.centre = centre
         self.key = key(9)
         self.process: subprocess.Popen[bytes] | None = None
+        self.more_environment: dict[str, str] = {}  # of its executor
         root = centre.root_envelope()
         record = {
             "agent_id": AGENT,
@@ -172,7 +177,8 @@ class Agent:
     def start(self) -> None:
         argv = lean.command("executor", self.directory)
         with (self.directory / "executor.err").open("ab") as diary:
-            self.process = subprocess.Popen(argv, env=lean.environment(), stderr=diary)
+            environment = {**lean.environment(), **self.more_environment}
+            self.process = subprocess.Popen(argv, env=environment, stderr=diary)
         self.wait(lambda: self.ask("hello").get("agent_id") == AGENT, 20)
 
     def kill(self) -> None:

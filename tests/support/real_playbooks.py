@@ -62,10 +62,16 @@ class Bench:
             return {"outcome": "REFUSED", "rule": answer["rule"], "reason": answer["reason"]}
         return self.agent.finished(answer["order_id"], _WITHIN_S)
 
+    def mends(self, name: str, **given: Any) -> dict[str, Any]:
+        """Give it once and expect that it heals: what it is about is gone afterwards."""
+        ended = self.give(name, **given)
+        seen = ended["outcome"], ended.get("left_behind")
+        assert seen == ("SUCCESS", []), (ended, self.told())
+        return ended
+
     def heals(self, name: str, **given: Any) -> dict[str, Any]:
         """Give it, expect that it heals, give it again, expect that it does nothing."""
-        ended = self.give(name, **given)
-        assert (ended["outcome"], ended["left_behind"]) == ("SUCCESS", []), (ended, self.told())
+        ended = self.mends(name, **given)
         again = self.give(name, **{**given, "guarded": False})
         assert again["outcome"] == "SUCCESS_NO_ACTION", (again, self.told())
         return ended

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from sentienguard.cli import (
     client,
+    draft_commands,
     frame,
     given_files,
     import_commands,
@@ -25,6 +26,7 @@ app.command("import")(import_commands.import_)
 app.command("sign")(signature_commands.sign)
 app.command("verify")(signature_commands.verify)
 app.command("run")(run_commands.run)
+app.add_typer(draft_commands.app, name="draft")
 
 
 @app.command("list")

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from sentienguard.model import errors
-from sentienguard.playbook import lint, parse
+from sentienguard.playbook import document, lint, parse
 
 NAME: Final = "playbook.yaml"
 MOST: Final = 1000  # playbooks of a source
-LARGEST_BYTES: Final = 256 * 1024  # of one file
+LARGEST_BYTES: Final = document.MAX_BYTES  # of one file
 _LIMIT_S: Final = 20.0  # of one call of git
 _REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/~^-]{0,199}")
 _FILE_MODES: Final = ("100644", "100755")  # of git: a link is another one

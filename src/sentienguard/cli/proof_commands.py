@@ -1,11 +1,13 @@
 """`playbook test`: run a playbook where nothing can break, and see what it does.
 
 Called by `playbook_commands`. The proofs are `simulation.proving`'s, those on real services
-`drills.proving`'s; here are files, rows and the status.
+`drills.real`'s; here are files, rows and the status:
+
+    0 all holds    1 something does not    3 all holds, and something could not be tried here
 """
 
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,13 +15,28 @@ import typer
 from rich.text import Text
 
 from sentienguard.cli import frame, given_files
-from sentienguard.cli.drills import proving as real
+from sentienguard.cli.drills import drill, real
 from sentienguard.cli.installation import bundled
 from sentienguard.model import errors
 from sentienguard.playbook import parse
 from sentienguard.simulation.proving import proofs
 
 CASE = "simulation.yaml"
+NOT_HERE = 3  # as for whatever is not available now
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What is known of one playbook."""
+
+    playbook: str
+    proofs: tuple[proofs.Proof, ...]
+    not_here: str = ""  # why it could not be tried on a real service; empty: it was, or need not
+
+    @property
+    def failed(self) -> int:
+        """Return how many proofs do not hold."""
+        return sum(not one.passed for one in self.proofs)
 
 
 def prove(
@@ -32,7 +49,8 @@ def prove(
     on_real: Annotated[
         bool,
         typer.Option(
-            "--real", help="Also on real services of a sandbox, where a drill breaks them."
+            "--real",
+            help="Also on a real service that a drill breaks; status 3 where that cannot be here.",
         ),
     ] = False,
     as_json: frame.Json = False,
@@ -40,14 +58,21 @@ def prove(
     """Prove a playbook on its simulated host; status 1 if anything about it does not hold."""
     shown = frame.open_frame(None, as_json)
     directories = _directories(what)
-    found = {one.name: _proofs(one) for one in directories}
+    found = [Proven(one.name, _proofs(one)) for one in directories]
     if on_real:
-        with shown.working("sandbox") as say:
-            for one in directories:
-                found[one.name] = (*found[one.name], *_real(one, say))
+        with shown.working("real services") as say, real.ground(say) as ground:
+            found = [
+                _on_real(one, directory, ground)
+                for one, directory in zip(found, directories, strict=True)
+            ]
     _answer(shown, found)
-    good = all(proof.passed for each in found.values() for proof in each)
-    raise typer.Exit(0 if good else 1)
+    raise typer.Exit(_status(found))
+
+
+def _status(found: Sequence[Proven]) -> int:
+    if any(one.failed for one in found):
+        return 1
+    return NOT_HERE if any(one.not_here for one in found) else 0
 
 
 def _directories(what: str) -> list[Path]:
@@ -73,67 +98,71 @@ def _proofs(directory: Path) -> tuple[proofs.Proof, ...]:
     return proofs.prove(stored, given_files.read(directory / CASE), origin=str(directory))
 
 
-def _real(directory: Path, say: Callable[[str], None]) -> Iterable[proofs.Proof]:
-    """Try on real services; a playbook that no drill is for is said not to be tried."""
+def _on_real(known: Proven, directory: Path, ground: real.Ground) -> Proven:
+    """Try it on a real service as well; where that cannot be, say what is missing."""
     stored = given_files.read(directory / bundled.PLAYBOOK)
-    playbook = parse.load(stored, origin=str(directory))
-    drilled = playbook.name in real.PROVEN_BY
-    if (
-        not drilled
-        or stored != (bundled.directory() / playbook.name / bundled.PLAYBOOK).read_bytes()
-    ):
-        reason = "not tried: no drill breaks a real service for these bytes"
-        return [proofs.Proof("real", passed=True, step="", reason=reason)]
-    with (
-        tempfile.TemporaryDirectory(prefix="sentienguard-test-") as place,
-        real.bench(Path(place), say) as bench,
-    ):
-        say(f"{playbook.name} on {real.PROVEN_BY[playbook.name]}")
-        given = bench.run(playbook, bench.fault(playbook.name), dry_runs=(True, False, False))
+    try:
+        given = ground.attempt(parse.load(stored, origin=str(directory)), stored)
+    except real.NotHere as error:
+        return replace(known, not_here=str(error))
     dry, heals, again = given
-    return [
-        _seen("real: dry run", dry, good=dry.outcome == "DRY_RUN" and not dry.gone),
-        _seen("real: heals", heals, good=heals.outcome == "SUCCESS" and heals.gone),
-        _seen("real: twice", again, good=again.gone and _did_nothing(again.outcome)),
-    ]
+    more = (
+        _seen("real: dry run", dry, good=_ended(dry) == "DRY_RUN" and not dry.gone),
+        _seen("real: heals", heals, good=_ended(heals) == "SUCCESS" and heals.gone),
+        _seen("real: twice", again, good=_did_nothing(again) and again.gone),
+    )
+    return replace(known, proofs=(*known.proofs, *more))
 
 
-def _did_nothing(outcome: str) -> bool:
-    return outcome == "SUCCESS_NO_ACTION" or outcome.startswith("refused: guard_holds")
+def _ended(seen: drill.Seen) -> str:
+    return seen.outcome.partition(":")[0]
 
 
-def _seen(name: str, seen: real.Seen, *, good: bool) -> proofs.Proof:
+def _did_nothing(seen: drill.Seen) -> bool:
+    """Tell whether a second order did nothing, or was refused as one too many or for no need."""
+    refused = ("refused: guard_holds", "refused: within_budget")
+    return _ended(seen) == "SUCCESS_NO_ACTION" or seen.outcome.startswith(refused)
+
+
+def _seen(name: str, seen: drill.Seen, *, good: bool) -> proofs.Proof:
     return proofs.Proof(name, passed=good and not seen.changed, step="", reason=str(seen))
 
 
-def _answer(shown: frame.Frame, found: dict[str, tuple[proofs.Proof, ...]]) -> None:
+def _answer(shown: frame.Frame, found: Sequence[Proven]) -> None:
     document = {
         "items": [
             {
-                "playbook": name,
-                "passed": all(proof.passed for proof in each),
+                "playbook": each.playbook,
+                "passed": not each.failed and not each.not_here,
+                "not_tried_here": each.not_here or None,
                 "proofs": [
                     {"name": one.name, "passed": one.passed, "step": one.step, "reason": one.reason}
-                    for one in each
+                    for one in each.proofs
                 ],
             }
-            for name, each in found.items()
+            for each in found
         ]
     }
-    rows = [
-        (
-            name,
-            one.name,
-            one.step,
-            Text("holds" if one.passed else "FAILS", "" if one.passed else "bold red"),
-            one.reason,
-        )
-        for name, each in found.items()
-        for one in each
-    ]
+    rows = [row for each in found for row in _rows(each)]
     shown.answer(
         document, frame.table("playbook!", "proof!", "step", "!", "seen", rows=rows, empty="none")
     )
-    failed = sum(not one.passed for each in found.values() for one in each)
+    failed, missing = sum(each.failed for each in found), sum(bool(each.not_here) for each in found)
     shown.say()
-    shown.say(f"{len(rows) - failed} of {len(rows)} hold" + (f", {failed} FAIL" if failed else ""))
+    shown.say(
+        f"{len(rows) - failed - missing} of {len(rows)} hold"
+        + (f", {failed} FAIL" if failed else "")
+        + (f", {missing} could not be tried here" if missing else "")
+    )
+
+
+def _rows(each: Proven) -> list[tuple[str | Text, ...]]:
+    """Return a row for each proof, and one for what was not tried."""
+    holds, fails = Text("holds"), Text("FAILS", "bold red")
+    rows: list[tuple[str | Text, ...]] = [
+        (each.playbook, one.name, one.step, holds if one.passed else fails, one.reason)
+        for one in each.proofs
+    ]
+    if each.not_here:
+        rows.append((each.playbook, "real", "", Text("NOT HERE", "yellow"), each.not_here))
+    return rows

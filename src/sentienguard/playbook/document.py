@@ -2,9 +2,12 @@
 
 Called by `parse`. Rules, each refused with its line:
 1. at most MAX_BYTES of UTF-8, without tabs, control or direction-changing characters
-2. one document; no anchors, aliases, merge keys or explicit tags; nested at most MAX_DEPTH deep
+2. one document; no anchors, aliases, merge keys or explicit tags; nested at most MAX_DEPTH deep,
+   with at most MAX_VALUES values, so that the slowest reader is done in half a second
 3. mappings have text keys, each once
 4. plain numbers are decimal; true and false are the only booleans
+5. libyaml and the reader in Python, which the agent of one file has, say the same: where they are
+   known to differ both are asked, and what one of them refuses is refused
 """
 
 import functools
@@ -20,8 +23,12 @@ from yaml.resolver import Resolver
 
 from sentienguard.playbook.problems import BrokenPlaybook, Problem
 
-MAX_BYTES = 256 * 1024  # the largest bundled playbook has 5 KiB
+MAX_BYTES = 64 * 1024  # the largest bundled playbook has 5 KiB
+MAX_VALUES = 2_000  # keys, values, lists and mappings; the largest bundled playbook has 275
 MAX_DEPTH = 16  # a step's undo with its fields is 6 deep
+# Where libyaml reads on and the reader in Python does not: in brackets that one takes each question
+# mark for the start of a key, and it wants a space between the sign of a block and a comment.
+_DIFFER = re.compile(r"\?|[|>][-+0-9]*#")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})", re.ASCII)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,9}", re.ASCII)
 
@@ -57,7 +64,18 @@ Node: TypeAlias = Scalar | Sequence | Table
 def read(stored: bytes, origin: str) -> Node:
     """Read the document. Raises BrokenPlaybook."""
     text = _text(stored, origin)
-    loader = _loader()(text)
+    reader = _loader()
+    tree = _read(text, origin, reader)
+    if reader is _OwnScanner or _DIFFER.search(text) is None:
+        return tree
+    if _read(text, origin, _OwnScanner) != tree:
+        found = "something that readers of YAML take differently"
+        raise BrokenPlaybook(origin, [Problem(1, "", "quotes around texts with ? or #", found)])
+    return tree
+
+
+def _read(text: str, origin: str, reader: Any) -> Node:
+    loader = reader(text)
     try:
         root = loader.get_single_node()
     except _Refused as error:
@@ -108,7 +126,10 @@ def _text(stored: bytes, origin: str) -> str:
         found = f"byte 0x{stored[error.start]:02x}"
         raise BrokenPlaybook(origin, [Problem(line, "", "UTF-8 text", found)]) from error
     for number, line_text in enumerate(text.split("\n"), start=1):
-        for character in line_text.removesuffix("\r"):
+        shown = line_text.removesuffix("\r")
+        if shown.isprintable():  # no character of these categories is
+            continue
+        for character in shown:
             if unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"}:
                 name = "a tab" if character == "\t" else f"character U+{ord(character):04X}"
                 expected = "spaces" if character == "\t" else "visible text"
@@ -126,6 +147,7 @@ class _Strict(Composer):
     """Composes nodes; refuses rule 2 before anything is built."""
 
     _level = 0
+    _values = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         # Offered by the parser that this is mixed with; what events have differs by kind.
@@ -137,6 +159,9 @@ class _Strict(Composer):
             raise _Refused(Problem(line, "", "a value", f"the anchor &{event.anchor}"))
         if getattr(event, "tag", None) is not None:
             raise _Refused(Problem(line, "", "a value without a tag", f"the tag {event.tag}"))
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _Refused(Problem(line, "", f"at most {MAX_VALUES} values", "more of them"))
         self._level += 1
         if self._level > MAX_DEPTH:
             raise _Refused(Problem(line, "", f"at most {MAX_DEPTH} levels", "deeper nesting"))
@@ -147,6 +172,13 @@ class _Strict(Composer):
 
 class _OwnScanner(_Strict, yaml.SafeLoader):
     """Reads where there is no libyaml, as in the agent of one file."""
+
+    def scan_plain(self) -> Any:
+        """Refuse `{name:}`, as libyaml does: it could be a name or a text that ends in a colon."""
+        token = super().scan_plain()
+        if self.flow_level and self.peek() == ":" and self.peek(1) in ",?[]{}":
+            raise _Refused(Problem(self.line + 1, "", "YAML", "found unexpected ':'"))
+        return token
 
 
 @functools.cache

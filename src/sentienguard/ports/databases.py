@@ -27,6 +27,10 @@ class DatabaseUnreachable(errors.Unavailable):
     """The server does not answer, does not let us in, or went away; what it did is unknown."""
 
 
+class DatabaseAway(DatabaseUnreachable):
+    """No session came about, so nothing was sent and nothing was done."""
+
+
 class StatementCutOff(errors.Unavailable):
     """The server ended the statement at its limit; nothing of it stays but what acts at once."""
 

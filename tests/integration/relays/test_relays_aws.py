@@ -3,7 +3,7 @@
 import pytest
 
 from sentienguard.adapters.local_host import command_runner
-from sentienguard.adapters.remote_programs import aws, programs, target
+from sentienguard.adapters.remote_programs import aws, aws_helper, programs, target
 from sentienguard.playbook import objects
 from sentienguard.ports import remote_objects
 
@@ -111,6 +111,22 @@ def test_an_operation_beside_the_closed_list_is_no_request(account, endpoint):
     request = {"kind": "ec2_instance", "parts": ["i-0123456789abcdef0"], "call": "terminate"}
     with pytest.raises(remote_objects.Unreachable):
         vendor._ask({**request, "number": 0}, EFFORT)
+
+
+SAID = [
+    (400, "AccessDenied", "refused"),
+    (404, "DBInstanceNotFound", "missing"),
+    (500, "InternalFailure", "unreachable"),
+    (503, "DBInstanceNotFound", "unreachable"),
+    (None, "AccessDenied", "unreachable"),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "because"), SAID)
+def test_what_aws_itself_failed_at_is_unknown_and_not_refused(status, code, because):
+    meta = {} if status is None else {"HTTPStatusCode": status}
+    said = {"Error": {"Code": code}, "ResponseMetadata": meta}
+    assert aws_helper._because(said) == because
 
 
 def test_a_server_that_is_not_there_is_unreachable(account):

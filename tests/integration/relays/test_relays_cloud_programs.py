@@ -206,6 +206,18 @@ def test_what_changed_since_the_look_is_left_alone(
     assert not any(verbs & set(said) for said, _ in asked_of(stand_in))
 
 
+@pytest.mark.parametrize(("name", "step", "call", "arguments", "answers", "argv"), ACTS)
+def test_an_act_that_ended_with_an_error_is_unknown_and_not_refused(
+    stand_in, *, name, step, call, arguments, answers, argv
+):
+    prepare(stand_in, *answers, ("", "ERROR: the resource was not found, or something else"))
+    made, asked = cloud(name, stand_in), remote_objects.Asked(name, step, call, arguments)
+    seen = made.look(asked, EFFORT)
+    with pytest.raises(remote_objects.Unreachable, match="whether it acted is not known"):
+        made.act(asked, seen, EFFORT)
+    assert argv in [said for said, _ in asked_of(stand_in)]
+
+
 def test_a_bound_that_is_reached_is_refused_at_the_look(stand_in):
     prepare(stand_in, ("describe", group(20, none=10)))
     asked = remote_objects.Asked(GROUP, "gcloud", "resize_group", {"by_percent": 50, "at_most": 20})

@@ -8,7 +8,7 @@ import pytest
 from sentienguard.adapters.kubernetes import api, target
 from sentienguard.playbook import objects
 from sentienguard.ports import remote_objects
-from tests.servers import kubernetes
+from tests.servers import kubernetes, kubernetes_authority
 
 WEB = "shop/deployment/prod/web"
 NODE = "shop/node/worker-1"
@@ -251,7 +251,7 @@ def test_a_namespace_that_was_not_declared_is_out_of_reach(server, cluster, name
 def test_a_server_of_another_authority_gets_no_token(server, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    kubernetes._certificate(other)
+    kubernetes_authority.make(other)
     stranger = cluster_of(server, ca_file=str(other / "ca.pem"))
     with pytest.raises(remote_objects.Unreachable, match="certificate"):
         fact(stranger, "workload_status")

@@ -24,7 +24,9 @@ place = pathlib.Path(sys.argv[0]).parent
 with (place / "asked").open("a") as asked:
     asked.write(json.dumps(sys.argv[1:]) + "\\n")
 if "restart" in sys.argv:
-    (place / "state").write_text("active")
+    broken = (place / "broken").exists()
+    (place / "state").write_text("failed" if broken else "active")
+    sys.exit("Job for app@1.service failed." if broken else 0)
 elif (place / "state").exists():
     print("LoadState=loaded\\nActiveState=" + (place / "state").read_text() + "\\nFragmentPath=/x")
 else:
@@ -75,6 +77,16 @@ def test_a_failed_unit_is_restarted_once(server, systemctl):
     restarts = [words for words in asked_there(systemctl) if "restart" in words]
     assert restarts == [["restart", "--", "app@1.service"]]
     assert not (pathlib.Path.home() / "injected").exists()
+
+
+def test_a_restart_that_ended_with_an_error_is_unknown_and_not_refused(server, systemctl):
+    (systemctl.parent / "state").write_text("failed")
+    (systemctl.parent / "broken").touch()
+    host = host_of(server, systemctl)
+    seen = host.look(ASKED, EFFORT)
+    with pytest.raises(remote_objects.Unreachable, match="whether it stopped it is not known"):
+        host.act(ASKED, seen, EFFORT)
+    assert ["restart", "--", "app@1.service"] in asked_there(systemctl)
 
 
 @pytest.mark.parametrize(

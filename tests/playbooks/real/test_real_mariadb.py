@@ -191,8 +191,7 @@ def test_a_runaway_read_is_cancelled_and_a_dump_goes_on(repairs, clock, connect,
         clock.passes(900)
         assert repairs.give("mysql_long_query_kill")["outcome"] == "REFUSED"
         clock.passes(1000)
-        first = repairs.give("mysql_long_query_kill")
-        assert first["outcome"] == "SUCCESS", first
+        repairs.mends("mysql_long_query_kill")
         assert count(server, running) == 2
         again = repairs.give("mysql_long_query_kill")  # the others are for people
         assert again["outcome"] == "SUCCESS_NO_ACTION", again

@@ -282,6 +282,31 @@ def test_orphans_keep_serving_while_the_configuration_is_broken(site):
     os.killpg(site.daemon.process_id(), signal.SIGKILL)
 
 
+def test_a_changed_address_of_the_application_is_taken_up_by_a_reload(tmp_path):
+    with contextlib.ExitStack() as stack:
+        site = Site(tmp_path, stack, health="page")
+        moved = real_playbooks.Daemon(
+            [*site.application.argv[:2], str(programs.free_port()), str(tmp_path / "ill")],
+            tmp_path / "moved",
+        )
+        stack.callback(moved.close)
+        moved.start(int(moved.argv[2]))
+        site.file.write_text(site.good.replace(f":{site.app}", f":{moved.argv[2]}"))
+        master = site.daemon.pid
+        assert site.get("/page") == 502
+        site.bench.heals("nginx_config_reload", service="nginx", swap=site.swap)
+        assert site.get("/page") == 200
+        assert site.daemon.pid == master
+
+
+def test_an_nginx_whose_new_settings_are_broken_is_not_reloaded(tmp_path):
+    with contextlib.ExitStack() as stack:
+        site = Site(tmp_path, stack, health="page")
+        site.file.write_text(site.good + "unknown_directive on;\n")
+        site.bench.leaves_alone("nginx_config_reload", service="nginx", swap=site.swap)
+        assert site.get() == 200
+
+
 def test_a_502_is_healed_by_starting_the_application(site):
     master = site.daemon.pid
     assert site.get("/") == 502

@@ -34,7 +34,8 @@ PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
         (b"max_per_hour: 1:30\n", 1, "a decimal number or quoted text"),
         (b"max_per_hour: .inf\n", 1, "a decimal number or quoted text"),
         (b"x: " + b"[" * 40 + b"]" * 40, 1, "at most 16 levels"),
-        (b"#" * (256 * 1024 + 1), 1, "at most 262144 bytes"),
+        (b"#" * (64 * 1024 + 1), 1, "at most 65536 bytes"),
+        (b"x: [" + b"a, " * 2_000 + b"]", 1, "at most 2000 values"),
     ],
 )
 @pytest.mark.parametrize("reader", ["libyaml", "its own"])

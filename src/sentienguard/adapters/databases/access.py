@@ -100,8 +100,7 @@ class LocalDatabases:
     ) -> tuple[databases.Answer, ...]:
         known = self._of(name)
         try:
-            to = login.Login(name, known.address, known.user, _password(known), known.database)
-            with CONNECT[known.kind](to, limit, reading=reading) as session:
+            with _session(name, known, limit, reading=reading) as session:
                 return tuple(_answer(session, statement, values) for values in each)
         except login.CutOff as error:
             raise databases.StatementCutOff(str(error)) from error
@@ -110,6 +109,20 @@ class LocalDatabases:
         except (OSError, ValueError, IndexError) as error:  # what it said was no answer at all
             why = str(error) or type(error).__name__
             raise databases.DatabaseUnreachable(f"database of {name}: {why}") from error
+
+
+def _session(
+    name: str, known: Declared, limit: float, *, reading: bool
+) -> AbstractContextManager[Session]:
+    """Log in. Raises DatabaseAway where no session comes about, and what the server refuses."""
+    try:
+        to = login.Login(name, known.address, known.user, _password(known), known.database)
+        return CONNECT[known.kind](to, limit, reading=reading)
+    except login.Failed:
+        raise
+    except (OSError, ValueError, IndexError) as error:
+        why = str(error) or type(error).__name__
+        raise databases.DatabaseAway(f"database of {name}: {why}") from error
 
 
 def _answer(session: Session, statement: str, values: Sequence[str]) -> databases.Answer:

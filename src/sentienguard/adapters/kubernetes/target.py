@@ -3,8 +3,9 @@
 Called by agent.relays; the part of ports.remote_objects.RemoteObjects for one target.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from sentienguard.adapters.kubernetes import api, edits, reading
@@ -42,13 +43,8 @@ class Cluster:
     def measure(self, name: objects.Name, fact: str) -> facts.Fact:
         """Measure one fact; see the port."""
         try:
-            match name.kind:
-                case "deployment":
-                    return _of_workload(self._workload(name, MEASURE_S), fact)
-                case "node":
-                    return self._of_node(name, fact)
-                case _:
-                    return _of_autoscaler(self._api.get(_path(name), MEASURE_S)[0], fact)
+            with _understood(str(name)):
+                return self._measured(name, fact)
         except api.Gone:
             gone: dict[str, facts.Fact] = {
                 "workload_status": "missing",
@@ -63,6 +59,21 @@ class Cluster:
         self, asked: remote_objects.Asked, effort: remote_objects.Effort
     ) -> remote_objects.Seen:
         """Return the uid with the edits to make, or the pods to delete; see the port."""
+        with _understood(asked.object):
+            return self._looked(asked, effort)
+
+    def _measured(self, name: objects.Name, fact: str) -> facts.Fact:
+        match name.kind:
+            case "deployment":
+                return _of_workload(self._workload(name, MEASURE_S), fact)
+            case "node":
+                return self._of_node(name, fact)
+            case _:
+                return _of_autoscaler(self._api.get(_path(name), MEASURE_S)[0], fact)
+
+    def _looked(
+        self, asked: remote_objects.Asked, effort: remote_objects.Effort
+    ) -> remote_objects.Seen:
         name = objects.read(asked.object)
         if name.kind == "deployment":
             found = self._workload(name, effort.limit_s)
@@ -98,7 +109,8 @@ class Cluster:
         effort: remote_objects.Effort,
     ) -> remote_objects.Acted:
         """Put the fields back; see the port."""
-        return self._edit(asked, seen, effort, dry_run=False, undo=True)
+        with _understood(asked.object):
+            return self._edit(asked, seen, effort, dry_run=False, undo=True)
 
     def _perform(
         self,
@@ -108,9 +120,10 @@ class Cluster:
         *,
         dry_run: bool,
     ) -> remote_objects.Acted:
-        if asked.step == "kubectl_delete":
-            return self._delete(asked, seen, effort, dry_run=dry_run)
-        return self._edit(asked, seen, effort, dry_run=dry_run, undo=False)
+        with _understood(asked.object):
+            if asked.step == "kubectl_delete":
+                return self._delete(asked, seen, effort, dry_run=dry_run)
+            return self._edit(asked, seen, effort, dry_run=dry_run, undo=False)
 
     def _edit(
         self,
@@ -216,6 +229,17 @@ class Cluster:
                 )
             case _:
                 raise facts.UnknownFact(f"{fact} is not measured of a node")
+
+
+@contextlib.contextmanager
+def _understood(name: str) -> Iterator[None]:
+    """Raise Unreachable for an answer that is of another shape than Kubernetes publishes."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise remote_objects.Unreachable(
+            f"{name}: expected what Kubernetes publishes of it, got another shape: {error!r}"
+        ) from error
 
 
 def _path(name: objects.Name) -> str:

@@ -26,6 +26,9 @@ GRACE_S = 2.0  # between SIGTERM and SIGKILL: time to remove a lock file, too sh
 POLL_S = 0.05  # how soon a request to stop is heard
 SWEEPS = 50  # rounds over /proc while marked processes keep appearing
 READ_BYTES = 65_536
+# What is read after the command has ended: as much as a pipe may hold. A daemon that it left behind
+# may go on writing for ever, faster than we read.
+LAST_BYTES = 1 << 20
 
 
 class LocalCommands:
@@ -166,8 +169,9 @@ class _Running:
         if ending is not command_runner.Ending.EXITED:
             _sweep(self._mark)
         for descriptor in self._streams:
-            while self._read(descriptor):
-                pass
+            left = LAST_BYTES
+            while left > 0 and (got := self._read(descriptor)):
+                left -= got
 
     def _drain_until_exit(self, until: float) -> None:
         handle = os.pidfd_open(self._child.pid)
@@ -182,14 +186,14 @@ class _Running:
         finally:
             os.close(handle)
 
-    def _read(self, descriptor: int) -> bool:
-        """Take one piece; false where there is none now or ever."""
+    def _read(self, descriptor: int) -> int:
+        """Take one piece and return its size; 0 where there is none now or ever."""
         try:
             data = os.read(descriptor, READ_BYTES)
         except BlockingIOError:
-            return False
+            return 0
         self._streams[descriptor].add(data)
-        return bool(data)
+        return len(data)
 
 
 def _identity(as_user: str) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from sentienguard.ports import command_runner, services
 
 RUNNING = Path("/run/systemd/system")  # exists exactly where systemd is process 1 (sd_booted(3))
 UNIT = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}\Z")
-LIST_FOR_S = 30.0  # how long the list of units is believed
+# How long the list of units is believed: an order asks for it several times, and the next one may
+# be about a unit that was installed since.
+LIST_FOR_S = 1.0
 ASK_S = 5.0  # limit of a question to systemd
 
 

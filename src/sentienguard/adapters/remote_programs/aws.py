@@ -71,7 +71,8 @@ class Aws:
             "endpoint": account.endpoint,
             "limit_s": int(max(1, effort.limit_s)),
         }
-        answer = self._programs.json((sys.executable, "-I", HELPER, json.dumps(whole)), effort)
+        argv = (sys.executable, "-I", HELPER, json.dumps(whole))
+        answer = self._programs.json(argv, effort, acting="call" in request)
         said = str(answer.get("error", ""))
         match answer.get("because"):
             case None:

@@ -17,7 +17,9 @@ from typing import Any, Final, TypeAlias
 Client: TypeAlias = Callable[[str], Any]
 Answer: TypeAlias = dict[str, Any]
 
-THROTTLED_S: Final = 300  # a function that was throttled within so long is throttled
+THROTTLED_S: Final = 90  # a function that was throttled within so long is: one value a minute, late
+MINUTE_S: Final = 60  # of which CloudWatch has one value each, its start rounded down to it
+SERVER_ERROR: Final = 500  # from this status on AWS does not say that it refused
 _RDS: Final = {
     "available": "ok",
     "storage-full": "storage_full",
@@ -94,7 +96,7 @@ def _function(client: Client, name: str) -> Answer:
         Dimensions=[{"Name": "FunctionName", "Value": name}],
         StartTime=now - dt.timedelta(seconds=THROTTLED_S),
         EndTime=now,
-        Period=THROTTLED_S,
+        Period=MINUTE_S,
         Statistics=["Sum"],
     )["Datapoints"]
     word = "throttled" if sum(point["Sum"] for point in points) > 0 else "ok"
@@ -173,9 +175,7 @@ def answer(request: dict[str, Any]) -> Answer:
     except Missing as error:
         return _wrong("missing", f"no {request['kind']} {error}")
     except exceptions.ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        gone = any(word in code for word in _MISSING)
-        return _wrong("missing" if gone else "refused", str(error))
+        return _wrong(_because(error.response), str(error))
     except exceptions.BotoCoreError as error:
         return _wrong("unreachable", str(error))
     except (KeyError, TypeError, ValueError) as error:
@@ -201,6 +201,14 @@ def _asked(request: dict[str, Any]) -> Answer:
         CALLS[request["kind"], request["call"]](client, request["number"], *request["parts"])
         return {"done": f"{request['call']} accepted"}
     return READS[request["kind"]](client, *request["parts"])
+
+
+def _because(said: dict[str, Any]) -> str:
+    """Judge an answer that is an error: what AWS itself failed at, it may have done."""
+    if said.get("ResponseMetadata", {}).get("HTTPStatusCode", SERVER_ERROR) >= SERVER_ERROR:
+        return "unreachable"
+    code = str(said.get("Error", {}).get("Code", ""))
+    return "missing" if any(word in code for word in _MISSING) else "refused"
 
 
 def _wrong(because: str, said: str) -> Answer:

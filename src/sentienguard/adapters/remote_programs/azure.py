@@ -54,7 +54,7 @@ class Azure:
         """Act; see target.Vendor."""
         size = () if number is None else (f"--new-capacity={number}",)
         argv = (self._program, *_CALLS[asked.call], *_named(name), *size, *self._common)
-        return self._programs.run(argv, effort)
+        return self._programs.run(argv, effort, acting=True)
 
     def _ask(
         self, command: tuple[str, str], name: objects.Name, effort: remote_objects.Effort

@@ -67,7 +67,7 @@ class Gcloud:
         verb = {"reset_instance": "reset", "resize_group": "resize", "restart_sql": "restart"}
         size = () if number is None else (f"--size={number}",)
         argv = (self._program, *_group(name), verb[asked.call], *_named(name), *size)
-        return self._programs.run((*argv, *self._common), effort)
+        return self._programs.run((*argv, *self._common), effort, acting=True)
 
 
 def _group(name: objects.Name) -> tuple[str, ...]:

@@ -1,4 +1,8 @@
-"""Run one program for a target and understand what it printed. Never through a shell."""
+"""Run one program for a target and understand what it printed. Never through a shell.
+
+Whoever only looked and failed did nothing. A program that was to act and ended with an error may
+have acted before: that is never called a refusal, or its effect would count as none.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -40,13 +44,20 @@ class Programs:
     commands: command_runner.CommandRunner
     environment: Mapping[str, str]  # of each of them
 
-    def run(self, argv: Sequence[str], effort: remote_objects.Effort) -> str:
-        """Return what it printed. Raises Gone, Refused, Unreachable."""
+    def run(
+        self, argv: Sequence[str], effort: remote_objects.Effort, *, acting: bool = False
+    ) -> str:
+        """Return what it printed. Raises Gone, Refused, Unreachable; acting, the last alone.
+
+        Refused also where it cannot be started at all.
+        """
         result = self.result(argv, effort)
         if result.exit_code == 0:
             return result.stdout
         said = " ".join((result.stderr or result.stdout).split())[-_SAID:]
         message = f"{argv[0]} ended with status {result.exit_code}: {said!a}"
+        if acting:
+            raise remote_objects.Unreachable(f"{message}; whether it acted is not known")
         if any(word in said for word in _MISSING):
             raise Gone(message)
         raise remote_objects.Refused(message)
@@ -67,9 +78,11 @@ class Programs:
             raise remote_objects.Unreachable(f"{argv[0]} was ended: {result.ending}")
         return result
 
-    def json(self, argv: Sequence[str], effort: remote_objects.Effort) -> dict[str, Any]:
+    def json(
+        self, argv: Sequence[str], effort: remote_objects.Effort, *, acting: bool = False
+    ) -> dict[str, Any]:
         """Return the object that it printed as JSON. Raises as `run`."""
-        printed = self.run(argv, effort)
+        printed = self.run(argv, effort, acting=acting)
         try:
             found = json.loads(printed)
         except (ValueError, RecursionError) as error:

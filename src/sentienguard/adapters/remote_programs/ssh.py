@@ -14,6 +14,7 @@ from sentienguard.playbook import objects
 from sentienguard.ports import command_runner, remote_objects
 
 PROGRAM: Final = "/usr/bin/ssh"
+RESTART: Final = "restart"  # the one verb that acts
 FAILED: Final = 255  # ssh's own exit status: no connection, no login, another host key
 _STATES: Final = {
     "active": "ok",
@@ -62,7 +63,7 @@ class Ssh:
     ) -> str:
         """Restart it there; see target.Vendor."""
         del asked, number
-        return self._over(("restart", "--", name.parts[0]), effort)
+        return self._over((RESTART, "--", name.parts[0]), effort)
 
     def _over(self, words: tuple[str, ...], effort: remote_objects.Effort) -> str:
         login = self._login
@@ -92,4 +93,9 @@ class Ssh:
         said = ascii(" ".join(result.stderr.split())[-300:])
         if result.exit_code == FAILED:
             raise remote_objects.Unreachable(f"ssh to {login.host}: {said}")
+        if words[0] == RESTART:
+            raise remote_objects.Unreachable(
+                f"{RESTART} on {login.host}: {result.exit_code} {said}; whether it stopped it is "
+                "not known"
+            )
         raise remote_objects.Refused(f"{words[0]} on {login.host}: {result.exit_code} {said}")

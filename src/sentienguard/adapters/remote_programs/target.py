@@ -7,6 +7,8 @@ Called by agent.relays with one `Vendor`. Two sorts of acts: some raise a number
 2. A number is set only while it is the one that was looked at, and put back only while it is ours.
 3. A kick happens only while the object is in the state that was looked at: one that got well by
    itself, or that somebody else works on, is left alone.
+4. Where a vendor ended with an error and may have acted, a number tells whether it did; a kick does
+   not, and stays unknown.
 """
 
 import fnmatch
@@ -41,7 +43,10 @@ class Vendor(Protocol):
         number: int | None,
         effort: remote_objects.Effort,
     ) -> str:
-        """Do it, with the number to set where it is a raise. Return what was printed."""
+        """Do it, with the number to set where it is a raise. Return what was printed.
+
+        Raises Refused only where nothing was done, Unreachable where that is not known.
+        """
 
 
 class Target:
@@ -143,7 +148,12 @@ class Target:
             raise remote_objects.Changed(
                 f"{asked.object} had {old} and has {found.capacity}: somebody else changed it"
             )
-        printed = self._vendor.do(asked, objects.read(asked.object), new, effort)
+        try:
+            printed = self._vendor.do(asked, objects.read(asked.object), new, effort)
+        except remote_objects.Unreachable as error:  # rule 4
+            if self._same(asked, seen, effort).capacity != new:
+                raise
+            printed = str(error)
         return remote_objects.Acted(f"{asked.object}: from {old} to {new}", output=printed)
 
     def _same(

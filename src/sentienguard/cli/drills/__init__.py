@@ -14,7 +14,8 @@ Most drills are directories below `drills/` of the repository, without Python:
     case.py        one drill, from the bed to the verdict
     verdict.py     was it what was expected
     sites.py       control planes without a history
-    trial.py       a drill's fault and an order straight to a real executor
+    trial.py       a drill's fault and orders straight to a real executor
+    real.py        which drill proves which playbook here, for `playbook test --real`
     listing.py     every drill as one document, quickly
     campaign.py    all of them, with a state; report.py, report_page.py its numbers and page
 

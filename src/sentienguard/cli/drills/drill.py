@@ -81,6 +81,19 @@ class Maker(Protocol):
         """Return a drill on this sandbox. Raises errors.Rejected for parameters out of bounds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of one order that was given straight to an executor."""
+
+    outcome: str  # order.ExecutionOutcome, perhaps with why, or `refused: RULE why`
+    gone: bool  # the fault, by the drill's own eyes
+    changed: tuple[str, ...]  # what must not change and did
+
+    def __str__(self) -> str:
+        """Show for people."""
+        return f"{self.outcome}, gone {self.gone}, changed {', '.join(self.changed) or 'nothing'}"
+
+
 def bounded(name: str, value: int, least: int, most: int) -> int:
     """Return a parameter. Raises errors.Rejected where it is out of its bounds."""
     if type(value) is not int or not least <= value <= most:

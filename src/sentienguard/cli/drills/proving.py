@@ -1,6 +1,6 @@
 """A playbook on real services: a drill's fault in a sandbox, an order, a real executor.
 
-Called by `playbook test --real` and tools/prove_playbooks.py. For each run: a fresh executor with
+Called by `real` and tools/prove_playbooks.py. For each run: a fresh executor with
 an empty journal, the drill's fault, orders, and then judgements that are not the playbook's own:
 the drill looks for itself whether the fault is gone and whether what must not change did not.
 
@@ -32,26 +32,13 @@ from sentienguard.model.playbook import Playbook
 from sentienguard.trust import keys
 from sentienguard.trust import order as orders
 
-PROVEN_BY = {  # playbook -> the drill whose fault it has to mend
-    "disk_cleanup_rotated_logs": "disk-full",
-    "service_restart_hung": "service-hung",
-    "service_safe_mode": "service-degraded",
+PROVEN_BY = {  # playbook -> the drill of the program whose fault it has to mend
+    made.expected.playbook: name
+    for name, made in library.DRILLS.items()
+    if made.expected.outcome == "resolved"  # the other shows an undo
 }
 DEADLINE_S = 120
 ANSWERS_WITHIN_S = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What came of one order on the real service."""
-
-    outcome: str  # order.ExecutionOutcome, or `refused: ...`
-    gone: bool  # the fault, by the drill's own eyes
-    changed: tuple[str, ...]  # what must not change and did
-
-    def __str__(self) -> str:
-        """Show for people."""
-        return f"{self.outcome}, gone {self.gone}, changed {', '.join(self.changed) or 'nothing'}"
 
 
 @dataclass(slots=True)
@@ -68,7 +55,7 @@ class Bench:
 
     def run(
         self, playbook: Playbook, fault: drill.Drill, *, dry_runs: Sequence[bool] = (False,)
-    ) -> list[Seen]:
+    ) -> list[drill.Seen]:
         """Put the fault there and give one order after the other, each a dry run or a real one."""
         fault.clean_up()
         fault.inject()
@@ -81,7 +68,7 @@ class Bench:
                     outcome = self._order(link, playbook, fault, dry_run=dry_run)
                     compared = drill.compare(before, fault.facts())
                     changed = tuple(one.name for one in compared if not one.kept)
-                    found.append(Seen(outcome, fault.is_gone(), changed))
+                    found.append(drill.Seen(outcome, fault.is_gone(), changed))
             return found
         finally:
             fault.clean_up()

@@ -1,10 +1,10 @@
 """What a playbook proves before a benchmark: drills straight to a real executor.
 
-Called by `campaign` and by tools/prove_playbooks.py. A playbook that nobody has seen work may only
-show what it would do; policy lets it run in the drill environment once signed drill runs say that
-it heals. Each trial is a bed of its own, the drill's fault, one order, and judgements that are not
-the playbook's own: the fault is gone by the drill's eyes, and no invariant changed. The incident
-never reaches the control plane: there is an executor and no collector.
+Called by `campaign`, `real` and tools/prove_playbooks.py. A playbook that nobody has seen work may
+only show what it would do; policy lets it run in the drill environment once signed drill runs say
+that it heals. Each trial is a bed of its own, the drill's fault, one order, and judgements that are
+not the playbook's own: the fault is gone by the drill's eyes, and no invariant changed. The
+incident never reaches the control plane: there is an executor and no collector.
 
 As `proving`, this holds the dispatch key of this installation's own trust and of no other.
 """
@@ -12,7 +12,7 @@ As `proving`, this holds the dispatch key of this installation's own trust and o
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +33,7 @@ RUNS = 5  # none of them failed: enough for the confidence that unattended runni
 DEADLINE_S = 120
 ANSWERS_S = 20.0
 SUCCESS = "SUCCESS"
+RESOLVED = "resolved"  # what an incident has to come to
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def can_prove(drill: definition.Definition) -> bool:
     """Tell whether a playbook has to mend this drill's fault, and it can be put here."""
     return (
         bool(drill.expected.playbook)
-        and drill.expected.outcomes == ("resolved",)
+        and drill.expected.outcomes == (RESOLVED,)
         and bool(choice.possible(drill))
     )
 
@@ -76,7 +77,8 @@ def prove(
     verified, why_not = 0, ""
     for number in range(runs):
         try:
-            reason = _run(wanted, playbook, site, asked)
+            (seen,) = attempt(wanted, playbook, site, asked)
+            reason = _why_not(seen)
         except (errors.SentienGuardError, OSError) as error:
             reason = f"{type(error).__name__}: {error}"
         verified += not reason
@@ -87,14 +89,23 @@ def prove(
     return Trial(str(playbook.name), wanted.name, runs, verified, why_not)
 
 
-def _run(
-    wanted: definition.Definition, playbook: Playbook, site: case.Site, asked: client.Client
-) -> str:
-    """Do it once; return why it was not verified, empty where it was."""
-    kind = choice.choose(wanted, None)
-    with choice.made(
-        wanted, kind, site.beds, agents_port=site.agents_port, tell=lambda _: None
-    ) as place:
+def attempt(
+    wanted: definition.Definition,
+    playbook: Playbook,
+    site: case.Site,
+    asked: client.Client,
+    *,
+    kind: str | None = None,
+    dry_runs: Sequence[bool] = (False,),
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[drill.Seen]:
+    """Put the fault into a fresh bed and give one order after the other, each perhaps a dry run.
+
+    Raises bed.CannotMake, bed.ScriptFailed, guest.NotReady and drill.NotInjected where nothing can
+    be learnt, before any order is given.
+    """
+    used = choice.choose(wanted, kind)
+    with choice.made(wanted, used, site.beds, agents_port=site.agents_port, tell=tell) as place:
         case.prepare(place, wanted)
         host = f"trial-{secrets.token_hex(4)}"
         mine = guest.enrol(place, wanted, host, asked, case.ENVIRONMENT)
@@ -104,34 +115,62 @@ def _run(
             _hello(link, place)
             taken = link.ask("config", **guest.configuration(site.places))
             if not taken.get("accepted"):
-                return f"the executor did not take the catalogue: {taken.get('reason')}"
+                raise guest.NotReady(
+                    f"the executor did not take the catalogue: {taken.get('reason')}"
+                )
             case.must(place, wanted.inject, "inject")
             if not case.holds(place, wanted.present, case.PRESENT_S):
-                return "the fault is not there after it was injected"
+                raise drill.NotInjected(f"{wanted.name}: the fault is not there")
             before = case.invariants(place, wanted)
-            outcome = _order(link, wanted, playbook, mine, site, place)
+            found = []
+            for number, dry_run in enumerate(dry_runs, 1):
+                order = _order(wanted, playbook, mine, place, dry_run=dry_run)
+                outcome = _give(link, order, number, site)
+                found.append(_look(outcome, before, wanted, place, dry_run=dry_run))
+            return found
         finally:
             link.close()
-        if outcome != SUCCESS:
-            return outcome
-        if not case.holds(place, wanted.gone, case.GONE_S):
-            return "the fault is still there"
-        compared = drill.compare(before, case.invariants(place, wanted))
-        changed = [one.name for one in compared if not one.kept]
-        return f"changed: {', '.join(changed)}" if changed else ""
 
 
-def _order(  # noqa: PLR0917  # what an order is made of
-    link: ExecutorLink,
+def _look(
+    outcome: str,
+    before: Mapping[str, str],
+    wanted: definition.Definition,
+    place: bed.Bed,
+    *,
+    dry_run: bool,
+) -> drill.Seen:
+    """Look for ourselves; after a dry run it is the fault that has to show, and at once."""
+    gone = (
+        not case.holds(place, wanted.present, case.PRESENT_S)
+        if dry_run
+        else case.holds(place, wanted.gone, case.GONE_S)
+    )
+    compared = drill.compare(before, case.invariants(place, wanted))
+    return drill.Seen(outcome, gone, tuple(one.name for one in compared if not one.kept))
+
+
+def _why_not(seen: drill.Seen) -> str:
+    """Say why a run was not verified; empty: it was."""
+    if seen.outcome != SUCCESS:
+        return seen.outcome
+    if not seen.gone:
+        return "the fault is still there"
+    return f"changed: {', '.join(seen.changed)}" if seen.changed else ""
+
+
+def _order(
     wanted: definition.Definition,
     playbook: Playbook,
     mine: guest.Guest,
-    site: case.Site,
     place: bed.Bed,
-) -> str:
+    *,
+    dry_run: bool,
+) -> Order:
+    """Make an order of an incident of its own."""
     incident = IncidentId(f"inc_20260101_000000_{secrets.token_hex(4)}")
-    order = Order(
-        id=order_id(incident, playbook.digest, dry_run=False),
+    return Order(
+        id=order_id(incident, playbook.digest, dry_run=dry_run),
         incident=incident,
         agent=mine.agent_id,
         environment=case.ENVIRONMENT,
@@ -140,12 +179,16 @@ def _order(  # noqa: PLR0917  # what an order is made of
         digest=playbook.digest,
         parameters=_parameters(wanted, playbook, place),
         facts={"metric": wanted.metric, "severity": "critical"},
-        dry_run=False,
+        dry_run=dry_run,
         created_at=datetime.now(UTC),
         deadline_s=DEADLINE_S,
     )
+
+
+def _give(link: ExecutorLink, order: Order, number: int, site: case.Site) -> str:
+    """Seal it for the executor's own ticket; return how it ended, and why where that is told."""
     dispatch = keys.SigningKey.from_pem((site.places.centre / "keys/dispatch.pem").read_bytes())
-    signed = orders.SignedOrder(order, str(link.ask("ticket")["nonce"]), 1)
+    signed = orders.SignedOrder(order, str(link.ask("ticket")["nonce"]), number)
     answer = link.ask("order", envelope=orders.seal_order(signed, dispatch))
     if not answer.get("admitted"):
         return f"refused: {answer.get('rule')} {answer.get('reason')}"

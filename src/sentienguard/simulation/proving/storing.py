@@ -74,7 +74,7 @@ class Databases:
     def _running(self, name: str) -> None:
         serving = self.stage.services.get(name)
         if serving is not None and serving.state != "running":
-            raise databases.DatabaseUnreachable(f"database of {name}: it is {serving.state}")
+            raise databases.DatabaseAway(f"database of {name}: it is {serving.state}")
 
 
 def _line(statement: str) -> str:

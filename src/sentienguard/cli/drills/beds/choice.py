@@ -19,6 +19,14 @@ def possible(drill: definition.Definition) -> tuple[str, ...]:
     return node_image.usable(drill.beds)
 
 
+def why_not(drill: definition.Definition, kind: str) -> str:
+    """Say which program or right this machine lacks for this kind of bed; empty: none."""
+    if kind == "node":
+        return node_image.why_not()
+    missing = [one for one in drill.needs if shutil.which(one) is None]
+    return f"this machine has no {', '.join(missing)}" if missing else ""
+
+
 def choose(drill: definition.Definition, wanted: str | None) -> str:
     """Return the kind of bed to use. Raises bed.CannotMake."""
     found = possible(drill)
@@ -69,7 +77,6 @@ def _make(
     library = shelf.library()
     if kind == "node":
         return node_bed.NodeBed(drill, place, library, agents_port=agents_port, tell=tell)
-    missing = [one for one in drill.needs if shutil.which(one) is None]
-    if missing:
-        raise bed.CannotMake(f"{drill.name}: this machine has no {', '.join(missing)}")
+    if reason := why_not(drill, kind):
+        raise bed.CannotMake(f"{drill.name}: {reason}")
     return sandbox_bed.SandboxBed(drill, place, library)

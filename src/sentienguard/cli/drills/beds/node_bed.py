@@ -73,6 +73,16 @@ class NodeBed:
         return HERE
 
     @property
+    def leader(self) -> int:
+        """Return its first process as this machine numbers it: systemd."""
+        return self._leader.pid
+
+    @property
+    def root(self) -> Path:
+        """Return its root directory as this machine sees it."""
+        return self._root
+
+    @property
     def values(self) -> Mapping[str, str]:
         """Return the variables of scripts."""
         return self._values

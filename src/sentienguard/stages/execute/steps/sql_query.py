@@ -6,6 +6,7 @@ undo, or gives an action that is one. Nothing to do (no row to act on) is succes
 
 from sentienguard.model import order, playbook
 from sentienguard.playbook import statements
+from sentienguard.ports import databases as port
 from sentienguard.stages.execute import databases, parameters, work
 
 
@@ -39,7 +40,10 @@ class SqlQuery:
         query, name, each = str(action.fields["query"]), recorded["database"], recorded["values"]
         if not each:
             return _done(f"{name}: no row to act on", changed=False)
-        answers = context.host.databases.act(name, query, each, limit=context.limit_s)
+        try:
+            answers = context.host.databases.act(name, query, each, limit=context.limit_s)
+        except port.DatabaseAway as error:
+            return work.Done(order.StepStatus.FAILED, str(error), changed=False)
         rows = tuple(row for answer in answers for row in answer.rows)
         touched = sum(answer.changed for answer in answers)
         if "for_each" in action.fields:
