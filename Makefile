@@ -10,7 +10,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--exclude-newer "7 days" --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough lint format up down bench lock sbom agent clean
+.PHONY: help demo test thorough nightly lint format up down bench lock sbom agent release clean
 
 help: ## Show every task and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test: ## Run every check, as CI does
 thorough: ## Run every check and the long searches that run at night
 	@$(PYTHON) scripts/bootstrap.py --for test
 	@EFFORT=thorough $(VENV_PYTHON) scripts/check.py --thorough
+
+nightly: ## Run what CI runs at night, and write what ran to dist/nightly.json
+	@$(PYTHON) scripts/bootstrap.py --for test
+	@$(VENV_PYTHON) scripts/nightly.py
 
 lint: ## Check format, style, types and imports
 	@$(PYTHON) scripts/bootstrap.py --for test
@@ -61,6 +65,10 @@ sbom: ## Write the bill of materials of what is shipped to dist/ (CycloneDX)
 agent: ## Build the agent as one file into dist/
 	@$(PYTHON) scripts/bootstrap.py --for test
 	@$(VENV_PYTHON) scripts/agent_file.py
+
+release: ## Build what is released into dist/, and sign it: make release KEY=path
+	@$(PYTHON) scripts/bootstrap.py --for test
+	@$(VENV_PYTHON) scripts/release.py $(if $(KEY),--key "$(KEY)")
 
 clean: ## Remove what the other tasks made in this checkout
 	rm -rf .venv dist .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

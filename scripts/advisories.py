@@ -2,12 +2,15 @@
 
     python scripts/advisories.py                     judge; status 1 where one is not accepted
     python scripts/advisories.py --refresh PLACE     read OSV records again, then judge
+    python scripts/advisories.py --refresh-npm       keep what the npm registry says, then judge
+    python scripts/advisories.py --must-read         status 1 also where anything is old or unread
 
-Judging asks no network: what is known stands in requirements/advisories.json, whose age is told.
-PLACE is a directory or a zip of OSV records in JSON or YAML: a checkout of the Python Packaging
-Advisory Database, or an export of osv.dev (https://google.github.io/osv.dev/data/) for PyPI or npm.
-Only records of locked packages are kept. What is accepted stands in requirements/accepted.toml,
-each with its reason and the day on which that ends:
+What is known of Python packages stands in requirements/advisories.json, whose age is told. PLACE is
+a directory or a zip of OSV records in JSON or YAML: a checkout of the Python Packaging Advisory
+Database, or an export of osv.dev (https://google.github.io/osv.dev/data/) for PyPI or npm. Only
+records of locked packages are kept. About npm's the registry is asked each time (`npm_advisories`);
+where it does not say, that is told, and what was kept is judged by. What is accepted stands in
+requirements/accepted.toml, each with its reason and the day on which that ends:
 
     [[accepted]]
     id = "PYSEC-2024-1"
@@ -32,14 +35,15 @@ import yaml
 from packaging.version import InvalidVersion, Version
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))  # also when a test imports this
+import advisory_ages
 import locked
+import npm_advisories
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 KNOWN: Final = locked.ROOT / "requirements/advisories.json"
 ACCEPTED: Final = locked.ROOT / "requirements/accepted.toml"
-OLD_DAYS: Final = 30  # from then on the age is told loudly
 LONGEST_DAYS: Final = 180  # that anything may be accepted for at a time
 _SEMVER: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?\Z")
 _KEPT: Final = ("id", "aliases", "summary", "withdrawn")
@@ -56,19 +60,35 @@ def main() -> int:
     parser.add_argument("--known", type=pathlib.Path, default=KNOWN, help="file of advisories")
     parser.add_argument("--accepted", type=pathlib.Path, default=ACCEPTED)
     parser.add_argument("--today", type=dt.date.fromisoformat, help="instead of today")
+    parser.add_argument("--refresh-npm", action="store_true", help="keep the registry's answer")
+    parser.add_argument("--offline", action="store_true", help="ask no registry")
+    parser.add_argument("--must-read", action="store_true", help="old or unread is a failure")
     wanted = parser.parse_args()
     today = wanted.today or dt.datetime.now(dt.UTC).date()
     packages = locked.everything()
     if wanted.refresh:
-        known = gathered(wanted.refresh, packages)
-        wanted.known.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
+        _keep(wanted.known, gathered(wanted.refresh, packages))
     known = json.loads(wanted.known.read_text("utf-8"))
+    unread = "the registry was not to be asked"
+    if not wanted.offline:
+        try:
+            said = npm_advisories.ask(locked.DASHBOARD.parent)
+            known, unread = advisory_ages.answered(known, said, packages, today), ""
+        except npm_advisories.Unread as problem:
+            unread = str(problem)
+    if wanted.refresh_npm and not unread:
+        _keep(wanted.known, known)
     try:
         accepted = accepted_of(wanted.accepted, today)
     except AcceptedWrong as problem:
         print(f"{wanted.accepted}: {problem}", file=sys.stderr)
         return 1
-    return report(known, packages, accepted, today)
+    status = report(known, packages, accepted, today, unread)
+    return 1 if wanted.must_read and not advisory_ages.all_read(known, today, unread) else status
+
+
+def _keep(path: pathlib.Path, known: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
 def report(
@@ -76,30 +96,35 @@ def report(
     packages: Sequence[locked.Package],
     accepted: set[tuple[str, str]],
     today: dt.date,
+    unread: str = "",
 ) -> int:
-    """Say what was found and how old the knowledge is; return the exit status."""
+    """Say what was found and how old the knowledge is; return the exit status.
+
+    `unread` is why the npm registry did not say today what it knows; empty: it did.
+    """
     status = 0
     used: set[tuple[str, str]] = set()
     for package, record in matches(known["records"], packages):
-        names = {(name, package.name) for name in (record["id"], *record.get("aliases", ()))}
+        names = {
+            (name, locked.normal(package.name))
+            for name in (record["id"], *record.get("aliases", ()))
+        }
         if names & accepted:
             used |= names & accepted
             print(f"accepted: {package.name} {package.version}: {record['id']}")
             continue
         status = 1
-        print(f"VULNERABLE: {package.name} {package.version}: {record['id']} {_about(record)}")
+        where = " (only builds and tests)" * package.development
+        about = f"{package.name} {package.version}{where}: {record['id']} {_about(record)}"
+        print(f"VULNERABLE: {about}")
     for name, package_name in sorted(accepted - used):
         status = 1
         print(f"ACCEPTED FOR NOTHING: {package_name}: {name}; take it out of the file")
-    for ecosystem in ("PyPI", "npm"):
-        count = sum(one.ecosystem == ecosystem for one in packages)
-        newest = known["newest"].get(ecosystem)
-        if newest is None:
-            print(f"{ecosystem}: LEFT OUT, no records were read; {count} versions not judged")
-            continue
-        age = (today - dt.date.fromisoformat(newest)).days
-        late = f"; OLD, refresh it: later ones are not known ({age} days)" * (age > OLD_DAYS)
-        print(f"{ecosystem}: {count} versions against records up to {newest}{late}")
+    for line in (
+        *advisory_ages.by_records(known, packages, today),
+        *advisory_ages.by_answer(known, packages, unread, today),
+    ):
+        print(line)
     return status
 
 
@@ -168,9 +193,11 @@ def gathered(place: pathlib.Path, packages: Sequence[locked.Package]) -> dict[st
     kept_before = [
         one
         for one in before.get("records", ())
-        if not {entry["package"]["ecosystem"] for entry in one["affected"]} & set(newest)
+        if one.get("answered")
+        or not {entry["package"]["ecosystem"] for entry in one["affected"]} & set(newest)
     ]
     return {
+        **before,
         "newest": {**before.get("newest", {}), **newest},
         "records": sorted([*kept_before, *records], key=lambda one: one["id"]),
     }

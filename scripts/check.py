@@ -71,6 +71,7 @@ ALERTMANAGER = Program(("prometheus-alertmanager", "alertmanager"), "prometheus-
 REDIS = Program(("redis-server",), "redis-server")
 NGINX = Program(("nginx", "/usr/sbin/nginx"), "nginx-light")
 HAPROXY = Program(("haproxy", "/usr/sbin/haproxy"), "haproxy")  # for its playbooks
+CHRONY = Program(("chronyd", "/usr/sbin/chronyd"), "chrony")  # measures, and may not step a clock
 DNSMASQ = Program(("dnsmasq", "/usr/sbin/dnsmasq"), "dnsmasq-base")  # a name server to restart
 MARIADB = Program(("mariadbd", "/usr/sbin/mariadbd"), "mariadb-server")
 FAKETIME = Program(("faketime",), "faketime")  # for playbooks of databases: hours pass at once
@@ -142,6 +143,9 @@ def main() -> int:
         beside = [suite for suite in chosen if not suite.measures]
         ended |= {outcome.suite: outcome for outcome in pool.map(run_one, beside)}
     outcomes = try_again(chosen, [ended[suite.name] for suite in chosen])
+    if arguments.outcomes:
+        said = [dataclasses.asdict(outcome) for outcome in outcomes]
+        arguments.outcomes.write_text(json.dumps(said))
     return report(outcomes, in_ci=os.environ.get("CI") == "true")
 
 
@@ -185,6 +189,7 @@ def always() -> list[Suite]:
             needs=(
                 *(POSTGRESQL, MARIADB, FAKETIME),
                 *(REDIS, NGINX, HAPROXY, RABBITMQ, DNSMASQ, PROMETHEUS, OPENSSL),
+                *(CHRONY, SSHD, NSPAWN, DEBOOTSTRAP),
             ),
             waits=True,
         ),
@@ -270,6 +275,9 @@ def parse_arguments(names: Sequence[str]) -> argparse.Namespace:
 
     parser.add_argument("--only", type=suite_names, metavar="A,B", help="run these suites only")
     parser.add_argument("--thorough", action="store_true", help="add the suites that take long")
+    parser.add_argument(
+        "--outcomes", type=pathlib.Path, metavar="FILE", help="write what became of each, as JSON"
+    )
     parser.add_argument(
         "--lanes", type=int, default=min(2, os.cpu_count() or 1), help="suites at a time (2)"
     )

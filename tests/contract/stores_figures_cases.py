@@ -128,7 +128,31 @@ class FiguresCases:
         assert found == Tally(
             closed=12, resolved=3, unattended=2, ran=7, rolled_back=1, harmed=2,
             mean_s=40.0, median_s=20.0, recovered=6, recovered_mean_s=210.0,
+            by_people=1, by_people_mean_s=910.0, by_people_median_s=910.0,
         )  # fmt: skip
+
+    def test_what_people_ended_counts_when_they_said_so_and_from_its_opening(
+        self, database: Database
+    ) -> None:
+        rita = Signed("rita", NOW + timedelta(seconds=3600))
+        for number, outcome in enumerate(sorted(HANDED_TO_PEOPLE), 1):
+            of = ended(database, number, outcome, took_s=60)  # closed long before it was ended
+            late = replace(rita, at=rita.at + timedelta(days=number % 2))
+            database.care.settle(of.id, late, "repaired")
+        by_hand = ended(database, 10, Outcome.FIXED_BY_PERSON, took_s=100)
+        database.care.settle(by_hand.id, replace(rita, at=by_hand.closed_at or NOW), "repaired")
+        ended(database, 11, Outcome.FIXED_BY_PERSON, took_s=50)  # a run that a person asked for
+        ended(database, 12, Outcome.ESCALATED)  # nobody has ended it
+        mended = ended(database, 13, Outcome.RESOLVED, ExecutionOutcome.SUCCESS)
+        database.care.settle(mended.id, rita, "looked at it")  # a remedy had ended it
+        elsewhere = ended(database, 14, Outcome.ESCALATED, environment="staging")
+        database.care.settle(elsewhere.id, rita, "repaired")
+        first, second = database.figures.tallies(HERE, start=NOW, width=DAY, count=2)
+        assert (first.by_people, second.by_people) == (4, 3)
+        assert first.by_people_median_s == (100 + 3600) / 2
+        assert first.by_people_mean_s == (50 + 100 + 3600 + 3600) / 4
+        assert second.by_people_mean_s == second.by_people_median_s == 3600 + DAY.total_seconds()
+        assert (second.closed, second.mean_s) == (0, None)
 
     def test_the_median_of_an_even_number_lies_in_the_middle(self, database: Database) -> None:
         for number, took_s in enumerate((10, 20, 40, 1000), 1):

@@ -98,6 +98,8 @@ def test_help_is_what_make_does_when_asked_for_nothing():
 def test_ci_runs_what_the_readme_tells_people_to_run():
     assert text_of(".ci/run").splitlines()[-1] == "make test"
     assert os.access(ROOT / ".ci/run", os.X_OK)
+    assert text_of(".ci/nightly").splitlines()[-1] == "make nightly"
+    assert os.access(ROOT / ".ci/nightly", os.X_OK)
 
 
 def test_the_contract_on_cryptography_covers_each_package_but_trust():
@@ -111,7 +113,7 @@ def test_the_contract_on_cryptography_covers_each_package_but_trust():
     assert not missing, f"add {missing} to the contract one-owner-of-cryptography in .importlinter"
 
 
-@pytest.mark.parametrize("script", ["bootstrap.py", "check.py"])
+@pytest.mark.parametrize("script", ["bootstrap.py", "check.py", "nightly.py", "release.py"])
 def test_a_script_asked_for_help_explains_itself(script):
     told = subprocess.run(
         [sys.executable, f"scripts/{script}", "--help"],

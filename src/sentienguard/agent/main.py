@@ -233,11 +233,32 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument(
         "--release-signature", type=Path, metavar="FILE", help="the file's signature (FILE.sig)"
     )
+    parser.add_argument(
+        "--release-revoked", type=Path, metavar="FILE",
+        help=f"public keys that sign no releases any more ({release.REVOKED})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--release", type=Path, metavar="MANIFEST",
+        help="what runs, and what lies beside this manifest, is of the release that it names",
+    )  # fmt: skip
+    parser.add_argument(
+        "--at-least", metavar="VERSION", help="with --release: an older release is wrong"
+    )
 
 
 def _verify(wanted: argparse.Namespace) -> int:
-    shipped = release.verify(wanted.one_file, wanted.release_signers, wanted.release_signature)
-    findings = [*shipped, *inspection.verify(wanted.dir, now=datetime.now(UTC))]
+    if wanted.at_least is not None and wanted.release is None:
+        raise errors.Rejected("--at-least says how old a release may be: name one with --release")
+    now = datetime.now(UTC)
+    asked = release.Wanted(
+        now=now,
+        signers=wanted.release_signers,
+        revoked=wanted.release_revoked,
+        signature=wanted.release_signature,
+        manifest=wanted.release,
+        least=wanted.at_least,
+    )
+    findings = [*release.verify(wanted.one_file, asked), *inspection.verify(wanted.dir, now=now)]
     good = all(finding.good for finding in findings)
     if wanted.json:
         listed = [

@@ -91,6 +91,7 @@ def _stored(places: Places, settings: centre_settings.Settings) -> Iterator[Find
     for name, look in (
         ("environment", lambda: centre_looks.environments(places, settings)),
         ("database", lambda: centre_looks.database(places, settings)),
+        ("sealing at rest", lambda: centre_looks.sealing(places, settings)),
         ("embeddings", lambda: centre_looks.embeddings(settings)),
         ("adviser", lambda: centre_looks.adviser(settings)),
         ("certificate for people", lambda: centre_looks.people_certificate(settings)),

@@ -4,6 +4,7 @@ Called by `playbook_commands`. The format is `trust.sshsig`'s. The signature let
 executors look at the signed catalogue, see docs/explanation/signatures-of-playbooks.md.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -79,7 +80,9 @@ def verify(
     stored = given_files.read(file)
     armoured = given_files.text(signature or file.with_name(file.name + ENDING))
     allowed = sshsig.allowed_signers(given_files.text(signers), namespace=sshsig.PLAYBOOK)
-    signer = sshsig.verify(stored, armoured, allowed, namespace=sshsig.PLAYBOOK)
+    signer = sshsig.verify(
+        stored, armoured, allowed, namespace=sshsig.PLAYBOOK, at=datetime.now(UTC)
+    )
     who = ", ".join(signer.principals) or sshsig.fingerprint(signer.key)
     digest = ids.digest(stored)
     shown.answer(

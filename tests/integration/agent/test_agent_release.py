@@ -6,6 +6,7 @@ import marshal
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from sentienguard.trust import keys, sshsig
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 PYTHON = Path(sys.base_prefix) / f"bin/python{sys.version_info.major}.{sys.version_info.minor}"
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
 FLIPPED = 120  # places of the file, from its first byte to its last
 PLANTED = "import os; os.write(1, b'PLANTED')"
 
@@ -90,6 +92,11 @@ def test_ssh_keygen_verifies_it_before_it_is_ever_started(signed):
     assert bad.returncode != 0
 
 
+def signed_by(file, signers, signature):
+    """Return what `verify` finds about the signature of a file."""
+    return release._signed(file, release.Wanted(now=NOW, signers=signers), signature, "signed")
+
+
 def test_a_flipped_byte_anywhere_is_found(signed, tmp_path):
     content, copy = bytearray(signed.read_bytes()), tmp_path / "copy"
     signers, signature = signed.parent / "signers", Path(f"{signed}.sig")
@@ -97,10 +104,10 @@ def test_a_flipped_byte_anywhere_is_found(signed, tmp_path):
         at = (len(content) - 1) * step // (FLIPPED - 1)
         content[at] ^= 1
         copy.write_bytes(content)
-        assert not release._signed(copy, signers, signature).good, at
+        assert not signed_by(copy, signers, signature).good, at
         content[at] ^= 1
     copy.write_bytes(content)
-    assert release._signed(copy, signers, signature).good
+    assert signed_by(copy, signers, signature).good
 
 
 @pytest.mark.parametrize("what", ["none", "another", "playbook", "missing"])
@@ -116,7 +123,7 @@ def test_a_signature_that_is_not_of_this_release_is_none(signed, tmp_path, what)
         case "playbook":
             key = keys.SigningKey.from_pem(own)
             signature.write_text(sshsig.sign(signed.read_bytes(), key, namespace=sshsig.PLAYBOOK))
-    found = release._signed(signed, signed.parent / "signers", signature)
+    found = signed_by(signed, signed.parent / "signers", signature)
     assert not found.good
     assert found.reason
 
@@ -183,12 +190,12 @@ def test_running_it_adds_nothing_to_what_it_unpacked(run, tmp_path):
 
 
 def test_an_agent_of_a_package_says_that_it_is_no_one_file(tmp_path):
-    [found] = release.verify(None, tmp_path / "signers")
+    [found] = release.verify(None, release.Wanted(now=NOW, signers=tmp_path / "signers"))
     assert not found.good
-    assert list(release.verify(None, None)) == []
+    assert list(release.verify(None, release.Wanted(now=NOW))) == []
 
 
 def test_nobody_named_is_said_and_is_no_signature(signed, tmp_path, monkeypatch):
     monkeypatch.setattr(release, "SIGNERS", tmp_path / "none")
-    _, found = release.verify(release.OneFile(signed, tmp_path), None)
+    _, found = release.verify(release.OneFile(signed, tmp_path), release.Wanted(now=NOW))
     assert "nobody is named" in found.what

@@ -373,6 +373,20 @@ def test_tables_of_an_earlier_release_are_noted_and_those_of_a_later_one_are_wro
     assert "newer release (9999" in wrong(stopped, "database").detail
 
 
+def test_what_is_to_be_sealed_and_is_in_the_clear_is_noted(stopped):
+    assert looked(stopped)["sealing at rest"].state is State.OK
+    engine = sqlalchemy.create_engine(f"sqlite:///{stopped.centre / 'sentienguard.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO users (name, password_hash, roles) VALUES ('ada', 'of before', '{}')"
+        )
+    engine.dispose()
+    found = looked(stopped)["sealing at rest"]
+    assert found.state is State.NOTE
+    assert "of users.password_hash" in found.detail
+    assert "--rotate-data-keys" in found.way_out
+
+
 def test_a_database_that_is_none_is_found(stopped):
     (stopped.centre / "sentienguard.db").write_bytes(b"not a database at all" * 100)
     assert "backup" in wrong(stopped, "database").way_out

@@ -10,11 +10,13 @@ import time
 import pytest
 
 from sentienguard.trust import totp
-from tests.support import centre_process
+from tests.support import centre_process, webhooks
+from tests.support import otlp_bodies as bodies
 from tests.support.centre_process import PASSWORD
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 SIGNING = "canary-signing-secret-of-pagerduty"
+LINE, DRAFT = "canary-line: card of ada declined", "# canary-draft: ask ada first"
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,27 @@ def app_secret(centre):
     body = {"ticket": begun["ticket"], "code": code(begun["secret"], -1), "label": "phone"}
     assert person.post("/api/v1/account/totp/confirm", json=body).status_code == 201
     return begun["secret"]
+
+
+@pytest.fixture(scope="module")
+def texts(centre):
+    """Send a log line and begin a draft; return the words by which they would be found."""
+    admin = centre.login("admin@local")
+    sender = webhooks.sender(centre, purpose="otlp")
+    answer = sender.client.post(
+        "/v1/logs",
+        json=bodies.logs(bodies.record(LINE, time.time_ns()), service__name="shop"),
+        headers={"Authorization": f"Bearer {sender.token}"},
+    )
+    assert answer.status_code == 200
+    draft = admin.post("/api/v1/playbook-drafts", json={"name": "canary_of_the_team"}).json()
+    body = {"yaml": f"{draft['yaml']}\n{DRAFT}\n", "case": "", "revision": draft["revision"]}
+    put = admin.put(f"/api/v1/playbook-drafts/{draft['id']}", json=body)
+    assert put.status_code == 200, put.text
+    assert DRAFT in admin.get(f"/api/v1/playbook-drafts/{draft['id']}").json()["yaml"]
+    shown = admin.get("/api/v1/outside-logs").json()["items"]
+    assert LINE in [one["text"] for one in shown]
+    return [LINE.encode(), DRAFT.encode()]
 
 
 def code(secret, steps):
@@ -68,7 +91,7 @@ def run(centre, *arguments):
 
 
 def test_no_secret_is_in_any_file_of_the_control_plane_nor_in_a_backup(
-    centre, app_secret, tmp_path
+    centre, app_secret, texts, tmp_path
 ):
     with (
         contextlib.closing(sqlite3.connect(tmp_path / "backup.db")) as backup,
@@ -81,7 +104,7 @@ def test_no_secret_is_in_any_file_of_the_control_plane_nor_in_a_backup(
         (file.name, form)
         for file in files
         if file.is_file()
-        for form in forms(app_secret)
+        for form in (*forms(app_secret), *texts)
         if form in file.read_bytes()
     ]
     assert found == []

@@ -20,12 +20,19 @@ from sentienguard.adapters.outbound_http.destinations import Allowed
 from sentienguard.adapters.sql_store import data_keys, open_database
 from sentienguard.model import errors
 from sentienguard.model.access import Role
+from sentienguard.model.alert import AlertStatus
+from sentienguard.model.ids import Fingerprint, IncidentId, PlaybookName
 from sentienguard.ports import audit_log, key_keeper
+from sentienguard.ports.alert_inbox import NewAlert
 from sentienguard.ports.audit_storage import Blob
+from sentienguard.ports.draft_store import Draft, DraftId
 from sentienguard.ports.factor_store import Factor, Ticket, Way
+from sentienguard.ports.outbox import Outgoing
+from sentienguard.ports.outside_logs import NewLine
 from sentienguard.ports.session_store import Issued, Login
 from sentienguard.ports.webhook_tokens import WebhookToken
 from sentienguard.trust import sealed, sigv4
+from tests.contract import stores_nouns as nouns
 from tests.contract.audit_log_cases import rules
 from tests.servers import postgresql
 
@@ -41,7 +48,12 @@ SIGNING = "canary-signing-secret-55"
 ADDRESS = "2001:db8:ca7a::77"
 BLOB_KEY = b"canary-of-a-blob-key-32-bytes-xx"
 PASSWORD = "correct horse battery staple"
+LINE, SAID = "canary: card 4111 of ada", '{"summary": "canary-alert-31"}'
+EVIDENCE = "canary-evidence: disk of web-1 is full"
+NOTICE, DRAFT, CASE = "canary-notice-8", "canary-draft: 9", "canary-case: 4"
+ALL = len(data_keys.SEALED)
 CANARIES = [
+    *(one.encode() for one in (LINE, SAID, EVIDENCE, NOTICE, DRAFT, CASE)),
     TOTP, TOTP.hex().encode(), CHALLENGE, CHALLENGE.hex().encode(), SIGNING.encode(),
     ADDRESS.encode(), BLOB_KEY, b"$argon2id$",
 ]  # fmt: skip
@@ -57,6 +69,33 @@ def fill(stores):
     login = Login("log_1", "ada@local", NOW, ends, ADDRESS)
     stores.sessions.open(login, Issued("a", ends), Issued("r", ends))
     stores.audit.put_blob("ab" * 32, Blob(b"sealed body", BLOB_KEY))
+    stores.people.known()
+    stores.incidents.open(nouns.incident())
+    stores.incidents.put_decision(decision())
+    stores.alerts.put([ALERT])
+    stores.outside_logs.put([line(LINE)])
+    stores.outbox.put(message("msg_1", NOTICE))
+    stores.drafts.add(draft("drf_1", DRAFT))
+
+
+ALERT = NewAlert("drill", Fingerprint("fp/1"), NOW, AlertStatus.FIRING, NOW, SAID)
+
+
+def decision(number=1, text=EVIDENCE):
+    made = nouns.decision(nouns.incident(number))
+    return dataclasses.replace(made, evidence=dataclasses.replace(made.evidence, text=text))
+
+
+def line(text, host="web-1"):
+    return NewLine("drill", host, "shop", NOW, NOW, "error", text)
+
+
+def message(name, text):
+    return Outgoing(name, "chat", IncidentId(""), "opened", text, NOW, NOW)
+
+
+def draft(name, text):
+    return Draft(DraftId(name), PlaybookName("mend"), "", text, CASE, 1, "ada", NOW, "ada", NOW)
 
 
 def whole(stores):
@@ -70,7 +109,17 @@ def whole(stores):
         and login.address == ADDRESS
         and stores.users.check_password("ada@local", PASSWORD).name == "ada@local"
         and stores.audit.blob("ab" * 32) == Blob(b"sealed body", BLOB_KEY)
+        and stores.people.opening(stores.people.known()["ada@local"]).name == "ada@local"
+        and stores.incidents.decision(decision().incident) == decision()
+        and [one.alert for one in stores.alerts.waiting(9)] == [ALERT]
+        and [one.line for one in lines(stores)] == [line(LINE)]
+        and [one.text for one in stores.outbox.due(NOW, limit=9)] == [NOTICE]
+        and stores.drafts.get(DraftId("drf_1")) == draft("drf_1", DRAFT)
     )
+
+
+def lines(stores):
+    return stores.outside_logs.list(["drill"], host=None, before=None, limit=9)
 
 
 def in_the_files(place):
@@ -146,7 +195,7 @@ def test_the_canaries_are_found_where_nothing_seals(url, tmp_path):
         fill(stores)
         assert whole(stores)
         found = {canary for _, canary in in_the_files(tmp_path / "store")}
-    assert len(found) == 6, "the search would notice each of the six columns"
+    assert len(found) == ALL - 1, "the search would notice each column; keys of people are random"
 
 
 @pytest.fixture
@@ -210,7 +259,7 @@ def test_rotation_needs_no_pause_and_old_values_still_open(url, keeper):
         fill(one)
         was = keeper.name
         assert keeper.add() != was
-        assert one.data_keys.rotate() == data_keys.Rotation(number=2, rewrapped=1, resealed=6)
+        assert one.data_keys.rotate() == data_keys.Rotation(number=2, rewrapped=1, resealed=ALL)
         assert whole(one)
         assert whole(other)
         other.factors.add(Factor("fac_2", "ada@local", Way.TOTP, "two", NOW, b"second"))
@@ -279,7 +328,7 @@ def test_on_postgresql_too_no_canary_leaves_the_store(server, keeper):
         fill(stores)
     with contextlib.closing(open_database(url, keeper)) as stores:
         assert whole(stores)
-        assert stores.data_keys.rotate().resealed == 6
+        assert stores.data_keys.rotate().resealed == ALL
         assert whole(stores)
         for column in data_keys.SEALED:
             with stores._connections.read() as transaction:
@@ -294,12 +343,12 @@ def test_keys_move_from_the_file_to_kms_and_between_its_keys(url, keeper, kms):
     first = several.Several([kms(0), keeper])
     with contextlib.closing(open_database(url, first)) as stores:
         assert whole(stores)
-        assert stores.data_keys.rotate() == data_keys.Rotation(2, 1, 6)
+        assert stores.data_keys.rotate() == data_keys.Rotation(2, 1, ALL)
     with contextlib.closing(open_database(url, kms(0))) as stores:  # the file is needed no more
         assert whole(stores)
     second = several.Several([kms(1), kms(0)])
     with contextlib.closing(open_database(url, second)) as stores:
-        assert stores.data_keys.rotate() == data_keys.Rotation(3, 2, 6)
+        assert stores.data_keys.rotate() == data_keys.Rotation(3, 2, ALL)
     with contextlib.closing(open_database(url, kms(1))) as stores:
         assert whole(stores)
     with pytest.raises(key_keeper.KeyRefused, match="was asked for what"):
@@ -389,3 +438,128 @@ def test_the_directory_of_the_log_alone_opens_no_blob(url, keeper, tmp_path):
     assert key.read_bytes().startswith(b"sg1.1.")
     with AuditFiles(place, rules()) as log, pytest.raises(audit_log.AuditBroken):
         log.get_blob(kept.sha256)
+
+
+def changed(tmp_path, *statements):
+    """Let whoever can write to the file change what it holds."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "store/store.db")) as database, database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def swap(table, column):
+    other = f"(SELECT {column} FROM {table} AS other WHERE other.rowid <> {table}.rowid)"
+    return f"UPDATE {table} SET {column} = {other} WHERE rowid = (SELECT min(rowid) FROM {table})"
+
+
+def test_a_text_that_was_moved_to_another_row_is_not_read_and_holds_up_no_other(
+    url, keeper, tmp_path
+):
+    said = dataclasses.replace(ALERT, fingerprint=Fingerprint("fp/2"))
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+        stores.incidents.open(nouns.incident(2, subject="/srv"))
+        stores.incidents.put_decision(decision(2, "second"))
+        stores.alerts.put([said])
+        stores.outside_logs.put([line("of db-1", host="db-1")])
+        stores.outbox.put(message("msg_2", "second"))
+        stores.drafts.add(draft("drf_2", "second"))
+    changed(
+        tmp_path, swap("decisions", "decision"), swap("alerts", "alert"), swap("outbox", "notice"),
+        swap("outside_logs", "text"), swap("playbook_drafts", "body"),
+    )  # fmt: skip
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        for texts, place in (
+            ([one.alert.text for one in stores.alerts.waiting(9)], "alerts.alert/"),
+            ([one.line.text for one in reversed(lines(stores))], "outside_logs.text/"),
+            ([one.text for one in stores.outbox.due(NOW, limit=9)], "outbox.notice/msg_1"),
+        ):
+            assert len(texts) == 2
+            assert texts[0].startswith(f"(this cannot be read: {place}")
+            assert "moved from another row" in texts[0]
+            assert texts[1] in {SAID, "of db-1", "second"}
+        with pytest.raises(sealed.NotSealedByThis, match=r"decisions\.decision/inc_"):
+            stores.incidents.decision(decision().incident)
+        assert stores.incidents.decision(decision(2).incident).evidence.text == "second"
+        with pytest.raises(sealed.NotSealedByThis, match=r"playbook_drafts\.body/drf_1"):
+            stores.drafts.get(DraftId("drf_1"))
+        assert stores.drafts.get(DraftId("drf_2")).text == "second"
+
+
+def test_a_line_is_bound_to_who_wrote_it_and_when_and_not_to_a_joined_text(url, keeper, tmp_path):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        stores.outside_logs.put([dataclasses.replace(line("x"), host="a/b", service="c")])
+    changed(tmp_path, "UPDATE outside_logs SET host = 'a', service = 'b/c'")
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        [one] = lines(stores)
+        assert one.line.text.startswith("(this cannot be read")
+
+
+def test_lost_data_keys_are_told_with_the_way_out_and_all_else_goes_on(url, keeper, tmp_path):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+    changed(tmp_path, "DELETE FROM data_keys")
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        assert [user.name for user in stores.users.list()] == ["ada@local"]
+        way_out = "restore its row, or the table data_keys, from the backup of the same time"
+        with pytest.raises(errors.Broken, match=way_out):
+            stores.drafts.get(DraftId("drf_1"))
+        assert way_out in lines(stores)[0].line.text
+        stores.outside_logs.put([line("new", host="db-1")])
+        stores.outbox.put(message("msg_2", "second"))
+        assert lines(stores)[0].line.text == "new"
+        assert stores.outbox.due(NOW, limit=9)[1].text == "second"
+
+
+def test_texts_that_are_in_the_clear_are_read_and_sealed_where_not_all_is_known_to_be(
+    url, keeper, tmp_path
+):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+    changed(
+        tmp_path, f"UPDATE outside_logs SET text = '{LINE}'", f"UPDATE alerts SET alert = '{SAID}'",
+        f"UPDATE outbox SET notice = '{NOTICE}'",
+    )  # fmt: skip
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        assert whole(stores), "what is in the clear is read as it is"
+    assert in_the_files(tmp_path / "store") != []
+    changed(tmp_path, "UPDATE data_keys SET whole_us = NULL")
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        assert whole(stores)
+        assert in_the_files(tmp_path / "store") == []
+
+
+def test_text_that_looks_sealed_is_kept_as_any_other(url, keeper):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        for text_of in ("sg1.1.AAAA", "sg1.", "\N{SNOWMAN}", ""):
+            stores.outside_logs.put([line(text_of)])
+            assert lines(stores)[0].line.text == text_of
+
+
+def test_who_is_forgotten_is_gone_from_sealed_messages_too(url, keeper):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+        stores.outbox.put(message("msg_2", "ada@local said yes"))
+        stands_for = stores.people.known()["ada@local"]
+        stores.people.forget("ada@local")
+        assert stores.outbox.due(NOW, limit=9)[1].text == f"{stands_for} said yes"
+        with stores._connections.read() as transaction:
+            kept = transaction.row(text("SELECT notice FROM outbox WHERE id = 'msg_2'"))
+        assert kept.notice.startswith("sg1.")
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_an_upgrade_keeps_what_is_asked_of_decisions_and_seals_them(url, keeper, engine, request):
+    if engine == "postgresql":
+        url = request.getfixturevalue("server").new_database()
+    with contextlib.closing(open_database(url)) as stores:
+        fill(stores)
+        with stores._connections.write() as transaction:
+            transaction.change(text("ALTER TABLE decisions DROP COLUMN confidence"))
+            transaction.change(text("UPDATE alembic_version SET version_num = '0019'"))
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        assert whole(stores)
+        with stores._connections.read() as transaction:
+            row = transaction.row(text("SELECT confidence, decision FROM decisions"))
+        assert row.confidence == decision().confidence.value
+        assert row.decision.startswith("sg1.1.")

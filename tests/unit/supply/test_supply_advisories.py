@@ -118,10 +118,31 @@ def test_an_exception_without_reason_or_end_is_refused(tmp_path, line):
 
 def test_old_records_and_missing_ones_are_told(capsys):
     said = {"newest": {"PyPI": "2026-01-01"}, "records": []}
-    status, told = judged(capsys, said, [thing("1"), thing("1", "npm")], set())
-    assert status == 0
-    assert "OLD, refresh it: later ones are not known (324 days)" in told
-    assert "npm: LEFT OUT" in told
+    packages = [thing("1"), thing("1", "npm")]
+    told = advisories.report(said, packages, set(), TODAY, "405"), capsys.readouterr().out
+    assert told[0] == 0
+    assert "OLD, refresh it: later ones are not known (324 days)" in told[1]
+    assert "npm: COULD NOT BE READ, so nothing newer is known: 405" in told[1]
+    assert "NOT JUDGED: no registry ever answered" in told[1]
+    advisories.report({"newest": {}, "records": []}, packages, set(), TODAY)
+    assert (
+        "PyPI: 1 versions (1 shipped, 0 only build and test) NOT JUDGED" in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("newest", "unread", "all_read"),
+    [
+        ({"PyPI": "2026-11-01"}, "", True),
+        ({"PyPI": "2026-11-01"}, "405", False),
+        ({"PyPI": "2026-11-01", "npm": "2026-11-01"}, "405", True),
+        ({"PyPI": "2026-01-01"}, "", False),
+        ({}, "", False),
+    ],
+)
+def test_what_must_be_read_is_old_or_unread_for_either(newest, unread, all_read):
+    said = {"newest": newest, "records": []}
+    assert advisories.advisory_ages.all_read(said, TODAY, unread) is all_read
 
 
 def test_an_export_of_osv_is_read_for_what_is_locked_only(tmp_path, monkeypatch):

@@ -6,11 +6,12 @@ Called through ports.alert_inbox. Rules:
 2. The table's key decides what is new, so the same alert twice, in one batch or in two, is one row.
 3. An alert that does not name its episode is given one before it is put, in the same transaction.
    Two control planes that do so at once can take it for two; the second is folded into the first.
-4. On PostgreSQL one control plane processes at a time: an advisory lock, which the server takes
+4. What an alert says is sealed, bound to what tells it from others (rule 2); nobody searches in it.
+5. On PostgreSQL one control plane processes at a time: an advisory lock, which the server takes
    back when its holder dies. On SQLite there is one control plane.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.adapters.sql_store.data_keys import ALERT, DataKeys
 from sentienguard.model.alert import AlertStatus
 from sentienguard.model.ids import Fingerprint, IncidentId
 from sentienguard.ports.alert_inbox import AlertPage, Dealt, KeptAlert, NewAlert, Result
@@ -117,19 +119,21 @@ FORGET = text("DELETE FROM alerts WHERE result IS NOT NULL AND received_us < :be
 class SqlAlertInbox:
     """Alerts in the relational store; see ports.alert_inbox for what each method promises."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def put(self, alerts: Sequence[NewAlert]) -> int:
         """Keep those that are new and return how many that were; durable when it returns."""
         if not alerts:
             return 0
         new, rows = 0, list[dict[str, Any]]()
+        seal = self._keys.batch()
         with self._connections.write() as transaction:
             for one in alerts:
                 if one.heard_at is not None:  # rule 3; what came before it has to be in the table
                     new += _insert(transaction, rows)
-                rows.append(_row(one, _began(transaction, one)))
+                rows.append(_row(one, _began(transaction, one), seal))
             return new + _insert(transaction, rows)
 
     @contextmanager
@@ -146,13 +150,13 @@ class SqlAlertInbox:
         """Return those that nobody has dealt with and that came after a number, oldest first."""
         with self._connections.read() as transaction:
             rows = transaction.rows(WAITING, limit=limit, after=after)
-        return tuple(_kept(row) for row in rows)
+        return tuple(self._kept(row) for row in rows)
 
     def silenced(self, limit: int, *, after: int = 0) -> Sequence[KeptAlert]:
         """Return those that a silence kept from opening anything and that fire still."""
         with self._connections.read() as transaction:
             rows = transaction.rows(SILENCED, limit=limit, after=after)
-        return tuple(_kept(row) for row in rows)
+        return tuple(self._kept(row) for row in rows)
 
     def backlog(self) -> int:
         """Return how many wait."""
@@ -215,7 +219,7 @@ class SqlAlertInbox:
         start = LAST if before is None else before
         with self._connections.read() as transaction:
             rows = transaction.rows(statement, before=start, limit=limit + 1, **names)
-        alerts = tuple(_kept(row) for row in rows[:limit])
+        alerts = tuple(self._kept(row) for row in rows[:limit])
         return AlertPage(alerts, alerts[-1].number if len(rows) > limit else None)
 
     def counts(self) -> Mapping[Result, int]:
@@ -228,6 +232,24 @@ class SqlAlertInbox:
         """Drop what was dealt with and came before then; return how many."""
         with self._connections.write() as transaction:
             return transaction.change(FORGET, before_us=codec.micros(received_before))
+
+    def _kept(self, row: Row[Any]) -> KeptAlert:
+        """Read a row."""
+        bound = [getattr(row, name) for name in ALERT.bound]
+        return KeptAlert(
+            number=row.id,
+            alert=NewAlert(
+                environment=row.environment,
+                fingerprint=Fingerprint(row.fingerprint),
+                starts_at=codec.instant(row.starts_us),
+                status=codec.member(AlertStatus, row.status),
+                received_at=codec.instant(row.received_us),
+                text=self._keys.readable_text(row.alert, ALERT, *bound),
+                sender=row.sender or "",
+            ),
+            result=None if row.result is None else codec.member(Result, row.result),
+            incident=None if row.incident is None else IncidentId(row.incident),
+        )
 
 
 def _insert(transaction: Transaction, rows: list[dict[str, Any]]) -> int:
@@ -252,31 +274,14 @@ def _began(transaction: Transaction, one: NewAlert) -> int:
     return int(found.starts_us)
 
 
-def _row(one: NewAlert, starts_us: int) -> dict[str, Any]:
+def _row(one: NewAlert, starts_us: int, seal: Callable[[bytes, str], bytes]) -> dict[str, Any]:
+    place = ALERT.place(one.environment, one.fingerprint, starts_us, one.status.value)
     return {
         "environment": one.environment,
         "fingerprint": one.fingerprint,
         "starts_us": starts_us,
         "status": one.status.value,
         "received_us": codec.micros(one.received_at),
-        "alert": one.text,
+        "alert": seal(one.text.encode(), place).decode(),
         "sender": one.sender,
     }
-
-
-def _kept(row: Row[Any]) -> KeptAlert:
-    """Read a row."""
-    return KeptAlert(
-        number=row.id,
-        alert=NewAlert(
-            environment=row.environment,
-            fingerprint=Fingerprint(row.fingerprint),
-            starts_at=codec.instant(row.starts_us),
-            status=codec.member(AlertStatus, row.status),
-            received_at=codec.instant(row.received_us),
-            text=row.alert,
-            sender=row.sender or "",
-        ),
-        result=None if row.result is None else codec.member(Result, row.result),
-        incident=None if row.incident is None else IncidentId(row.incident),
-    )

@@ -1,4 +1,4 @@
-"""Seal secrets and personal values of the tables, under data keys that a keeper wraps.
+"""Seal secrets, personal values and texts of the tables, under data keys that a keeper wraps.
 
 Called by the stores of this package through ports.sealing, and by the composition roots to rotate.
 Rules:
@@ -11,16 +11,19 @@ Rules:
 4. A number is given once: of two processes that rotate at the same moment one makes the key.
 5. What an earlier release kept in the clear is sealed at the next start with a keeper, and is
    overwritten in SQLite's file. PostgreSQL keeps replaced rows until it vacuums.
+6. A value opens in its own row only: it is bound to the row's key, or where the database gives
+   that, to what the row says (docs/adr/0023-texts-sealed-in-their-columns.md).
 """
 
 import base64
 import binascii
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 
@@ -29,10 +32,12 @@ from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.model import errors
 from sentienguard.ports.data_keys import DataKey, Rotation
 from sentienguard.ports.key_keeper import KeyKeeper
+from sentienguard.ports.sealing import InTheClear
 from sentienguard.trust import sealed
 
 PREFIX: Final = b"sg1."  # then the data key's number, a point, base64 of nonce and content
-_BATCH: Final = 500  # rows of a transaction while resealing
+_TEXT_PREFIX: Final = PREFIX.decode()
+_BATCH: Final = 1_000  # rows of a transaction while resealing
 
 # All data keys, oldest first; one; the newest one's number.
 LIST = text("SELECT * FROM data_keys ORDER BY number")
@@ -60,12 +65,15 @@ class Column:
     """A column whose values are sealed."""
 
     table: str
-    key: str  # its primary key
+    key: str  # its primary key, or where that is two columns, the one that orders them
     name: str
+    bound: tuple[str, ...] = ()  # what a value is bound to where the database gives the key
+    numbered: bool = False  # the key is a number that rises
 
-    def place(self, key: str) -> str:
-        """Return what a value of this row is bound to."""
-        return f"{self.table}.{self.name}/{key}"
+    def place(self, key: str, *more: str | int) -> str:
+        """Return what a value of this row is bound to: its key, or the values of `bound`."""
+        row = json.dumps([key, *more]) if self.bound else key
+        return f"{self.table}.{self.name}/{row}"
 
 
 FACTOR_SECRET: Final = Column("factors", "id", "secret")
@@ -75,6 +83,18 @@ LOGIN_ADDRESS: Final = Column("logins", "id", "address")
 PASSWORD_HASH: Final = Column("users", "name", "password_hash")
 BLOB_SECRET: Final = Column("audit_blobs", "sha256", "secret")
 PERSON_KEY: Final = Column("people", "name", "secret")
+ALERT: Final = Column(
+    "alerts", "id", "alert", ("environment", "fingerprint", "starts_us", "status"), numbered=True
+)
+# Lines of a service that differ in nothing but their text may be swapped, and no others.
+OUTSIDE_LINE: Final = Column(
+    "outside_logs", "id", "text",
+    ("environment", "host", "service", "at_us", "received_us", "severity"), numbered=True,
+)  # fmt: skip
+NOTICE: Final = Column("outbox", "id", "notice")
+DECISION_TEXT: Final = Column("decisions", "incident", "decision")
+DRAFT: Final = Column("playbook_drafts", "id", "body")
+DRAFT_CASE: Final = Column("playbook_drafts", "id", "sim_case")
 SEALED: Final = (
     FACTOR_SECRET,
     TICKET_CHALLENGE,
@@ -83,7 +103,25 @@ SEALED: Final = (
     PASSWORD_HASH,
     BLOB_SECRET,
     PERSON_KEY,
+    ALERT,
+    OUTSIDE_LINE,
+    DECISION_TEXT,
+    NOTICE,
+    DRAFT,
+    DRAFT_CASE,
 )
+
+
+SEALED_BY_NAME: Final = {(one.table, one.name): one for one in SEALED}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """One value as it is kept."""
+
+    id: str | int  # of its row
+    was: str | bytes
+    place: str  # what it is bound to
 
 
 class DataKeys:
@@ -117,14 +155,25 @@ class DataKeys:
 
     def seal(self, plain: bytes, place: str) -> bytes:
         """Return the sealed form; see ports.sealing."""
+        return self.batch()(plain, place)
+
+    def batch(self) -> Callable[[bytes, str], bytes]:
+        """Return what seals many values as `seal` does, under the key that is the newest now.
+
+        It asks the database and the keeper once, so it may be used inside of a transaction.
+        """
         if self._keeper is None:
-            return plain
+            return InTheClear().seal
         number = self._newest()
         if number is None:
             raise errors.Broken(f"database {self._connections.place} has lost its data keys")
-        nonce = self._entropy(sealed.NONCE_BYTES)
-        content = sealed.seal_value(self._key(number), plain, place, nonce)
-        return PREFIX + str(number).encode() + b"." + base64.b64encode(content)
+        key, head = self._key(number), PREFIX + str(number).encode() + b"."
+
+        def seal(plain: bytes, place: str) -> bytes:
+            nonce = self._entropy(sealed.NONCE_BYTES)
+            return head + base64.b64encode(sealed.seal_value(key, plain, place, nonce))
+
+        return seal
 
     def unseal(self, kept: bytes, place: str) -> bytes:
         """Return the plain form; see ports.sealing."""
@@ -137,14 +186,29 @@ class DataKeys:
             )
         except (ValueError, binascii.Error) as error:
             raise sealed.NotSealedByThis(f"{place} is damaged; restore it") from error
+        except sealed.NotSealedByThis as error:
+            way_out = "restore its row, or the table data_keys, from the backup of the same time"
+            raise sealed.NotSealedByThis(f"{error}; {way_out}") from error
 
     def seal_text(self, plain: str, column: Column, key: str) -> str:
         """Return what a text column keeps."""
         return self.seal(plain.encode(), column.place(key)).decode()
 
-    def unseal_text(self, kept: str, column: Column, key: str) -> str:
+    def unseal_text(self, kept: str, column: Column, key: str, *more: str | int) -> str:
         """Return what a text column means."""
-        return self.unseal(kept.encode(), column.place(key)).decode()
+        if not kept.startswith(_TEXT_PREFIX):
+            return kept  # of an earlier release, in whatever characters
+        return self.unseal(kept.encode(), column.place(key, *more)).decode()
+
+    def readable_text(self, kept: str, column: Column, key: str, *more: str | int) -> str:
+        """Return what a text column means, or why that cannot be told: one row holds up no other.
+
+        For texts that whoever reads them takes for no more than a text.
+        """
+        try:
+            return self.unseal_text(kept, column, key, *more)
+        except errors.Broken as error:
+            return f"(this cannot be read: {error})"
 
     def all(self) -> tuple[DataKey, ...]:
         """Return all data keys, oldest first."""
@@ -256,13 +320,14 @@ class DataKeys:
         self._connections.forget_replaced()
         return count
 
-    def _batches(self, number: int) -> Iterator[tuple[Column, list[tuple[str, str | bytes]]]]:
+    def _batches(self, number: int) -> Iterator[tuple[Column, list[_Kept]]]:
         """Yield the values that are not under this key, some at a time."""
         ours = PREFIX + str(number).encode() + b"."
         for column in SEALED:
-            after = ""
+            after: str | int = 0 if column.numbered else ""
+            names = ", ".join((column.key, column.name, *column.bound))
             wanted = text(
-                f"SELECT {column.key} AS id, {column.name} AS kept FROM {column.table} "  # noqa: S608 - our names
+                f"SELECT {names} FROM {column.table} "  # noqa: S608 - our names
                 f"WHERE {column.key} > :after AND {column.name} IS NOT NULL "
                 f"ORDER BY {column.key} LIMIT {_BATCH}"
             )
@@ -271,24 +336,30 @@ class DataKeys:
                     rows = transaction.rows(wanted, after=after)
                 if not rows:
                     break
-                after = rows[-1].id
-                stale = [(row.id, row.kept) for row in rows if not _raw(row.kept).startswith(ours)]
-                if stale:
+                after = rows[-1][0]
+                kept = [_kept(column, list(row)) for row in rows]
+                if stale := [one for one in kept if not _raw(one.was).startswith(ours)]:
                     yield column, stale
 
-    def _reseal_batch(self, column: Column, stale: list[tuple[str, str | bytes]]) -> int:
+    def _reseal_batch(self, column: Column, stale: list[_Kept]) -> int:
         replace = text(
             f"UPDATE {column.table} SET {column.name} = :kept "  # noqa: S608 - our names
             f"WHERE {column.key} = :id AND {column.name} = :was"
         )
-        changes: list[dict[str, str | bytes]] = []
-        for key, was in stale:
-            place = column.place(key)
-            kept = self.seal(self.unseal(_raw(was), place), place)
-            changes.append({"id": key, "was": was, "kept": kept if _is_raw(was) else kept.decode()})
+        seal = self.batch()
+        changes: list[dict[str, Any]] = []
+        for one in stale:
+            kept = seal(self.unseal(_raw(one.was), one.place), one.place)
+            new = kept if _is_raw(one.was) else kept.decode()
+            changes.append({"id": one.id, "was": one.was, "kept": new})
         with self._connections.write() as transaction:
             self._connections.erasing(transaction)
-            return sum(transaction.change(replace, **change) for change in changes)
+            return transaction.change_all(replace, changes)
+
+
+def _kept(column: Column, values: list[Any]) -> _Kept:
+    """Read a row of key, value and what it is bound to."""
+    return _Kept(values[0], values[1], column.place(*(values[2:] or values[:1])))
 
 
 def _about(number: int) -> str:

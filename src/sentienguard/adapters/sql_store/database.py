@@ -108,7 +108,7 @@ class Database:
     def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
         self.data_keys = keys
-        self.incidents = SqlIncidentStore(connections)
+        self.incidents = SqlIncidentStore(connections, keys)
         self.care = SqlIncidentCare(connections)
         self.figures = SqlIncidentFigures(connections)
         self.episodes = SqlEpisodeStore(connections)
@@ -122,16 +122,16 @@ class Database:
         self.factors = SqlFactorStore(connections, keys)
         self.emergencies = SqlEmergencyStore(connections)
         self.switches = SqlSwitches(connections)
-        self.alerts = SqlAlertInbox(connections)
+        self.alerts = SqlAlertInbox(connections, keys)
         self.webhook_tokens = SqlWebhookTokens(connections, keys)
         self.topology = SqlTopologyStore(connections)
-        self.outside_logs = SqlOutsideLogs(connections)
+        self.outside_logs = SqlOutsideLogs(connections, keys)
         self.changes = SqlChangeStore(connections)
         self.audit = SqlAuditStorage(connections, keys)
         self.profiles = SqlProfileStore(connections)
-        self.outbox = SqlOutbox(connections)
+        self.outbox = SqlOutbox(connections, keys)
         self.chat = SqlChatIdentities(connections)
-        self.drafts = SqlDraftStore(connections)
+        self.drafts = SqlDraftStore(connections, keys)
 
     @property
     def is_shared(self) -> bool:

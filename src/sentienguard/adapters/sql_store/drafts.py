@@ -1,6 +1,6 @@
 """Keep drafts of playbooks and what proofs showed.
 
-Called through ports.draft_store, whose rules are cited here.
+Called through ports.draft_store, whose rules are cited here. Text and case of a draft are sealed.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.adapters.sql_store.data_keys import DRAFT, DRAFT_CASE, DataKeys
 from sentienguard.model.ids import Digest, PlaybookName
 from sentienguard.ports.draft_store import (
     Draft,
@@ -73,19 +74,21 @@ PROOFS = text("""
 class SqlDraftStore:
     """Drafts in the relational store; see ports.draft_store."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def add(self, draft: Draft) -> None:
         """Keep a new draft."""
+        body, case = self._sealed(draft)
         with self._connections.write() as transaction:
             transaction.change(
                 ADD,
                 id=draft.id,
                 name=draft.name,
                 base=draft.base,
-                body=draft.text,
-                sim_case=draft.case,
+                body=body,
+                sim_case=case,
                 revision=draft.revision,
                 made_by=draft.by,
                 made_us=codec.micros(draft.made_at),
@@ -97,12 +100,12 @@ class SqlDraftStore:
     def get(self, draft: DraftId) -> Draft:
         """Return one. Raises NoSuchDraft."""
         with self._connections.read() as transaction:
-            return _found(transaction, draft)
+            return self._found(transaction, draft)
 
     def list(self) -> Sequence[Draft]:
         """Return the open ones and the newest that ended, newest first; at most 200."""
         with self._connections.read() as transaction:
-            return tuple(_draft(row) for row in transaction.rows(LIST))
+            return tuple(self._draft(row) for row in transaction.rows(LIST))
 
     def count_open(self) -> int:
         """Return how many are open."""
@@ -112,17 +115,18 @@ class SqlDraftStore:
 
     def change(self, draft: Draft) -> Draft:
         """Keep text and case as the next revision. Raises NoSuchDraft and DraftMoved."""
+        body, case = self._sealed(draft)
         with self._connections.write() as transaction:
             done = transaction.change(
                 CHANGE,
                 id=draft.id,
                 revision=draft.revision,
-                body=draft.text,
-                sim_case=draft.case,
+                body=body,
+                sim_case=case,
                 changed_by=draft.changed_by,
                 changed_us=codec.micros(draft.changed_at),
             )
-            found = _found(transaction, draft.id)
+            found = self._found(transaction, draft.id)
             if not done:
                 raise _moved(found, draft.revision)
             return found
@@ -133,7 +137,7 @@ class SqlDraftStore:
             if not transaction.change(
                 END, id=draft, state=state.value, ended_by=by, ended_us=codec.micros(at)
             ):
-                found = _found(transaction, draft)
+                found = self._found(transaction, draft)
                 raise _moved(found, found.revision)
 
     def put_proof(self, proof: Proof) -> None:
@@ -162,12 +166,34 @@ class SqlDraftStore:
         with self._connections.read() as transaction:
             return tuple(_proof(row) for row in transaction.rows(PROOFS, digest=digest))
 
+    def _sealed(self, draft: Draft) -> tuple[str, str]:
+        return (
+            self._keys.seal_text(draft.text, DRAFT, draft.id),
+            self._keys.seal_text(draft.case, DRAFT_CASE, draft.id),
+        )
 
-def _found(transaction: Transaction, draft: DraftId) -> Draft:
-    row = transaction.row(GET, id=draft)
-    if row is None:
-        raise NoSuchDraft(f"no draft has the id {draft[:60]!r}")
-    return _draft(row)
+    def _found(self, transaction: Transaction, draft: DraftId) -> Draft:
+        row = transaction.row(GET, id=draft)
+        if row is None:
+            raise NoSuchDraft(f"no draft has the id {draft[:60]!r}")
+        return self._draft(row)
+
+    def _draft(self, row: Row[Any]) -> Draft:
+        return Draft(
+            id=DraftId(row.id),
+            name=PlaybookName(row.name),
+            base=row.base,
+            text=self._keys.unseal_text(row.body, DRAFT, row.id),
+            case=self._keys.unseal_text(row.sim_case, DRAFT_CASE, row.id),
+            revision=row.revision,
+            by=row.made_by,
+            made_at=codec.instant(row.made_us),
+            changed_by=row.changed_by,
+            changed_at=codec.instant(row.changed_us),
+            state=DraftState(row.state),
+            ended_by=row.ended_by,
+            ended_at=None if row.ended_us is None else codec.instant(row.ended_us),
+        )
 
 
 def _moved(found: Draft, revision: int) -> DraftMoved:
@@ -177,24 +203,6 @@ def _moved(found: Draft, revision: int) -> DraftMoved:
     return DraftMoved(
         f"draft {found.id} is at revision {found.revision}, changed by {found.changed_by}, and "
         f"this change was made from revision {revision}; read it again and change that"
-    )
-
-
-def _draft(row: Row[Any]) -> Draft:
-    return Draft(
-        id=DraftId(row.id),
-        name=PlaybookName(row.name),
-        base=row.base,
-        text=row.body,
-        case=row.sim_case,
-        revision=row.revision,
-        by=row.made_by,
-        made_at=codec.instant(row.made_us),
-        changed_by=row.changed_by,
-        changed_at=codec.instant(row.changed_us),
-        state=DraftState(row.state),
-        ended_by=row.ended_by,
-        ended_at=None if row.ended_us is None else codec.instant(row.ended_us),
     )
 
 

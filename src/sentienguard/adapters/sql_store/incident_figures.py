@@ -10,6 +10,7 @@ writes none. Rules:
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -101,17 +102,35 @@ TALLIES = f"""
     GROUP BY span
 """  # noqa: S608  # of constants; values are bound
 
-# The confidence of a decision, out of its JSON text. PostgreSQL reads no JSON with U+0000, as a
-# log line may: there a pattern finds the first member of that name, which is the decision's own.
-CONFIDENCE = {
-    "sqlite": "json_extract(decisions.decision, '$.confidence.value')",
-    "postgresql": r"""CAST(
-        substring(decisions.decision from '"confidence":\{"value":([0-9.eE+-]+)') AS float8)""",
-}
+# What people ended, one row for each span in which they did: at the time when somebody said so, for
+# an incident that was handed to them has long been closed by then.
+BY_PEOPLE = f"""
+    SELECT span, COUNT(*) AS by_people, AVG(took_us) AS mean_us,
+        AVG(CASE WHEN place IN ((every + 1) / 2, (every + 2) / 2) THEN took_us END) AS median_us
+    FROM (
+        SELECT span, took_us,
+            ROW_NUMBER() OVER (PARTITION BY span ORDER BY took_us) AS place,
+            COUNT(*) OVER (PARTITION BY span) AS every
+        FROM (
+            SELECT (ended_us - :start_us) / :width_us AS span, ended_us - opened_us AS took_us
+            FROM (
+                SELECT opened_us,
+                    CASE WHEN outcome = '{Outcome.FIXED_BY_PERSON.value}' THEN closed_us
+                        ELSE care.settled_us END AS ended_us
+                FROM incidents LEFT JOIN incident_care AS care ON care.incident = incidents.id
+                WHERE status = 'CLOSED' AND environment IN ({{places}})
+                    AND (outcome = '{Outcome.FIXED_BY_PERSON.value}'
+                        OR (outcome IN ({HANDED}) AND care.settled_us IS NOT NULL))
+            ) AS ended
+            WHERE ended_us >= :start_us AND ended_us < :end_us
+        ) AS taken
+    ) AS placed
+    GROUP BY span
+"""  # noqa: S608  # of constants; values are bound
 
 # What was said of playbooks that ran, and what came of it, newest first.
 SAID = f"""
-    SELECT decisions.playbook, {{confidence}} AS confidence,
+    SELECT decisions.playbook, decisions.confidence,
         CASE WHEN incidents.outcome = 'resolved' AND ran.succeeded = 1 THEN 1 ELSE 0 END AS resolved
     FROM ({RAN}) AS ran
         JOIN incidents ON incidents.id = ran.incident
@@ -178,16 +197,18 @@ class SqlIncidentFigures:
             )
         if not environments:
             return (Tally(),) * count
+        spans = {
+            "start_us": codec.micros(start),
+            "end_us": codec.micros(start + width * count),
+            "width_us": width // timedelta(microseconds=1),
+        }
+        released_us = codec.micros(start - LONGEST_LIFE)
         statement, values = _in(TALLIES, environments)
-        rows = self._rows(
-            statement,
-            start_us=codec.micros(start),
-            end_us=codec.micros(start + width * count),
-            width_us=width // timedelta(microseconds=1),
-            released_us=codec.micros(start - LONGEST_LIFE),
-            **values,
-        )
+        rows = self._rows(statement, released_us=released_us, **spans, **values)
         found = {int(row.span): _tally(row) for row in rows}
+        statement, values = _in(BY_PEOPLE, environments)
+        for row in self._rows(statement, **spans, **values):
+            found[int(row.span)] = _with_people(found.get(int(row.span), Tally()), row)
         return tuple(found.get(span, Tally()) for span in range(count))
 
     def said(
@@ -197,8 +218,7 @@ class SqlIncidentFigures:
         if not environments:
             return ()
         of = {} if playbook is None else {"playbook": playbook}
-        confidence = CONFIDENCE[self._connections.dialect]
-        statement, values = _in(SAID, environments, confidence=confidence, of=SAID_OF if of else "")
+        statement, values = _in(SAID, environments, of=SAID_OF if of else "")
         rows = self._rows(
             statement,
             since_us=codec.micros(since),
@@ -268,6 +288,15 @@ def _tally(row: Row[Any]) -> Tally:
         median_s=_seconds(row.median_us),
         recovered=int(row.recovered),
         recovered_mean_s=_seconds(row.recovered_us),
+    )
+
+
+def _with_people(tally: Tally, row: Row[Any]) -> Tally:
+    return replace(
+        tally,
+        by_people=int(row.by_people),
+        by_people_mean_s=_seconds(row.mean_us),
+        by_people_median_s=_seconds(row.median_us),
     )
 
 

@@ -9,6 +9,8 @@ Called through ports.incident_store. Rules:
    rows that it does not return.
 4. The severity stands in the JSON text of the anomaly, where a quote inside of a value is escaped:
    what a host wrote cannot look like a member.
+5. A decision with its evidence (log lines, an adviser's words) is sealed; what is asked of it in
+   SQL, its playbook and its confidence, stands beside it.
 """
 
 import base64
@@ -22,6 +24,7 @@ from sqlalchemy import Row, TextClause, bindparam, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.adapters.sql_store.data_keys import DECISION_TEXT, DataKeys
 from sentienguard.model import errors
 from sentienguard.model.decision import Decision
 from sentienguard.model.ids import AgentId, Fingerprint, IncidentId, PlaybookName
@@ -97,14 +100,14 @@ LIST_END = "ORDER BY opened_us DESC, id DESC LIMIT :limit"
 
 # Keep the decision of an incident; the first one stays.
 PUT_DECISION = text("""
-    INSERT INTO decisions (incident, playbook, decision)
-    VALUES (:incident, :playbook, :decision)
+    INSERT INTO decisions (incident, playbook, decision, confidence)
+    VALUES (:incident, :playbook, :decision, :confidence)
     ON CONFLICT DO NOTHING
 """)
 
 # Put a further decision in the place of the one that its host ruled out.
 PUT_FURTHER = text("""
-    UPDATE decisions SET playbook = :playbook, decision = :decision
+    UPDATE decisions SET playbook = :playbook, decision = :decision, confidence = :confidence
     WHERE incident = :incident AND playbook = :after
 """)
 
@@ -124,8 +127,9 @@ OUTCOMES = text("""
 class SqlIncidentStore:
     """Incidents in the relational store; see ports.incident_store for what each method promises."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def open(self, incident: Incident) -> Incident:
         """Keep a new incident, unless its symptom has one that is not closed yet.
@@ -222,33 +226,24 @@ class SqlIncidentStore:
 
     def put_decision(self, decision: Decision) -> None:
         """Keep the decision of an incident; the first one stays. Raises NoSuchIncident."""
-        text_form = codec.DECISION.encode(decision)
+        values = self._sealed(decision)
         with self._connections.write() as transaction:
             _get(transaction, decision.incident)
-            transaction.change(
-                PUT_DECISION,
-                incident=decision.incident,
-                playbook=decision.playbook,
-                decision=text_form,
-            )
+            transaction.change(PUT_DECISION, **values)
 
     def put_further(self, decision: Decision, *, after: PlaybookName) -> None:
         """Keep a decision in the place of the one about `after`, where that is kept."""
-        text_form = codec.DECISION.encode(decision)
+        values = self._sealed(decision)
         with self._connections.write() as transaction:
-            transaction.change(
-                PUT_FURTHER,
-                incident=decision.incident,
-                playbook=decision.playbook,
-                decision=text_form,
-                after=after,
-            )
+            transaction.change(PUT_FURTHER, **values, after=after)
 
     def decision(self, incident: IncidentId) -> Decision | None:
         """Return the decision of an incident, where one was made."""
         with self._connections.read() as transaction:
             row = transaction.row(DECISION, incident=incident)
-        return None if row is None else codec.DECISION.decode(row.decision)
+        if row is None:
+            return None
+        return codec.DECISION.decode(self._keys.unseal_text(row.decision, DECISION_TEXT, incident))
 
     def outcomes(self, playbook: str, environment: str) -> Sequence[tuple[datetime, Outcome]]:
         """Return when and how incidents closed in which this playbook was the decision."""
@@ -257,6 +252,16 @@ class SqlIncidentStore:
         return tuple(
             (codec.instant(row.closed_us), codec.member(Outcome, row.outcome)) for row in rows
         )
+
+    def _sealed(self, decision: Decision) -> dict[str, str | float | None]:
+        """Return what the row of a decision holds (rule 5). Raises Rejected."""
+        kept = codec.DECISION.encode(decision)
+        return {
+            "incident": decision.incident,
+            "playbook": decision.playbook,
+            "decision": self._keys.seal_text(kept, DECISION_TEXT, decision.incident),
+            "confidence": None if decision.confidence is None else decision.confidence.value,
+        }
 
 
 def list_statement(

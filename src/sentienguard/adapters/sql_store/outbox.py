@@ -1,7 +1,7 @@
 """Keep what people are going to be told, until it was delivered.
 
 Called through ports.outbox. What was caused by the log moves with the position in the log, in one
-transaction, so that a crash neither tells twice nor forgets.
+transaction, so that a crash neither tells twice nor forgets. What a message says is sealed.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.adapters.sql_store.data_keys import NOTICE, DataKeys
 from sentienguard.model.ids import IncidentId
 from sentienguard.ports.outbox import OutboxStatus, Outgoing
 
@@ -113,8 +114,9 @@ FORGET = text("DELETE FROM outbox WHERE ended_us < :before_us")
 class SqlOutbox:
     """Messages in the relational store; see ports.outbox for what each method promises."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def position(self) -> int | None:
         """Return the first entry that was not read yet; None: the log never was."""
@@ -124,26 +126,28 @@ class SqlOutbox:
 
     def add(self, messages: Sequence[Outgoing], *, start: int, end: int) -> bool:
         """Keep messages and move the position, together; False where somebody was faster."""
+        sealed = [self._sealed(message) for message in messages]
         with self._connections.write() as transaction:
             transaction.change(BEGIN)
             if not transaction.change(MOVE, start=start, after=end):
                 return False
-            for message in messages:
-                _add(transaction, message)
+            for message, notice in zip(messages, sealed, strict=True):
+                _add(transaction, message, notice)
                 if message.incident and not message.unanswered:
                     _release(transaction, message)
             return True
 
     def put(self, message: Outgoing) -> None:
         """Keep a message that no entry caused."""
+        notice = self._sealed(message)
         with self._connections.write() as transaction:
-            _add(transaction, message)
+            _add(transaction, message, notice)
 
     def due(self, now: datetime, *, limit: int) -> Sequence[Outgoing]:
         """Return what is due, oldest first; of a channel and an incident only the oldest one."""
         with self._connections.read() as transaction:
             rows = transaction.rows(DUE, now_us=codec.micros(now), most=limit)
-            return tuple(_outgoing(row) for row in rows)
+            return tuple(self._outgoing(row) for row in rows)
 
     def claim(self, message: str, *, now: datetime, until: datetime) -> bool:
         """Take a message for oneself until then."""
@@ -187,7 +191,7 @@ class SqlOutbox:
         """Return what a channel was, will be and was not told of an incident."""
         with self._connections.read() as transaction:
             rows = transaction.rows(THREAD, channel=channel, incident=incident)
-            return tuple(_outgoing(row) for row in rows)
+            return tuple(self._outgoing(row) for row in rows)
 
     def sent_since(self, channel: str, since: datetime) -> int:
         """Count what a channel was sent since then."""
@@ -198,22 +202,43 @@ class SqlOutbox:
     def list(self, *, limit: int) -> Sequence[Outgoing]:
         """Return the newest, newest first."""
         with self._connections.read() as transaction:
-            return tuple(_outgoing(row) for row in transaction.rows(LIST, most=limit))
+            return tuple(self._outgoing(row) for row in transaction.rows(LIST, most=limit))
 
     def forget(self, before: datetime) -> int:
         """Drop what ended before then."""
         with self._connections.write() as transaction:
             return transaction.change(FORGET, before_us=codec.micros(before))
 
+    def _sealed(self, message: Outgoing) -> str:
+        return self._keys.seal_text(message.text, NOTICE, message.id)
 
-def _add(transaction: Transaction, message: Outgoing) -> None:
+    def _outgoing(self, row: Row[Any]) -> Outgoing:
+        """Read a row."""
+        return Outgoing(
+            id=row.id,
+            channel=row.channel,
+            incident=IncidentId(row.incident),
+            kind=row.kind,
+            text=self._keys.readable_text(row.notice, NOTICE, row.id),
+            made_at=codec.instant(row.made_us),
+            due_at=codec.instant(row.due_us),
+            unanswered=bool(row.unanswered),
+            attempts=row.attempts,
+            status=codec.member(OutboxStatus, row.status),
+            reference=row.reference,
+            problem=row.problem,
+            ended_at=codec.instant_or_none(row.ended_us),
+        )
+
+
+def _add(transaction: Transaction, message: Outgoing, notice: str) -> None:
     transaction.change(
         ADD,
         id=message.id,
         channel=message.channel,
         incident=message.incident,
         kind=message.kind,
-        notice=message.text,
+        notice=notice,
         made_us=codec.micros(message.made_at),
         due_us=codec.micros(message.due_at),
         unanswered=int(message.unanswered),
@@ -228,23 +253,4 @@ def _release(transaction: Transaction, message: Outgoing) -> None:
         incident=message.incident,
         made_us=codec.micros(message.made_at),
         due_us=codec.micros(message.due_at),
-    )
-
-
-def _outgoing(row: Row[Any]) -> Outgoing:
-    """Read a row."""
-    return Outgoing(
-        id=row.id,
-        channel=row.channel,
-        incident=IncidentId(row.incident),
-        kind=row.kind,
-        text=row.notice,
-        made_at=codec.instant(row.made_us),
-        due_at=codec.instant(row.due_us),
-        unanswered=bool(row.unanswered),
-        attempts=row.attempts,
-        status=codec.member(OutboxStatus, row.status),
-        reference=row.reference,
-        problem=row.problem,
-        ended_at=codec.instant_or_none(row.ended_us),
     )

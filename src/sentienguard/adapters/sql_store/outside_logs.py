@@ -1,4 +1,9 @@
-"""Keep log lines of other systems; called through ports.outside_logs."""
+"""Keep log lines of other systems; called through ports.outside_logs.
+
+The text of a line is sealed, bound to who wrote it and when; nothing here searches in texts. A line
+that cannot be opened (its data key is lost, or it was moved) says so in the place of its text, so
+that one row neither hides the others nor keeps an incident from being decided.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,6 +13,7 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.adapters.sql_store.data_keys import OUTSIDE_LINE, DataKeys
 from sentienguard.ports.outside_logs import KeptLine, NewLine
 
 LAST = 2**63 - 1  # after every number
@@ -41,12 +47,13 @@ FORGET = text("""
 class SqlOutsideLogs:
     """Log lines in the relational store; see ports.outside_logs."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def put(self, lines: Sequence[NewLine]) -> None:
         """Keep lines; durable when it returns."""
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "environment": one.environment,
                 "host": one.host,
@@ -54,11 +61,14 @@ class SqlOutsideLogs:
                 "at_us": codec.micros(one.at),
                 "received_us": codec.micros(one.received_at),
                 "severity": one.severity,
-                "text": one.text,
             }
             for one in lines
         ]
         if rows:
+            seal = self._keys.batch()
+            for row, one in zip(rows, lines, strict=True):
+                place = OUTSIDE_LINE.place(*(row[name] for name in OUTSIDE_LINE.bound))
+                row["text"] = seal(one.text.encode(), place).decode()
             with self._connections.write() as transaction:
                 transaction.connection.execute(PUT, rows)
 
@@ -77,7 +87,7 @@ class SqlOutsideLogs:
         start = LAST if before is None else before
         with self._connections.read() as transaction:
             rows = transaction.rows(statement, before=start, limit=limit, **names)
-        return tuple(_kept(row) for row in rows)
+        return tuple(self._kept(row) for row in rows)
 
     def between(
         self, environment: str, start: datetime, end: datetime, *, limit: int
@@ -91,25 +101,25 @@ class SqlOutsideLogs:
                 end_us=codec.micros(end),
                 limit=limit,
             )
-        return tuple(_kept(row).line for row in rows)
+        return tuple(self._kept(row).line for row in rows)
 
     def forget(self, received_before: datetime, *, most: int) -> int:
         """Drop what came before then, and the oldest beyond so many."""
         with self._connections.write() as transaction:
             return transaction.change(FORGET, before_us=codec.micros(received_before), most=most)
 
-
-def _kept(row: Row[Any]) -> KeptLine:
-    """Read a row."""
-    return KeptLine(
-        number=row.id,
-        line=NewLine(
-            environment=row.environment,
-            host=row.host,
-            service=row.service,
-            at=codec.instant(row.at_us),
-            received_at=codec.instant(row.received_us),
-            severity=row.severity,
-            text=row.text,
-        ),
-    )
+    def _kept(self, row: Row[Any]) -> KeptLine:
+        """Read a row."""
+        bound = [getattr(row, name) for name in OUTSIDE_LINE.bound]
+        return KeptLine(
+            number=row.id,
+            line=NewLine(
+                environment=row.environment,
+                host=row.host,
+                service=row.service,
+                at=codec.instant(row.at_us),
+                received_at=codec.instant(row.received_us),
+                severity=row.severity,
+                text=self._keys.readable_text(row.text, OUTSIDE_LINE, *bound),
+            ),
+        )

@@ -24,7 +24,7 @@ from sqlalchemy import text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
-from sentienguard.adapters.sql_store.data_keys import PERSON_KEY, DataKeys
+from sentienguard.adapters.sql_store.data_keys import PERSON_KEY, SEALED_BY_NAME, DataKeys
 from sentienguard.model import errors
 from sentienguard.ports.people import Opening
 from sentienguard.ports.user_store import NoSuchUser
@@ -169,7 +169,7 @@ class SqlPeople:
             transaction.change(SIGNATURES, name=name)
             transaction.change(TOKENS, name=name)
             changed = sum(_delete(transaction, table, column, name) for table, column in THEIRS)
-            changed += _rewritten(transaction, name, stands_for)
+            changed += _rewritten(transaction, self._keys, name, stands_for)
             for table, column in ACTORS:
                 changed += _renamed(transaction, table, column, name, stands_for)
             transaction.change(FORGET, name=name)
@@ -229,17 +229,19 @@ def _renamed(transaction: Transaction, table: str, column: str, name: str, new: 
     return transaction.change(statement, name=name, new=new)
 
 
-def _rewritten(transaction: Transaction, name: str, new: str) -> int:
+def _rewritten(transaction: Transaction, keys: DataKeys, name: str, new: str) -> int:
     """Put `new` for the name as a word of its own in texts; return how many changed."""
     found = re.compile(rf"(?<![\w@+-]){_forms(name)}(?![\w@+-]|\.\w)")
     changed = 0
     for table, key, column in WORDS:
         where = " AND ".join(f"{part} = :{part}" for part in key)
         change = text(f"UPDATE {table} SET {column} = :new WHERE {where}")  # noqa: S608  our names
-        for row in _holding(transaction, table, key, column, name):
+        sealed = SEALED_BY_NAME.get((table, column))
+        for row in _holding(transaction, keys, table, key, column, name=name):
             *place, was = row
             after = found.sub(new, was)
             if after != was:
+                after = after if sealed is None else keys.seal_text(after, sealed, *place)
                 values = dict(zip(key, place, strict=True))
                 changed += transaction.change(change, new=after, **values)
     return changed
@@ -253,11 +255,21 @@ def _forms(name: str) -> str:
 
 
 def _holding(
-    transaction: Transaction, table: str, key: tuple[str, ...], column: str, name: str
+    transaction: Transaction,
+    keys: DataKeys,
+    table: str,
+    key: tuple[str, ...],
+    column: str,
+    *,
+    name: str,
 ) -> Iterator[tuple[str, ...]]:
-    """Yield key and text of the rows whose text may hold the name."""
+    """Yield key and text of the rows whose text may hold the name; what is sealed is opened."""
+    sealed = SEALED_BY_NAME.get((table, column))
     statement = text(f"SELECT {', '.join(key)}, {column} AS said FROM {table}")  # noqa: S608  our names
     wanted = re.compile(_forms(name))
     for row in transaction.rows(statement):
-        if row.said and wanted.search(row.said):
-            yield tuple(row)
+        place = [str(getattr(row, part)) for part in key]
+        said = row.said
+        said = said if sealed is None or not said else keys.unseal_text(said, sealed, *place)
+        if said and wanted.search(said):
+            yield (*place, said)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sentienguard.adapters.minilm import embedder as minilm
-from sentienguard.adapters.sql_store import schema
+from sentienguard.adapters.sql_store import schema, sealing_report
 from sentienguard.agent import settings as agent_settings
 from sentienguard.cli import trust_view
 from sentienguard.cli.checkup import finding
@@ -81,6 +81,35 @@ def database(places: Places, settings: Settings) -> Iterator[Finding]:
         yield finding.ok("database", f"{found.place} answers, tables {found.found}")
 
 
+def sealing(places: Places, settings: Settings) -> Iterator[Finding]:
+    """Look how much of what is to be sealed at rest is, and say that not everything is to be."""
+    file = places.centre / "sentienguard.db"
+    if not settings.database_url and not file.exists():
+        return
+    try:
+        found = sealing_report.look(settings.database_url or f"sqlite:///{file}")
+    except errors.SentienGuardError:
+        return  # the look at the database says so
+    if found is None:
+        return
+    if found.clear:
+        where = ", ".join(f"{count} of {name}" for name, count in sorted(found.clear.items()))
+        yield finding.note(
+            "sealing at rest",
+            f"{found.sealed} values are sealed, and in the clear are {where}",
+            "the next start seals them where an upgrade left them; else `python -m "
+            "sentienguard.controlplane --data DIR --rotate-data-keys`, without a control plane of "
+            "an earlier release beside it",
+        )
+        return
+    columns = sum(map(len, sealing_report.CLEAR.values()))
+    yield finding.ok(
+        "sealing at rest",
+        f"all {found.sealed} values of {found.columns} columns; {columns} columns with words "
+        "stay in the clear",
+    )
+
+
 def signed(places: Places) -> Iterator[Finding]:
     """Look whether hosts would take our orders: who signs, until when, and what may run."""
     bundle = trust_exchange.read(places.centre)
@@ -133,7 +162,8 @@ def embeddings(settings: Settings) -> Iterator[Finding]:
         f"{FILE_NAME} to go by words alone"
     )
     if settings.embeddings == "hosted":
-        yield _key_file("embeddings", settings.embedding_key_file, settings.embedding_url)
+        named, file = settings.embedding_key, settings.embedding_key_file
+        yield _key("embeddings", named, file, settings.embedding_url)
         return
     if settings.embeddings == "off":
         yield finding.note(
@@ -162,7 +192,8 @@ def adviser(settings: Settings) -> Iterator[Finding]:
             f"name the model in {FILE_NAME}, or set `adviser: off`",
         )  # fmt: skip
         return
-    yield _key_file("adviser", settings.adviser_key_file, settings.adviser_url or settings.adviser)
+    of = settings.adviser_url or settings.adviser
+    yield _key("adviser", settings.adviser_key, settings.adviser_key_file, of)
 
 
 def people_certificate(settings: Settings) -> Iterator[Finding]:
@@ -202,7 +233,9 @@ def lasting(name: str, of: str, ends: datetime, mend: str) -> Finding:
     return finding.ok(name, f"good until {ends:%Y-%m-%d}")
 
 
-def _key_file(name: str, file: str, of: str) -> Finding:
+def _key(name: str, named: str, file: str, of: str) -> Finding:
+    if named:  # by the control plane, whose stores and variables are not ours
+        return finding.ok(name, f"{of}, with the secret {named}, fetched when it is used")
     if not file:
         return finding.ok(name, f"{of}, without a key")
     try:
