@@ -96,6 +96,8 @@ ANSWERS = [
     (f"/api/v1/playbooks/{REMEDY}/incidents", 2.0),
     ("/api/v1/incidents?limit=200", 2.0),
     (f"/api/v1/hosts?metric={'&metric='.join(LISTED)}", 4.0),
+    (f"/api/v1/hosts?limit=200&metric={'&metric='.join(LISTED)}", 1.5),
+    (f"/api/v1/hosts?text=web-19&limit=200&metric={'&metric='.join(LISTED)}", 1.5),
 ]
 
 

@@ -1,5 +1,7 @@
 """Slack, PagerDuty, Teams, Mattermost, Jira and a Standard Webhooks receiver, for tests.
 
+Slack's `response_url`s lie below COMMANDS; each takes five messages, as published.
+
 One server on loopback that refuses what the services' published formats refuse: Block Kit's limits,
 the Events v2 schema, adaptive cards, the signature of Standard Webhooks. Everything that it took is
 in `taken`; `refuse_next` makes it busy. `push` sends an envelope over the open socket.
@@ -25,6 +27,7 @@ from wsproto import events
 BOT, APP, SIGNING = "xoxb-1", "xapp-1", "8f742231b10e8888abcd99yyyzzz85a5"
 ROUTING = "R0123456789abcdef0123456789abcde"
 TEAM, CHANNEL = "T0001", "C0001"
+COMMANDS = "/commands"
 TRIGGER = "12.12.abc"  # good for one form, for three seconds
 WEBHOOK_SECRET = b"0123456789abcdef0123456789abcdef"
 JIRA_LOGIN = "Basic " + base64.b64encode(b"bot@example.com:jira-token").decode()
@@ -112,6 +115,16 @@ def submission(
     }  # fmt: skip
 
 
+def command(text: str, where: str, person: str = "U0001", team: str = TEAM) -> dict[str, str]:
+    """Return a slash command as Slack sends it. Source: docs.slack.dev, slash commands."""
+    return {
+        "token": "deprecated", "team_id": team, "team_domain": "example", "channel_id": CHANNEL,
+        "channel_name": "ops", "user_id": person, "user_name": "admin@local",
+        "command": "/sentienguard", "text": text, "response_url": where,
+        "trigger_id": TRIGGER, "api_app_id": "A02", "is_enterprise_install": "false",
+    }  # fmt: skip
+
+
 def signed(body: bytes, *, at: float | None = None, secret: str = SIGNING) -> dict[str, str]:
     """Return the headers with which Slack signs a body."""
     stamp = str(int(time.time() if at is None else at))
@@ -187,6 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         kinds = {
             "/api/": _slack, "/v2/enqueue": _pagerduty, "/workflows/": _teams,
             "/hooks/": _mattermost, "/rest/api/3/issue": _jira, "/webhook": _webhook,
+            COMMANDS: _late_answer,
         }  # fmt: skip
         judge = next(found for start, found in kinds.items() if self.path.startswith(start))
         answer = judge(self.path, document, self.headers, body, world)
@@ -349,6 +363,15 @@ def _slack(path: str, body: Any, headers: Any, _raw: bytes, world: Services) -> 
         _BLOCKS[block["type"]](block)
     count = sum(1 for found, _ in world.taken if found == "/api/chat.postMessage") + 1
     return 200, {"ok": True, "channel": CHANNEL, "ts": body.get("ts", f"17000000{count:02}.0001")}
+
+
+def _late_answer(path: str, body: Any, headers: Any, _r: bytes, world: Services) -> tuple[int, Any]:
+    assert headers["authorization"] is None, "the address is the permission"
+    assert headers["content-type"].startswith("application/json")
+    if len(world.of(path)) >= 5:
+        return 404, {"ok": False, "error": "used_url"}
+    read_answer(body)
+    return 200, {"ok": True}
 
 
 def _pagerduty(_path: str, body: Any, _h: Any, raw: bytes, _w: Services) -> tuple[int, Any]:

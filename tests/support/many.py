@@ -75,6 +75,7 @@ def _copy(database: sqlite3.Connection, incidents: int, hosts: int) -> None:
         "incident": name,
         "decision": "replace(decision, '\"confidence\":{\"value\":0.91',"
                     " '\"confidence\":{\"value\":0.' || (70 + i % 30))",
+        "confidence": "(70 + i % 30) / 100.0",
     })  # fmt: skip
     _copies(database, "orders", incidents, {
         "id": "'ord_' || i", "incident": name, "agent": agent, "released_us": f"{opened} + 5000000",

@@ -157,21 +157,21 @@ export function mayRunAt(playbooks: api.Playbook[], frozen: boolean): api.MayRun
 export function answerTo(text: string, incident: api.Incident | undefined): api.Answer {
   if (/touched/.test(text) && incident) {
     return {
-      understood: true, kind: null, pointed_by: "some-model@example.com", known: [],
+      understood: true, about: incident.id, kind: null, pointed_by: "some-model@example.com", known: [],
       sentences: [{ text: "ben noted: I restarted the pool.", entries: [8] }],
     };
   }
   if (!/happen|chang|why|sure|tried|approv|safe|hand/i.test(text)) {
     return {
-      understood: false, kind: null, pointed_by: "", sentences: [{ text: "I do not understand this question.", entries: [] }],
+      understood: false, about: null, kind: null, pointed_by: "", sentences: [{ text: "I do not understand this question.", entries: [] }],
       known: ["what happened INCIDENT?", "what changed before INCIDENT?", "what was tried INCIDENT?"],
     };
   }
   if (!incident) {
-    return { understood: true, kind: "what happened", pointed_by: "", sentences: [{ text: "As far as you may see, there is no incident.", entries: [] }], known: [] };
+    return { understood: true, about: null, kind: "what happened", pointed_by: "", sentences: [{ text: "As far as you may see, there is no incident.", entries: [] }], known: [] };
   }
   return {
-    understood: true, kind: "what happened", pointed_by: "", known: [],
+    understood: true, about: incident.id, kind: "what happened", pointed_by: "", known: [],
     sentences: [
       { text: `${incident.id} on ${incident.host} opened because ${incident.summary}.`, entries: [1] },
       { text: "disk_cleanup_prod_db was chosen with confidence 0.97 and ran without a person.", entries: [3, 4] },

@@ -11,14 +11,16 @@ export function trendsAt(now: number, days: number): api.Trends {
     closed: 6 + (n % 4), resolved: 5, unattended: 3 + (n % 3), ran: 6, rolled_back: n % 2, harmed: n % 7 === 6 ? 1 : 0,
     mean_seconds_to_resolve: 140 - n * 2, median_seconds_to_resolve: 95 - n,
     recovered: 6, mean_seconds_to_recover: 200 - n * 2,
+    by_people: n % 3 === 2 ? 1 : 0, mean_seconds_by_people: n % 3 === 2 ? 3600 + n * 60 : null,
+    median_seconds_by_people: n % 3 === 2 ? 3600 + n * 60 : null,
   });
   const count = Math.min(days, 30);
   const start = now - days * DAY_MS;
   const width = (days * DAY_MS) / count;
   return {
     days,
-    now: { ...part(start, now, 8), closed: 210, resolved: 171, recovered: 186, unattended: 140, ran: 190, rolled_back: 9, harmed: 1 },
-    before: { ...part(start - days * DAY_MS, start, 1), closed: 188, resolved: 140, unattended: 96, ran: 160, rolled_back: 14, harmed: 2 },
+    now: { ...part(start, now, 8), closed: 210, resolved: 171, recovered: 186, by_people: 15, unattended: 140, ran: 190, rolled_back: 9, harmed: 1 },
+    before: { ...part(start - days * DAY_MS, start, 1), closed: 188, resolved: 140, by_people: 4, mean_seconds_by_people: 5400, unattended: 96, ran: 160, rolled_back: 14, harmed: 2 },
     spans: Array.from({ length: count }, (_, n) => part(start + n * width, start + (n + 1) * width, n)),
   };
 }

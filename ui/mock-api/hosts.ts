@@ -40,6 +40,36 @@ export function hostsAt(now: number, of: api.Host[]): api.Host[] {
   }));
 }
 
+/** One page of the hosts, narrowed as the server narrows them. */
+export function pageOf(all: api.Host[], query: URLSearchParams): api.HostPage {
+  const said = (name: string) => query.get(name) ?? "";
+  const words = said("text").toLowerCase();
+  const text = ({ host, environment, tags }: api.Host) =>
+    [host, environment, ...Object.entries(tags).map(([name, value]) => `${name}=${value}`)].join(" ");
+  const holds = {
+    quarantine: (one: api.Host) => one.quarantined !== "",
+    silent: (one: api.Host) => one.silent,
+    heard: (one: api.Host) => one.quarantined === "" && !one.silent,
+  };
+  const found = all.filter((one) =>
+    text(one).toLowerCase().includes(words) && (!said("environment") || one.environment === said("environment")),
+  );
+  const rank = (one: api.Host) => (holds.quarantine(one) ? 0 : 1);
+  const chosen = found
+    .filter(holds[said("health") as keyof typeof holds] ?? (() => true))
+    .sort((one, other) => rank(one) - rank(other));
+  const from = Number(said("cursor"));
+  const end = from + (Number(said("limit")) || chosen.length);
+  return {
+    items: chosen.slice(from, end),
+    next_cursor: end < chosen.length ? String(end) : null,
+    counts: {
+      all: found.length, quarantine: found.filter(holds.quarantine).length,
+      silent: found.filter(holds.silent).length, heard: found.filter(holds.heard).length,
+    },
+  };
+}
+
 export function keysAt(now: number): api.KeyList {
   const key = (name: string, id: string, age: number, due: number, more: Partial<api.OnlineKey>): api.OnlineKey => ({
     name, id, made_at: new Date(now - age * DAY).toISOString(), age_days: Math.floor(age),

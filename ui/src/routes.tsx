@@ -103,7 +103,7 @@ const hosts = createRoute({
   getParentRoute: () => inside,
   path: "/hosts",
   component: lazyRouteComponent(() => import("./pages/Hosts")),
-  validateSearch: (search: Search) => words(search, ["text", "state"]),
+  validateSearch: (search: Search) => words(search, ["text", "state", "environment"]),
 });
 const host = createRoute({
   getParentRoute: () => inside,

@@ -25,7 +25,8 @@ def ask(
     shown = frame.open_frame(data, as_json)
     with client.connect(shown.data) as asked:
         found = asked.post("/ask", {"text": question, "incident": incident})
-    lines = [
+    named = [] if not found["about"] or found["about"] in question else [found["about"]]
+    lines = [f"About {one}:" for one in named] + [
         " ".join([one["text"], *(f"[{index}]" for index in one["entries"])])
         for one in found["sentences"]
     ]

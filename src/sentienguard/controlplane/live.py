@@ -9,8 +9,9 @@ import asyncio
 import json
 from collections import defaultdict
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from sentienguard.flow.centre import ChangeKind
 from sentienguard.ports.signals import Signals
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 QUEUE_LENGTH = 256  # signals a slow reader may lag behind before it is told to reload everything
 MISSED = json.dumps({"kind": "all", "id": "", "at": ""})  # signals were lost: reload everything
-LOGINS = "logins"  # kind of the signal that some login has ended; it names nobody
+LOGINS: Final = "logins"  # kind of the signal that some login has ended; it names nobody
 END = ""  # what a reader gets last: this process stops
 _LIVE, _BELL = "live", "bell"  # first word of a signal between control planes
 
@@ -61,7 +62,7 @@ class Live:
         """Name the loop that the readers live on."""
         self._loop = loop
 
-    def changed(self, kind: str, name: str, at: datetime) -> None:
+    def changed(self, kind: ChangeKind, name: str, at: datetime) -> None:
         """Signal that something changed; from any thread."""
         text = json.dumps({"kind": kind, "id": name, "at": at.isoformat()})
         self.publish(text)

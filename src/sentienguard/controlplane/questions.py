@@ -1,10 +1,12 @@
 """Answer questions about incidents for whoever may see them.
 
-Called by controlplane.api.asking and by slack_desk. The words are those of flow.asking; here is
-what they rest on: stores and log, of the environments that the asker may see.
+Called by controlplane.api.asking; `InText` is made by app_notices for slack_desk. The words are
+those of flow.asking; here is what they rest on: stores and log, of the environments that the asker
+may see.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sentienguard.controlplane.centre import Centre
@@ -30,21 +32,48 @@ def reply(
     takes seconds, so it is not for whoever has to answer at once.
     """
     asked = kinds.understand(text)
-    name = asked.incident or (IncidentId(incident) if incident else None)
-    found = _seen(centre, name, user) if name else _newest(centre, user)
+    found = _meant(centre, asked, incident, user)
     if asked.kind is None:
         pointed = _pointed(centre, asked.text, found, user) if patient else None
-        return pointed or answering.lost("I do not understand this question.")
+        if pointed is None or found is None:
+            return answering.lost("I do not understand this question.")
+        return replace(pointed, about=found.id)
     if found is None:
+        name = asked.incident or incident
         which = f"no incident {name} is known" if name else "there is no incident"
         return answering.lost(f"As far as you may see, {which}.")
-    return answering.answer(asked, facts(centre, found))
+    return replace(answering.answer(asked, facts(centre, found)), about=found.id)
 
 
-def as_runs(centre: Centre, text: str, user: User, base: str) -> list[Run]:
-    """Answer a question in text, with the entries in brackets: a link, where `base` is known."""
-    found = reply(centre, text, user)
+@dataclass(frozen=True, slots=True)
+class InText:
+    """Questions answered in runs of text, as late_answers.Asking has it."""
+
+    centre: Centre
+    base: str  # the dashboard's address; empty: unknown
+
+    def at_once(self, text: str, user: User) -> list[Run]:
+        """Answer by the templates."""
+        return _runs(reply(self.centre, text, user), self.base)
+
+    def takes_longer(self, text: str, user: User) -> bool:
+        """Tell whether a model may point at what no template is for."""
+        asked = kinds.understand(text)
+        if self.centre.pointing is None or asked.kind is not None or not text.strip():
+            return False
+        return _meant(self.centre, asked, "", user) is not None
+
+    def in_time(self, text: str, user: User) -> list[Run]:
+        """Answer, and let a model point where no template is."""
+        return _runs(reply(self.centre, text, user, patient=True), self.base)
+
+
+def _runs(found: Reply, base: str) -> list[Run]:
+    """Return an answer with its entries in brackets: a link, where `base` is known."""
     runs: list[Run] = []
+    if found.about is not None:
+        page = f"{base}/incidents/{found.about}" if base else ""
+        runs += [Run("About "), Run(found.about, page), Run(":")]
     for one in found.sentences:
         runs.append(Run(f"\n{one.text}" if runs else one.text))
         for index in one.entries:
@@ -52,6 +81,8 @@ def as_runs(centre: Centre, text: str, user: User, base: str) -> list[Run]:
     if found.known:
         listed = ["I can answer:", *(f"- {one}" for one in found.known)]
         runs.append(Run("\n".join(["", *listed] if runs else listed)))
+    if found.pointed_by:
+        runs.append(Run(f"\nChosen by {found.pointed_by}; the sentences are the record's own."))
     return runs
 
 
@@ -106,6 +137,12 @@ def _before(centre: Centre, entries: list[Entry], incident: Incident) -> list[En
     return [
         one for one in around if one.at >= since and one.environment in {incident.environment, ""}
     ]
+
+
+def _meant(centre: Centre, asked: kinds.Asked, incident: str, user: User) -> Incident | None:
+    """Return the incident that a question is about; None: the asker may see none such."""
+    name = asked.incident or (IncidentId(incident) if incident else None)
+    return _seen(centre, name, user) if name else _newest(centre, user)
 
 
 def _seen(centre: Centre, name: IncidentId, user: User) -> Incident | None:

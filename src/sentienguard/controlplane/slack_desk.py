@@ -6,7 +6,7 @@ application at `PATH`, as the webhooks of alerts do; by a socket nothing listens
 1. By HTTP the body has to be signed with the channel's secret within five minutes, or 401 before it
    is looked into. What came over a socket came from where our own token opened it.
 2. Slack gives three seconds: it is answered at once, and what is to be said follows as a message
-   that the person alone sees.
+   that the person alone sees. So it is with a question that a model looks into (late_answers).
 3. A click that comes twice changes nothing the second time: a question is answered once.
 4. A no says why: whoever may say it is shown a form. Where none can be shown, they are told where
    the dashboard asks for the reason. What comes back in the form is judged like a click.
@@ -20,13 +20,15 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sentienguard.controlplane import bodies, chat_answers
+from sentienguard.controlplane import bodies, chat_answers, late_answers
 from sentienguard.controlplane.centre import Centre
+from sentienguard.controlplane.late_answers import Asking, LateAnswers
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.model import errors
 from sentienguard.model.access import User
@@ -39,7 +41,8 @@ PATH: Final = "/api/v1/webhooks/slack"
 SERVICE: Final = "slack"
 DENY: Final = "deny"
 MAX_BODY_BYTES: Final = 256 * 1024
-Ask = Callable[[str, User], Sequence[Run]]
+LOOKING: Final = "Looking at the record… The answer follows here."
+FULL: Final = "Too many questions wait for their answers. Ask again in a minute."
 Answer = Mapping[str, Any]  # the document that Slack gets back; empty: nothing to say
 
 
@@ -48,20 +51,24 @@ class Space:
     """One workspace whose people may answer."""
 
     team: str
-    signing_secret: str  # empty: no clicks by HTTP
+    signing_secret: Callable[[], str] | None  # fetches it; None: no clicks by HTTP
     whisperer: Whisperer
 
 
 class SlackDesk:
     """Takes clicks and commands of the configured workspaces."""
 
-    def __init__(self, centre: Centre, spaces: Sequence[Space], base: str, ask: Ask) -> None:
-        """Answer for these workspaces; `ask` answers a question about incidents for a person."""
+    def __init__(
+        self, centre: Centre, spaces: Sequence[Space], base: str, asking: Asking, place: Path
+    ) -> None:
+        """Answer for these workspaces; what is answered late is kept in `place` until then."""
         self._centre = centre
         self._spaces: Mapping[str, Space] = {one.team: one for one in spaces}
         self._secrets = [one.signing_secret for one in spaces if one.signing_secret]
         self._base = base.rstrip("/")
-        self._ask = ask
+        self._asking = asking
+        whisperers = {one.team: one.whisperer for one in spaces}
+        self._late = LateAnswers(centre, SERVICE, whisperers, asking, place)
         self._bodies = bodies.Bodies(MAX_BODY_BYTES)
         self._whispers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="slack")
 
@@ -81,8 +88,13 @@ class SlackDesk:
 
         return door
 
+    def start(self) -> None:
+        """Begin to answer late, first what was left when the process ended."""
+        self._late.start()
+
     def close(self) -> None:
         """Say what is still to be said, and end."""
+        self._late.close()
         self._whispers.shutdown(wait=True, cancel_futures=True)
 
     def payload(self, envelope: Mapping[str, Any]) -> Answer:
@@ -100,6 +112,16 @@ class SlackDesk:
             log.warning("%s", cause)
         return {}
 
+    def _signing(self) -> list[str]:
+        """Return what a body may be signed with; without any of it nothing is signed rightly."""
+        found = []
+        for one in self._secrets:
+            try:
+                found.append(one())
+            except NotNow as cause:
+                log.warning("slack: a signature cannot be judged: %s", cause)
+        return found
+
     async def _accept(self, scope: Scope, receive: Receive) -> bytes:
         headers = dict(scope["headers"])
         if scope["method"] != "POST":
@@ -110,7 +132,7 @@ class SlackDesk:
                 bodies.text(headers, b"x-slack-signature"),
                 bodies.text(headers, b"x-slack-request-timestamp"),
                 body,
-                self._secrets,
+                await run_in_threadpool(self._signing),
                 now=self._centre.clock.now(),
             )
         except webhook_signatures.NotSigned as cause:
@@ -197,9 +219,33 @@ class SlackDesk:
             return space.whisperer.answer([Run(unknown)])
         question = command.text.removeprefix("ask").strip()
         try:
-            return space.whisperer.answer(self._ask(question, user))
+            said = self._put_off(space, command, question, user)
+            return space.whisperer.answer(said or self._asking.at_once(question, user))
         except errors.SentienGuardError as cause:
             return space.whisperer.answer([Run(f"{cause}")])
+
+    def _put_off(
+        self, space: Space, command: slack_clicks.Command, question: str, user: User
+    ) -> Sequence[Run]:
+        """Keep a question for later and return what says so; nothing: it is answered at once."""
+        if not self._asking.takes_longer(question, user):
+            return ()
+        if not space.whisperer.takes_late(command.where):
+            log.warning("slack: a command came with an address that is not asked")
+            return ()
+        kept = late_answers.Question(
+            command.team,
+            command.person,
+            command.channel,
+            question,
+            command.where,
+            self._centre.clock.now(),
+        )
+        try:
+            return [Run(LOOKING if self._late.take(kept) else FULL)]
+        except OSError as cause:
+            log.warning("slack: a question is not kept: %s", cause)
+            return ()
 
 
 def _ask_why(whisperer: Whisperer, form: Form, otherwise: Whisper) -> None:

@@ -7,7 +7,7 @@ can be lost at any moment. Whoever acts for the centre is written once, against 
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from sentienguard.flow import incident as flow
 from sentienguard.flow.ledger import Ledger
@@ -120,10 +120,15 @@ class Meanings(Protocol):
         """Keep what an incident is about, for people who look for its like."""
 
 
+ChangeKind: TypeAlias = Literal[
+    "incident", "approval", "freeze", "break-glass", "host", "playbook", "user", "logins"
+]  # what can change; an open page knows each of them
+
+
 class Live(Protocol):
     """Tells whoever looks that something changed; nothing depends on it."""
 
-    def changed(self, kind: str, name: str, at: datetime) -> None:
+    def changed(self, kind: ChangeKind, name: str, at: datetime) -> None:
         """Signal a change."""
 
 

@@ -27,6 +27,9 @@ class Tally:
     median_s: float | None = None
     recovered: int = 0  # the symptom went, whoever ended it: a remedy, a person, or nobody
     recovered_mean_s: float | None = None  # from opened to closed, of those
+    by_people: int = 0  # ended by people within the span, whenever it was handed to them
+    by_people_mean_s: float | None = None  # from opened to when somebody closed it by hand
+    by_people_median_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,11 @@ class IncidentFigures(Protocol):
     def tallies(
         self, environments: Sequence[str], *, start: datetime, width: timedelta, count: int
     ) -> Sequence[Tally]:
-        """Return one tally for each of `count` spans of `width` in a row, the first at `start`."""
+        """Return one tally for each of `count` spans of `width` in a row, the first at `start`.
+
+        People ended what they closed by hand, what a run that a person asked for mended, and what
+        had been handed to them (model.care.HANDED_TO_PEOPLE) when somebody closed it by hand.
+        """
 
     def said(
         self, environments: Sequence[str], *, since: datetime, playbook: str | None, limit: int

@@ -64,6 +64,15 @@ class Form:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What answers a command after its time; the person alone reads it."""
+
+    where: str  # the address that the service gave with the command; it came from outside
+    said: tuple[Run, ...]
+    at: datetime
+
+
 class Notifier(Protocol):
     """One configured channel of one service."""
 
@@ -85,6 +94,12 @@ class Whisperer(Protocol):
 
     def answer(self, said: Sequence[Run]) -> Mapping[str, Any]:
         """Return the document that answers a command with this text."""
+
+    def takes_late(self, where: str) -> bool:
+        """Tell whether an address that came with a command is one that the service gives."""
+
+    def answer_late(self, late: Late) -> None:
+        """Answer at that address. Raises NotTaken, also of any other address, and NotNow."""
 
     def wrong(self, problem: str) -> Mapping[str, Any]:
         """Return the document that leaves a form open and says what is wrong in it."""

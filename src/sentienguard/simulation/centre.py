@@ -356,7 +356,7 @@ class Counts:
 class Nobody:
     """Nobody looks and no readings are kept: what happens must not depend on either."""
 
-    def changed(self, kind: str, name: str, at: datetime) -> None:
+    def changed(self, kind: flow_centre.ChangeKind, name: str, at: datetime) -> None:
         """Tell nobody."""
 
     def range(self, *_: object) -> Any:

@@ -20,9 +20,10 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     password = data / "password"
     data.mkdir(exist_ok=True)
     password.write_text("secret\n")
+    password.chmod(0o600)
     with centre_process.running(
         data, prometheus_url=NOBODY,
-        prometheus_user="user", prometheus_password_file=str(password),
+        prometheus_user="user", prometheus_password=f"file:{password}",
     ) as running:  # fmt: skip
         yield running
 

@@ -11,7 +11,7 @@ from sentienguard.cli import history_commands, history_sources, main
 from sentienguard.cli.history_sources import Prometheus, Recipe, Stretch
 from sentienguard.model import errors
 from tests.servers import prometheus
-from tests.support import centre_process
+from tests.support import centre_process, outbound_ways
 from tests.support.centre_process import PASSWORD
 
 pytestmark = pytest.mark.integration
@@ -127,7 +127,7 @@ def test_pages_are_joined_and_what_is_no_number_is_left_out():
         result = [{"metric": {"instance": "a:1", "device": "eth0"}, "values": values}]
         return httpx.Response(200, json={"status": "success", "data": {"result": result}})
 
-    source = Prometheus("http://p", "instance", {}, transport=httpx.MockTransport(answer))
+    source = Prometheus("http://p", "instance", {}, outbound_ways.Answering(answer))
     pages = history_sources.PAGE_STEPS
     (found,) = source.read(Recipe("m.x", "e", "device"), (0, pages * 10 + 50), 10)
     assert [(int(one["start"]), int(one["end"])) for one in asked] == [
@@ -148,9 +148,9 @@ def test_pages_are_joined_and_what_is_no_number_is_left_out():
     ],
 )
 def test_a_server_that_is_no_prometheus_is_told_apart(status, body, kind):
-    transport = httpx.MockTransport(lambda _: httpx.Response(status, content=body))
+    way = outbound_ways.Answering(lambda _: httpx.Response(status, content=body))
     with pytest.raises(kind):
-        list(Prometheus("http://p", "i", {}, transport=transport).read(Recipe("m", "e"), (0, 9), 1))
+        list(Prometheus("http://p", "i", {}, way).read(Recipe("m", "e"), (0, 9), 1))
     with pytest.raises(errors.Rejected):
         history_sources.recipe("no equals sign")
     assert history_sources.recipe("a.b[dev]=x{y='z'}") == Recipe("a.b", "x{y='z'}", "dev")

@@ -245,7 +245,10 @@ def test_a_host_takes_no_name_of_another_environment_whose_readings_it_would_sho
     with pytest.raises(AssertionError, match="name-elsewhere"):
         centre.enrol(host.host, "staging")
     seen = centre.login(f"{host.host}@local")
-    assert seen.get("/api/v1/hosts").json() == {"items": []}
+    assert seen.get("/api/v1/hosts").json() == {
+        "items": [], "next_cursor": None,
+        "counts": {"quarantine": 0, "silent": 0, "heard": 0, "all": 0},
+    }  # fmt: skip
     assert host.host not in seen.get("/api/v1/query", params={"query": "system_cpu_percent"}).text
     assert centre.enrol(host.host, host.environment).push(CALM).status_code == 204
     for one in admin.get("/api/v1/hosts").json()["items"]:

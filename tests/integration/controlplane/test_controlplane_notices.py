@@ -296,6 +296,8 @@ def test_a_question_is_asked_in_slack_and_answered_from_the_record(world: World)
     chat_services.read_answer(found["payload"])
     runs = found["payload"]["blocks"][0]["elements"][0]["elements"]
     links = {one["text"]: one["url"] for one in runs if one["type"] == "link"}
+    name = story["incident"]["id"]
+    assert links.pop(name) == f"http://sg.test/incidents/{name}"
     assert links, "with its entries"
     for text, url in links.items():
         assert url == f"http://sg.test/audit/proof/{text.strip('[]')}"

@@ -39,7 +39,9 @@ APPROVAL = {
     "id": "apr_1", "incident": "inc_1", "environment": "production", "playbook": "p",
     "question": "run p?", "reason": "", "opened_at": "2026-02-12T11:26:00Z",
     "expires_at": "2026-02-12T11:41:00Z", "status": "approved", "decided_by": None,
-    "decided_at": None, "note": "",
+    "decided_at": None, "note": "", "parameters": {"mount": "/srv"}, "needed": 2, "signed": True,
+    "agreed": ["ann"], "agreements": [{"by": "ann", "at": "2026-02-12T11:27:00Z", "note": ""}],
+    "lapsed": ["bo: they may no longer answer in production"], "requested_by": None,
 }  # fmt: skip
 HOST = {
     "agent_id": "a-1", "host": "web-1", "environment": "drill", "tags": {"role": "web"},
@@ -104,6 +106,7 @@ ANSWERS = {
     ("POST", "/incidents/inc_1/stop"): STORY["incident"],
     ("GET", "/approvals"): {"items": [APPROVAL]},
     ("GET", "/incidents/inc_1/diagnosis"): DIAGNOSIS,
+    ("GET", "/approvals/apr_1"): APPROVAL,
     ("POST", "/approvals/apr_1/approve"): APPROVAL,
     ("POST", "/approvals/apr_1/deny"): {**APPROVAL, "status": "denied"},
     ("GET", "/playbooks"): {"items": [PLAYBOOK]},
@@ -136,7 +139,8 @@ ANSWERS = {
 COMMANDS = [
     "incidents list", "incidents list --status CLOSED --limit 5", "incidents show inc_1",
     "incidents record inc_1", "incidents stop inc_1 --note why", "approvals list",
-    "approvals list --all", "approvals approve apr_1 --note why", "approvals deny apr_1 --note why",
+    "approvals list --all", "approvals show apr_1", "approvals approve apr_1 --note why",
+    "approvals deny apr_1 --note why",
     "playbook list", "playbook show p", "hosts list", "hosts show web-1", "hosts show a-1",
     "hosts release web-1 --reason restored", "hosts strike-off a-1 --reason stolen",
     "silence list", "silence list --all", "silence add web-* --reason why --minutes 5",

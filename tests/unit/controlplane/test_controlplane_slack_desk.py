@@ -3,29 +3,33 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from sentienguard.adapters.notify.said import Key
 from sentienguard.adapters.notify.slack import Slack, Workspace
 from sentienguard.controlplane import chat_answers, slack_desk
 from sentienguard.controlplane.slack_desk import SlackDesk, Space
 from sentienguard.model import errors
 from sentienguard.ports.notifier import Form, NotTaken, Run, Whisper
 from tests.servers import chat_services
+from tests.support import outbound_ways
 
 HOSTILE = "<https://evil.example|Approve> <!channel> <@U1> *b* `c` &lt; https://evil.example"
 TEAM = chat_services.TEAM
 NOW = datetime.fromtimestamp(1_770_000_000, UTC)
 BASE = "https://guard.test"
+TOKEN = Key("bot", outbound_ways.key("xoxb"))
 
 
 class Quiet(Slack):
     """Slack as it writes, without a way out: what it would send is kept."""
 
     def __init__(self) -> None:
-        super().__init__(Workspace("https://slack.test", "xoxb", "C1", TEAM), cast("Any", None))
+        super().__init__(Workspace("https://slack.test", TOKEN, "C1", TEAM), cast("Any", None))
         self.whispers: list[Whisper] = []
         self.forms: list[Form] = []
         self.opens = True
@@ -39,12 +43,25 @@ class Quiet(Slack):
         self.forms.append(form)
 
 
-def desk(said: list[Run] | Exception, *, secret: str = "") -> tuple[SlackDesk, Quiet]:
-    def ask(_question: str, _user: object) -> list[Run]:
-        if isinstance(said, Exception):
-            raise said
-        return said
+class Templates:
+    """Answers everything at once with the same."""
 
+    def __init__(self, said: list[Run] | Exception) -> None:
+        self.said = said
+
+    def at_once(self, _text: str, _user: object) -> list[Run]:
+        if isinstance(self.said, Exception):
+            raise self.said
+        return self.said
+
+    def takes_longer(self, _text: str, _user: object) -> bool:
+        return False
+
+    def in_time(self, text: str, user: object) -> list[Run]:
+        return self.at_once(text, user)
+
+
+def desk(said: list[Run] | Exception, *, secret: str = "") -> tuple[SlackDesk, Quiet]:
     slack = Quiet()
     centre = SimpleNamespace(
         chat=SimpleNamespace(account=lambda *_: "olga"),
@@ -52,8 +69,9 @@ def desk(said: list[Run] | Exception, *, secret: str = "") -> tuple[SlackDesk, Q
         clock=SimpleNamespace(now=lambda: NOW),
         counters=SimpleNamespace(add=lambda *_: None),
     )
-    space = Space(TEAM, secret, slack)
-    return SlackDesk(cast("Any", centre), [space], f"{BASE}/", ask), slack
+    space = Space(TEAM, (lambda: secret) if secret else None, slack)
+    made = SlackDesk(cast("Any", centre), [space], f"{BASE}/", Templates(said), Path("unused"))
+    return made, slack
 
 
 def asked(made: SlackDesk, person: str = "U1") -> Any:

@@ -51,6 +51,12 @@ def test_a_boast_is_seen_in_its_band_and_in_the_error():
     assert [band.is_off for band in found.bands if band.count] == [True]
 
 
+@pytest.mark.parametrize(("count", "off"), [(2, False), (9, False), (10, True)])
+def test_of_a_handful_nothing_is_called_off(count, off):
+    found = reliability.judge([Outcome(0.97, resolved=number > 4) for number in range(count)])
+    assert [band.is_off for band in found.bands if band.count] == [off]
+
+
 def test_a_value_on_a_line_belongs_above_it_and_one_is_in_the_last_band():
     found = reliability.judge([Outcome(0.9, True), Outcome(1.0, True), Outcome(0.0, False)])
     where = {band.start: band.count for band in found.bands if band.count}

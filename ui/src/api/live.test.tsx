@@ -2,7 +2,9 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test } from "vitest";
 import { Stream, visit } from "../testing/visit";
+import specification from "../../../docs/reference/openapi.json";
 import { joined } from "./lists";
+import { HEARD } from "./live";
 
 const SETTLED_MS = 600; // twice the time in which a burst of events is gathered
 
@@ -18,6 +20,24 @@ describe("live events", () => {
     for (let at = 0; at < 40; at += 1) Stream.newest?.send("host", `agent ${at}`);
     await settled();
     expect(asked.map(({ path }) => path)).toEqual([]);
+  });
+
+  test("every kind that the server tells is known, and no other", () => {
+    const stream = specification.paths["/api/v1/live"].get.responses["200"].content;
+    const { data } = stream["text/event-stream"].itemSchema.properties;
+    const kinds = data.contentSchema.properties.kind.anyOf.flatMap((one) => one.enum ?? one.const);
+    expect(Object.keys(HEARD).sort()).toEqual([...kinds].sort());
+  });
+
+  test("the list of playbooks follows what happens to them", async () => {
+    const { asked } = visit("/playbooks");
+    await screen.findByRole("heading", { name: "Playbooks" });
+    await waitFor(() => expect(asked.some(({ path }) => path === "/playbooks")).toBe(true));
+    await settled();
+    asked.length = 0;
+    Stream.newest?.send("playbook", "disk_cleanup");
+    await waitFor(() => expect(asked.map(({ path }) => path)).toContain("/playbooks"));
+    expect(asked.map(({ path }) => path)).not.toContain("/overview");
   });
 
   test("where the server lost signals everything in view is read again", async () => {

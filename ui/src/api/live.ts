@@ -1,7 +1,4 @@
 // Server-sent events say what changed; the queries that show it are read again.
-//
-// A host's events are left out: there is one for each sample of each host, and what shows hosts
-// asks by the clock. So does what shows the log, which has more entries than events.
 import { useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { ALL, isLong, renew } from "./lists";
@@ -10,9 +7,19 @@ export type Liveness = "connecting" | "live" | "lost";
 
 const SETTLE_MS = 300; // changes come in bursts; one reading serves a burst
 const AGAIN_MS = 5_000; // after the server closed the stream for good (restart, expired session)
-const KINDS = new Set(["incident", "approval", "freeze", "break-glass"]);
-const COUNTED = new Set(["incident", "approval", "freeze"]); // in the numbers of the overview
 const EVERYTHING = "all"; // the server lost signals
+/** Every kind of change that the server tells, and which queries it makes be read again. */
+export const HEARD: Readonly<Record<string, readonly string[]>> = {
+  incident: ["incident", "overview"],
+  approval: ["approval", "overview"],
+  freeze: ["freeze", "overview"],
+  "break-glass": ["break-glass"],
+  playbook: ["playbook"],
+  user: ["users"],
+  host: [], // one for each sample of each host: what shows hosts asks by the clock
+  logins: [], // the stream of a login that ended is closed, which is heard as its end
+  [EVERYTHING]: [],
+};
 
 export function useLive(): Liveness {
   const queries = useQueryClient();
@@ -30,10 +37,11 @@ export function useLive(): Liveness {
       if (changed.has(EVERYTHING)) {
         readAgain(queries, [], new Set([ALL]));
       } else {
-        for (const [kind, ids] of changed) readAgain(queries, [kind], ids);
-        if ([...changed.keys()].some((kind) => COUNTED.has(kind))) {
-          readAgain(queries, ["overview"], new Set());
+        const read = new Map<string, ReadonlySet<string>>(); // ids, by first word of the key
+        for (const [kind, ids] of changed) {
+          for (const noun of HEARD[kind] ?? []) read.set(noun, noun === kind ? ids : new Set());
         }
+        for (const [noun, ids] of read) readAgain(queries, [noun], ids);
       }
       changed.clear();
     };
@@ -82,7 +90,8 @@ function readAgain(queries: QueryClient, queryKey: string[], ids: ReadonlySet<st
 function changeOf(data: string): { kind: string; id: string } | undefined {
   try {
     const { kind, id } = JSON.parse(data) as { kind?: unknown; id?: unknown };
-    if (typeof kind !== "string" || !(KINDS.has(kind) || kind === EVERYTHING)) return undefined;
+    if (typeof kind !== "string") return undefined;
+    if (kind !== EVERYTHING && !HEARD[kind]?.length) return undefined;
     return { kind, id: typeof id === "string" ? id : "" };
   } catch {
     return undefined;

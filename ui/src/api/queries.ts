@@ -1,6 +1,6 @@
 // Everything the dashboard reads, one definition each. The first word of a key is the noun that a
 // live event names (see live.ts).
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { request, requestText, withQuery } from "./client";
 import type { Rows } from "./lists";
 import type * as api from "./types";
@@ -155,6 +155,12 @@ export const approvals = (status: string) =>
       request<api.List<api.Approval>>("GET", withQuery("/approvals", { status })),
   });
 
+export const approval = (id: string) =>
+  queryOptions({
+    queryKey: ["approval", "one", id],
+    queryFn: () => request<api.Approval>("GET", `/approvals/${at(id)}`),
+  });
+
 export const playbooks = queryOptions({
   queryKey: ["playbook"],
   queryFn: () => request<api.List<api.Playbook>>("GET", "/playbooks"),
@@ -203,18 +209,41 @@ export const playbookIncidents = (name: string) =>
     getNextPageParam: (last) => last.next_cursor,
   });
 
-const MANY_HOSTS = 200; // a list that long is read again less often
+const HOSTS_PAGE = 200;
+const NAMES = 50; // of hosts that are offered to who types one
 // What a list of hosts shows; a host may have hundreds of series.
 const LISTED = ["system.cpu_percent", "system.memory_percent", "system.disk_usage_percent"]
   .map((metric) => `metric=${metric}`)
   .join("&");
 
-export const hosts = queryOptions({
-  queryKey: ["hosts"], // not "host": each sample of each host is a live event
-  queryFn: () => request<api.List<api.Host>>("GET", `/hosts?${LISTED}`),
-  refetchInterval: ({ state }) =>
-    (state.data?.items.length ?? 0) > MANY_HOSTS ? 30_000 : 5_000,
-});
+export type HostFilter = { text?: string; environment?: string; state?: string };
+
+export const hosts = ({ text, environment, state: health }: HostFilter) =>
+  infiniteQueryOptions({
+    // Not "host": each sample of each host is a live event.
+    queryKey: ["hosts", { text, environment, health }],
+    queryFn: ({ pageParam: cursor }) => {
+      const asked = { text, environment, health, cursor, limit: HOSTS_PAGE };
+      return request<api.HostPage>("GET", `${withQuery("/hosts", asked)}&${LISTED}`);
+    },
+    initialPageParam: null as string | null,
+    getNextPageParam: (last) => last.next_cursor,
+    placeholderData: keepPreviousData, // while somebody types, what was found stays
+    // Every page that is there is read again, so many of them less often.
+    refetchInterval: ({ state }) => ((state.data?.pages.length ?? 0) > 1 ? 30_000 : 5_000),
+  });
+
+/** Hosts whose names somebody may mean. */
+export const hostNames = (text: string) =>
+  queryOptions({
+    queryKey: ["hosts", "names", text],
+    queryFn: () =>
+      request<api.HostPage>(
+        "GET",
+        withQuery("/hosts", { text, limit: NAMES, metric: "system.cpu_percent" }),
+      ),
+    placeholderData: keepPreviousData,
+  });
 
 export const host = (agent: string) =>
   queryOptions({

@@ -224,6 +224,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/approvals/{approval_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Approval
+         * @description Return one question, of any age, as the list shows it.
+         */
+        get: operations["get_approval_api_v1_approvals__approval_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/approvals/{approval_id}/approve": {
         parameters: {
             query?: never;
@@ -1136,7 +1156,8 @@ export interface paths {
          * List Hosts
          * @description List the hosts of the environments that the caller may see.
          *
-         *     Thousands of hosts have hundreds of series each: name the metrics that are wanted.
+         *     Thousands of hosts have hundreds of series each: name the metrics that are wanted, and ask for
+         *     pages.
          */
         get: operations["list_hosts_api_v1_hosts_get"];
         put?: never;
@@ -1690,9 +1711,7 @@ export interface paths {
         };
         /**
          * Live
-         * @description Stream change signals: `event: change`, data {"kind", "id", "at"}.
-         *
-         *     The id is empty for who may not see every environment.
+         * @description Stream change signals: `event: change`, the data a Change as JSON.
          */
         get: operations["live_api_v1_live_get"];
         put?: never;
@@ -3093,6 +3112,11 @@ export interface components {
          * @description An answer from the record; every sentence is the record's own, whoever chose it.
          */
         AnswerView: {
+            /**
+             * About
+             * @description id of the incident that is answered about
+             */
+            about: string | null;
             /**
              * Kind
              * @description which question it was taken for
@@ -4937,6 +4961,29 @@ export interface components {
             reason?: string | null;
         };
         /**
+         * Health
+         * @description How a host stands; one in quarantine may be silent too.
+         * @enum {string}
+         */
+        Health: "quarantine" | "silent" | "heard";
+        /**
+         * HostCounts
+         * @description How many hosts stand how, whatever `health` and the page leave out of `items`.
+         */
+        HostCounts: {
+            /** All */
+            all: number;
+            /**
+             * Heard
+             * @description neither; one that is both counts in both of them
+             */
+            heard: number;
+            /** Quarantine */
+            quarantine: number;
+            /** Silent */
+            silent: number;
+        };
+        /**
          * HostDetail
          * @description One host, with what only its own page shows.
          */
@@ -5005,11 +5052,17 @@ export interface components {
         };
         /**
          * HostList
-         * @description Hosts, by name.
+         * @description Hosts, those in quarantine first, then by name.
          */
         HostList: {
+            counts: components["schemas"]["HostCounts"];
             /** Items */
             items: components["schemas"]["HostView"][];
+            /**
+             * Next Cursor
+             * @description of the next page; null: this was the last
+             */
+            next_cursor: string | null;
         };
         /**
          * HostView
@@ -6445,7 +6498,7 @@ export interface components {
         Severity: "info" | "warning" | "critical";
         /**
          * SignedYes
-         * @description A payload of `ToSign` with the answer of a passkey, or the signature of a key file.
+         * @description A payload of `ToSign` with one of: a passkey's answer, an SSH or a key file's signature.
          */
         SignedYes: {
             /**
@@ -6465,6 +6518,12 @@ export interface components {
              * @default
              */
             sig: string;
+            /**
+             * Ssh
+             * @description what `ssh-keygen -Y sign -n sentienguard.approval` made of the payload
+             * @default
+             */
+            ssh: string;
         };
         /**
          * SignerRole
@@ -6765,6 +6824,11 @@ export interface components {
          * @description How the incidents that closed within one span of time ended.
          */
         TrendSpan: {
+            /**
+             * By People
+             * @description that people ended in this span: closed by hand, also long after a remedy gave up, or mended by a run that a person asked for
+             */
+            by_people: number;
             /** Closed */
             closed: number;
             /**
@@ -6779,6 +6843,11 @@ export interface components {
              */
             harmed: number;
             /**
+             * Mean Seconds By People
+             * @description of those, from opened to when somebody closed them
+             */
+            mean_seconds_by_people: number | null;
+            /**
              * Mean Seconds To Recover
              * @description from opened to closed, of those that recovered
              */
@@ -6788,6 +6857,8 @@ export interface components {
              * @description from opened to closed, of what a remedy resolved
              */
             mean_seconds_to_resolve: number | null;
+            /** Median Seconds By People */
+            median_seconds_by_people: number | null;
             /** Median Seconds To Resolve */
             median_seconds_to_resolve: number | null;
             /**
@@ -7841,6 +7912,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ApprovalList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem; its type says which. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_approval_api_v1_approvals__approval_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalView"];
                 };
             };
             /** @description Validation Error */
@@ -9931,6 +10042,13 @@ export interface operations {
             query?: {
                 /** @description of which to tell the newest readings; all */
                 metric?: string[];
+                /** @description in the name, the environment or a tag */
+                text?: string;
+                environment?: string;
+                health?: components["schemas"]["Health"] | null;
+                cursor?: string | null;
+                /** @description hosts of a page; left out: all */
+                limit?: number | null;
             };
             header?: never;
             path?: never;
@@ -11314,7 +11432,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "text/event-stream": string;
                 };
             };
             /** @description A problem; its type says which. */

@@ -37,6 +37,7 @@ export type EmergencyList = Schemas["EmergencyList"];
 export type EvidencePackage = Schemas["EvidenceList"]["items"][number];
 export type Evidence = Decision["evidence"];
 export type Freeze = Schemas["FreezeView"];
+export type HostPage = Schemas["HostList"];
 export type HostDetail = Schemas["HostDetail"];
 export type Host = Schemas["HostView"];
 export type Incident = Schemas["IncidentSummary"];

@@ -69,6 +69,14 @@ export default function Calibration() {
   );
 }
 
+const FEW = 10; // as the server: fewer are never called off
+
+function Judged({ band }: { band: Found["bands"][number] }) {
+  if (band.off) return <Tag tone="warn">off</Tag>;
+  if (band.count < FEW) return <Tag tone="quiet">too few</Tag>;
+  return <Tag tone="good">as said</Tag>;
+}
+
 function Whole({ of }: { of: Found }) {
   const off = of.bands.filter((band) => band.off);
   return (
@@ -88,7 +96,9 @@ function Whole({ of }: { of: Found }) {
       <Card title="Said and seen">
         <ReliabilityPlot bands={of.bands} />
         <p>
-          {off.length === 0
+          {of.bands.every(({ count }) => count < FEW)
+            ? `Fewer than ${FEW} remedies ran in each band: too few to judge by.`
+            : off.length === 0
             ? "No band lies outside of what chance explains."
             : `${plural(off.length, "band")} outside of what chance explains: ${off
                 .map((band) => `${percent(band.start)} to ${percent(band.end)}`)
@@ -104,7 +114,7 @@ function Whole({ of }: { of: Found }) {
               <td className="number" data-name="said">{percent(band.said)}</td>
               <td className="number" data-name="seen">{percent(band.seen)}</td>
               <td className="number" data-name="interval">{percent(band.low)} to {percent(band.high)}</td>
-              <td>{band.off ? <Tag tone="warn">off</Tag> : <Tag tone="good">as said</Tag>}</td>
+              <td><Judged band={band} /></td>
             </tr>
           ))}
         </Table>

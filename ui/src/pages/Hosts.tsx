@@ -1,83 +1,113 @@
-import { TextInput } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { NativeSelect } from "@mantine/core";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useDeferredValue, useMemo } from "react";
-import { hosts } from "../api/queries";
-import type { Host } from "../api/types";
-import { metricKey, plural, reading } from "../format";
+import { useMemo } from "react";
+import { hosts, me, type HostFilter } from "../api/queries";
+import type { Host, HostPage } from "../api/types";
+import { metricKey, number, plural, reading } from "../format";
+import { narrowed, Typed } from "../parts/Filters";
 import { Empty, Loaded } from "../parts/Loaded";
 import { LongTable } from "../parts/LongTable";
+import { More } from "../parts/More";
 import { Page } from "../parts/Page";
 import { Tag } from "../parts/Tag";
 import { Time } from "../parts/Time";
 
 const route = getRouteApi("/inside/hosts");
+type Counts = HostPage["counts"];
 
-const STATES: { state: string; label: string; holds: (host: Host) => boolean }[] = [
-  { state: "quarantine", label: "in quarantine", holds: (host) => host.quarantined !== "" },
-  { state: "silent", label: "silent", holds: (host) => host.silent },
-];
+const STATES = [
+  { state: "quarantine", label: "in quarantine" },
+  { state: "silent", label: "silent" },
+] as const;
+const stateOf = (said: string | undefined) => STATES.find(({ state }) => state === said)?.state;
 
 export default function Hosts() {
-  const query = useQuery(hosts);
+  const filter = asked(route.useSearch());
+  const query = useInfiniteQuery(hosts(filter));
   return (
     <Page title="Hosts">
       <Loaded query={query}>
-        {({ items }) =>
-          items.length === 0 ? (
-            <Empty title="No host is enrolled">
-              <code>sentienguard tokens</code> makes a join token; <code>sentienguard-agent
-              enroll</code> uses it on the host.
-            </Empty>
-          ) : (
-            <Listed items={items} />
-          )
-        }
+        {({ pages }) => {
+          const counts = pages[0]?.counts;
+          if (counts === undefined || (counts.all === 0 && Object.keys(filter).length === 0)) {
+            return <Nobody />;
+          }
+          return (
+            <>
+              <States of={counts} />
+              <Filter filter={filter} found={counts[stateOf(filter.state) ?? "all"]} />
+              <Listed pages={pages} />
+              {query.hasNextPage && (
+                <More
+                  label="Show more"
+                  busy={query.isFetchingNextPage}
+                  more={() => void query.fetchNextPage()}
+                />
+              )}
+            </>
+          );
+        }}
       </Loaded>
     </Page>
   );
 }
 
-function Listed({ items }: { items: Host[] }) {
-  const { text = "", state = "" } = route.useSearch();
-  const navigate = route.useNavigate();
-  const words = useDeferredValue(text).toLowerCase();
-  const holds = STATES.find((one) => one.state === state)?.holds ?? (() => true);
-  const sorted = useMemo(() => worstFirst(items), [items]);
-  const found = sorted.filter((host) => holds(host) && matches(host, words));
+/** What the address asks for, without what is no state. */
+function asked({ state, ...rest }: HostFilter): HostFilter {
+  const known = stateOf(state);
+  return narrowed({ ...rest, ...(known ? { state: known } : {}) });
+}
+
+function Nobody() {
   return (
-    <>
-      <States of={items} />
-      <TextInput
-        type="search"
-        label={`Search ${plural(items.length, "host")}`}
-        placeholder="name, environment or tag"
-        value={text}
-        onChange={(event) => {
-          const value = event.currentTarget.value;
-          void navigate({
-            search: ({ text: _, ...old }) => (value === "" ? old : { ...old, text: value }),
-            replace: true,
-          });
-        }}
-      />
-      {found.length === 0 ? <Empty title="No host matches" /> : <HostTable rows={found} />}
-    </>
+    <Empty title="No host is enrolled">
+      <code>sentienguard tokens</code> makes a join token; <code>sentienguard-agent enroll</code>{" "}
+      uses it on the host.
+    </Empty>
+  );
+}
+
+function Filter({ filter, found }: { filter: HostFilter; found: number }) {
+  const navigate = route.useNavigate();
+  const { text, environment } = filter;
+  const set = (change: HostFilter) =>
+    void navigate({ search: (old) => narrowed({ ...old, ...change }), replace: true });
+  const places = Object.keys(useQuery(me).data?.permissions ?? {}).filter((name) => name !== "*");
+  return (
+    <div role="search" className="stack">
+      <div className="row filters">
+        <Typed
+          label="Search hosts"
+          type="search"
+          placeholder="name, environment or tag"
+          wide
+          value={text}
+          set={(said) => set({ text: said })}
+        />
+        <NativeSelect
+          label="Environment"
+          value={environment ?? ""}
+          onChange={(event) => set({ environment: event.currentTarget.value })}
+          data={[{ value: "", label: "any" }, ...new Set([...places, ...(environment ? [environment] : [])])]}
+        />
+      </div>
+      <p className="dim" role="status">{plural(found, "host")}</p>
+    </div>
   );
 }
 
 /** How many are in a state that people should know of; each leads to those hosts. */
-function States({ of }: { of: Host[] }) {
+function States({ of }: { of: Counts }) {
   const { state } = route.useSearch();
-  const counted = STATES.map((one) => ({ ...one, count: of.filter(one.holds).length }));
-  const shown = counted.filter((one) => one.count > 0 || one.state === state);
+  const shown = STATES.filter((one) => of[one.state] > 0 || one.state === state);
   if (shown.length === 0) return null;
   const current = (chosen: boolean) => (chosen ? "page" : undefined);
   return (
     <nav className="row tabs" aria-label="Which hosts">
       <Link
         to="/hosts"
-        search={({ text }) => (text ? { text } : {})}
+        search={({ state: _, ...old }) => old}
         aria-current={current(shown.every((one) => one.state !== state))}
       >
         all
@@ -86,26 +116,26 @@ function States({ of }: { of: Host[] }) {
         <Link
           key={one.state}
           to="/hosts"
-          search={({ text }) => ({ ...(text ? { text } : {}), state: one.state })}
+          search={(old) => ({ ...old, state: one.state })}
           aria-current={current(one.state === state)}
         >
-          {one.count} {one.label}
+          {number(of[one.state])} {one.label}
         </Link>
       ))}
     </nav>
   );
 }
 
-/** Hosts in quarantine before the others, which stay by name. */
-function worstFirst(items: Host[]): Host[] {
-  const rank = (host: Host) => (host.quarantined === "" ? 1 : 0);
-  return [...items].sort((one, other) => rank(one) - rank(other));
-}
-
-function matches(host: Host, words: string): boolean {
-  if (words === "") return true;
-  const tags = Object.entries(host.tags).map(([name, value]) => `${name}=${value}`);
-  return [host.host, host.environment, ...tags].join(" ").toLowerCase().includes(words);
+/** The hosts of all pages; one that moved between two readings stands where it was read first. */
+function Listed({ pages }: { pages: HostPage[] }) {
+  const rows = useMemo(() => {
+    const known = new Map<string, Host>();
+    for (const host of pages.flatMap(({ items }) => items)) {
+      if (!known.has(host.agent_id)) known.set(host.agent_id, host);
+    }
+    return [...known.values()];
+  }, [pages]);
+  return rows.length === 0 ? <Empty title="No host matches" /> : <HostTable rows={rows} />;
 }
 
 function HostTable({ rows }: { rows: Host[] }) {

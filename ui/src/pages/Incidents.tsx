@@ -7,6 +7,7 @@ import { incidents, me, type IncidentFilter } from "../api/queries";
 import { narrowed, Span, Typed } from "../parts/Filters";
 import { IncidentTable } from "../parts/IncidentTable";
 import { Empty, Loaded } from "../parts/Loaded";
+import { More } from "../parts/More";
 import { Page } from "../parts/Page";
 import { OUTCOMES, STATUSES } from "../parts/Tag";
 
@@ -26,39 +27,17 @@ export default function Incidents() {
             <>
               <IncidentTable rows={rows} />
               {query.hasNextPage && (
-                <Older busy={query.isFetchingNextPage} more={() => void query.fetchNextPage()} />
+                <More
+                  label="Show older"
+                  busy={query.isFetchingNextPage}
+                  more={() => void query.fetchNextPage()}
+                />
               )}
             </>
           );
         }}
       </Loaded>
     </Page>
-  );
-}
-
-const AHEAD = "600px"; // older ones are fetched when their place comes so near to the view
-
-/** A button for who uses keys; who scrolls gets older ones as they come near. */
-function Older({ busy, more }: { busy: boolean; more: () => void }) {
-  const place = useRef<HTMLDivElement>(null);
-  const latest = useRef(more);
-  latest.current = more;
-  useEffect(() => {
-    const box = place.current;
-    if (box === null || busy || !("IntersectionObserver" in window)) return undefined;
-    const seen = new IntersectionObserver(
-      (entries) => {
-        if (entries.some((entry) => entry.isIntersecting) && window.scrollY > 0) latest.current();
-      },
-      { rootMargin: AHEAD },
-    );
-    seen.observe(box);
-    return () => seen.disconnect();
-  }, [busy]);
-  return (
-    <div ref={place}>
-      <Button variant="default" loading={busy} onClick={more}>Show older</Button>
-    </div>
   );
 }
 

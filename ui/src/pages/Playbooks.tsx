@@ -49,11 +49,12 @@ function Write() {
       <TextInput
         size="xs"
         aria-label="Name of a new playbook"
-        placeholder="name_of_a_new_one"
+        placeholder="a_new_playbook"
+        title="Small letters, digits and underscores"
         value={name}
         onChange={(event) => setName(event.currentTarget.value)}
       />
-      <Button type="submit" size="xs" variant="default" disabled={!right}>Write it</Button>
+      <Button type="submit" size="xs" variant="default" disabled={!right}>Write a new one</Button>
     </form>
   );
 }

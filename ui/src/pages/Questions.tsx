@@ -2,7 +2,7 @@
 import { Button, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { Fragment, useEffect, useState } from "react";
 import { answer } from "../api/queries";
 import type { Answer } from "../api/types";
 import { Empty, Loaded } from "../parts/Loaded";
@@ -110,19 +110,25 @@ function Said({ of, text }: { of: Answer; text: string }) {
     document.title = `${text} · SentienGuard`;
   }, [text]);
   return (
-    <Card title={text}>
+    <Card
+      title={text}
+      aside={of.about && (
+        <Link to="/incidents/$id" params={{ id: of.about }}>{of.about}</Link>
+      )}
+    >
       {of.sentences.map((one, at) => (
         <p key={at} className="claim">
           {one.text}{" "}
           {one.entries.map((entry) => (
-            <Link
-              key={entry}
-              to="/audit/proof/$index"
-              params={{ index: String(entry) }}
-              aria-label={`entry ${entry} of the log`}
-            >
-              [{entry}]
-            </Link>
+            <Fragment key={entry}>
+              <Link
+                to="/audit/proof/$index"
+                params={{ index: String(entry) }}
+                aria-label={`entry ${entry} of the log`}
+              >
+                [{entry}]
+              </Link>{" "}
+            </Fragment>
           ))}
         </p>
       ))}

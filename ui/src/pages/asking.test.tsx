@@ -19,6 +19,8 @@ describe("questions", () => {
     expect(history.location.href).toBe("/questions?text=What+was+tried%3F");
     const entry = await within(answer).findByRole("link", { name: "entry 3 of the log" });
     expect(entry.getAttribute("href")).toBe("/audit/proof/3");
+    const about = within(answer).getByRole("link", { name: /^inc_/ });
+    expect(about.getAttribute("href")).toBe(`/incidents/${about.textContent}`);
     expect(asked.find(({ path }) => path === "/ask")?.body).toEqual({ text: "What was tried?", incident: "" });
   });
 

@@ -22,6 +22,15 @@ describe("overview", () => {
     expect(time.textContent).toContain(bar);
   });
 
+  test("what people ended stands beside it, and too few of them make no trend", async () => {
+    visit("/?days=30");
+    const people = await screen.findByRole("region", { name: "Mean time to resolve by people" });
+    expect(people.textContent).toContain("1 h 8 min");
+    expect(people.textContent).toContain("median 1 h 8 min of 15");
+    expect(people.textContent).toContain("1 h 30 min in the 30 days before; 4 are too few to compare");
+    expect(people.textContent).not.toMatch(/better|worse/);
+  });
+
   test("the span lives in the address", async () => {
     const { user, history, asked } = visit("/");
     await user.selectOptions(await screen.findByLabelText("Span"), "7");

@@ -47,9 +47,9 @@ describe("the list of hosts", () => {
     await user.click(await screen.findByRole("link", { name: "1 in quarantine" }));
     const table = await screen.findByRole("region", { name: "Hosts" });
     await waitFor(() => expect(namesIn(table)).toEqual([DOUBTED]));
-    await user.type(screen.getByLabelText("Search 5 hosts"), "web");
+    await user.type(screen.getByLabelText("Search hosts"), "web");
     await waitFor(() => expect(history.location.href).toBe("/hosts?state=quarantine&text=web"));
-    await user.type(screen.getByLabelText("Search 5 hosts"), "x");
+    await user.type(screen.getByLabelText("Search hosts"), "x");
     expect(await screen.findByText("No host matches")).toBeTruthy();
     await user.click(screen.getByRole("link", { name: "all" }));
     expect(history.location.href).toBe("/hosts?text=webx");
@@ -181,7 +181,7 @@ describe("a host in quarantine", () => {
     expect(asked.find(({ method }) => method === "POST")?.body).toEqual({ reason: "its disk was copied" });
     expect(world.struckOff.size).toBe(1);
     await user.click(screen.getByRole("link", { name: "All hosts" }));
-    await screen.findByLabelText("Search 4 hosts");
+    expect(await screen.findByText("4 hosts")).toBeTruthy();
   });
 
   test("who may not judge it reads who may", async () => {

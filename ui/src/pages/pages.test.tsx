@@ -334,6 +334,25 @@ describe("approvals", () => {
     expect(said.querySelector("time")?.dateTime).toBe("2026-01-05T10:01:00Z");
   });
 
+  test("a yes that counts no more is shown with why", async () => {
+    const there = world();
+    const { story } = storyOf(there, AWAITING);
+    const lapsed = ["bo: they may no longer answer in production"];
+    if (story.approval) Object.assign(story.approval, { needed: 2, agreed: [], lapsed });
+    visit(`/approvals/${story.approval?.id}`, there);
+    const list = await screen.findByRole("list", { name: "Counts no more" });
+    expect(list.textContent).toBe(`Counts no more: ${lapsed[0]}`);
+    expect(screen.getByRole("button", { name: "Approve" })).toBeTruthy();
+  });
+
+  test("an address asks for its one question, however many there are since", async () => {
+    const there = world();
+    const id = storyOf(there, AWAITING).story.approval?.id ?? "";
+    const { asked } = visit(`/approvals/${id}`, there);
+    await screen.findByRole("button", { name: "Approve" });
+    expect(asked.map(({ path }) => path)).toContain(`/approvals/${id}`);
+  });
+
   test("an address of no question says so", async () => {
     visit("/approvals/apr_none");
     expect(await screen.findByText("No such question")).toBeTruthy();
@@ -361,10 +380,42 @@ describe("hosts", () => {
   test("the search narrows the list and stays in the address", async () => {
     const { user, history } = visit("/hosts");
     await screen.findByText("silent");
-    await user.type(screen.getByLabelText("Search 5 hosts"), "stag");
+    await user.type(screen.getByLabelText("Search hosts"), "stag");
     await waitFor(() => expect(screen.queryByText("prod-db-01.us-east-1")).toBeNull());
     expect(screen.getByText("staging-cache-02")).toBeTruthy();
     expect(history.location.href).toBe("/hosts?text=stag");
+    expect(await screen.findByText("1 host")).toBeTruthy();
+  });
+
+  test("the server searches and hands out pages, so that thousands stay smooth", async () => {
+    const there = world();
+    const [pattern] = there.estate;
+    if (!pattern) throw new Error("the mock has no host");
+    there.estate = Array.from({ length: 450 }, (_, n) => ({
+      ...pattern, agent_id: `many-${n}`, host: `web-${String(n).padStart(3, "0")}`,
+      environment: n % 2 ? "staging" : "production",
+    }));
+    const { asked, user, history } = visit("/hosts", there);
+    expect(await screen.findByText("450 hosts")).toBeTruthy();
+    const rows = () => Number(screen.getByRole("table").getAttribute("aria-rowcount"));
+    expect(rows()).toBe(201);
+    await user.click(screen.getByRole("button", { name: "Show more" }));
+    await waitFor(() => expect(rows()).toBe(401));
+    await user.click(screen.getByRole("button", { name: "Show more" }));
+    await waitFor(() => expect(rows()).toBe(451));
+    expect(screen.queryByRole("button", { name: "Show more" })).toBeNull();
+    expect(asked.filter(({ path }) => path === "/hosts").length).toBe(3);
+    await user.selectOptions(screen.getByLabelText("Environment"), "staging");
+    expect(await screen.findByText("225 hosts")).toBeTruthy();
+    expect(history.location.href).toBe("/hosts?environment=staging");
+  });
+
+  test("where none is enrolled, what to do is said", async () => {
+    const there = world();
+    there.estate = [];
+    visit("/hosts", there);
+    expect(await screen.findByText("No host is enrolled")).toBeTruthy();
+    expect(screen.queryByLabelText("Search hosts")).toBeNull();
   });
 
   test("one shows charts with their baselines and every latest reading", async () => {

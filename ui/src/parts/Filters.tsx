@@ -3,7 +3,7 @@ import { TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { useEffect, useState, type Ref } from "react";
 
-const TYPING_MS = 250; // a pause in typing that starts the search
+export const TYPING_MS = 250; // a pause in typing that starts the search
 
 /** A text that is searched for when somebody stops typing. */
 export function Typed({ label, value, set, placeholder, type = "text", field, wide = false }: {

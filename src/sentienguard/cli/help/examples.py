@@ -105,15 +105,33 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         "approvals approve": (
             (f'{_APPROVAL} --note "looked at it"', "yes"),
             (f"{_APPROVAL} --key approver.pem", "yes, signed, where hosts want that"),
+            (f"{_APPROVAL} --ssh-key ~/.ssh/id_ed25519_sk.pub", "signed with a hardware key"),
+            (f"{_APPROVAL} --signature yes.json.sig", "signed on another machine"),
         ),
+        "approvals payload": ((f"{_APPROVAL} --out yes.json", "to be signed elsewhere"),),
+        "approvals show": ((_APPROVAL, "one question, of any age, and who said yes"),),
         "approvals deny": ((f'{_APPROVAL} --note "the release is on"', "no; people take over"),),
         "playbook list": (("", "all, with what became of their runs"),),
         "playbook show": (("service_restart_hung", "as it was signed"),),
         "playbook lint": (("playbook.yaml", "could it be signed"),),
         "playbook test": (
             ("disk_cleanup_rotated_logs", "a bundled one in the pretend world"),
-            ("my_playbooks --real", "your own, on services of a sandbox too"),
+            ("service_restart_hung --real", "on a service that a drill breaks, too"),
         ),
+        "playbook draft list": (("", "open ones first"),),
+        "playbook draft new": (("service_restart_hung", "from the version in force"),),
+        "playbook draft show": (
+            ("drf_20260212_112600_a8f3b2c1", "its text and what is wrong with it"),
+            ("drf_20260212_112600_a8f3b2c1 --out mine", "as files to edit"),
+        ),
+        "playbook draft put": (
+            (
+                "drf_20260212_112600_a8f3b2c1 mine/playbook.yaml --case mine/simulation.yaml",
+                "back again",
+            ),
+        ),
+        "playbook draft test": (("drf_20260212_112600_a8f3b2c1", "on its pretended host"),),
+        "playbook draft drop": (("drf_20260212_112600_a8f3b2c1", "nobody needs it"),),
         "playbook import": (
             ("site.yml --from ansible --out drafts", "drafts and a report"),
             ("job.yaml --from rundeck", "print them"),
@@ -232,6 +250,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         "trust rotate": (
             ("trust.json --new root=keys/root-4.pem --remove root=0123456789abcdef", "one key"),
             ("trust.json --list playbook.yaml", "a playbook more in the catalogue"),
+            ("trust.json --add-ssh-key ann@local=ann.pub", "ann approves with her SSH key"),
         ),
         "trust online-key": (("dispatch", "the key that is to follow, and its public half"),),
         "trust log-keys": (("ceremony/trust.json", "by the root that was signed, for verifiers"),),

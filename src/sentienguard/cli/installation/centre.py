@@ -69,7 +69,10 @@ def prepare(places: Places, *, interval_s: float, drills: bool) -> None:
 
 
 def first_login(places: Places) -> FirstLogin:
-    """Make the first administrator, once. Raises errors.Rejected with what the program said."""
+    """Make the first administrator, once.
+
+    Raises errors.Rejected with what the program said, errors.Unavailable where it took too long.
+    """
     standing = client.read_first_login(places.data)
     made = places.run / "administrator.made"
     if standing is not None and made.exists():
@@ -77,14 +80,7 @@ def first_login(places: Places) -> FirstLogin:
     name, password = standing or (ADMINISTRATOR, secrets.token_urlsafe(PASSWORD_BYTES))
     record = {"name": name, "password": password}
     private_files.write(places.data / client.FIRST_LOGIN_FILE, (json.dumps(record) + "\n").encode())
-    added = subprocess.run(  # noqa: S603  # our own interpreter and module
-        [sys.executable, "-m", MODULE, "--data", str(places.data), "--add-administrator", name],
-        input=password + "\n",
-        text=True,
-        capture_output=True,
-        timeout=ADD_S,
-        check=False,
-    )
+    added = _told(places, ["--add-administrator", name], password + "\n")
     if added.returncode != 0:
         raise errors.Rejected(
             f"the first administrator could not be made in {places.centre}:\n"
@@ -141,17 +137,31 @@ def audit_files(places: Places) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as made:
         target = Path(made) / "audit"
-        done = subprocess.run(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-m", MODULE, "--data", str(places.data),
-             "--export-audit", str(target)],
-            capture_output=True, text=True, timeout=ADD_S, check=False,
-        )  # fmt: skip
+        done = _told(places, ["--export-audit", str(target)])
         if done.returncode != 0:
             raise errors.Rejected(
                 f"the audit log could not be copied out of the database:\n"
                 f"{_last_lines(done.stderr or done.stdout)}"
             )
         yield target
+
+
+def _told(places: Places, words: list[str], said: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the control plane's own program for one thing. Raises errors.Unavailable after ADD_S."""
+    try:
+        return subprocess.run(  # noqa: S603  # our own interpreter and module
+            [sys.executable, "-m", MODULE, "--data", str(places.data), *words],
+            input=said,
+            text=True,
+            capture_output=True,
+            timeout=ADD_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as cause:
+        raise errors.Unavailable(
+            f"the control plane's program did not end `{words[0]}` within {ADD_S:g} s: this "
+            "machine is too busy for it now; run the same command again"
+        ) from cause
 
 
 def way_out(log: object) -> str:

@@ -37,6 +37,7 @@ class AnswerView(BaseModel):
     """An answer from the record; every sentence is the record's own, whoever chose it."""
 
     understood: bool
+    about: str | None = Field(description="id of the incident that is answered about")
     kind: str | None = Field(description="which question it was taken for")
     pointed_by: str = Field(
         description="model that chose the sentences, where no template is for it; empty: none did"
@@ -53,6 +54,7 @@ def ask(question: Question, caller: Viewer) -> AnswerView:
     )
     return AnswerView(
         understood=found.understood,
+        about=found.about,
         kind=found.kind.value if found.kind else None,
         pointed_by=found.pointed_by,
         sentences=[Claim(text=one.text, entries=list(one.entries)) for one in found.sentences],

@@ -43,6 +43,14 @@ class TrendSpan(BaseModel):
     mean_seconds_to_recover: float | None = Field(
         description="from opened to closed, of those that recovered"
     )
+    by_people: int = Field(
+        description="that people ended in this span: closed by hand, also long after a remedy gave "
+        "up, or mended by a run that a person asked for"
+    )
+    mean_seconds_by_people: float | None = Field(
+        description="of those, from opened to when somebody closed them"
+    )
+    median_seconds_by_people: float | None
 
 
 class Trends(BaseModel):
@@ -158,6 +166,9 @@ def _span(tally: Tally, start: datetime, width: timedelta) -> TrendSpan:
         median_seconds_to_resolve=tally.median_s,
         recovered=tally.recovered,
         mean_seconds_to_recover=tally.recovered_mean_s,
+        by_people=tally.by_people,
+        mean_seconds_by_people=tally.by_people_mean_s,
+        median_seconds_by_people=tally.by_people_median_s,
     )
 
 

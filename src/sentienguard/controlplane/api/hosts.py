@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field, StringConstraints
 
-from sentienguard.controlplane.api import schemas, views
+from sentienguard.controlplane.api import host_pages, schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.flow import departures, outlook
 from sentienguard.model.access import Permission
@@ -23,6 +23,7 @@ Keeper = Annotated[Caller, Depends(needs(Permission.MANAGE_USERS, fresh=True))]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 SILENT_AFTER_INTERVALS = 3
 MOST_METRICS = 20  # that a list of hosts may be asked for by name
+LARGEST_PAGE = 500
 
 
 class IdentityRequest(BaseModel):
@@ -31,10 +32,21 @@ class IdentityRequest(BaseModel):
     reason: str = Field(min_length=1, max_length=500)
 
 
+class HostCounts(BaseModel):
+    """How many hosts stand how, whatever `health` and the page leave out of `items`."""
+
+    quarantine: int
+    silent: int
+    heard: int = Field(description="neither; one that is both counts in both of them")
+    all: int
+
+
 class HostList(BaseModel):
-    """Hosts, by name."""
+    """Hosts, those in quarantine first, then by name."""
 
     items: list[schemas.HostView]
+    next_cursor: str | None = Field(description="of the next page; null: this was the last")
+    counts: HostCounts
 
 
 class StoppedSeries(BaseModel):
@@ -84,26 +96,49 @@ class MayRunList(BaseModel):
 
 
 @router.get("")
-def list_hosts(
+def list_hosts(  # noqa: PLR0917  # one argument for each query parameter
     caller: Viewer,
     metric: Annotated[
         list[Name],
         Query(max_length=MOST_METRICS, description="of which to tell the newest readings; all"),
     ] = [],  # noqa: B006 - copied by FastAPI
+    text: Annotated[
+        str, Query(max_length=200, description="in the name, the environment or a tag")
+    ] = "",
+    environment: Annotated[str, Query(max_length=200)] = "",
+    health: host_pages.Health | None = None,
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+    limit: Annotated[
+        int | None, Query(ge=1, le=LARGEST_PAGE, description="hosts of a page; left out: all")
+    ] = None,
 ) -> HostList:
     """List the hosts of the environments that the caller may see.
 
-    Thousands of hosts have hundreds of series each: name the metrics that are wanted.
+    Thousands of hosts have hundreds of series each: name the metrics that are wanted, and ask for
+    pages.
     """
+    page = host_pages.page(
+        [
+            one
+            for one in caller.centre.agents.list()
+            if caller.may(Permission.VIEW, one.environment)
+        ],
+        host_pages.Wanted(text, environment, health),
+        lambda one: is_silent(caller, one),
+        cursor=cursor,
+        limit=limit,
+    )
     open_by_agent: dict[str, int] = {}
     for incident in caller.centre.incidents.unfinished():
         open_by_agent[incident.agent] = open_by_agent.get(incident.agent, 0) + 1
     return HostList(
         items=[
-            _view(caller, agent, open_by_agent.get(agent.id, 0), metric)
-            for agent in caller.centre.agents.list()
-            if caller.may(Permission.VIEW, agent.environment)
-        ]
+            _view(caller, agent, open_by_agent.get(agent.id, 0), metric) for agent in page.hosts
+        ],
+        next_cursor=page.next_cursor,
+        counts=HostCounts(
+            all=page.all, **{one.value: page.counts[one] for one in host_pages.Health}
+        ),
     )
 
 

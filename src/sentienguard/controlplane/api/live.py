@@ -9,30 +9,62 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
 
 from sentienguard.controlplane import live as signals
 from sentienguard.controlplane.api.caller import Caller, needs
+from sentienguard.flow.centre import ChangeKind
 from sentienguard.model.access import Permission
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 HEARTBEAT_S = 15.0  # proxies close silent connections after 30 to 60 s
 
 
-@router.get("/live")
+class Change(BaseModel):
+    """The data of one event."""
+
+    kind: ChangeKind | Literal["all"] = Field(
+        description="what changed; all: signals were lost, so anything may have"
+    )
+    id: str = Field(description="which one; empty for who may not see every environment")
+    at: str = Field(description="when, ISO 8601; empty for all")
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
+
+
+_EVENT: Final = {  # what one of the stream is, as OpenAPI 3.2 says it
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"const": "change"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": Change.model_json_schema(),
+        },
+    },
+}
+
+
+@router.get(
+    "/live",
+    response_class=EventStream,
+    responses={200: {"content": {EventStream.media_type: {"itemSchema": _EVENT}}}},
+)
 async def live(
     request: Request, caller: Annotated[Caller, Depends(needs(Permission.VIEW))]
-) -> StreamingResponse:
-    """Stream change signals: `event: change`, data {"kind", "id", "at"}.
-
-    The id is empty for who may not see every environment.
-    """
-    return StreamingResponse(
+) -> EventStream:
+    """Stream change signals: `event: change`, the data a Change as JSON."""
+    return EventStream(
         _signals(request, caller),
-        media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 

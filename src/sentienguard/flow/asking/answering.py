@@ -11,6 +11,7 @@ from sentienguard.flow.asking.sentences import Entry, Sentence
 from sentienguard.flow.telling.wording import clean
 from sentienguard.model.care import HANDED_TO_PEOPLE
 from sentienguard.model.decision import Decision
+from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Incident, Outcome, Status
 
 BEFORE: Final = timedelta(hours=1)  # what changed earlier is seldom the cause
@@ -48,6 +49,7 @@ class Reply:
     sentences: tuple[Sentence, ...]
     known: tuple[str, ...] = ()  # questions that can be answered, where this one could not
     pointed_by: str = ""  # model that chose the sentences; empty: a template did
+    about: IncidentId | None = None  # which incident it is about; None: about none
 
     @property
     def understood(self) -> bool:

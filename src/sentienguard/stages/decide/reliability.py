@@ -17,6 +17,7 @@ from typing import Final
 from sentienguard.model import errors
 
 BANDS: Final = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)  # the lines of policy are among them
+FEW: Final = 10  # remedies in a band, below which nothing is said of it
 _Z: Final = 1.959964  # of the normal distribution, for 95 %
 
 
@@ -47,8 +48,11 @@ class Band:
 
     @property
     def is_off(self) -> bool:
-        """Tell whether what was said lies outside of what chance explains."""
-        if self.said is None or self.low is None or self.high is None:
+        """Tell whether what was said lies outside of what chance explains.
+
+        Never of fewer than FEW: of so few the interval is narrower than chance.
+        """
+        if self.said is None or self.low is None or self.high is None or self.count < FEW:
             return False
         return not self.low <= self.said <= self.high
 

@@ -2,7 +2,8 @@
 
 Called by controlplane.slack_desk; who sent it was checked before, by a signature or by the socket
 that Slack named. Nothing that the person typed or that the message shows names an account: the ids
-of workspace and person do. A payload's response_url is not used: answers go through the Web API.
+of workspace and person do. A click's response_url is not used: what follows it goes through the Web
+API. A command's is handed on as text from outside; whoever writes there looks where it leads.
 """
 
 import json
@@ -53,6 +54,8 @@ class Command:
     team: str
     person: str
     text: str
+    channel: str = ""  # where it was typed; empty: it did not say
+    where: str = ""  # its response_url, unjudged; empty: none came
 
 
 def kept(click: Click) -> str:
@@ -140,7 +143,15 @@ def command(found: Any) -> Command:
         team=_text(found, "team_id"),
         person=_text(found, "user_id"),
         text=str(found.get("text", ""))[:_MOST].strip(),
+        channel=_maybe(found, "channel_id"),
+        where=_maybe(found, "response_url"),
     )
+
+
+def _maybe(found: Mapping[str, Any], name: str) -> str:
+    """Return a text where one came whole, else nothing."""
+    value = found.get(name, "")
+    return value if isinstance(value, str) and len(value) <= _MOST else ""
 
 
 def _text(found: Any, name: str) -> str:

@@ -88,7 +88,7 @@ export function done({ incident, decision, order, approval }: Story): string {
   }
   switch (order.outcome) {
     case "SUCCESS":
-      return `${name} ran ${steps}, and it was verified that it helped.`;
+      return `${name} ran, and it was verified that it helped.`;
     case "SUCCESS_NO_ACTION":
       return `${name} found nothing to do.`;
     case "ROLLED_BACK":

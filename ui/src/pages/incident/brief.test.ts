@@ -30,7 +30,7 @@ function told(change: (story: Story) => void): Story {
 
 describe("what was done", () => {
   test.each<[string, (story: Story) => void]>([
-    ["clean_up ran 1 step, and it was verified that it helped.", () => {}],
+    ["clean_up ran, and it was verified that it helped.", () => {}],
     ["clean_up ran 1 step, it did not help, and all of it was undone.",
       ({ order }) => { order!.outcome = "ROLLED_BACK"; }],
     ["clean_up ran 1 step and failed. Not undone: restart.",

@@ -23,8 +23,12 @@ type Measure = {
   of: (span: Span) => number | null;
   shown: (value: number) => string;
   better: "more" | "less";
+  /** How many incidents the figure rests on. */
+  count: (span: Span) => number;
   part: (span: Span) => string;
 };
+
+const FEW = 10; // incidents below which a difference is not called better or worse
 
 const share = (part: number, whole: number) => (whole === 0 ? null : part / whole);
 
@@ -39,10 +43,23 @@ const MEASURES: Measure[] = [
     of: (span) => span.mean_seconds_to_resolve,
     shown: duration,
     better: "less",
+    count: (span) => span.resolved,
     part: (span) =>
       span.median_seconds_to_resolve === null
         ? `no remedy resolved anything${recovered(span)}`
-        : `median ${duration(span.median_seconds_to_resolve)}${recovered(span)}`,
+        : `median ${duration(span.median_seconds_to_resolve)} of ${number(span.resolved)}${recovered(span)}`,
+  },
+  {
+    name: "Mean time to resolve by people",
+    means: "from opened to when somebody closed it by hand, also long after a remedy gave up",
+    of: (span) => span.mean_seconds_by_people,
+    shown: duration,
+    better: "less",
+    count: (span) => span.by_people,
+    part: (span) =>
+      span.median_seconds_by_people === null
+        ? "people ended nothing"
+        : `median ${duration(span.median_seconds_by_people)} of ${number(span.by_people)}`,
   },
   {
     name: "Autonomy",
@@ -50,6 +67,7 @@ const MEASURES: Measure[] = [
     of: (span) => share(span.unattended, span.closed),
     shown: percent,
     better: "more",
+    count: (span) => span.closed,
     part: (span) => `${number(span.unattended)} of ${number(span.closed)} closed`,
   },
   {
@@ -58,6 +76,7 @@ const MEASURES: Measure[] = [
     of: (span) => share(span.rolled_back, span.ran),
     shown: percent,
     better: "less",
+    count: (span) => span.ran,
     part: (span) => `${number(span.rolled_back)} of ${number(span.ran)} ran`,
   },
   {
@@ -66,6 +85,7 @@ const MEASURES: Measure[] = [
     of: (span) => share(span.harmed, span.ran),
     shown: percent,
     better: "less",
+    count: (span) => span.ran,
     part: (span) => `${number(span.harmed)} of ${number(span.ran)} ran`,
   },
 ];
@@ -94,16 +114,22 @@ export function Trends() {
     >
       <Loaded query={useQuery(trends(Number(days) || 30))}>
         {(found) =>
-          found.now.closed === 0 && found.before.closed === 0 ? (
+          isEmpty(found.now) && isEmpty(found.before) ? (
             <Empty title="Nothing has closed in this span">
               These figures begin with the first incident that comes to an end.
             </Empty>
           ) : (
-            <div className="measures">
-              {MEASURES.map((one) => (
-                <One key={one.name} measure={one} of={found} />
-              ))}
-            </div>
+            <>
+              <div className="measures">
+                {MEASURES.map((one) => (
+                  <One key={one.name} measure={one} of={found} />
+                ))}
+              </div>
+              <p className="dim">
+                Remedies end what they know and people get the rest, so the two times are not of
+                the same work. Fewer than {FEW} incidents make no trend.
+              </p>
+            </>
           )
         }
       </Loaded>
@@ -120,7 +146,7 @@ function One({ measure, of }: { measure: Measure; of: Found }) {
       <h3 title={measure.means}>{measure.name}</h3>
       <div className="measure-now">
         <strong>{now === null ? "–" : measure.shown(now)}</strong>
-        <Change measure={measure} now={now} before={measure.of(of.before)} days={of.days} />
+        <Change measure={measure} of={of} />
       </div>
       <Bars measure={measure} spans={of.spans} chosen={chosen} choose={setChosen} />
       <span className="dim">{one === undefined ? measure.part(of.now) : words(measure, one)}</span>
@@ -128,16 +154,24 @@ function One({ measure, of }: { measure: Measure; of: Found }) {
   );
 }
 
-function Change({ measure, now, before, days }: {
-  measure: Measure;
-  now: number | null;
-  before: number | null;
-  days: number;
-}) {
-  const span = days === 1 ? "day" : `${days} days`;
+const isEmpty = (span: Span) => span.closed === 0 && span.by_people === 0;
+
+function Change({ measure, of }: { measure: Measure; of: Found }) {
+  const now = measure.of(of.now);
+  const before = measure.of(of.before);
+  const span = of.days === 1 ? "day" : `${of.days} days`;
   if (before === null) return <span className="dim">nothing in the {span} before</span>;
   if (now === null || measure.shown(now) === measure.shown(before)) {
     return <span className="dim">{measure.shown(before)} in the {span} before</span>;
+  }
+  const few = Math.min(measure.count(of.now), measure.count(of.before));
+  if (few < FEW) {
+    return (
+      <span className="dim">
+        {measure.shown(before)} in the {span} before; {number(few)} {few === 1 ? "is" : "are"} too
+        few to compare
+      </span>
+    );
   }
   const better = now < before === (measure.better === "less");
   return (

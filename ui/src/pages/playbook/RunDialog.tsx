@@ -1,13 +1,15 @@
 // Ask for this playbook on one host: an incident is opened, and the usual rules hold.
 import { Button, TextInput } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { useMay } from "../../api/access";
 import { request } from "../../api/client";
-import { hosts, type playbook as onePlaybook } from "../../api/queries";
+import { hostNames, type playbook as onePlaybook } from "../../api/queries";
 import type { Incident, Playbook } from "../../api/types";
 import { Dialog } from "../../parts/Dialog";
+import { TYPING_MS } from "../../parts/Filters";
 import { Failure, Loaded } from "../../parts/Loaded";
 
 type Known = ReturnType<typeof onePlaybook>;
@@ -55,9 +57,10 @@ function Ask({ playbook, on, onClose }: {
   on?: Place;
   onClose: () => void;
 }) {
-  const known = useQuery(hosts).data?.items ?? [];
   const navigate = useNavigate();
   const [host, setHost] = useState(on?.agent ?? "");
+  const [typed] = useDebouncedValue(host, TYPING_MS);
+  const known = useQuery({ ...hostNames(typed), enabled: on === undefined }).data?.items ?? [];
   const [dry, setDry] = useState(true);
   const [note, setNote] = useState("");
   const [values, setValues] = useState<Record<string, string>>({});
@@ -90,7 +93,7 @@ function Ask({ playbook, on, onClose }: {
             onChange={(event) => setHost(event.currentTarget.value)}
           />
           <datalist id="known-hosts">
-            {known.slice(0, 500).map((one) => <option key={one.agent_id} value={one.host} />)}
+            {known.map((one) => <option key={one.agent_id} value={one.host} />)}
           </datalist>
         </>
       )}
