@@ -98,7 +98,8 @@ def page_of(asked: client.Client, after: int, *, names: bool = False) -> Page:
         population.row_of(one["index"], one["stored"].encode(), ALWAYS) for one in answer["items"]
     ]
     if names:
-        rows = [replace(row, fields=people.shown(row.fields, answer["names"])) for row in rows]
+        told: dict[str, str] = answer["names"]
+        rows = [replace(row, fields=people.shown(row.fields, lambda: told)) for row in rows]
     if [row.index for row in rows] != list(range(after, after + len(rows))):
         raise errors.Rejected("the control plane left out entries; verify its log")
     return Page(answer["origin"], rows)

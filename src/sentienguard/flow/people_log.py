@@ -9,9 +9,10 @@ Rules:
 3. Everything else, proofs, checkpoints and blobs, is the stored log's.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from sentienguard.model.access import NO_PEOPLE
 from sentienguard.model.ids import IncidentId
@@ -47,15 +48,15 @@ class PeopleLog:
 
     def entry(self, index: int) -> audit_log.StoredEntry:
         """Return one entry. Raises NoSuchEntry."""
-        return self._named(self._log.entry(index))
+        return self._named([self._log.entry(index)])[0]
 
     def entries(self, start: int, end: int) -> Sequence[audit_log.StoredEntry]:
         """Return entries start..end; see the port."""
-        return [self._named(one) for one in self._log.entries(start, end)]
+        return self._named(self._log.entries(start, end))
 
     def by_incident(self, incident: IncidentId) -> Sequence[audit_log.StoredEntry]:
         """Return what is known of an incident, oldest first."""
-        return [self._named(one) for one in self._log.by_incident(incident)]
+        return self._named(self._log.by_incident(incident))
 
     def checkpoint(self) -> str:
         """Return the newest signed checkpoint."""
@@ -98,8 +99,7 @@ class PeopleLog:
             self._made = (known, hider)
         return hider.hidden(entry)
 
-    def _named(self, entry: audit_log.StoredEntry) -> audit_log.StoredEntry:
-        return replace(entry, shown=self._shown)
-
-    def _shown(self, fields: dict[str, Any]) -> dict[str, Any]:
-        return people.shown(fields, self._people.names())
+    def _named(self, entries: Sequence[audit_log.StoredEntry]) -> list[audit_log.StoredEntry]:
+        """Let entries that are read together ask for names once, and only if one has a person."""
+        names = functools.cache(self._people.names)
+        return [replace(one, shown=lambda found: people.shown(found, names)) for one in entries]

@@ -80,24 +80,24 @@ def test_members_of_other_names_stay_whatever_they_hold():
 def test_what_was_hidden_is_shown_again_and_nothing_else_changes(data, actor):
     kept = hidden(actor=actor, **data)
     fields = {"src": "cp", "actor": kept.actor, "data": dict(kept.data), "key": kept.key}
-    shown = people.shown(fields, NAMES)
+    shown = people.shown(fields, lambda: NAMES)
     assert (shown["actor"], shown["data"]) == (actor, data)
 
 
 def test_a_pseudonym_that_is_nobodys_any_more_stays():
     fields = {"src": "cp", "actor": KNOWN[ANN], "data": {"to": KNOWN[BO]}}
-    assert people.shown(fields, {}) == fields
+    assert people.shown(fields, dict) == fields
 
 
 def test_what_a_host_signed_is_shown_as_it_signed_it():
     fields = {"src": "agent:1", "actor": KNOWN[ANN], "data": {"note": KNOWN[ANN]}}
-    assert people.shown(fields, NAMES) == fields
+    assert people.shown(fields, lambda: NAMES) == fields
 
 
 def test_an_entry_shows_names_and_keeps_the_bytes_that_are_proven():
     stored = json.dumps({"src": "cp", "actor": KNOWN[ANN], "data": {}}).encode()
     plain = StoredEntry(1, stored)
-    named = StoredEntry(1, stored, lambda found: people.shown(found, NAMES))
+    named = StoredEntry(1, stored, lambda found: people.shown(found, lambda: NAMES))
     assert plain.fields["actor"] == KNOWN[ANN]
     assert named.fields["actor"] == ANN
     assert (named.stored, named) == (stored, plain)

@@ -11,7 +11,7 @@ Called by flow.people_log, for what is written and what is read. Rules:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -72,13 +72,16 @@ class Hider:
         return self._words.sub(lambda found: self._known[found[0]], text)
 
 
-def shown(fields: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return the members of an entry with names in place of pseudonyms (rules 3 and 4)."""
+def shown(fields: dict[str, Any], names: Callable[[], Mapping[str, str]]) -> dict[str, Any]:
+    """Return the members of an entry with names in place of pseudonyms (rules 3 and 4).
+
+    `names` is asked only where there is a pseudonym.
+    """
 
     def named(value: Any) -> Any:
         match value:
             case str():
-                return pseudonym.PATTERN.sub(lambda one: names.get(one[0], one[0]), value)
+                return pseudonym.PATTERN.sub(lambda one: names().get(one[0], one[0]), value)
             case dict():
                 return {name: named(one) for name, one in value.items()}
             case list():
