@@ -84,6 +84,8 @@ SUBJECTS = (
         (
             "tests/unit/trust/test_trust_order_edges.py",
             "tests/unit/trust/test_trust_documents.py",
+            "tests/unit/trust/test_trust_passkeys.py",
+            "tests/unit/trust/test_trust_ssh_approvals.py",
         ),
     ),
     Subject(
