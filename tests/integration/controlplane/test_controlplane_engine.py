@@ -4,13 +4,12 @@ Every incident is closed before a test ends: a thread that waits for one would h
 Going on after a crash is tested with real processes, in test_controlplane_approvals and stories.
 """
 
-import contextlib
-import sqlite3
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy
 from dbos import DBOS
 from dbos._sys_db import SystemDatabase
 
@@ -214,18 +213,21 @@ def test_a_step_of_a_run_that_was_taken_over_ends_it_without_a_record(started):
     assert len(world.releases()) == 1
 
 
-def holding(records, name):
-    """Return the tables of the engine's records that hold a name."""
-    with contextlib.closing(sqlite3.connect(records)) as database:
-        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return [
-            table
-            for (table,) in tables
-            if any(name in str(row) for row in database.execute(f'SELECT * FROM "{table}"'))
-        ]
+def holding(running, name):
+    """Return the tables of the engine's records that hold a name, on whatever database."""
+    database = running._dbos._sys_db.engine
+    schema = engine.SCHEMA if database.dialect.name == "postgresql" else None
+    with database.connect() as connection:
+        tables = sqlalchemy.inspect(connection).get_table_names(schema=schema)
+        rows = {
+            table: connection.execute(sqlalchemy.text(f'SELECT * FROM {place}"{table}"')).all()
+            for place in [f"{schema}." if schema else ""]
+            for table in tables
+        }
+    return [table for table, found in rows.items() if any(name in str(row) for row in found)]
 
 
-def test_the_records_of_a_life_that_is_over_go_and_it_hears_nothing_more(started, records):
+def test_the_records_of_a_life_that_is_over_go_and_it_hears_nothing_more(started):
     over, waiting = INCIDENT, ids.incident_id(datetime(2026, 2, 13, tzinfo=UTC), b"efgh")
     world = World(Route.ASK)
     running = started(world)
@@ -236,17 +238,19 @@ def test_the_records_of_a_life_that_is_over_go_and_it_hears_nothing_more(started
     until(lambda: len(DBOS.list_workflows(status="SUCCESS")) == 1, "its end to be recorded")
     world.closed.clear()
     running.begin(waiting)
-    assert holding(records, "zebulon.quist") != []
-    assert running.forget(world.now() - timedelta(days=1)) == 0
-    soon = world.now() + timedelta(seconds=5)
-    assert [running.forget(soon), running.forget(soon)] == [1, 0]
-    assert [one.workflow_id for one in DBOS.list_workflows()] == [waiting]
-    assert holding(records, "zebulon.quist") == []
-    # Who tells it something late is no error; the other one still hears.
-    running.tell(over, answer, key="answer/2")
-    assert holding(records, "zebulon.quist") == []
-    running.tell(waiting, answer, key="answer/1")
-    assert world.closed.wait(15)
+    try:
+        assert holding(running, "zebulon.quist") != []
+        assert running.forget(world.now() - timedelta(days=1)) == 0
+        soon = world.now() + timedelta(seconds=5)
+        assert [running.forget(soon), running.forget(soon)] == [1, 0]
+        assert [one.workflow_id for one in DBOS.list_workflows()] == [waiting]
+        assert holding(running, "zebulon.quist") == []
+        # Who tells it something late is no error; the other one still hears.
+        running.tell(over, answer, key="answer/2")
+        assert holding(running, "zebulon.quist") == []
+    finally:
+        running.tell(waiting, answer, key="answer/1")
+        assert world.closed.wait(15)
 
 
 def test_nothing_is_released_while_the_intent_cannot_be_recorded(started):
