@@ -155,7 +155,7 @@ def test_a_playbook_that_there_is_not_yet_begins_on_the_list_and_can_be_dropped(
     page = world.page
     world.visit("/playbooks", "disk_cleanup")
     page.get_by_label("Name of a new playbook").fill("mine_of_the_team")
-    page.get_by_role("button", name="Write it").click()
+    page.get_by_role("button", name="Write a new one").click()
     page.get_by_role("button", name="Begin from nothing").click()
     expect(page.get_by_label("playbook.yaml", exact=True)).to_have_value(
         re.compile("name: mine_of_the_team")
