@@ -7,10 +7,14 @@ is answered is what is described (schema).
         bearer = api_world.token(made, api_world.person("observer", "staging"))
 """
 
+import atexit
 import contextlib
+import functools
 import itertools
 import secrets
+import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -51,22 +55,40 @@ class NoEngine:
 @contextlib.contextmanager
 def centre(data: Path) -> Iterator[Centre]:
     """Open a centre that begins no incident."""
+    shutil.copytree(_peopled_once(), data, dirs_exist_ok=True)
+    with opened(data) as made:
+        for number, place in enumerate(PLACES, 1):
+            things(made, number, place)
+        yield made
+        assert nameless.in_log(made) == []
+
+
+@functools.cache
+def _peopled_once() -> Path:
+    """Make one with people of every role and nothing else; each hash of a password takes time."""
+    directory = tempfile.TemporaryDirectory(prefix="sentienguard-people-")
+    atexit.register(directory.cleanup)
+    data = Path(directory.name)
     bundled = {PLAYBOOK: (centre_process.PLAYBOOKS / PLAYBOOK / "playbook.yaml").read_bytes()}
     now = datetime.now(UTC)
     evaluation.prepare(data / "controlplane", data / "offline-keys", bundled, now=now)
-    settings = settings_module.Settings(embeddings="off")
-    with app.centre_in(data / "controlplane", settings, "https://127.0.0.1:1") as made:
-        made.messages.connect(NoEngine())  # type: ignore[arg-type]
+    with opened(data) as made:
         for role, granted in itertools.product(ROLES, GRANTED):
             roles = {granted: Role(role)} if role else {}
             ends = {granted: now + timedelta(days=29)} if role == "auditor" else {}
             made.users.add(person(role, granted), centre_process.PASSWORD, roles, ends)
         made.users.add("victim@local", centre_process.PASSWORD, {})
-        for number, place in enumerate(PLACES, 1):
-            things(made, number, place)
         made.users.add("erased@local", centre_process.PASSWORD, {})
+    return data
+
+
+@contextlib.contextmanager
+def opened(data: Path) -> Iterator[Centre]:
+    """Open the centre of a directory in this process, without its engine."""
+    settings = settings_module.Settings(embeddings="off")
+    with app.centre_in(data / "controlplane", settings, "https://127.0.0.1:1") as made:
+        made.messages.connect(NoEngine())  # type: ignore[arg-type]
         yield made
-        assert nameless.in_log(made) == []
 
 
 @contextlib.contextmanager
@@ -82,7 +104,7 @@ def client(centre: Centre) -> Iterator[httpx.Client]:
         serving = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         serving.start()
         address = f"http://127.0.0.1:{bound.getsockname()[1]}"
-        with httpx.Client(base_url=address, timeout=60) as made:
+        with httpx.Client(base_url=address, verify=centre_process.NO_TLS, timeout=60) as made:
             yield made
         server.should_exit = True
         serving.join(20)

@@ -11,11 +11,11 @@ who set up a second control plane.
 
 import contextlib
 import dataclasses
-import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +93,9 @@ def at(host: centre_process.Host, centre: centre_process.Centre) -> centre_proce
 def freeze(centre: centre_process.Centre) -> None:
     """Stop a control plane in the middle of whatever it does."""
     centre.process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, centre.process.pid, os.WSTOPPED | os.WNOWAIT)
+    state = Path(f"/proc/{centre.process.pid}/stat")
+    while state.read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.001)
 
 
 def thaw(centre: centre_process.Centre) -> None:

@@ -83,6 +83,7 @@ from sentienguard.controlplane.loops import (
 )
 from sentienguard.controlplane.membership import Duties, Membership, Starting
 from sentienguard.controlplane.settings import Settings
+from sentienguard.controlplane.tls_files import TlsFiles
 from sentienguard.flow import answers
 from sentienguard.flow.deciding import Deciding
 from sentienguard.flow.incident_work import IncidentWork
@@ -114,7 +115,7 @@ class Doors:
 
     people: socket.socket
     agents: socket.socket
-    people_tls: listeners.TlsFiles | None
+    people_tls: TlsFiles | None
     announcement: Path
     agents_name: str | None = None  # by which agents call us; None: by the address that is bound
 
@@ -480,11 +481,9 @@ def _address(scheme: str, bound: socket.socket) -> str:
     return f"{scheme}://{host}:{port}"
 
 
-def _people_tls(settings: Settings) -> listeners.TlsFiles | None:
+def _people_tls(settings: Settings) -> TlsFiles | None:
     if settings.people_certificate:
-        return listeners.TlsFiles(
-            Path(settings.people_certificate), Path(settings.people_key), None
-        )
+        return TlsFiles(Path(settings.people_certificate), Path(settings.people_key), None)
     if settings.people_host not in {"127.0.0.1", "::1", "localhost"}:
         message = (
             f"people_host {settings.people_host}: clear text is served on loopback only; set "

@@ -10,13 +10,13 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sentienguard.controlplane.tls_files import TlsFiles
 
 KEEP_ALIVE_S = 75  # longer than two sampling intervals, so that agents keep their connection
 CLOSE_PATIENCE_S = 2  # for requests under way when the centre stops, whose waits were ended
@@ -31,15 +31,6 @@ class PeerProtocol(HttpToolsProtocol):
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls else None
         self.app_state = {**self.app_state, "peer_certificate": certificate}
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Where a listener's key and certificates lie."""
-
-    certificate: Path
-    key: Path
-    client_ca: bytes | None  # PEM, one or more; None: clients show no certificate
 
 
 def agents_server(

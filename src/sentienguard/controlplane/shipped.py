@@ -1,8 +1,8 @@
-"""The playbooks that come with this release, and the pretended hosts that its tests prove them on.
+"""What comes with this release: playbooks, the hosts that its tests prove them on, the dashboard.
 
-Called by draft_desk and by the API; `sentienguard up` lists the same files. They lie in
-`sentienguard/bundled_playbooks` of an installed wheel and in `playbooks` of a checkout. Nothing
-here is signed, and nothing here lets anything run.
+Called by draft_desk, by the API and by `sentienguard doctor`; `sentienguard up` lists the same
+files. Playbooks lie in `sentienguard/bundled_playbooks` of an installed wheel and in `playbooks` of
+a checkout. Nothing here is signed, and nothing here lets anything run.
 """
 
 import functools
@@ -16,6 +16,7 @@ from sentienguard.model.ids import Digest
 
 PLAYBOOK: Final = "playbook.yaml"
 CASE: Final = "simulation.yaml"
+DASHBOARD: Final = Path(__file__).parent / "ui_dist"  # where `make` builds it
 
 
 def directory() -> Path | None:

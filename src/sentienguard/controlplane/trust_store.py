@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sentienguard.controlplane.authority import AuthorityFiles
-from sentienguard.controlplane.listeners import TlsFiles
+from sentienguard.controlplane.tls_files import TlsFiles
 from sentienguard.model import errors
 from sentienguard.model.ids import AgentId, Digest
 from sentienguard.model.order import Order

@@ -29,8 +29,7 @@ from sentienguard.cli.checkup import agent as agent_looks
 from sentienguard.cli.checkup.finding import State
 from sentienguard.cli.installation import centre, host_agent, ports
 from sentienguard.cli.installation.places import Places
-from sentienguard.controlplane import evaluation
-from sentienguard.controlplane.api import people
+from sentienguard.controlplane import evaluation, shipped
 from sentienguard.model import ids
 from tests.support import installation
 
@@ -446,7 +445,7 @@ def test_a_certificate_for_people_that_is_none_is_found(stopped, tmp_path):
 
 
 def test_a_dashboard_that_was_not_built_is_noted(stopped, tmp_path, monkeypatch):
-    monkeypatch.setattr(people, "UI_DIRECTORY", tmp_path)
+    monkeypatch.setattr(shipped, "DASHBOARD", tmp_path)
     assert looked(stopped)["dashboard"].state is State.NOTE
 
 

@@ -11,6 +11,7 @@ import pytest
 from sentienguard.agent import uplink
 from sentienguard.controlplane import authority, evaluation, listeners, server_certificate
 from sentienguard.controlplane.settings import Settings
+from sentienguard.controlplane.tls_files import TlsFiles
 from sentienguard.model.ids import AgentId
 from sentienguard.trust import certificates, dsse
 
@@ -76,7 +77,7 @@ class Host:
 
 def listening(tls):
     trusted = authority.AuthorityFiles(tls).read().trusted_pem
-    return listeners._context(listeners.TlsFiles(tls / "server.pem", tls / "server.key", trusted))
+    return listeners._context(TlsFiles(tls / "server.pem", tls / "server.key", trusted))
 
 
 def met(context, host):

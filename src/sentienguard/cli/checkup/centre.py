@@ -14,8 +14,7 @@ from sentienguard.cli.checkup import finding
 from sentienguard.cli.checkup.finding import Finding
 from sentienguard.cli.installation import host_agent
 from sentienguard.cli.installation.places import Places
-from sentienguard.controlplane import trust_exchange, trust_store
-from sentienguard.controlplane.api import people
+from sentienguard.controlplane import shipped, trust_exchange, trust_store
 from sentienguard.controlplane.settings import FILE_NAME, Settings
 from sentienguard.model import errors
 from sentienguard.ports import embedder
@@ -216,7 +215,7 @@ def people_certificate(settings: Settings) -> Iterator[Finding]:
 
 def dashboard() -> Iterator[Finding]:
     """Look whether the dashboard was built."""
-    if not (people.UI_DIRECTORY / "index.html").exists():
+    if not (shipped.DASHBOARD / "index.html").exists():
         yield finding.note(
             "dashboard", "it was not built, a plain status page is served",
             "with Node 20.19 or later: `make up` builds it",

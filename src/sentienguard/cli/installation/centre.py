@@ -192,7 +192,11 @@ def _answers(places: Places, process: processes.Known) -> bool:
         found = json.loads(places.ready.read_bytes())
         if int(found["pid"]) != process.pid:
             return False
-        httpx.get(f"{found['people']}{client.PREFIX}/auth/me", timeout=2.0, trust_env=False)
+        people = str(found["people"])
+        httpx.get(
+            f"{people}{client.PREFIX}/auth/me", timeout=2.0, trust_env=False,
+            verify=client.authorities(people),
+        )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, httpx.HTTPError):
         return False
     return True

@@ -22,6 +22,7 @@ from sentienguard.controlplane import (
     draft_desk,
     problems,
     refusals,
+    shipped,
     telemetry_description,
 )
 from sentienguard.controlplane.alert_door import AlertDoor
@@ -86,7 +87,6 @@ MAX_BODY_BYTES = 1024 * 1024
 # Trust files hold every playbook. Their route reads them itself, after it knows who asks.
 MAX_SIGNED_BYTES = draft_desk.MOST_SIGNED_BYTES
 SIGNED = re.compile(r"/api/v1/playbook-drafts/[0-9a-z_]{1,64}/signed")
-UI_DIRECTORY = Path(__file__).parents[1] / "ui_dist"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
     f"style-src 'self' {status_page.STYLE_HASH}; img-src 'self'; font-src 'self'; "
@@ -110,7 +110,7 @@ def application(
     centre: Centre,
     door: AlertDoor | None = None,
     telemetry: TelemetryDoor | None = None,
-    ui: Path = UI_DIRECTORY,
+    ui: Path = shipped.DASHBOARD,
     *,
     told: Telling | None = None,
     sign_on: SignOn | None = None,
