@@ -1,5 +1,6 @@
 """Resolve, judge, connect, ask: the guarded client. The rules are those of the package."""
 
+import functools
 import socket
 import ssl
 import time
@@ -24,6 +25,12 @@ def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
+@functools.cache
+def _usual() -> ssl.SSLContext:
+    """Trust whom the system trusts; read once, which takes 30 ms, for all clients of a process."""
+    return ssl.create_default_context()
+
+
 class GuardedClient:
     """Outbound requests to the allowed destinations, and to no other."""
 
@@ -45,7 +52,7 @@ class GuardedClient:
         self._limit_s = limit_s
         self._longest_answer = longest_answer
         self._longest_body = longest_body
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or _usual()
         self._resolve = resolver
 
     @property
