@@ -12,11 +12,20 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sentienguard.stages.detect.lanes import deviation, host, novelty, scalar
+from sentienguard.stages.detect.lanes import (
+    deviation,
+    host,
+    novelty,
+    ramp,
+    scalar,
+    scalar_ramp,
+)
 
 _WEEK: Final = 20_160  # readings of a week, one each thirty seconds
 _SERIES: Final = 4_096
 _STEP_S: Final = 30.0
+_DAYS: Final = 1_920  # readings of SLOW_S: the second half is after two days, where ramps are told
+_SLOW_S: Final = 180.0
 _GATHERED: Final = 10  # readings of thirty seconds in the five minutes that novelty looks at
 
 
@@ -27,14 +36,17 @@ def run() -> dict[str, Any]:
     return {
         "deviation_per_s": _rate(deviation.Deviation(_SERIES), _SERIES, 240, _STEP_S, rng),
         "host_per_s": _rate(host.Host(_SERIES), _SERIES, 120, _STEP_S, rng),
+        "ramp_per_s": _rate(ramp.Ramp([100.0] * _SERIES), _SERIES, _DAYS, _SLOW_S, rng),
         "novelty_states_per_s": novel,
         "novelty_readings_per_s": novel * _GATHERED,
         "bytes_a_series": {
             "deviation": _bytes(deviation.Deviation(100)),
             "novelty": _bytes(novelty.Novelty(100)),
             "host": _bytes(host.Host(100)),
+            "ramp": _bytes(ramp.Ramp([100.0] * 100)),
         },
-        "scalar_us_a_reading": _scalar_us(),
+        "scalar_us_a_reading": _scalar_us(scalar.Deviation()),
+        "scalar_ramp_us_a_reading": _scalar_us(scalar_ramp.Ramp(100.0)),
         "seed_code_per_s": _repeated(_seed, 5),
         "numpy_recomputing_a_week_per_s": _repeated(_recomputed, 200),
     }
@@ -52,9 +64,9 @@ def _rate(lane: Any, series: int, rows: int, step_s: float, rng: np.random.Gener
     return round((rows - warm) * series / (time.process_time() - began))
 
 
-def _scalar_us() -> float:
+def _scalar_us(lane: Any) -> float:
     """Return what a reading costs where there is no numpy, as on a host."""
-    lane, readings = scalar.Deviation(), np.random.default_rng(3).normal(50, 2, 20_000).tolist()
+    readings = np.random.default_rng(3).normal(50, 2, 20_000).tolist()
     began = time.process_time()
     for row, reading in enumerate(readings):
         lane.judge(row * _STEP_S, reading)

@@ -1,127 +1,122 @@
-"""Whether a series is on its way to its limit, unlike its usual ups and downs.
+"""Whether series are on their way to their limits, unlike their usual ups and downs.
 
-Called by lanes' users, one object a series. Rules:
-
-1. It looks through windows of several lengths, each folded to BLOCKS means. A ramp rises from block
-   to block (nearly all pairs do, Kendall's count; no two blocks make most of it, as a jump would),
-   and its rate is the median of the pairs' slopes (Theil 1950, Sen 1968).
-2. A rise is news only where it is steeper than what this series did before by itself: more than
-   FACTOR times its steepest earlier rise through the same window.
-3. What an hour of the day usually adds is taken off first, where earlier days predict well.
-4. A way to the limit is only claimed where it is over within HORIZON windows: what was seen for an
-   hour says nothing of next month.
-5. After a warning there is silence until the rise has ended.
+Called by lanes' users; one object judges all series that are read together. The rules stand in
+`ramp_definition`, and `scalar_ramp` is the same for one series without numpy. A series is judged by
+the floors below its readings, so no rhythm has to be learned and no model of its noise.
 """
 
-import math
-from typing import Final
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sentienguard.stages.detect.lanes import levels, seasons
-from sentienguard.stages.detect.lanes.rhythm import Rhythm
+from sentienguard.stages.detect.lanes import definition
+from sentienguard.stages.detect.lanes import ramp_definition as given
 
-BLOCKS: Final = 8
-LENGTHS: Final = (1, 2, 4, 8, 16, 32)  # readings in a block
-FACTOR: Final = 1.5
-HORIZON: Final = 25.0  # windows
-_RISING: Final = 24  # of the 28 pairs of blocks
-_LEAST_RISE: Final = 0.02  # of the way from the usual level to the limit
-_SUDDEN: Final = 0.6  # of the rise, within two blocks: a jump, not a ramp
-_KNOWN: Final = 10 * BLOCKS  # blocks before what a series usually does is known
-_FADING: Final = 3e-4  # of the steepest rise, a block: what was once is not for ever
+Floats: TypeAlias = NDArray[np.float64]
+
+_MOST: Final = definition.MOST
+_THIRD: Final = given.STEPS // 3
 
 
 class Ramp:
-    """The lane of one series with a limit. State: about 1 kB."""
+    """The lane of series with a limit each. State: about 1 kB a series."""
 
-    def __init__(self, limit: float) -> None:
-        """Begin knowing nothing; `limit` is in the unit of the readings."""
-        self._limit = limit
-        self._windows = [_Window(length) for length in LENGTHS]
-        self._levels = levels.Levels(1)
-        self._day = seasons.Season(1, seasons.DAY_S)
-        self._rhythm = Rhythm(1)
-        self._last = math.nan
-        self._rising = False
+    def __init__(self, limits: Sequence[float] | Floats) -> None:
+        """Begin knowing nothing; each limit is in the unit of its series' readings."""
+        self._limits = np.asarray(limits, dtype=np.float64)
+        series = len(self._limits)
+        self._windows = [_Window(length, series) for length in given.LENGTHS]
+        self._seen = 0
+        self._quiet_until = np.zeros(series, dtype=np.int64)
+        self._at_s = np.nan
+        self._age_s = 0.0
 
-    def judge(self, at_s: float, reading: float) -> float | None:
-        """Return the seconds to the limit where a ramp begins to show; else None."""
-        value = reading if math.isfinite(reading) else self._last
-        if not math.isfinite(value):
-            return None
-        self._last = value
-        values = np.array([value], dtype=np.float32)
-        floor = self._levels.floor(values)
-        self._levels.judge(values, floor)
-        day = self._day.judge(at_s, values, floor)
-        if day is not None:
-            self._rhythm.note(self._day.step, self._levels.step)
-        daily = day is not None and self._rhythm.daily
-        flat = float(self._day.step[0]) if daily else value
-        left = [window.judge(at_s, flat, daily, self._limit - value) for window in self._windows]
-        found = [one for one in left if one is not None]
-        told, self._rising = self._rising, bool(found) or self._still()
-        return min(found) if found and not told else None
+    def judge(self, at_s: float, readings: NDArray[np.floating]) -> Floats:
+        """Return when limits are reached, in seconds, where a ramp begins to show; elsewhere NaN.
 
-    def _still(self) -> bool:
-        return self._rising and any(window.rising for window in self._windows)
+        Its three rows are the fields of `ramp_definition.Ahead`; `readings` has one value a series.
+        """
+        passed = at_s - self._at_s
+        if passed > 0:
+            self._age_s += min(passed, given.GAP_S)
+        self._at_s = at_s
+        self._seen += 1
+        values = np.clip(readings.astype(np.float64), -_MOST, _MOST)
+        values[~np.isfinite(readings)] = np.nan
+        told = self._quiet_until >= self._seen
+        nearest = np.full((3, len(values)), np.nan)
+        for window in self._windows:
+            np.fmin(window.low, values, out=window.low)
+            if self._seen % window.length:
+                continue
+            ahead = window.fold(self._age_s, self._limits, self._seen)
+            if ahead is None:
+                continue
+            shown = np.isfinite(ahead[0])
+            until = self._seen + given.QUIET * window.length
+            self._quiet_until[shown] = np.maximum(self._quiet_until[shown], until)
+            nearer = shown & ~(nearest[0] <= ahead[0])
+            nearest[:, nearer] = ahead[:, nearer]
+        nearest[:, told] = np.nan
+        return nearest
 
 
 class _Window:
-    """One window of a series: its blocks, and the steepest rise that they showed before."""
+    """The blocks of one length: their last floors, and how high floors lay before."""
 
-    def __init__(self, length: int) -> None:
-        self._length = length
-        self._sum, self._count = 0.0, 0
-        self._means: list[float] = []
-        self._ends: list[float] = []
-        self._rises: list[float] = []  # of the windows that still overlap this one
-        self._steepest = 0.0
-        self._seen = 0
-        self._daily = False
-        self.rising = False
+    def __init__(self, length: int, series: int) -> None:
+        self.length = length
+        self.low = np.full(series, np.nan)  # of the running block
+        self._blocks = np.full((given.FLOOR, series), np.nan)  # the latest is the last
+        self._floors = np.full((given.STEPS + 1, series), np.nan)
+        self._ages: deque[float] = deque([0.0], maxlen=given.STEPS + 1)
+        self._count = np.zeros(series)  # of floors
+        self._mean = np.zeros(series)
+        self._highest = np.zeros(series)  # above the mean, before the rise
 
-    def judge(self, at_s: float, value: float, daily: bool, way: float) -> float | None:  # noqa: FBT001  a fact, not a switch
-        """Return the seconds that are left of the way, where this window shows a ramp."""
-        if daily is not self._daily:  # other numbers from here on: what was gathered does not fit
-            self._means, self._ends, self._rises = [], [], []
-            self._sum, self._count, self._steepest, self._seen = 0.0, 0, 0.0, 0
-            self._daily, self.rising = daily, False
-        self._sum += value
-        self._count += 1
-        if self._count < self._length:
+    def fold(self, age_s: float, limits: Floats, seen: int) -> Floats | None:
+        """End a block, and say when limits are reached where this window shows a ramp."""
+        lasted = min((age_s - self._ages[-1]) / given.MEMORY_S, 1.0)
+        self._ages.append(age_s)
+        self._blocks[:-1] = self._blocks[1:]
+        np.copyto(self._blocks[-1], self.low, where=~np.isnan(self.low))
+        self.low[:] = np.nan
+        floor = self._blocks.min(axis=0)  # NaN where there are fewer blocks
+        self._learn(floor, lasted)
+        if seen < given.KNOWN or age_s < given.KNOWN_S:
             return None
-        self._means = [*self._means, self._sum / self._count][-BLOCKS:]
-        self._ends = [*self._ends, at_s][-BLOCKS:]
-        self._sum, self._count = 0.0, 0
-        self._seen += 1
-        return self._whole(way) if len(self._means) == BLOCKS else None
+        return self._look(floor, limits)
 
-    def _whole(self, way: float) -> float | None:
-        rise = self._means[-1] - self._means[0]
-        self._rises.append(rise)
-        if len(self._rises) > BLOCKS:
-            self._steepest = max(self._steepest * (1 - _FADING), self._rises.pop(0))
-        up = sum(
-            later > earlier
-            for place, later in enumerate(self._means)
-            for earlier in self._means[:place]
-        )
-        sudden = max(
-            later - earlier for earlier, later in zip(self._means, self._means[2:], strict=False)
-        )
-        self.rising = rise > 0 and up >= _RISING and sudden <= _SUDDEN * rise
-        usual = max(FACTOR * self._steepest, _LEAST_RISE * abs(way + rise))
-        if not self.rising or rise <= usual or self._seen < _KNOWN or way <= 0:
+    def _learn(self, floor: Floats, lasted: float) -> None:
+        known = ~np.isnan(floor)
+        self._count += known
+        share = np.maximum(1.0 / np.maximum(self._count, 1.0), lasted)
+        np.add(self._mean, share * (floor - self._mean), out=self._mean, where=known)
+        np.multiply(self._highest, 1.0 - lasted, out=self._highest, where=known)
+        self._floors[:-1] = self._floors[1:]
+        self._floors[-1] = floor
+        np.fmax(self._highest, self._floors[0] - self._mean, out=self._highest)
+
+    def _look(self, floor: Floats, limits: Floats) -> Floats | None:
+        way, above = limits - floor, floor - self._mean
+        usual = np.maximum(given.FACTOR * self._highest, given.LEAST_RISE * (way + above))
+        rise = floor - self._floors[0]
+        shown = (way > 0) & (above > usual) & (rise * given.HORIZON > way * given.STEPS)
+        lasted = self._ages[-1] - self._ages[0]
+        if lasted <= 0 or not shown.any():
             return None
-        slope = self._slope()
-        span = self._ends[-1] - self._ends[0]
-        left = way / slope if slope > 0 else math.inf
-        return left if left <= HORIZON * span else None
-
-    def _slope(self) -> float:
-        means, ends = np.array(self._means), np.array(self._ends)
-        later, earlier = np.triu_indices(BLOCKS, k=1)[::-1]
-        apart = np.maximum(ends[later] - ends[earlier], 1e-9)
-        return float(np.median((means[later] - means[earlier]) / apart))
+        flattest_step = np.diff(self._floors, axis=0).min(axis=0) * given.STEPS
+        thirds = np.diff(self._floors[::_THIRD], axis=0)
+        flattest, steepest = thirds.min(axis=0) * 3.0, thirds.max(axis=0) * 3.0
+        sure = (above > given.SURE * self._highest) & (flattest > given.LEAST_THIRD * rise)
+        shown &= sure | (flattest_step > given.LEAST_STEP * rise)
+        # A rising floor is the oldest reading of its blocks: the series itself is further on.
+        behind = lasted * given.FLOOR / given.STEPS
+        ahead = np.full((3, len(floor)), np.nan)
+        rates = (rise, steepest * given.SPREAD, flattest / given.SPREAD)
+        for row, rate in zip(ahead, rates, strict=True):
+            row[shown] = np.maximum(way[shown] / rate[shown] * lasted - behind, 0.0)
+        return ahead

@@ -1,6 +1,6 @@
 """Whether series live by the day: where earlier days predict better than the last readings do.
 
-Called by `host` and `ramp`.
+Called by `host`.
 """
 
 from typing import Final
