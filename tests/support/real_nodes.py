@@ -5,13 +5,11 @@ it gives orders as `real_playbooks.Bench` does. The first one on a machine makes
 that all of them share.
 """
 
-import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sentienguard.adapters.local_host import systemd
 from sentienguard.cli.drills import definition, shelf
 from sentienguard.cli.drills.beds import node_bed
 from tests.support import execution, real_playbooks
@@ -76,7 +74,6 @@ class Node(real_playbooks.Bench):
             f"[Service]\nExecStart={argv}\n"
         )
         self.said(f"systemctl daemon-reload && systemctl restart {name}")
-        time.sleep(systemd.LIST_FOR_S)  # an executor that has just been asked believes its list
 
     def main_pid(self, name: str) -> int:
         """Return the main process of a unit, as the host numbers it."""

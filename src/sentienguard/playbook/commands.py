@@ -12,7 +12,7 @@ from sentienguard.model.playbook import Action, Param
 from sentienguard.playbook.parts import SHELL_FIELD
 
 # Programs that run code, write files or start others because of an argument. An element of argv
-# that came from a parameter has done so in tests with each of these, although no shell was there.
+# that came from a parameter has done so in tests with those of the first lines, without a shell.
 INTERPRETERS = frozenset(
     {
         *("sh", "bash", "dash", "zsh", "ksh", "busybox", "env", "xargs", "eval", "exec"),
@@ -20,6 +20,14 @@ INTERPRETERS = frozenset(
         *("find", "sort", "tar", "dd", "ssh", "scp", "rsync", "su", "sudo", "runuser", "nsenter"),
         *("git", "vi", "vim", "ed", "less", "man", "gdb", "strace", "make", "crontab", "at"),
         *("docker", "podman", "kubectl", "psql", "mysql", "redis-cli", "openssl", "curl", "wget"),
+        # Further shells; what starts another program; what writes where it is told.
+        *("csh", "tcsh", "mksh", "fish", "expect", "tclsh", "m4", "sqlite3", "java", "script"),
+        *("nohup", "setsid", "nice", "ionice", "chrt", "taskset", "numactl", "prlimit", "choom"),
+        *("timeout", "time", "stdbuf", "flock", "watch", "parallel", "batch", "run-parts"),
+        *("chroot", "unshare", "setpriv", "capsh", "doas", "pkexec", "gosu", "bwrap", "setarch"),
+        *("systemd-run", "start-stop-daemon", "busctl", "dbus-send", "gdbus", "machinectl"),
+        *("tee", "split", "zip", "cpio", "mount", "nc", "socat", "ltrace", "valgrind", "perf"),
+        *("screen", "tmux"),
     }
 )
 

@@ -61,7 +61,7 @@ class Services(Protocol):
         """Return the names that an order may use."""
 
     def describe(self, name: str) -> Service:
-        """Return what is known of it. Raises UnknownService."""
+        """Return what is known of it. Raises UnknownService, after a look at what is there now."""
 
     def state(self, name: str) -> State:
         """Measure it now. Raises UnknownService."""

@@ -45,7 +45,8 @@ def text_of(value: Any) -> str:
 
     Raises NotCanonical, except for text that is not valid Unicode: `as_bytes` finds that.
     """
-    _check((value,))
+    if type(value) is not str:
+        _check((value,))
     return _ENCODER.encode(value)
 
 

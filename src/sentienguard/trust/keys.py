@@ -19,7 +19,9 @@ from sentienguard.model import errors
 RAW_BYTES: Final = 32  # of a public key and of a seed, RFC 8032
 SIGNATURE_BYTES: Final = 64  # RFC 8032
 SHORT_BYTES: Final = 1024  # of a message, up to which an answer is remembered: checkpoints
+LONG_BYTES: Final = 256 * 1024  # up to which one of the last is remembered: catalogues
 _REMEMBERED: Final = 1024  # answers, one or two MB
+_LAST: Final = 8  # answers about long messages: the signers of one catalogue, and two orders
 LEAST_PASSPHRASE: Final = 16  # characters, for a key in a file that can be carried away
 SEALED_MARK: Final = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _PKCS8: Final = bytes.fromhex("302e020100300506032b657004220420")  # RFC 8410, before the seed
@@ -62,7 +64,9 @@ class VerifyKey:
         """Tell whether the private half signed exactly this message."""
         if len(signature) != SIGNATURE_BYTES:
             return False
-        verify = _verify_again if len(message) <= SHORT_BYTES else _verify
+        if len(message) > LONG_BYTES:
+            return _verify(self.raw, signature, message)
+        verify = _verify_again if len(message) <= SHORT_BYTES else _verify_long_again
         return verify(self.raw, signature, message)
 
     def to_pem(self) -> bytes:
@@ -86,6 +90,10 @@ def _verify(raw: bytes, signature: bytes, message: bytes) -> bool:
 # Every host of a fleet brings the same checkpoint, and the cosignature on it is asked about in
 # three places. The answer depends on these bytes alone.
 _verify_again: Final = functools.lru_cache(maxsize=_REMEMBERED)(_verify)
+
+# Every order asks again who signed the catalogue. Nobody can put an answer here but by asking this
+# question whole: key, signature and every byte of the message.
+_verify_long_again: Final = functools.lru_cache(maxsize=_LAST)(_verify)
 
 
 class SigningKey:

@@ -296,6 +296,26 @@ def test_a_freeze_reaches_an_order_under_way_in_the_poll_that_waits(centre: Cent
     )
 
 
+def test_a_stop_of_an_order_that_no_host_has_yet_takes_it_back(centre: Centre) -> None:
+    host = centre.enrol("req-unfetched", "staging")
+    asked = ask(centre, "rita@local", "req-unfetched").json()
+    put = question(centre, asked["id"])
+    assert answer(centre, "ruth@local", put, "approve").status_code == 200
+    until(centre, asked["id"], "MITIGATING")
+    admin, stop = as_person(centre.people, "admin@local"), f"/api/v1/incidents/{asked['id']}/stop"
+    assert admin.post(stop, json={"note": "wrong host"}).status_code == 202
+    told = until(centre, asked["id"], "CLOSED")
+    assert told["incident"]["outcome"] == "escalated"
+    why = "stopped by admin@local before a host was handed the order"
+    assert why in told["incident"]["summary"]
+    assert told["order"]["status"] == "withdrawn"
+    [stopped] = [one for one in told["timeline"] if one["kind"] == "order.stop"]
+    assert (stopped["actor"], stopped["data"]["note"]) == ("admin@local", "wrong host")
+    answered = host.poll()
+    assert (answered["order"], answered["stop"]) == (None, None)
+    assert admin.post(stop, json={"note": "again"}).status_code == 422
+
+
 def test_a_closed_request_is_not_reopened_but_asked_anew(centre: Centre) -> None:
     centre.enrol("req-again", "staging")
     asked = ask(centre, "rita@local", "req-again").json()

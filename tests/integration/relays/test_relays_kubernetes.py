@@ -179,6 +179,25 @@ def test_an_edit_is_made_once_rehearsed_without_trace_and_put_back(
     assert cluster.restore(what, seen, EFFORT).changed is False
 
 
+def test_a_cordoned_node_takes_pods_again_and_is_cordoned_again_by_the_undo(server, cluster):
+    server.cluster.node("worker-1")
+
+    def unschedulable():
+        return server.cluster.get(("nodes", "", "worker-1"))["spec"].get("unschedulable")
+
+    what = asked("kubectl_uncordon", NODE)
+    seen = cluster.look(what, EFFORT)
+    assert cluster.act(what, seen, EFFORT).changed is False  # it takes pods
+    perform(cluster, asked("kubectl_cordon", NODE))
+    assert unschedulable() is True
+    seen, done = perform(cluster, what)
+    assert (done.changed, unschedulable()) == (True, None)
+    assert cluster.act(what, seen, EFFORT).changed is False
+    assert cluster.restore(what, seen, EFFORT).changed
+    assert unschedulable() is True
+    assert cluster.restore(what, seen, EFFORT).changed is False
+
+
 def test_a_memory_limit_rises_for_what_was_killed_and_no_further_than_signed(server, cluster):
     server.cluster.deploy("prod", "web", "web:eats-350")
     assert fact(cluster, "workload_status") == "oom_killed"

@@ -8,7 +8,7 @@ import pytest
 from sentienguard.model import ids
 from sentienguard.playbook import parse
 from sentienguard.stages.execute import admission, memory
-from sentienguard.trust import delegation
+from sentienguard.trust import delegation, dsse, keys
 from sentienguard.trust import order as orders
 from tests.support import execution, pretend_host
 
@@ -326,6 +326,30 @@ def test_a_limited_signer_lets_run_what_it_reaches_and_an_unlimited_one_helps():
     signer_outside_its_environment(world)
     world.catalogue_signers = [world.centre.signer, world.centre.second_signer]
     assert admission.judge(world.case()) is None
+
+
+def test_a_catalogue_that_was_judged_before_is_judged_by_every_byte_and_by_the_keys_of_now():
+    world, (remedy,) = World(), execution.listed(REMEDY)
+    for number in range(20):  # long enough for the answers about its signatures to be of the last
+        other = {"name": f"other_{number}", "digest": ids.digest(b"%d" % number)}
+        world.listed.append(dataclasses.replace(remedy, **other))
+    case = world.case()
+    signed = case.catalogue_envelope
+    assert keys.SHORT_BYTES < len(signed["payload"]) < keys.LONG_BYTES
+
+    def refused(**changes):
+        found = admission.judge(dataclasses.replace(case, **changes))
+        return None if found is None else found.rule
+
+    assert refused() is None
+    assert refused() is None  # from memory
+    foreign = dsse.seal("another/type", b"another", [world.centre.signer])["signatures"]
+    assert refused(catalogue_envelope={**signed, "signatures": foreign}) == "catalogue_signed"
+    shorter = world.centre.catalogue_envelope(world.listed[:-1], version=4)["payload"]
+    assert refused(catalogue_envelope={**signed, "payload": shorter}) == "catalogue_signed"
+    world.centre.signer = execution.key(77)  # the root strikes off who signed it
+    assert refused(root=world.centre.root(version=2)) == "catalogue_signed"
+    assert refused() is None
 
 
 def test_a_rule_that_fails_refuses():

@@ -256,6 +256,26 @@ def test_before_events_leave_what_was_not_synced_is_and_once(ledger, journal, wr
         assert journal.written[before:] == [([], True)] * syncs
 
 
+def test_events_of_an_order_that_runs_wait_for_its_own_sync(ledger, journal, signed, monkeypatch):
+    monkeypatch.setattr(ledgers, "GATHER_S", 30.0)
+    intends(ledger, signed)
+    tells(ledger, durable=False)
+    before = len(journal.written)
+    step = threading.Timer(0.05, ledger.begin, (Phase.STEP, 0, {}, "mark"))
+    step.start()
+    assert len(ledger.events_after(0, 60)) == 2
+    step.join()
+    assert [durable for _, durable in journal.written[before:]] == [True]  # the step's
+
+
+def test_they_do_not_wait_for_one_that_does_not_come(ledger, journal, signed, monkeypatch):
+    monkeypatch.setattr(ledgers, "GATHER_S", 0.02)
+    intends(ledger, signed)
+    tells(ledger, durable=False)
+    assert len(ledger.events_after(0, 60)) == 2
+    assert journal.written[-1] == ([], True)
+
+
 def test_events_that_the_centre_has_are_forgotten_and_nothing_is_written_twice(ledger, journal):
     tells(ledger, 3)
     assert ledger.acked(2) == 2

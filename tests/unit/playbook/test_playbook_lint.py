@@ -94,6 +94,11 @@ CASES = [
     ("interpreter", "error", STEP, command("argv: [/bin/sh, -c, exit]")),
     ("interpreter", "error", STEP, command("argv: [/usr/bin/python3.11, x.py, {param: mount}]")),
     ("interpreter", "error", STEP, command("argv: [/usr/bin/tar, xf, {param: mount}]")),
+    # What starts another program is as good as that program, whatever it is called itself.
+    ("interpreter", "error", STEP, command("argv: [/usr/bin/timeout, '5', sh, -c, exit]")),
+    ("interpreter", "error", STEP, command("argv: [/usr/bin/nice, {param: mount}]")),
+    ("interpreter", "error", STEP, command("argv: [/usr/bin/systemd-run, {param: mount}]")),
+    ("interpreter", "error", STEP, command("argv: [/usr/bin/busctl, call, {param: mount}]")),
     ("program-not-absolute", "error", STEP, command("argv: [nginx, -t]")),
     ("not-idempotent", "error", STEP, command("command: echo done >> /var/log/x")),
     ("not-idempotent", "error", STEP, command("argv: [/usr/bin/tee, --append, /var/log/x]")),

@@ -94,7 +94,10 @@ def test_a_blob_opens_with_its_key_under_its_name_only():
             sealed.unseal(wrong_key, wrong_bytes, wrong_name)
 
 
-@pytest.mark.parametrize("length", [0, 200, keys.SHORT_BYTES, keys.SHORT_BYTES + 1])
+@pytest.mark.parametrize(
+    "length",
+    [0, 200, *(bound + more for bound in (keys.SHORT_BYTES, keys.LONG_BYTES) for more in (0, 1))],
+)
 def test_an_answer_that_is_remembered_is_of_these_bytes_alone(length):
     key, other = keys.SigningKey.from_seed(b"a" * 32), keys.SigningKey.from_seed(b"b" * 32)
     message = b"m" * length

@@ -46,11 +46,11 @@ class LocalCommands:
     ) -> command_runner.CommandResult:
         """Run argv; see the port."""
         began = time.monotonic()
-        child = _start(argv, mark, _identity(as_user))
+        child, streams = _start(argv, mark, _identity(as_user))
         try:
             if started is not None:
                 started(_group(child.pid))
-            running = _Running(child, mark)
+            running = _Running(child, streams, mark)
             ending = running.watch(began + limit, interrupt)
             running.finish(ending)
         except BaseException:
@@ -58,9 +58,8 @@ class LocalCommands:
             child.wait()
             raise
         finally:
-            for stream in (child.stdout, child.stderr):
-                if stream is not None:
-                    stream.close()
+            for descriptor in streams:
+                os.close(descriptor)
         return command_runner.CommandResult(
             ending=ending,
             exit_code=child.returncode if ending is command_runner.Ending.EXITED else None,
@@ -123,16 +122,12 @@ class _Kept:
 class _Running:
     """One command between its start and the end of its last process."""
 
-    def __init__(self, child: subprocess.Popen[bytes], mark: str) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], streams: tuple[int, int], mark: str) -> None:
         self._child = child
         self._mark = mark
         self.stdout = _Kept()
         self.stderr = _Kept()
-        self._streams = {
-            stream.fileno(): kept
-            for stream, kept in ((child.stdout, self.stdout), (child.stderr, self.stderr))
-            if stream is not None
-        }
+        self._streams = dict(zip(streams, (self.stdout, self.stderr), strict=True))
 
     def watch(self, until: float, interrupt: interrupts.Interrupt) -> command_runner.Ending:
         """Read until the command itself ends, its limit is over or somebody asks to stop."""
@@ -216,23 +211,40 @@ def _identity(as_user: str) -> dict[str, Any]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
 
 
-def _start(argv: Sequence[str], mark: str, identity: dict[str, Any]) -> subprocess.Popen[bytes]:
+def _start(
+    argv: Sequence[str], mark: str, identity: dict[str, Any]
+) -> tuple[subprocess.Popen[bytes], tuple[int, int]]:
+    """Start a program; return it and the ends from which its stdout and stderr are read.
+
+    The pipes are made here: file objects around them, as Popen makes, cost as much as all else that
+    this process does for a program.
+    """
+    ends: list[int] = []
     try:
-        return subprocess.Popen(  # noqa: S603 - argv of a signed playbook, never a shell
+        ends += os.pipe()
+        ends += os.pipe()
+        stdout, into_stdout, stderr, into_stderr = ends
+        child = subprocess.Popen(  # noqa: S603 - argv of a signed playbook, never a shell
             list(argv),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
+            stdout=into_stdout,
+            stderr=into_stderr,
             cwd="/",
             env={"PATH": PATH, "LANG": "C", MARK: mark},
             start_new_session=True,
             **identity,
         )
-    except (OSError, ValueError) as error:
-        raise command_runner.CommandNotRunnable(
-            f"cannot start {argv[0] if argv else '(nothing)'}: {error}"
-        ) from error
+    except BaseException as error:
+        for each in ends:
+            os.close(each)
+        if isinstance(error, OSError | ValueError):
+            raise command_runner.CommandNotRunnable(
+                f"cannot start {argv[0] if argv else '(nothing)'}: {error}"
+            ) from error
+        raise
+    os.close(into_stdout)
+    os.close(into_stderr)
+    return child, (stdout, stderr)
 
 
 def _group(pid: int) -> command_runner.ProcessGroup:

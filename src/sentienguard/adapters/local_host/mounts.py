@@ -4,6 +4,7 @@ The mount table is read with the same rules as the agent's collector reads it, s
 names what a sample named: local, writable file systems, and the root of a container.
 """
 
+import functools
 import os
 import re
 from pathlib import Path
@@ -25,8 +26,13 @@ MAX_WALKED = 500_000  # entries of a directory with a budget
 
 def mount_points(table: Path = Path("/proc/self/mounts")) -> frozenset[str]:
     """Return where real, local, writable file systems are mounted."""
+    return _places(table.read_bytes())
+
+
+@functools.lru_cache(maxsize=2)  # looked at for every order and every sample, and seldom another
+def _places(table: bytes) -> frozenset[str]:
     found = set()
-    for line in table.read_text("utf-8", "surrogateescape").splitlines():
+    for line in table.decode("utf-8", "surrogateescape").splitlines():
         fields = line.split(" ")
         if len(fields) < _FIELDS:
             continue

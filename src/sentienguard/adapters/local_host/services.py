@@ -171,7 +171,7 @@ class LocalServices:
         return procfs.members(pid)
 
     def _require(self, name: str) -> None:
-        if name not in self._units.names():
+        if not self._units.has(name):
             raise services.UnknownService(
                 f"this host has no service {name!r}; known: {', '.join(sorted(self._declared))}"
             )

@@ -10,8 +10,8 @@ from sentienguard.ports import command_runner, services
 
 RUNNING = Path("/run/systemd/system")  # exists exactly where systemd is process 1 (sd_booted(3))
 UNIT = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}\Z")
-# How long the list of units is believed: an order asks for it several times, and the next one may
-# be about a unit that was installed since.
+# How long the list of units is believed: an order asks for it several times. Before a unit is said
+# not to be there, the list is read again: it may have been installed since.
 LIST_FOR_S = 1.0
 ASK_S = 5.0  # limit of a question to systemd
 
@@ -38,6 +38,15 @@ class Systemd:
             self._names = frozenset(unit for unit in units if UNIT.match(unit))
             self._listed = time.monotonic()
         return self._names
+
+    def has(self, name: str) -> bool:
+        """Tell whether a unit is loaded, by a list that is read again before the answer is no."""
+        before = self._listed
+        if name in self.names():
+            return True
+        if self._listed == before:  # not read just now
+            self._listed = float("-inf")
+        return name in self.names()
 
     def state(self, name: str) -> services.State:
         """Ask systemd how a unit is."""

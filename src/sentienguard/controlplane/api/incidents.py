@@ -16,7 +16,7 @@ from sentienguard.controlplane.api import (
     views,
 )
 from sentienguard.controlplane.api.caller import Caller, needs
-from sentienguard.flow import replaying, reports
+from sentienguard.flow import replaying, reports, stopping
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
 from sentienguard.model.anomaly import Severity
@@ -135,18 +135,10 @@ def stop(
     incident = _visible(caller, incident_id)
     caller.require(Permission.STOP_EXECUTION, incident.environment, f"stop {incident_id}")
     kept = _order(caller, incident)
-    if kept is None or not caller.centre.orders.request_stop(kept.order.id, by=caller.user.name):
+    why = {"note": answer.note, "ip_address": caller.address}
+    if kept is None or not stopping.stop(caller.centre, kept, by=caller.user.name, data=why):
         message = f"{incident_id}: nothing is under way that could be stopped"
         raise errors.Rejected(message)
-    caller.centre.audit.append(
-        kind="order.stop",
-        env=incident.environment,
-        actor=caller.user.name,
-        incident=incident.id,
-        key=f"{kept.order.id}/stop",
-        data={"order_id": kept.order.id, "note": answer.note, "ip_address": caller.address},
-    )
-    caller.centre.bells.ring(incident.agent)
     return views.summary(incident)
 
 

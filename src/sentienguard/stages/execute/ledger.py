@@ -29,6 +29,7 @@ from sentienguard.stages.execute.report import events
 from sentienguard.trust import order as orders
 
 AT_ONCE = 64  # events in one answer
+GATHER_S = 0.1  # that events of an order that runs wait for a sync of its own
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_WAITING_BYTES = 4 * 1024 * 1024  # of events; they are held in memory
 REWRITE_AFTER = 500  # records, once the centre has every event and nothing runs
@@ -177,6 +178,10 @@ class Ledger:
         """Return up to 64 signed events after a number; wait for the first if there is none."""
         with self._told:
             self._told.wait_for(lambda: self.memory.event_seq > after, timeout=wait_s)
+            if self._unsynced and self.memory.running is not None:
+                # Its next step or its end brings a sync; one for each event would hold it up.
+                patience = min(GATHER_S, wait_s)
+                self._told.wait_for(lambda: not self._unsynced, timeout=patience)
             if self._unsynced:  # else a power cut could have two events bear one number
                 self._append([], durable=True)
             found = [each for each in self.memory.events if each["seq"] > after][:AT_ONCE]

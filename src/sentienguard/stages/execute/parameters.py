@@ -18,7 +18,7 @@ from typing import assert_never
 
 from sentienguard.model import errors, playbook
 from sentienguard.playbook import objects, units
-from sentienguard.ports import processes
+from sentienguard.ports import processes, services
 from sentienguard.stages.execute import host as hosts
 
 _SHAPE = re.compile(r"[A-Za-z0-9_/.][A-Za-z0-9_./:@%+\-]{0,254}\Z")  # rule 2
@@ -138,7 +138,7 @@ def _check(parameter: playbook.Parameter, value: str, host: hosts.Host) -> None:
         case playbook.ParamType.MOUNTPOINT:
             _member(parameter, value, host.files.volumes())
         case playbook.ParamType.SERVICE:
-            _member(parameter, value, host.services.names())
+            _service(parameter, value, host)
         case playbook.ParamType.PID:
             _process(value, host)
         case playbook.ParamType.OBJECT:
@@ -160,6 +160,14 @@ def _member(parameter: playbook.Parameter, value: str, known: frozenset[str]) ->
             f"{parameter.name} is {value[:64]!r}, which is no {parameter.type} of this "
             f"host; it has {', '.join(sorted(known)[:8]) or 'none'}"
         )
+
+
+def _service(parameter: playbook.Parameter, value: str, host: hosts.Host) -> None:
+    """Ask for it by name: a host looks again before it says that it has none of that name."""
+    try:
+        host.services.describe(value)
+    except services.UnknownService:
+        _member(parameter, value, host.services.names())
 
 
 def _object(parameter: playbook.Parameter, value: str, host: hosts.Host) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from sentienguard.model import playbook
+from sentienguard.ports import services
 from sentienguard.stages.execute import work
 
 
@@ -18,15 +19,22 @@ class Dependencies:
             for name in _names(check.fields, "binaries", context)
             if context.host.commands.locate(name) is None
         ]
-        known = context.host.services.names()
         missing += [
             f"service {name}"
             for name in _names(check.fields, "services", context)
-            if name not in known
+            if not _has(name, context)
         ]
         return work.Finding(
             not missing, f"missing: {', '.join(missing)}" if missing else "all there"
         )
+
+
+def _has(service: str, context: work.Context) -> bool:
+    try:
+        context.host.services.describe(service)
+    except services.UnknownService:
+        return False
+    return True
 
 
 def _names(
