@@ -363,12 +363,17 @@ def _orders(
         load.part()  # first contact
         load.go()
         load.part()  # connected
-        began = time.perf_counter()
+        began, deciding = time.perf_counter(), process_cost.cpu_ms(pid)
         load.go()
         load.part()  # every sample that shows a fault was answered
         opened_s = time.perf_counter() - began
         released = _wait_released(centre, hosts)
         released_s = time.perf_counter() - began
+        deciding = process_cost.cpu_ms(pid) - deciding
+        # An order that its host does not fetch within three minutes is taken back.
+        taken_back = sum(one["status"] == "CLOSED" for one in _incidents(centre))
+        load.go()
+        load.part()  # connected again
         spent = process_cost.cpu_ms(pid)
         load.go()
         fetched = load.part()
@@ -381,12 +386,14 @@ def _orders(
         "released": released,
         "from_the_faults_to_all_incidents_s": round(opened_s, 1),
         "from_the_faults_to_all_released_s": round(released_s, 1),
+        "taken_back_before_hosts_asked": taken_back,
         "hosts_that_got_an_order": len(given),
         "hosts_that_got_a_second_one": sum(len({name for _, name in got}) > 1
                                            for got in given.values()),
         "asked_at_once_to_order_ms": spread(took),
         "all_dispatched_s": round(max(took, default=0.0) / 1000, 2),
         "aim_s": AIM_ORDERS_S,
+        "centre_ms_from_fault_to_release": round(deciding / hosts, 2),
         "centre_ms_per_order": round(spent / hosts, 2),
         "problems": told["problems"],
     }  # fmt: skip

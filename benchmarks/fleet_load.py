@@ -124,6 +124,18 @@ class Load:
         """Every host opens its connection for orders and asks nothing yet."""
         await _some_at_a_time(lambda host: host.orders.open(), self.hosts)
 
+    async def connect_again(self) -> None:
+        """Open the connections for orders anew, as a host's is that never ceases to ask.
+
+        To wait for the last incident may take longer than the centre keeps one that is idle.
+        """
+
+        async def one(host: Host) -> None:
+            host.orders.close()
+            await host.orders.open()
+
+        await _some_at_a_time(one, self.hosts)
+
     async def fetch(self) -> None:
         """Every host asks for its order, all in one moment; then asks twice more."""
         await asyncio.gather(*(self._fetches(host) for host in self.hosts))
@@ -239,6 +251,8 @@ async def _run(plan: dict[str, Any]) -> Told:
         await _barrier(told, part="connected")
         await load.all_fail()
         await _barrier(told, part="failed")
+        await load.connect_again()
+        await _barrier(told, part="connected_again")
         began_at = time.time()
         await load.fetch()
         await _barrier(told, part="fetched", began_at=began_at)

@@ -39,7 +39,7 @@ NOBODY = {
     "join_tokens": "token_sha256 environment host used_by_host",
     "login_tokens": "token_sha256 login purpose",
     "order_numbers": "agent",
-    "orders": "id incident agent environment playbook status counts_because",
+    "orders": "id incident agent environment playbook status ended counts_because",
     "outbox": "id channel incident kind status reference problem",
     "outside_logs": "environment host service severity text",
     "people": "name pseudonym secret",

@@ -234,7 +234,8 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
 
     @stateful.rule()
     def the_host_polls(self):
-        given, _ = self.dispatch._work(self.agent, dispatch.Poll("ab", None, 0, None))
+        poll, look = dispatch.Poll("ab", None, 0, None), self.dispatch.look()
+        given, _ = self.dispatch._work(self.agent, poll, look)
         if given is not None:
             assert not self.frozen, "delivered while frozen"
             self.delivered.add(given["order"].id)

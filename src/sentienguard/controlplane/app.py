@@ -219,6 +219,7 @@ def centre_in(directory: Path, settings: Settings, agents_address: str) -> Itera
             keys=app_keys.care(directory, settings, stores),
             drafts=DraftDesk(drafting),
             pointing=app_adviser.pointing(settings, secrets, clock, pen),
+            sealer=stores.data_keys,
         )
 
 
@@ -362,10 +363,15 @@ def serve(data: Path) -> None:
 def _engine(directory: Path, centre: Centre, work: IncidentWork) -> Engine:
     """Make the engine, in the database that several can use or in a file of ours."""
     if centre.company is None:
-        return Engine(directory / "flow.db", work, executor=ALONE)
+        file = directory / app_keys.WORKFLOWS
+        return Engine(file, work, executor=ALONE, sealer=centre.sealer)
     replicas = centre.company.replicas
     return Engine(
-        centre.settings.database_url, work, executor=replicas.id, require=replicas.require
+        centre.settings.database_url,
+        work,
+        executor=replicas.id,
+        require=replicas.require,
+        sealer=centre.sealer,
     )
 
 

@@ -29,6 +29,7 @@ from sentienguard.ports.key_keeper import KeyKeeper
 from sentienguard.ports.outbound import Outbound
 
 FILE: Final = "keys/data.key"  # in the control plane's directory
+WORKFLOWS: Final = "flow.db"  # there too: the workflows' records, where the database is SQLite's
 KMS: Final = "aws-kms"
 _SECTIONS: Final = frozenset({"keeper", "former", "secrets"})
 _NEEDED: Final = frozenset({"kind", "key", "region", "access_key", "secret_key"})
@@ -38,7 +39,9 @@ _MORE: Final = frozenset({"url", "session_token", "private"})
 def open_database(directory: Path, settings: Settings, clock: Clock) -> database.Database:
     """Open the database of a control plane's directory. Raises as sql_store and `keeper` do."""
     url = settings.database_url or f"sqlite:///{directory / 'sentienguard.db'}"
-    return database.open_database(url, keeper(directory, settings, clock))
+    return database.open_database(
+        url, keeper(directory, settings, clock), workflows=directory / WORKFLOWS
+    )
 
 
 def rotate(data: Path, clock: Clock) -> str:

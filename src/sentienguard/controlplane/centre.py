@@ -31,6 +31,7 @@ from sentienguard.ports.outbox import Outbox
 from sentienguard.ports.outside_logs import OutsideLogs
 from sentienguard.ports.people import People
 from sentienguard.ports.replicas import Replicas
+from sentienguard.ports.sealing import InTheClear, Sealer
 from sentienguard.ports.session_store import SessionStore
 from sentienguard.ports.signals import Signals
 from sentienguard.ports.spell_store import SpellStore
@@ -133,6 +134,7 @@ class Centre:
     keys: "KeyCare | None" = None  # None: nobody looks after keys here
     drafts: "DraftDesk | None" = None  # None: no playbooks are written from here
     pointing: "PointingDesk | None" = None  # None: no model has a part in answers
+    sealer: Sealer = field(default_factory=InTheClear)  # of what is kept outside of the stores
 
     def begin(self, incident: IncidentId) -> None:
         """Start the life of an incident; the same one again is a no-op."""

@@ -8,10 +8,14 @@ Called by controlplane.app. Rules:
  2. A step can be performed twice (the process died between the effect and its record), so each is
     idempotent: ids are derived, rows are unique, audit entries have keys.
  3. Where the world is unavailable or the audit log is broken, the step waits; it never skips.
- 4. Values cross as plain JSON; nothing is pickled.
-
+ 4. Values cross as plain JSON; nothing is pickled. What an event says is sealed before it crosses
+    (ADR 0024): by us and not by DBOS's serializer, which is told no row to bind a value to, and
+    whose failure would be recorded and end the workflow.
  5. Whoever lost its place to another replica, or is told to stop, leaves a step without an answer:
     a recorded error would end the workflow, an unrecorded one lets another go on with it.
+ 6. A fault of ours does end it. Its record names the fault's class alone; the log has the rest.
+ 7. A few are opened and begin at a time, up to what they first wait for: hundreds that open in one
+    moment would hold up samples, polls and people. What follows a wait waits for nobody's turn.
 
 The records lie in a SQLite file, or in a schema of the PostgreSQL database that several replicas
 share. There each workflow belongs to the replica that runs it; DBOS gives each run a token and
@@ -27,18 +31,20 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos._error import DBOSException, DBOSNonExistentWorkflowError
 from dbos._serialization import DBOSPortableJSONSerializer
 
-from sentienguard.controlplane import event_codec
+from sentienguard.controlplane import event_codec, waiting_lives
 from sentienguard.flow import incident as flow
+from sentienguard.flow import turns
 from sentienguard.model import errors
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Incident
+from sentienguard.ports import sealing
 from sentienguard.ports.replicas import TakenOver
 
 log = logging.getLogger(__name__)
@@ -47,8 +53,8 @@ FLOW_VERSION = "flow-1"
 TOPIC = "incident"
 SCHEMA = "sentienguard_flow"  # of the workflows' tables in PostgreSQL
 ALONE = "local"  # the executor of a control plane that has its workflows for itself
-# A message wakes who waits for it (`tell`). To look for one is a transaction for each incident that
-# waits, and there may be hundreds: this finds what was lost between the two. A stop waits for it.
+# A message wakes who waits for it (`tell`). This finds what was lost between the two, with one look
+# for all that wait (`waiting_lives`). A stop waits for it.
 POLL_INTERVAL_S = 1.0
 ALIVE = {  # notices a server that is gone without a word, after about 10 s
     "application_name": "sentienguard_flow",
@@ -58,8 +64,11 @@ ALIVE = {  # notices a server that is gone without a word, after about 10 s
     "tcp_user_timeout": 10_000,  # milliseconds
 }
 FROZEN_S = 5.0  # PostgreSQL ends a transaction of a process that says nothing for so long
-MAX_LIVE_INCIDENTS = 512  # each open incident holds one thread, so this bounds them
+# Each open incident holds one thread, so this bounds them; later ones wait until one has ended. The
+# service's TasksMax leaves room for them.
+MAX_LIVE_INCIDENTS = 2048
 FORGOTTEN_AT_ONCE = 500  # lives whose records go in one transaction
+OPENERS, BEGINNERS = 2, 4  # incidents at a time; of these two think (`flow.turns`)
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.5, 30.0
 
 T = TypeVar("T")
@@ -97,6 +106,15 @@ class Left(BaseException):
     """A run that ends here without a record; no `Exception`, for DBOS would record one (rule 5)."""
 
 
+class StepFailed(Exception):
+    """A step ended with a fault that no waiting mends (rule 6)."""
+
+    def __init__(self, step: str, fault: Exception) -> None:
+        super().__init__(
+            f"step {step} failed with {type(fault).__name__}; the control plane's output says why"
+        )
+
+
 class Engine:
     """Runs one durable workflow for each incident."""
 
@@ -107,15 +125,19 @@ class Engine:
         *,
         executor: str = ALONE,
         require: Callable[[], None] = lambda: None,
+        sealer: sealing.Sealer | None = None,
     ) -> None:
         """Prepare on a SQLite file or a PostgreSQL URL; nothing runs before `start`.
 
         `executor` names this process among those that share the database, and never named another
-        one. `require` raises TakenOver where this process has lost its place among them.
+        one. `require` raises TakenOver where this process has lost its place among them. `sealer`
+        seals what events say; None seals nothing.
         """
         self._work = work
+        self._events = event_codec.SealedEvents(sealer or sealing.InTheClear())
         self._require = require
         self._stopping = threading.Event()
+        self._openers, self._beginners = turns.Turns(OPENERS), turns.Turns(BEGINNERS)  # rule 7
         if isinstance(database, Path):
             _use_write_ahead_log(database)
         config: DBOSConfig = {
@@ -145,6 +167,8 @@ class Engine:
     def start(self) -> None:
         """Recover what a crash interrupted and accept new incidents."""
         DBOS.launch()
+        records = self._dbos._sys_db  # noqa: SLF001 - DBOS has no other door to who waits
+        records.notifications_map = waiting_lives.WaitingLives(records)
 
     def stop(self) -> None:
         """Stop; what is under way goes on at the next start."""
@@ -165,12 +189,14 @@ class Engine:
             DBOS.start_workflow(self._workflow, incident)
 
     def tell(self, incident: IncidentId, event: flow.Event, *, key: str) -> None:
-        """Tell a waiting incident what happened, once for each key. Raises TakenOver.
+        """Tell a waiting incident what happened, once for each key.
+
+        Raises TakenOver, and as ports.sealing does.
 
         One that ended so long ago that its records were dropped hears nothing more.
         """
         self._require()
-        said = event_codec.encode(event)
+        said = self._events.seal(event, sealing.message_place(incident))
         try:
             DBOS.send(incident, said, topic=TOPIC, idempotency_key=f"{incident}/{key}")
         except DBOSNonExistentWorkflowError:
@@ -211,8 +237,13 @@ class Engine:
             records.recv_check(incident, TOPIC, waiting)  # type: ignore[arg-type]  # it sets it
 
     def _live(self, incident: IncidentId) -> str:
-        life, turn = flow.begin(self._work.load(incident))
-        self._step("opened", lambda: self._work.opened(self._work.load(incident)))
+        with self._openers.taken():  # rule 7
+            life, turn = flow.begin(self._work.load(incident))
+            self._step("opened", lambda: self._work.opened(self._work.load(incident)))
+        with self._beginners.taken():
+            while turn.then is not None and not isinstance(turn.then, flow.Wait):
+                self._perform(incident, turn.deeds)
+                life, turn = flow.advance(life, self._ask(incident, turn.then))
         while turn.then is not None:
             self._perform(incident, turn.deeds)
             life, turn = flow.advance(life, self._ask(incident, turn.then))
@@ -226,11 +257,13 @@ class Engine:
     def _ask(self, incident: IncidentId, question: flow.Question) -> flow.Event:
         match question:
             case flow.Decide():
-                return self._event("decide", lambda: self._work.decide(incident, question))
+                return self._event(
+                    incident, "decide", lambda: self._work.decide(incident, question)
+                )
             case flow.Release():
-                return self._event("release", lambda: self._work.release(question))
+                return self._event(incident, "release", lambda: self._work.release(question))
             case flow.Withdraw():
-                return self._event("withdraw", lambda: self._work.withdraw(question))
+                return self._event(incident, "withdraw", lambda: self._work.withdraw(question))
             case flow.Wait():
                 return self._wait(incident, question)
 
@@ -239,13 +272,20 @@ class Engine:
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
         patience = question.left(now)
         message = DBOS.recv(TOPIC, timeout_seconds=patience.total_seconds())
-        event = flow.NothingCame() if message is None else event_codec.decode(message)
+        event: flow.Event = flow.NothingCame()
+        if message is not None:
+            event = self._opened(message, sealing.message_place(incident))
         if isinstance(event, flow.NothingCame):  # the wait is over, or loops.patience ended it
-            return self._event("silence", lambda: self._work.silence(incident))
+            return self._event(incident, "silence", lambda: self._work.silence(incident))
         return event
 
-    def _event(self, name: str, ask: Callable[[], flow.Event]) -> flow.Event:
-        return event_codec.decode(self._step(name, lambda: event_codec.encode(ask())))
+    def _event(self, incident: IncidentId, name: str, ask: Callable[[], flow.Event]) -> flow.Event:
+        place = sealing.step_place(incident, name)
+        return self._opened(self._step(name, lambda: self._events.seal(ask(), place)), place)
+
+    def _opened(self, kept: str | dict[str, Any], place: str) -> flow.Event:
+        """Return what a record means, once its key is there and the record is as it was."""
+        return self._until_possible(place, lambda: self._events.open(kept, place))
 
     def _step(self, name: str, do: Callable[[], T]) -> T:
         return DBOS.run_step({"name": name}, self._until_possible, name, do)
@@ -260,9 +300,14 @@ class Engine:
                 raise Left from problem  # rule 5
             except (errors.Unavailable, errors.Broken) as problem:
                 log.warning("step %s waits: %s", name, problem)
-                if self._stopping.wait(delay):
+                with turns.lent():
+                    is_over = self._stopping.wait(delay)
+                if is_over:
                     raise Left from problem  # rule 5
                 delay = min(delay * 2, RETRY_LONGEST_S)
+            except Exception as problem:
+                log.exception("step %s failed", name)
+                raise StepFailed(name, problem) from problem  # rule 6
 
 
 def _use_write_ahead_log(database: Path) -> None:

@@ -1,14 +1,17 @@
-"""The flow's events as plain JSON values, for the engine's records and messages.
+"""The flow's events as the engine records and sends them: plain JSON values, sealed.
 
-Called by controlplane.engine. An event is an object with its class name under `event`.
+Called by controlplane.engine. An event is an object with its class name under `event`. Its JSON
+text is sealed for its place and kept as one text; an object is what an earlier release recorded.
 """
 
+import json
 from typing import Any
 
 import msgspec
 
 from sentienguard.flow import incident as flow
 from sentienguard.model import errors
+from sentienguard.ports import sealing
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
@@ -34,9 +37,27 @@ def encode(event: flow.Event) -> dict[str, Any]:
 def decode(message: dict[str, Any]) -> flow.Event:
     """Return the event of a message. Raises Broken on one that this version does not know."""
     values = dict(message)
-    kind = _KINDS.get(values.pop("event", ""))
-    if kind is None:
-        text = f"event of an incident: expected one of {sorted(_KINDS)}, found {message!r}"
+    name = values.pop("event", "")
+    kind = _KINDS.get(name)
+    if kind is None:  # what it says stays out of the message, which is logged
+        text = f"event of an incident: expected one of {sorted(_KINDS)}, found {name!r}"
         raise errors.Broken(text)
     event: flow.Event = msgspec.convert(values, kind)
     return event
+
+
+class SealedEvents:
+    """Events as texts that open in their own place only; see ports.sealing for what it raises."""
+
+    def __init__(self, sealer: sealing.Sealer) -> None:
+        self._sealer = sealer
+
+    def seal(self, event: flow.Event, place: str) -> str:
+        """Return what is recorded or sent."""
+        return self._sealer.seal(json.dumps(encode(event)).encode(), place).decode()
+
+    def open(self, kept: str | dict[str, Any], place: str) -> flow.Event:
+        """Return what it means. Raises Broken on what was changed, moved, or is not known here."""
+        if isinstance(kept, dict):
+            return decode(kept)
+        return decode(json.loads(self._sealer.unseal(kept.encode(), place)))

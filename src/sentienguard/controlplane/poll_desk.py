@@ -6,7 +6,9 @@ look at the database tells of all that came together. Rules:
 
 1. What an agent is answered is what `Dispatch.answer` would answer it alone.
 2. For whom there is something, it is got in other threads, a few at a time: those for whom there
-   is nothing never wait for it, nor people's requests for either.
+   is nothing never wait for it, nor people's requests for either. A few share a look at what holds
+   for all hosts, so few that it is of the same moment: what a freeze overtakes there is stopped by
+   the host's next poll (`dispatch`, rule 4).
 3. That an agent spoke is kept where it says anything new (`SEEN_AGAIN`): samples say it too.
 """
 
@@ -28,6 +30,7 @@ MOST_TOGETHER = 256  # polls that share a look
 MOST_VERSION = 2**31 - 1  # of a root document: what the store's column holds
 SEEN_AGAIN = timedelta(seconds=15)  # after which it is kept that an agent still speaks
 COURIERS = 4  # threads that seal orders; more would only take turns at the processor
+A_ROUND = 8  # polls that a courier answers with one look: some 30 ms
 
 
 @dataclass(eq=False, slots=True)
@@ -99,9 +102,12 @@ class PollDesk:
         self._recognise([one for one in asked if one.pin])
         agents = {one.agent.id for one in asked if one.agent is not None}
         expecting = self._centre.orders.expecting(agents) if agents else frozenset()
+        expected: list[tuple[_Asked, Agent]] = []
         for one in asked:
             if one.agent is not None or not one.pin:
-                self._answer(one, one.agent, expecting)
+                self._answer(one, one.agent, expecting, expected)
+        for first in range(0, len(expected), A_ROUND):
+            self._couriers.submit(self._bring, expected[first : first + A_ROUND])
 
     def _recognise(self, asked: Sequence[_Asked]) -> None:
         """Look up who asks, and remember that they did."""
@@ -122,16 +128,37 @@ class PollDesk:
             if one.agent is None:
                 one.answer.set_exception(NoSuchAgent(_unknown(one.pin)))
 
-    def _answer(self, one: _Asked, agent: Agent | None, expecting: frozenset[AgentId]) -> None:
+    def _answer(
+        self,
+        one: _Asked,
+        agent: Agent | None,
+        expecting: frozenset[AgentId],
+        expected: list[tuple[_Asked, Agent]],
+    ) -> None:
+        """Answer a poll, or put it to those for whom there may be something."""
         try:
             if agent is not None and one.pin:
                 self._witnessed(agent, one.poll)
             if agent is not None and agent.id in expecting:
-                one.answer = self._couriers.submit(self._dispatch.answer, agent, one.poll)
+                expected.append((one, agent))
             else:
                 one.answer.set_result(self._dispatch.nothing(one.poll))
         except errors.SentienGuardError as problem:
             one.answer.set_exception(problem)
+
+    def _bring(self, expected: Sequence[tuple[_Asked, Agent]]) -> None:
+        """Answer a few for whom there may be something; each is told its own."""
+        try:
+            look = self._dispatch.look()
+        except Exception as problem:  # noqa: BLE001  each agent gets it as its answer
+            for one, _ in expected:
+                one.answer.set_exception(problem)
+            return
+        for one, agent in expected:
+            try:
+                one.answer.set_result(self._dispatch.answer(agent, one.poll, look))
+            except Exception as problem:  # noqa: BLE001  its agent gets it as its answer
+                one.answer.set_exception(problem)
 
     def _witnessed(self, agent: Agent, poll: Poll) -> None:
         self._dispatch.witnessed(poll)

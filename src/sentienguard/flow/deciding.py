@@ -199,7 +199,8 @@ class Deciding:
             )
         opinion = None
         if self._advising is not None and before is None:  # later ones permit no more than that one
-            opinion = self._advising.before(incident, made, self._of_candidates(made))
+            with turns.lent():
+                opinion = self._advising.before(incident, made, self._of_candidates(made))
         if opinion is not None:
             with self._turns.taken():
                 made = decide.decide(

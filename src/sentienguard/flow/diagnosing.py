@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from sentienguard.flow import neighbours
 from sentienguard.flow import turns as turning
 from sentienguard.flow.centre import Centre, Samples
 from sentienguard.flow.lines_elsewhere import LinesElsewhere
@@ -49,7 +50,6 @@ OTLP: Final = "otlp:"  # before the service, where a line has a file
 ELSEWHERE: Final = "loki:"  # the same, of a line that another system keeps
 MOST_CHANGES: Final = 20
 MOST_STANDING: Final = 50
-MOST_OF_A_HOST: Final = 48  # series
 MOST_NAMES: Final = 200  # metrics of other systems that are looked through
 RESIDENTS_S: Final = 30.0  # of a fleet's incidents, many come together: hosts are read once
 _LONGEST: Final = 300  # characters of a reason
@@ -89,6 +89,7 @@ class Diagnosing:
         self._limit_s = limit_s
         self._turns = turning.Turns()
         self._residents: dict[str, _Residents] = {}  # by environment
+        self._neighbours = neighbours.Neighbours(centre)
 
     def look(self, incident: Incident, now: datetime) -> Looked:
         """Return what the incident comes from, as far as anybody can tell at `now`."""
@@ -99,7 +100,7 @@ class Diagnosing:
                 residents = self._resident(incident)
                 gathering = _Gathering(
                     self._centre, self._samples, self._sources, incident,
-                    now=now, residents=residents, turns=self._turns,
+                    now=now, residents=residents, near_by=self._neighbours,
                 )  # fmt: skip
                 known = gathering.gather(self._centre.clock.monotonic() + self._limit_s)
                 stored = writing.write(building.build(known))
@@ -190,7 +191,7 @@ class _Gathering:
         *,
         now: datetime,
         residents: _Residents,
-        turns: turning.Turns,
+        near_by: neighbours.Neighbours,
     ) -> None:
         self._centre = centre
         self._samples = samples
@@ -199,7 +200,7 @@ class _Gathering:
         self._now = now
         self._begin = incident.anomaly.at - BACK
         self._residents = residents  # rule 2
-        self._turns = turns
+        self._neighbours = near_by
         self._agents = residents.agents
         self._deadline = 0.0
         self.left_out: list[str] = []
@@ -286,33 +287,32 @@ class _Gathering:
 
     def _of_hosts(self, near: nearby.Nearby) -> Iterator[building.Seen]:
         """Read what agents measured on the hosts nearby."""
-        wanted: list[tuple[Series, MetricKind]] = []
         own = self._incident.anomaly.series
-        for host in near.hosts:
-            known = [
-                (series, kind)
-                for series in self._centre.metrics.series(host)
-                for kind in [kinds.ours(series.metric)]
-                if kind is not None
-            ]
-            if len(known) > MOST_OF_A_HOST:
-                self.left_out.append(f"{len(known) - MOST_OF_A_HOST} series of {host}")
-            wanted += known[:MOST_OF_A_HOST]
-        if all(series != own for series, _ in wanted):
-            wanted.insert(0, (own, MetricKind.OTHER))
-        found = self._centre.metrics.read([series for series, _ in wanted], self._begin, self._now)
-        services = {one.casefold() for one in near.services}
-        for (series, kind), one in zip(wanted, found, strict=True):
-            is_service = kinds.is_of_service(series.metric) and series.subject
-            here = series.subject if is_service and series.subject.casefold() in services else ""
-            yield building.Seen(
-                host=series.host or self._incident.host,
-                service=here,
-                kind=kind,
-                name=_name(series),
-                times_ms=tuple(one.times_ms.tolist()),
-                values=tuple(one.values.tolist()),
-            )
+        measured = self._neighbours.read(
+            near.hosts, self._begin, self._now, fresh=self._incident.host
+        )
+        for one in measured:
+            if one.left_out:
+                self.left_out.append(f"{one.left_out} series of {one.host}")
+        if all(one.series != own for host in measured for one in host.columns):
+            found = self._centre.metrics.range(own, self._begin, self._now)
+            yield self._seen(neighbours.Column.of(own, MetricKind.OTHER, found), frozenset())
+        services = frozenset(one.casefold() for one in near.services)
+        for host in measured:
+            for column in host.columns:
+                yield self._seen(column, services)
+
+    def _seen(self, column: neighbours.Column, services: frozenset[str]) -> building.Seen:
+        series = column.series
+        is_service = kinds.is_of_service(series.metric) and series.subject
+        return building.Seen(
+            host=series.host or self._incident.host,
+            service=series.subject if is_service and series.subject.casefold() in services else "",
+            kind=column.kind,
+            name=_name(series),
+            times_ms=column.times_ms,
+            values=column.values,
+        )
 
     def _foreign(self) -> Mapping[Series, str]:
         """Return series of other systems that name a service of this environment, with its name."""
@@ -389,7 +389,7 @@ class _Gathering:
         """
         if self._sources.elsewhere is None:
             return True
-        with self._turns.lent():
+        with turning.lent():
             found = self._sources.elsewhere.of(
                 self._incident.environment, near.services, self._begin, self._now
             )

@@ -22,7 +22,7 @@ from typing import Any
 from sentienguard.flow.centre import Centre
 from sentienguard.model import ids
 from sentienguard.model.order import OrderStatus
-from sentienguard.model.window import Purpose
+from sentienguard.model.window import Purpose, Window
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.order_store import KeptOrder
 from sentienguard.ports.switches import Freeze
@@ -60,6 +60,14 @@ class Answer:
         return self.order is not None or self.stop is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What holds for every host in a moment: polls that are answered together share one."""
+
+    frozen: Freeze | None
+    maintenance: Sequence[Window]  # under way or to come, of any host
+
+
 class Dispatch:
     """Answers polls."""
 
@@ -68,9 +76,15 @@ class Dispatch:
         self._centre = centre
         self._given: dict[str, float] = {}  # monotonic time of the last delivery
 
-    def answer(self, agent: Agent, poll: Poll) -> Answer:
-        """Return what there is for this agent now."""
-        order, stop = self._work(agent, poll)
+    def look(self) -> Look:
+        """Return what holds for every host now."""
+        switches = self._centre.switches
+        now = self._centre.clock.now()
+        return Look(switches.freeze(), switches.windows(Purpose.MAINTENANCE, at=now))
+
+    def answer(self, agent: Agent, poll: Poll, look: Look | None = None) -> Answer:
+        """Return what there is for this agent now; `look` is of a moment ago, None: of now."""
+        order, stop = self._work(agent, poll, look or self.look())
         checkpoint, consistency = self._checkpoint(poll)
         return Answer(order, stop, checkpoint, consistency)
 
@@ -85,11 +99,9 @@ class Dispatch:
             self._centre.log.add_cosignature(poll.cosigned)
 
     def _work(
-        self, agent: Agent, poll: Poll
+        self, agent: Agent, poll: Poll, look: Look
     ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        waiting = self._centre.orders.waiting(agent.id)
-        frozen = self._centre.switches.freeze()
-        running = self._running(agent, poll)
+        running, frozen = self._running(agent, poll), look.frozen
         if running is not None and frozen is not None and not running.stop_requested_by:  # rule 4
             _stop(self._centre, [running], frozen)
             running = self._centre.orders.get(running.order.id)
@@ -101,10 +113,15 @@ class Dispatch:
             return None, self._centre.trust.seal_stop(running.order, poll.nonce, seq, by)
         if poll.busy or frozen is not None:  # rules 3 and 4
             return None, None
-        if waiting and (self._in_maintenance(agent) or self._is_doubted(agent)):  # rules 5 and 6
-            return None, None
+        waiting = [
+            kept
+            for kept in self._centre.orders.waiting(agent.id)
+            if self._is_due(kept.order.id)  # nearly always none is: nothing else is asked then
+        ]
+        if waiting and (self._in_maintenance(agent, look) or self._is_doubted(agent)):
+            return None, None  # rules 5 and 6
         for kept in waiting:
-            if not self._due(kept.order.id):  # rule 2
+            if not self._due(kept.order.id):  # rule 2: another poll of it was a moment earlier
                 continue
             seq = self._centre.orders.next_seq(agent.id)
             sealed = self._centre.trust.seal_order(  # rule 1
@@ -123,25 +140,26 @@ class Dispatch:
         agreed = self._centre.approvals.agreements(asked)
         return [one.signature for one in agreed if one.signature is not None]
 
-    def _in_maintenance(self, agent: Agent) -> bool:
-        now = self._centre.clock.now()
-        found = self._centre.switches.windows(Purpose.MAINTENANCE, at=now)
+    def _in_maintenance(self, agent: Agent, look: Look) -> bool:
         place = silencing.place(agent.host, agent.environment, agent.tags)
-        return bool(silencing.covering(found, place, now))
+        return bool(silencing.covering(look.maintenance, place, self._centre.clock.now()))
 
     def _is_doubted(self, agent: Agent) -> bool:
         """Look again: who asks was looked up when its poll came, which may be a minute ago."""
         now = self._centre.agents.get(agent.id)
         return bool(now.quarantined) or now.struck_off is not None
 
-    def _due(self, message: str) -> bool:
-        now = self._centre.clock.monotonic()
+    def _is_due(self, message: str) -> bool:
         last = self._given.get(message)
-        if last is not None and now - last < REDELIVER_AFTER_S:
+        return last is None or self._centre.clock.monotonic() - last >= REDELIVER_AFTER_S
+
+    def _due(self, message: str) -> bool:
+        """Tell whether a message is due, and take it for given from here on."""
+        if not self._is_due(message):
             return False
         if len(self._given) > MOST_REMEMBERED:
             self._given.clear()
-        self._given[message] = now
+        self._given[message] = self._centre.clock.monotonic()
         return True
 
     def _running(self, agent: Agent, poll: Poll) -> KeptOrder | None:

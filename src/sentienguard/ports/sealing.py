@@ -3,9 +3,22 @@
 Called by adapters.sql_store and by the adapters of the audit log. Offered by
 adapters.sql_store.data_keys. A sealed value is bound to its place (table, column, row): put
 anywhere else it does not open. What an earlier release kept in the clear comes back as it is.
+
+The workflows' records have two kinds of places, named here for who writes them and who seals them
+anew: an answer that a step recorded, and a message to an incident.
 """
 
 from typing import Protocol
+
+
+def step_place(incident: str, step: str) -> str:
+    """Return what the answer of an incident's step is bound to; steps of one name share it."""
+    return f"workflow.step/{incident}/{step}"
+
+
+def message_place(incident: str) -> str:
+    """Return what a message to an incident is bound to."""
+    return f"workflow.message/{incident}"
 
 
 class Sealer(Protocol):

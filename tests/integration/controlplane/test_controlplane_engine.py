@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy
 from dbos import DBOS
-from dbos._sys_db import SystemDatabase
+from dbos._sys_db import SystemDatabase, ThreadSafeEventDict
 
 from sentienguard.controlplane import engine
 from sentienguard.flow import incident as flow
@@ -179,6 +179,28 @@ def test_a_message_wakes_who_waits_for_it_and_nobody_has_to_look(started, monkey
     running.tell(INCIDENT, flow.Recovered(world.now()), key="recovered")
     assert world.closed.wait(15)
     assert world.outcome() is Outcome.RESOLVED
+
+
+def test_a_message_that_woke_nobody_is_found_and_who_has_none_is_not_looked_for(
+    started, monkeypatch
+):
+    monkeypatch.setattr(engine.Engine, "_wake", lambda *_: None)
+    world = World(Route.ASK)
+    running = started(world)
+    others = [ids.incident_id(world.now(), n.to_bytes(4, "big")) for n in range(5)]
+    for incident in (INCIDENT, *others):
+        running.begin(incident)
+    waiting = running._dbos._sys_db.notifications_map
+    until(lambda: len(ThreadSafeEventDict.snapshot(waiting)) == 6, "six that wait")
+    assert waiting.snapshot() == []
+    no = flow.Answered(approved=False, by="anna")
+    running.tell(INCIDENT, no, key="answer")
+    assert [one[1][0] for one in waiting.snapshot()] in ([INCIDENT], [])  # it may be gone by now
+    assert world.closed.wait(15)
+    until(lambda: len(ThreadSafeEventDict.snapshot(waiting)) == 5, "five that wait")
+    for incident in others:
+        running.tell(incident, no, key="answer")
+    until(lambda: sum(isinstance(one, flow.Close) for one in world.deeds) == 6, "six closed")
 
 
 def test_a_step_that_waits_when_the_engine_is_told_to_stop_is_done_after_the_next_start(started):

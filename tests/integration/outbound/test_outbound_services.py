@@ -3,10 +3,12 @@
 import base64
 import email
 import email.policy
+import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +23,7 @@ from sentienguard.model.anomaly import Severity
 from sentienguard.model.ids import ApprovalId, Digest, IncidentId
 from sentienguard.model.notice import Notice, NoticeKind, Question
 from sentienguard.ports.notifier import Letter, Notifier, NotNow, NotTaken
-from tests.servers import chat_services
+from tests.servers import chat_services, echoing
 from tests.servers import mail as mail_server
 from tests.servers.chat_services import Services
 from tests.support import named_secrets, outbound_ways
@@ -408,6 +410,65 @@ def test_a_reply_says_whether_to_come_again(
     with pytest.raises(error) as raised:
         mailer(post).send(letter(OPENED))
     assert "mail-password" not in str(raised.value)
+
+
+@pytest.mark.parametrize("command", ["AUTH", "MAIL", "DATA", "RCPT"])
+def test_a_mail_server_that_repeats_the_password_is_quoted_without_it(
+    post: mail_server.MailServer, command: str
+) -> None:
+    forms = [
+        b"mail-password",
+        base64.b64encode(b"mail-password"),
+        base64.b64encode(b"\0bot\0mail-password"),
+    ]
+    for form in forms:
+        post.replies[command] = [b"535 who said " + form + b" was it you?"]
+        with pytest.raises((NotNow, NotTaken)) as raised:
+            mailer(post).send(letter(OPENED))
+        assert form.decode() not in str(raised.value)
+        if command != "RCPT":  # of which nothing is quoted
+            assert re.search(r"who said \*\*\*=* was it you\?", str(raised.value))
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+@pytest.mark.parametrize("name", ["slack", "jira", "mattermost", "teams"])
+def test_a_service_that_repeats_a_secret_is_quoted_without_it(
+    services: Services, tmp_path: Path, status: int, name: str
+) -> None:
+    """Whatever its status: Slack refuses with 200. Jira is told its token inside of a Basic one."""
+    with echoing.running(status) as hostile:
+        said = document(services, tmp_path)
+        secret = redirected(said[name], hostile.url, tmp_path)
+        read = channels.read({name: said[name]}, tmp_path, named_secrets.Stores())
+        way = GuardedClient([Allowed.of(one.url, private=True) for one in channels.wanted(read)])
+        [found] = channels.open_all(read, way, lambda box: cast("Any", box))
+        if status == HTTPStatus.OK and name in {"mattermost", "teams"}:
+            found.notifier.send(letter(ESCALATED))  # a yes, of which no more is read
+        else:
+            with pytest.raises((NotNow, NotTaken)) as refused:
+                found.notifier.send(letter(ESCALATED))
+            for form in (secret, base64.b64encode(secret.encode()).decode()):
+                assert form not in str(refused.value)
+        assert any(
+            secret in one or base64.b64encode(f"bot@example.com:{secret}".encode()).decode() in one
+            for one in hostile.heard
+        ), "it was told the secret"
+
+
+def redirected(said: dict[str, Any], url: str, place: Path) -> str:
+    """Let a channel speak to this address; return the secret that it tells it."""
+    for field in ("api", "site"):
+        if field in said:
+            said[field] = f"{url}/{field}"
+    said["private"] = True
+    if "token_file" in said:
+        (place / said["token_file"]).write_text("canary-token-77")
+        said["user"] = "bot@example.com" if "user" in said else said.get("user", "")
+        if not said["user"]:
+            del said["user"]
+        return "canary-token-77"
+    (place / said["url_file"]).write_text(f"{url}/hooks/canary-hook-88")
+    return "canary-hook-88"
 
 
 def test_a_mail_server_with_another_certificate_is_not_believed(

@@ -17,11 +17,16 @@ from sentienguard.adapters.audit_files.log import AuditFiles
 from sentienguard.adapters.key_keepers import aws_kms, local_file, several
 from sentienguard.adapters.outbound_http.client import GuardedClient
 from sentienguard.adapters.outbound_http.destinations import Allowed
-from sentienguard.adapters.sql_store import data_keys, open_database
+from sentienguard.adapters.sql_store import data_keys, open_database, sealed_columns
 from sentienguard.model import errors
-from sentienguard.model.access import Role
+from sentienguard.model.access import Permission, Role
 from sentienguard.model.alert import AlertStatus
+from sentienguard.model.approval import Agreement, ApprovalStatus
+from sentienguard.model.care import Signed
+from sentienguard.model.emergency import Emergency, EmergencyId
+from sentienguard.model.evidence import Changed
 from sentienguard.model.ids import Fingerprint, IncidentId, PlaybookName
+from sentienguard.model.window import Purpose, Window, WindowId
 from sentienguard.ports import audit_log, key_keeper
 from sentienguard.ports.alert_inbox import NewAlert
 from sentienguard.ports.audit_storage import Blob
@@ -30,6 +35,7 @@ from sentienguard.ports.factor_store import Factor, Ticket, Way
 from sentienguard.ports.outbox import Outgoing
 from sentienguard.ports.outside_logs import NewLine
 from sentienguard.ports.session_store import Issued, Login
+from sentienguard.ports.switches import Freeze
 from sentienguard.ports.webhook_tokens import WebhookToken
 from sentienguard.trust import sealed, sigv4
 from tests.contract import stores_nouns as nouns
@@ -51,9 +57,14 @@ PASSWORD = "correct horse battery staple"
 LINE, SAID = "canary: card 4111 of ada", '{"summary": "canary-alert-31"}'
 EVIDENCE = "canary-evidence: disk of web-1 is full"
 NOTICE, DRAFT, CASE = "canary-notice-8", "canary-draft: 9", "canary-case: 4"
-ALL = len(data_keys.SEALED)
+# What people wrote, and what a host said of an order.
+QUESTION, WHY, NOTE, YES = "canary: may I?", "canary-why", "canary-note 3", "canary-yes of ada"
+CHANGED, HURRY, SETTLED = "canary-change 1", "canary-emergency", "canary-settled: by hand"
+STOPPED, QUIET, SAW, REFUSED = "canary-freeze", "canary-silence", "canary-output", "canary-refusal"
+WORDS = (QUESTION, WHY, NOTE, YES, CHANGED, HURRY, SETTLED, STOPPED, QUIET, SAW, REFUSED)
+ALL = len(sealed_columns.SEALED)
 CANARIES = [
-    *(one.encode() for one in (LINE, SAID, EVIDENCE, NOTICE, DRAFT, CASE)),
+    *(one.encode() for one in (LINE, SAID, EVIDENCE, NOTICE, DRAFT, CASE, *WORDS)),
     TOTP, TOTP.hex().encode(), CHALLENGE, CHALLENGE.hex().encode(), SIGNING.encode(),
     ADDRESS.encode(), BLOB_KEY, b"$argon2id$",
 ]  # fmt: skip
@@ -76,6 +87,56 @@ def fill(stores):
     stores.outside_logs.put([line(LINE)])
     stores.outbox.put(message("msg_1", NOTICE))
     stores.drafts.add(draft("drf_1", DRAFT))
+    fill_with_words(stores)
+
+
+def fill_with_words(stores):
+    """Keep what people wrote about an incident, and what hosts said of its orders."""
+    stores.approvals.open(QUESTIONED)
+    stores.approvals.agree(Agreement(QUESTIONED.id, "ada@local", NOW, YES))
+    stores.approvals.decide(
+        QUESTIONED.id, ApprovalStatus.APPROVED, by="ada@local", at=NOW, note=NOTE
+    )
+    stores.changes.put("drill", [CHANGE], received_at=NOW)
+    stores.emergencies.ask(EMERGENCY)
+    stores.care.settle(QUESTIONED.incident, Signed("ada@local", NOW), SETTLED)
+    stores.switches.set_freeze(Freeze("ada@local", NOW, STOPPED))
+    stores.switches.add_window(WINDOW)
+    stores.orders.release(ORDER, at=NOW)
+    stores.orders.refused(ORDER.id, because=REFUSED)
+    stores.orders.finished(REPORT)
+
+
+QUESTIONED = dataclasses.replace(
+    nouns.approval(), question=QUESTION, reason=WHY, expires_at=NOW + timedelta(days=1)
+)
+CHANGE = Changed("chg_1", NOW, "shop", "deploy", "1.2", "ada@local", CHANGED)
+EMERGENCY = Emergency(
+    EmergencyId("emg_1"), "ada@local", "drill", Permission.DECIDE_APPROVAL, HURRY, 15, NOW,
+    NOW + timedelta(minutes=15),
+)  # fmt: skip
+WINDOW = Window(
+    WindowId("win_1"), Purpose.SILENCE, (), NOW, NOW + timedelta(hours=1), "ada@local", QUIET
+)
+ORDER = nouns.order()
+REPORT = dataclasses.replace(nouns.report(ORDER), reason=SAW)
+
+
+def words(stores):
+    """Return what people wrote, and hosts said, as the stores tell it."""
+    asked = stores.approvals.get(QUESTIONED.id)
+    order = stores.orders.get(ORDER.id)
+    return (
+        asked.question, asked.reason, asked.note,
+        *(one.note for one in stores.approvals.agreements(QUESTIONED.id)),
+        *(one.summary for one in stores.changes.between(
+            "drill", NOW, NOW + timedelta(hours=1), limit=9)),
+        stores.emergencies.get(EMERGENCY.id).reason,
+        stores.care.of(QUESTIONED.incident).settled_because,
+        stores.switches.freeze().reason,
+        stores.switches.window(WINDOW.id).comment,
+        order.report.reason, order.refused_because,
+    )  # fmt: skip
 
 
 ALERT = NewAlert("drill", Fingerprint("fp/1"), NOW, AlertStatus.FIRING, NOW, SAID)
@@ -115,6 +176,7 @@ def whole(stores):
         and [one.line for one in lines(stores)] == [line(LINE)]
         and [one.text for one in stores.outbox.due(NOW, limit=9)] == [NOTICE]
         and stores.drafts.get(DraftId("drf_1")) == draft("drf_1", DRAFT)
+        and words(stores) == WORDS
     )
 
 
@@ -238,7 +300,7 @@ def test_a_resealing_that_was_cut_off_is_finished_at_the_next_start(
     real = data_keys.DataKeys._reseal_batch
 
     def cut_off(self, column, stale):
-        if column is data_keys.LOGIN_ADDRESS:
+        if column is sealed_columns.LOGIN_ADDRESS:
             raise errors.Unavailable("the power went")
         return real(self, column, stale)
 
@@ -330,7 +392,7 @@ def test_on_postgresql_too_no_canary_leaves_the_store(server, keeper):
         assert whole(stores)
         assert stores.data_keys.rotate().resealed == ALL
         assert whole(stores)
-        for column in data_keys.SEALED:
+        for column in sealed_columns.SEALED:
             with stores._connections.read() as transaction:
                 rows = transaction.rows(text(f"SELECT {column.name} FROM {column.table}"))
             assert rows
@@ -540,12 +602,44 @@ def test_who_is_forgotten_is_gone_from_sealed_messages_too(url, keeper):
     with contextlib.closing(open_database(url, keeper)) as stores:
         fill(stores)
         stores.outbox.put(message("msg_2", "ada@local said yes"))
+        assert YES in words(stores)
+        stores.approvals.open(told(2, "ada@local asks"))
+        stores.approvals.agree(Agreement(told(2, "").id, "ada@local", NOW, "ada@local agrees"))
         stands_for = stores.people.known()["ada@local"]
         stores.people.forget("ada@local")
         assert stores.outbox.due(NOW, limit=9)[1].text == f"{stands_for} said yes"
         with stores._connections.read() as transaction:
             kept = transaction.row(text("SELECT notice FROM outbox WHERE id = 'msg_2'"))
         assert kept.notice.startswith("sg1.")
+        assert stores.approvals.get(told(2, "").id).question == f"{stands_for} asks"
+        [yes] = stores.approvals.agreements(told(2, "").id)
+        assert (yes.by, yes.note) == (stands_for, f"{stands_for} agrees")
+        assert stores.emergencies.get(EMERGENCY.id).user == stands_for
+        assert [one.replace(stands_for, "ada") for one in words(stores)] == list(WORDS)
+
+
+def told(number, question):
+    asked = nouns.approval(number)
+    return dataclasses.replace(asked, question=question, expires_at=NOW + timedelta(days=1))
+
+
+def undo_0021(transaction):
+    """Leave the tables as the release before did."""
+    transaction.change(text("ALTER TABLE orders DROP COLUMN ended"))
+    if transaction.connection.dialect.name == "postgresql":
+        transaction.change(
+            text(
+                "ALTER TABLE emergencies ADD CONSTRAINT emergencies_user_name_fkey "
+                "FOREIGN KEY (user_name) REFERENCES users (name)"
+            )
+        )
+        return
+    [(made,)] = transaction.rows(text("SELECT sql FROM sqlite_master WHERE name = 'emergencies'"))
+    referring = f"{made.rstrip()[:-1]}, FOREIGN KEY (user_name) REFERENCES users (name))"
+    transaction.change(text("ALTER TABLE emergencies RENAME TO copied"))
+    transaction.change(text(referring))
+    transaction.change(text("INSERT INTO emergencies SELECT * FROM copied"))
+    transaction.change(text("DROP TABLE copied"))
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
@@ -556,6 +650,7 @@ def test_an_upgrade_keeps_what_is_asked_of_decisions_and_seals_them(url, keeper,
         fill(stores)
         with stores._connections.write() as transaction:
             transaction.change(text("ALTER TABLE decisions DROP COLUMN confidence"))
+            undo_0021(transaction)
             transaction.change(text("UPDATE alembic_version SET version_num = '0019'"))
     with contextlib.closing(open_database(url, keeper)) as stores:
         assert whole(stores)
@@ -563,3 +658,62 @@ def test_an_upgrade_keeps_what_is_asked_of_decisions_and_seals_them(url, keeper,
             row = transaction.row(text("SELECT confidence, decision FROM decisions"))
         assert row.confidence == decision().confidence.value
         assert row.decision.startswith("sg1.1.")
+        assert [one.execution for one in stores.orders.ended(ORDER.digest, ORDER.environment)] == [
+            REPORT.outcome
+        ]
+
+
+def test_equal_words_of_two_people_are_sealed_each_for_its_own_row(url, keeper, monkeypatch):
+    monkeypatch.setattr(data_keys, "_BATCH", 1)  # a page ends between them
+    people = ("ada@local", "bob@local", "cy@local")
+    with contextlib.closing(open_database(url)) as stores:
+        stores.incidents.open(nouns.incident())
+        stores.approvals.open(QUESTIONED)
+        for number, name in enumerate(people):
+            at = NOW + timedelta(seconds=number)
+            stores.approvals.agree(Agreement(QUESTIONED.id, name, at, YES))
+        for number in "12":
+            one = dataclasses.replace(CHANGE, id=number)
+            stores.changes.put("drill", [one], received_at=NOW)
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        notes = [one.note for one in stores.approvals.agreements(QUESTIONED.id)]
+        assert notes == [YES, YES, YES]
+        for statement in ("SELECT note FROM approval_agreements", "SELECT summary FROM changes"):
+            with stores._connections.read() as transaction:
+                rows = [row[0] for row in transaction.rows(text(statement))]
+            assert len(rows) == len(set(rows)), "no two are the same text"
+            assert all(row.startswith("sg1.1.") for row in rows)
+
+
+def test_a_freeze_and_a_silence_hold_though_their_reasons_cannot_be_read(url, keeper):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+        with stores._connections.write() as transaction:
+            for table in ("kill_switch", "silences"):
+                transaction.change(
+                    text(f"UPDATE {table} SET reason = (SELECT notice FROM outbox LIMIT 1)")
+                )
+        assert stores.switches.freeze().by == "ada@local"
+        assert "kill_switch.reason/1 cannot be opened" in stores.switches.freeze().reason
+        [window] = stores.switches.windows(Purpose.SILENCE, at=NOW)
+        assert "silences.reason/win_1 cannot be opened" in window.comment
+
+
+def test_a_report_that_cannot_be_opened_is_an_error_that_names_its_order(url, keeper):
+    with contextlib.closing(open_database(url, keeper)) as stores:
+        fill(stores)
+        with stores._connections.write() as transaction:
+            transaction.change(text("UPDATE orders SET report = (SELECT notice FROM outbox)"))
+        with pytest.raises(sealed.NotSealedByThis, match=f"orders.report/{ORDER.id}"):
+            stores.orders.get(ORDER.id)
+        [one] = stores.orders.ended(ORDER.digest, ORDER.environment)
+        assert one.execution is REPORT.outcome, "what counts for decisions stands beside it"
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_half_a_surrogate_pair_is_refused_while_its_sender_listens(url, keeper, keeps):
+    with contextlib.closing(open_database(url, keeper if keeps else None)) as stores:
+        stores.incidents.open(nouns.incident())
+        with pytest.raises(errors.Rejected, match="surrogate"):
+            stores.care.settle(QUESTIONED.incident, Signed("ada@local", NOW), "by \ud800 hand")
+        assert stores.care.of(QUESTIONED.incident).settled is None

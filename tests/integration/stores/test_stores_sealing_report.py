@@ -8,7 +8,7 @@ import sqlalchemy
 from sqlalchemy import text
 
 from sentienguard.adapters.key_keepers import local_file
-from sentienguard.adapters.sql_store import data_keys, open_database, sealing_report
+from sentienguard.adapters.sql_store import open_database, sealed_columns, sealing_report
 from tests.integration.stores import test_stores_sealed as cases
 
 pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("default")]
@@ -21,7 +21,7 @@ NAMES = set(re.findall(r"\w+", """
     account acknowledged_by agent agreed_by approval asked_by assigned_by assigned_to base callee
     caller case_digest changed_by channel checkpoint code_sha256 credential cron decided_by
     digest earlier ended_because ended_by environment executor_key fenced_by fingerprint host
-    host_pattern id incident issuer keeper kind log login made_by matchers metric_pattern name
+    host_pattern id incident issuer keeper kind log login ended made_by matchers metric_pattern name
     network outcome party person playbook pseudonym purpose quarantined reference release
     reopens role_ends roles sealed sender service set_by settled_by severity sha256 state
     status stop_requested_by subject team tls_pin token_sha256 used_by_host user_name
@@ -31,7 +31,7 @@ NAMES = set(re.findall(r"\w+", """
 
 def test_every_column_with_text_is_sealed_or_was_judged_not_to_be(url):
     clear = {name for names in sealing_report.CLEAR.values() for name in names}
-    sealed = set(data_keys.SEALED_BY_NAME)
+    sealed = set(sealed_columns.SEALED_BY_NAME)
     unjudged = []
     with (
         contextlib.closing(open_database(url)) as stores,
@@ -64,7 +64,7 @@ def test_what_is_in_the_clear_is_counted_without_a_key(url, keeper, engine, requ
         cases.fill(stores)
     found = sealing_report.look(url)
     assert (found.sealed, set(found.clear.values())) == (0, {1})
-    assert set(found.clear) == {f"{one.table}.{one.name}" for one in data_keys.SEALED}
+    assert set(found.clear) == {f"{one.table}.{one.name}" for one in sealed_columns.SEALED}
     with contextlib.closing(open_database(url, keeper)) as stores:
         assert sealing_report.look(url) == sealing_report.Report(cases.ALL, {}, cases.ALL)
         with stores._connections.write() as transaction:

@@ -166,6 +166,35 @@ def test_one_look_is_for_all_that_ask_together(world: World) -> None:
     assert world.looks == Counter(by_pins=1, seen_all=1, expecting=1)
 
 
+def test_orders_of_many_are_brought_with_few_looks_at_what_holds_for_all(world: World) -> None:
+    world.ordered(*range(HOSTS))
+    frozen = world.database.switches.freeze
+    looks: list[None] = []
+    world.centre.switches = SimpleNamespace(
+        freeze=lambda: looks.append(None) or frozen(),  # type: ignore[func-returns-value]  # it counts
+        windows=world.database.switches.windows,
+    )
+    found = world.together([(one, a_poll(f"n{n}")) for n, one in enumerate(world.agents)])
+    assert [answer.order["nonce"] for _, answer in found] == [f"n{n}" for n in range(HOSTS)]
+    assert len(looks) == 1
+
+
+def test_whose_order_cannot_be_sealed_takes_no_other_with_it(world: World) -> None:
+    world.ordered(0, 1, 2)
+    seal = world.centre.trust.seal_order
+
+    def some(wanted: Any, nonce: str, *more: object) -> dict[str, Any]:
+        if nonce == "n1":
+            raise errors.Unavailable("the dispatch key is away")
+        made: dict[str, Any] = seal(wanted, nonce, *more)
+        return made
+
+    world.centre.trust.seal_order = some
+    found = world.together([(one, a_poll(f"n{n}")) for n, one in enumerate(world.agents[:3])])
+    assert isinstance(found[1], errors.Unavailable)
+    assert [found[n][1].order["nonce"] for n in (0, 2)] == ["n0", "n2"]
+
+
 def test_who_cannot_be_answered_takes_no_other_with_it(world: World) -> None:
     agents = world.agents
     found = world.together(

@@ -403,3 +403,17 @@ def test_a_co_signature_that_comes_with_a_poll_is_kept(site):
     assert site.log.cosigned == []
     site.dispatch.witnessed(a_poll(cosigned="a note"))
     assert site.log.cosigned == ["a note"]
+
+
+def test_polls_of_a_moment_share_one_look_at_what_holds_for_all(site):
+    site.released("ord_1")
+    site.released("ord_2", agent="b")
+    look = site.dispatch.look()
+    site.switches.set_freeze(frozen())  # a moment later
+    given = [
+        site.dispatch.answer(a_host(name), a_poll(), look).order["order"] for name in ("a", "b")
+    ]
+    assert given == ["ord_1", "ord_2"]
+    # What the freeze was overtaken by is stopped by the next poll (rule 4).
+    assert site.asked(busy="ord_1").stop["stop"] == "ord_1"
+    assert site.asked(agent="b", busy="ord_2").stop["stop"] == "ord_2"

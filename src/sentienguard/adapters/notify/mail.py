@@ -1,7 +1,8 @@
 """E-mail by SMTP (RFC 5321), plain text, a thread for each incident.
 
 The connection is upgraded with STARTTLS (RFC 3207) before anything is said; a server that does not
-offer it is refused unless the owner wrote `tls: none`, which sends no password either.
+offer it is refused unless the owner wrote `tls: none`, which sends no password either. A server
+that repeats the password in what it answers is quoted without it.
 """
 
 import email.utils
@@ -88,15 +89,17 @@ class Mail:
             raise NotTaken(str(cause)) from cause
         except smtplib.SMTPRecipientsRefused as cause:
             codes = [code for code, _ in cause.recipients.values()]
-            raise _judged(min(codes), b"recipients refused") from cause
+            raise _judged(min(codes), b"recipients refused") from None
         except smtplib.SMTPResponseException as cause:
-            said = cause.smtp_error
-            raise _judged(cause.smtp_code, said if isinstance(said, bytes) else b"") from cause
+            # None, here and below: a traceback would show the words that are left out.
+            said = cause.smtp_error if isinstance(cause.smtp_error, bytes) else b""
+            raise _judged(cause.smtp_code, _without(said, self._box.user, password)) from None
         except smtplib.SMTPNotSupportedError as cause:
             message_ = f"{self._box.server}: {cause}; tls: none would send in the clear"
             raise NotTaken(message_) from cause
         except (NoAnswer, smtplib.SMTPException, OSError) as cause:
-            raise NotNow(f"{self._box.server}: {posting.shown(str(cause).encode())}") from cause
+            said = _without(str(cause).encode(), self._box.user, password)
+            raise NotNow(f"{self._box.server}: {posting.shown(said)}") from None
         return str(message["Message-ID"])
 
 
@@ -111,6 +114,13 @@ class _Session(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:  # noqa: ARG002
         return self._way(self._server)
+
+
+def _without(said: bytes, user: str, password: str) -> bytes:
+    """Return what a server said without the password, in whichever way it was told it."""
+    if not password:
+        return said
+    return posting.without(said, [f"\0{user}\0{password}", password])
 
 
 def _judged(code: int, said: bytes) -> NotTaken | NotNow:

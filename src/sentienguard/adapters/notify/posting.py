@@ -4,6 +4,7 @@ Called by the modules of the services that speak HTTP.
 """
 
 import base64
+import dataclasses
 import email.utils
 import json
 import re
@@ -32,8 +33,9 @@ def post(
 ) -> Answer:
     """Send a JSON document and return the answer of a service that took it.
 
-    Raises NotTaken, NotNow. Of what the service says at most a line is repeated, without the
-    secrets that it was told: those of the header Authorization, and `hide`.
+    Raises NotTaken, NotNow. Of what the service says at most a line is repeated. Whatever its
+    status, its answer is without the secrets that it was told: those of the header Authorization,
+    and `hide`.
     """
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     return send(way, url, body, at=at, headers={"content-type": JSON, **(headers or {})},
@@ -58,11 +60,11 @@ def send(
         raise NotTaken(str(cause)) from cause
     except NoAnswer as cause:
         raise NotNow(str(cause)) from cause
+    answer = dataclasses.replace(answer, body=without(answer.body, _told(headers, hide)))
     status = answer.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return answer
-    told = [hide, headers.get("authorization", "").partition(" ")[2]]
-    said = f"the service answered {status}: {shown(_without(answer.body, told))}"
+    said = f"the service answered {status}: {shown(answer.body)}"
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT} or (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR
     ):
@@ -95,11 +97,25 @@ def retry_after(headers: Mapping[str, str], at: datetime) -> float | None:
     return min(max((until - at).total_seconds(), 0.0), LONGEST_WAIT_S)
 
 
-def _without(body: bytes, secrets: Iterable[str]) -> bytes:
-    """Return what a service said without our secrets, which some repeat in their errors."""
-    for one in secrets:
-        body = body.replace(one.encode(), b"***") if one else body
+def without(body: bytes, secrets: Iterable[str]) -> bytes:
+    """Return what a service said without our secrets, which some repeat in their errors.
+
+    Nor as base64, in which they are sent, has them. A part of one is not found.
+    """
+    for one in filter(None, secrets):
+        for form in (one.encode(), base64.b64encode(one.encode()).rstrip(b"=")):
+            body = body.replace(form, b"***")
     return body
+
+
+def _told(headers: Mapping[str, str], hide: str) -> list[str]:
+    """Return the secrets that a request tells, also the password of a Basic one by itself."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    told = [hide, value]
+    if scheme == "Basic":
+        both = base64.b64decode(value).decode()
+        told += [both, both.partition(":")[2]]
+    return told
 
 
 def shown(body: bytes) -> str:

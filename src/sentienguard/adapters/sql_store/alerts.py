@@ -20,7 +20,8 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
-from sentienguard.adapters.sql_store.data_keys import ALERT, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import ALERT
 from sentienguard.model.alert import AlertStatus
 from sentienguard.model.ids import Fingerprint, IncidentId
 from sentienguard.ports.alert_inbox import AlertPage, Dealt, KeptAlert, NewAlert, Result

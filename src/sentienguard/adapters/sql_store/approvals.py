@@ -1,7 +1,8 @@
 """Keep questions to people and their answers.
 
 Called through ports.approval_store. One UPDATE decides who answered first: it changes the row only
-while the question is pending, and a person's answer only until the question expires.
+while the question is pending, and a person's answer only until the question expires. What people
+are asked and what they wrote is sealed; nothing here searches in it.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,13 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import (
+    AGREEMENT_NOTE,
+    ANSWER_NOTE,
+    QUESTION,
+    QUESTION_REASON,
+)
 from sentienguard.model import errors
 from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
 from sentienguard.model.ids import ApprovalId, Digest, IncidentId, PlaybookName
@@ -77,24 +85,31 @@ LIST_BY_STATUS = text("""
 class SqlApprovalStore:
     """Approvals in the relational store; see ports.approval_store for what each method promises."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def open(self, approval: Approval) -> None:
         """Keep a question; the same id again changes nothing."""
+        said = {
+            QUESTION: approval.question,
+            QUESTION_REASON: approval.reason,
+            ANSWER_NOTE: approval.note,
+        }
+        sealed = self._keys.seal_row(approval.id, said)
         with self._connections.write() as transaction:
-            transaction.change(OPEN, **_columns(approval))
+            transaction.change(OPEN, **_columns(approval), **sealed)
 
     def get(self, approval: ApprovalId) -> Approval:
         """Return one. Raises NoSuchApproval."""
         with self._connections.read() as transaction:
-            return _get(transaction, approval)
+            return self._get(transaction, approval)
 
     def of(self, incident: IncidentId) -> Approval | None:
         """Return the question of an incident, the last one where it had several."""
         with self._connections.read() as transaction:
             row = transaction.row(OF_INCIDENT, incident=incident)
-        return None if row is None else _approval(row)
+        return None if row is None else self._approval(row)
 
     def decide(
         self, approval: ApprovalId, status: ApprovalStatus, *, by: str, at: datetime, note: str
@@ -106,6 +121,7 @@ class SqlApprovalStore:
                 "or withdrawn"
             )
         by_person = status in {ApprovalStatus.APPROVED, ApprovalStatus.DENIED}
+        sealed = self._keys.seal_text(note, ANSWER_NOTE, approval)
         with self._connections.write() as transaction:
             changed = transaction.change(
                 ANSWER if by_person else END,
@@ -113,18 +129,19 @@ class SqlApprovalStore:
                 status=status,
                 decided_by=by,
                 decided_us=codec.micros(at),
-                note=note,
+                note=sealed,
             )
-            now = _get(transaction, approval)
+            now = self._get(transaction, approval)
         if not changed:
             raise AlreadyDecided(_why_not(now, at))
         return now
 
     def agree(self, agreement: Agreement) -> None:
         """Keep a person's yes. Raises NoSuchApproval, AlreadyDecided."""
-        signature = agreement.signature
+        signature, at_us = agreement.signature, codec.micros(agreement.at)
+        note = self._keys.seal_text(agreement.note, AGREEMENT_NOTE, agreement.approval, at_us)
         with self._connections.write() as transaction:
-            found = _get(transaction, agreement.approval)
+            found = self._get(transaction, agreement.approval)
             late = agreement.at > found.expires_at
             if found.status is not ApprovalStatus.PENDING or late:
                 raise AlreadyDecided(_why_not(found, agreement.at))
@@ -132,8 +149,8 @@ class SqlApprovalStore:
                 AGREE,
                 approval=agreement.approval,
                 person=agreement.by,
-                at_us=codec.micros(agreement.at),
-                note=agreement.note,
+                at_us=at_us,
+                note=note,
                 signature=None if signature is None else codec.ENVELOPE.encode(signature),
             )
 
@@ -141,7 +158,7 @@ class SqlApprovalStore:
         """Return who said yes, in their order."""
         with self._connections.read() as transaction:
             rows = transaction.rows(AGREEMENTS, approval=approval)
-        return tuple(_agreement(row) for row in rows)
+        return tuple(self._agreement(row) for row in rows)
 
     def list(self, status: ApprovalStatus | None) -> Sequence[Approval]:
         """List newest first, at most 500."""
@@ -150,7 +167,46 @@ class SqlApprovalStore:
                 rows = transaction.rows(LIST, limit=MAX_LISTED)
             else:
                 rows = transaction.rows(LIST_BY_STATUS, status=status, limit=MAX_LISTED)
-        return tuple(_approval(row) for row in rows)
+        return tuple(self._approval(row) for row in rows)
+
+    def _get(self, transaction: Transaction, approval: ApprovalId) -> Approval:
+        """Return one inside a transaction. Raises NoSuchApproval."""
+        row = transaction.row(GET, id=approval)
+        if row is None:
+            raise NoSuchApproval.called(approval)
+        return self._approval(row)
+
+    def _agreement(self, row: Row[Any]) -> Agreement:
+        """Read a row of a yes."""
+        signature = row.signature
+        return Agreement(
+            approval=ApprovalId(row.approval),
+            by=row.person,
+            at=codec.instant(row.at_us),
+            note=self._keys.readable_text(row.note, AGREEMENT_NOTE, row.approval, row.at_us),
+            signature=None if signature is None else codec.ENVELOPE.decode(signature),
+        )
+
+    def _approval(self, row: Row[Any]) -> Approval:
+        """Read a row."""
+        return Approval(
+            id=ApprovalId(row.id),
+            incident=IncidentId(row.incident),
+            environment=row.environment,
+            playbook=PlaybookName(row.playbook),
+            digest=Digest(row.digest),
+            question=self._keys.readable_text(row.question, QUESTION, row.id),
+            reason=self._keys.readable_text(row.reason, QUESTION_REASON, row.id),
+            opened_at=codec.instant(row.opened_us),
+            expires_at=codec.instant(row.expires_us),
+            status=codec.member(ApprovalStatus, row.status),
+            decided_by=row.decided_by,
+            decided_at=codec.instant_or_none(row.decided_us),
+            note=self._keys.readable_text(row.note, ANSWER_NOTE, row.id),
+            parameters={} if row.parameters is None else codec.TAGS.decode(row.parameters),
+            needed=row.needed or 1,
+            signed=bool(row.signed),
+        )
 
 
 def _why_not(approval: Approval, at: datetime) -> str:
@@ -163,16 +219,8 @@ def _why_not(approval: Approval, at: datetime) -> str:
     return f"approval {approval.id} is {approval.status} already, by {approval.decided_by}"
 
 
-def _get(transaction: Transaction, approval: ApprovalId) -> Approval:
-    """Return one inside a transaction. Raises NoSuchApproval."""
-    row = transaction.row(GET, id=approval)
-    if row is None:
-        raise NoSuchApproval.called(approval)
-    return _approval(row)
-
-
 def _columns(approval: Approval) -> dict[str, str | int | None]:
-    """Return what the row of an approval holds."""
+    """Return what the row of an approval holds beside its texts."""
     decided_at = approval.decided_at
     return {
         "id": approval.id,
@@ -180,49 +228,12 @@ def _columns(approval: Approval) -> dict[str, str | int | None]:
         "environment": approval.environment,
         "playbook": approval.playbook,
         "digest": approval.digest,
-        "question": approval.question,
-        "reason": approval.reason,
         "opened_us": codec.micros(approval.opened_at),
         "expires_us": codec.micros(approval.expires_at),
         "status": approval.status,
         "decided_by": approval.decided_by,
         "decided_us": None if decided_at is None else codec.micros(decided_at),
-        "note": approval.note,
         "parameters": codec.TAGS.encode(approval.parameters),
         "needed": approval.needed,
         "signed": int(approval.signed),
     }
-
-
-def _agreement(row: Row[Any]) -> Agreement:
-    """Read a row of a yes."""
-    signature = row.signature
-    return Agreement(
-        approval=ApprovalId(row.approval),
-        by=row.person,
-        at=codec.instant(row.at_us),
-        note=row.note,
-        signature=None if signature is None else codec.ENVELOPE.decode(signature),
-    )
-
-
-def _approval(row: Row[Any]) -> Approval:
-    """Read a row."""
-    return Approval(
-        id=ApprovalId(row.id),
-        incident=IncidentId(row.incident),
-        environment=row.environment,
-        playbook=PlaybookName(row.playbook),
-        digest=Digest(row.digest),
-        question=row.question,
-        reason=row.reason,
-        opened_at=codec.instant(row.opened_us),
-        expires_at=codec.instant(row.expires_us),
-        status=codec.member(ApprovalStatus, row.status),
-        decided_by=row.decided_by,
-        decided_at=codec.instant_or_none(row.decided_us),
-        note=row.note,
-        parameters={} if row.parameters is None else codec.TAGS.decode(row.parameters),
-        needed=row.needed or 1,
-        signed=bool(row.signed),
-    )

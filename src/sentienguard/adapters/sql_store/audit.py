@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from sqlalchemy import text
 
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
-from sentienguard.adapters.sql_store.data_keys import BLOB_SECRET, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import BLOB_SECRET
 from sentienguard.model import errors
 from sentienguard.ports.audit_storage import Blob, Head
 

@@ -1,4 +1,4 @@
-"""Keep what was changed; called through ports.change_store."""
+"""Keep what was changed; called through ports.change_store. What it says is sealed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,6 +8,8 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.adapters.sql_store.data_keys import DataKeys, encoded
+from sentienguard.adapters.sql_store.sealed_columns import CHANGE
 from sentienguard.model.evidence import Changed
 
 # Keep a change, unless it was told before.
@@ -33,13 +35,15 @@ FORGET = text("DELETE FROM changes WHERE at_us < :before_us")
 class SqlChangeStore:
     """Changes in the relational store; see ports.change_store."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def put(self, environment: str, changes: Sequence[Changed], *, received_at: datetime) -> int:
         """Keep changes; return how many were new."""
         if not changes:
             return 0
+        seal = self._keys.batch()
         with self._connections.write() as transaction:
             return sum(
                 transaction.change(
@@ -52,7 +56,7 @@ class SqlChangeStore:
                     kind=one.kind,
                     version=one.version,
                     made_by=one.by,
-                    summary=one.summary,
+                    summary=seal(encoded(one.summary), CHANGE.place(environment, one.id)).decode(),
                 )
                 for one in changes
             )
@@ -69,22 +73,22 @@ class SqlChangeStore:
                 end_us=codec.micros(end),
                 limit=limit,
             )
-        return tuple(_changed(row) for row in rows)
+        return tuple(self._changed(row) for row in rows)
 
     def forget(self, before: datetime) -> int:
         """Drop what took effect before then."""
         with self._connections.write() as transaction:
             return transaction.change(FORGET, before_us=codec.micros(before))
 
-
-def _changed(row: Row[Any]) -> Changed:
-    """Read a row."""
-    return Changed(
-        id=row.id,
-        at=codec.instant(row.at_us),
-        service=row.service,
-        kind=row.kind,
-        version=row.version,
-        by=row.made_by,
-        summary=row.summary,
-    )
+    def _changed(self, row: Row[Any]) -> Changed:
+        """Read a row."""
+        bound = (row.environment, row.id)
+        return Changed(
+            id=row.id,
+            at=codec.instant(row.at_us),
+            service=row.service,
+            kind=row.kind,
+            version=row.version,
+            by=row.made_by,
+            summary=self._keys.readable_text(row.summary, CHANGE, *bound),
+        )

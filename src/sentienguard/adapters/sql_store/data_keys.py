@@ -13,22 +13,24 @@ Rules:
    overwritten in SQLite's file. PostgreSQL keeps replaced rows until it vacuums.
 6. A value opens in its own row only: it is bound to the row's key, or where the database gives
    that, to what the row says (docs/adr/0023-texts-sealed-in-their-columns.md).
+7. What is sealed outside of these tables, such as the workflows' records, is put under a new key
+   with them (`Beside`).
 """
 
 import base64
 import binascii
-import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections
+from sentienguard.adapters.sql_store.sealed_columns import SEALED, Column
 from sentienguard.model import errors
 from sentienguard.ports.data_keys import DataKey, Rotation
 from sentienguard.ports.key_keeper import KeyKeeper
@@ -61,67 +63,22 @@ WHOLE = text("UPDATE data_keys SET whole_us = :at_us WHERE number = :number")
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column whose values are sealed."""
-
-    table: str
-    key: str  # its primary key, or where that is two columns, the one that orders them
-    name: str
-    bound: tuple[str, ...] = ()  # what a value is bound to where the database gives the key
-    numbered: bool = False  # the key is a number that rises
-
-    def place(self, key: str, *more: str | int) -> str:
-        """Return what a value of this row is bound to: its key, or the values of `bound`."""
-        row = json.dumps([key, *more]) if self.bound else key
-        return f"{self.table}.{self.name}/{row}"
-
-
-FACTOR_SECRET: Final = Column("factors", "id", "secret")
-TICKET_CHALLENGE: Final = Column("tickets", "secret_sha256", "challenge")
-SIGNING_SECRETS: Final = Column("webhook_tokens", "id", "signing_secrets")
-LOGIN_ADDRESS: Final = Column("logins", "id", "address")
-PASSWORD_HASH: Final = Column("users", "name", "password_hash")
-BLOB_SECRET: Final = Column("audit_blobs", "sha256", "secret")
-PERSON_KEY: Final = Column("people", "name", "secret")
-ALERT: Final = Column(
-    "alerts", "id", "alert", ("environment", "fingerprint", "starts_us", "status"), numbered=True
-)
-# Lines of a service that differ in nothing but their text may be swapped, and no others.
-OUTSIDE_LINE: Final = Column(
-    "outside_logs", "id", "text",
-    ("environment", "host", "service", "at_us", "received_us", "severity"), numbered=True,
-)  # fmt: skip
-NOTICE: Final = Column("outbox", "id", "notice")
-DECISION_TEXT: Final = Column("decisions", "incident", "decision")
-DRAFT: Final = Column("playbook_drafts", "id", "body")
-DRAFT_CASE: Final = Column("playbook_drafts", "id", "sim_case")
-SEALED: Final = (
-    FACTOR_SECRET,
-    TICKET_CHALLENGE,
-    SIGNING_SECRETS,
-    LOGIN_ADDRESS,
-    PASSWORD_HASH,
-    BLOB_SECRET,
-    PERSON_KEY,
-    ALERT,
-    OUTSIDE_LINE,
-    DECISION_TEXT,
-    NOTICE,
-    DRAFT,
-    DRAFT_CASE,
-)
-
-
-SEALED_BY_NAME: Final = {(one.table, one.name): one for one in SEALED}
-
-
-@dataclass(frozen=True, slots=True)
 class _Kept:
     """One value as it is kept."""
 
-    id: str | int  # of its row
+    id: tuple[str | int, ...]  # of its row
     was: str | bytes
     place: str  # what it is bound to
+
+
+class Beside(Protocol):
+    """Sealed values that are kept outside of the tables here."""
+
+    def reseal(self, ours: str, renewed: Callable[[bytes, str], bytes]) -> int:
+        """Put every value under the newest key, whose values begin with `ours`; return how many.
+
+        `renewed` takes what is kept, sealed or not, and its place.
+        """
 
 
 class DataKeys:
@@ -132,8 +89,11 @@ class DataKeys:
         connections: Connections,
         keeper: KeyKeeper | None,
         entropy: Callable[[int], bytes] = os.urandom,
+        *,
+        beside: Sequence[Beside] = (),
     ) -> None:
         """Take the keeper; None seals nothing, and opens nothing that is sealed."""
+        self._beside = beside
         self._connections = connections
         self._keeper = keeper
         self._entropy = entropy
@@ -190,9 +150,17 @@ class DataKeys:
             way_out = "restore its row, or the table data_keys, from the backup of the same time"
             raise sealed.NotSealedByThis(f"{error}; {way_out}") from error
 
-    def seal_text(self, plain: str, column: Column, key: str) -> str:
-        """Return what a text column keeps."""
-        return self.seal(plain.encode(), column.place(key)).decode()
+    def seal_text(self, plain: str, column: Column, key: str, *more: str | int) -> str:
+        """Return what a text column keeps. Raises Rejected (half a surrogate pair), and as seal."""
+        return self.seal(encoded(plain), column.place(key, *more)).decode()
+
+    def seal_row(self, key: str, texts: Mapping[Column, str]) -> dict[str, str]:
+        """Return what the text columns of one row keep, by their names; the key is asked once."""
+        seal = self.batch()
+        return {
+            column.name: seal(encoded(plain), column.place(key)).decode()
+            for column, plain in texts.items()
+        }
 
     def unseal_text(self, kept: str, column: Column, key: str, *more: str | int) -> str:
         """Return what a text column means."""
@@ -315,28 +283,30 @@ class DataKeys:
     def _reseal(self, number: int) -> int:
         """Put every value under the newest key; return how many were not."""
         count = sum(self._reseal_batch(*batch) for batch in self._batches(number))
+        ours = f"{_TEXT_PREFIX}{number}."
+        count += sum(one.reseal(ours, self._renewed) for one in self._beside)
         with self._connections.write() as transaction:
             transaction.change(WHOLE, number=number, at_us=codec.micros(datetime.now(UTC)))
         self._connections.forget_replaced()
         return count
 
+    def _renewed(self, was: bytes, place: str) -> bytes:
+        return self.seal(self.unseal(was, place), place)
+
     def _batches(self, number: int) -> Iterator[tuple[Column, list[_Kept]]]:
         """Yield the values that are not under this key, some at a time."""
         ours = PREFIX + str(number).encode() + b"."
         for column in SEALED:
-            after: str | int = 0 if column.numbered else ""
-            names = ", ".join((column.key, column.name, *column.bound))
-            wanted = text(
-                f"SELECT {names} FROM {column.table} "  # noqa: S608 - our names
-                f"WHERE {column.key} > :after AND {column.name} IS NOT NULL "
-                f"ORDER BY {column.key} LIMIT {_BATCH}"
-            )
+            after: dict[str, str | int] = {"after": 0 if column.numbered else ""}
+            if column.also:
+                after["beyond"] = ""
+            wanted = _page(column)
             while True:
                 with self._connections.read() as transaction:
-                    rows = transaction.rows(wanted, after=after)
+                    rows = transaction.rows(wanted, **after)
                 if not rows:
                     break
-                after = rows[-1][0]
+                after = dict(zip(after, rows[-1], strict=False))  # the key is what comes first
                 kept = [_kept(column, list(row)) for row in rows]
                 if stale := [one for one in kept if not _raw(one.was).startswith(ours)]:
                     yield column, stale
@@ -344,22 +314,50 @@ class DataKeys:
     def _reseal_batch(self, column: Column, stale: list[_Kept]) -> int:
         replace = text(
             f"UPDATE {column.table} SET {column.name} = :kept "  # noqa: S608 - our names
-            f"WHERE {column.key} = :id AND {column.name} = :was"
+            f"WHERE {' AND '.join(f'{one} = :{one}' for one in column.keys)} "
+            f"AND {column.name} = :was"
         )
         seal = self.batch()
         changes: list[dict[str, Any]] = []
         for one in stale:
             kept = seal(self.unseal(_raw(one.was), one.place), one.place)
             new = kept if _is_raw(one.was) else kept.decode()
-            changes.append({"id": one.id, "was": one.was, "kept": new})
+            changes.append(
+                {"was": one.was, "kept": new} | dict(zip(column.keys, one.id, strict=True))
+            )
         with self._connections.write() as transaction:
             self._connections.erasing(transaction)
             return transaction.change_all(replace, changes)
 
 
+def encoded(plain: str) -> bytes:
+    """Return a text as it is sealed. Raises Rejected on half a surrogate pair."""
+    try:
+        return plain.encode()
+    except UnicodeEncodeError as error:
+        raise errors.Rejected(
+            f"a text holds half a surrogate pair, which cannot be kept: {plain[:80]!a}; remove it"
+        ) from error
+
+
 def _kept(column: Column, values: list[Any]) -> _Kept:
     """Read a row of key, value and what it is bound to."""
-    return _Kept(values[0], values[1], column.place(*(values[2:] or values[:1])))
+    many = len(column.keys)
+    key, value, bound = values[:many], values[many], values[many + 1 :]
+    return _Kept(tuple(key), value, column.place(*(bound or key)))
+
+
+def _page(column: Column) -> TextClause:
+    """Return the statement for the next values of a column, by their key."""
+    names = ", ".join((*column.keys, column.name, *column.bound))
+    behind = f"{column.key} > :after"
+    if column.also:
+        behind = f"({behind} OR ({column.key} = :after AND {column.also} > :beyond))"
+    return text(
+        f"SELECT {names} FROM {column.table} "  # noqa: S608 - our names
+        f"WHERE {behind} AND {column.name} IS NOT NULL "
+        f"ORDER BY {', '.join(column.keys)} LIMIT {_BATCH}"
+    )
 
 
 def _about(number: int) -> str:

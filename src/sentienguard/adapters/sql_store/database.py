@@ -37,6 +37,7 @@ from sentienguard.adapters.sql_store.topology import SqlTopologyStore
 from sentienguard.adapters.sql_store.users import SqlUserStore
 from sentienguard.adapters.sql_store.vectors import SqlVectorStore
 from sentienguard.adapters.sql_store.webhook_tokens import SqlWebhookTokens
+from sentienguard.adapters.sql_store.workflow_records import WorkflowRecords
 from sentienguard.model import errors
 from sentienguard.ports.agent_store import AgentStore
 from sentienguard.ports.alert_inbox import AlertInbox
@@ -109,24 +110,24 @@ class Database:
         self._connections = connections
         self.data_keys = keys
         self.incidents = SqlIncidentStore(connections, keys)
-        self.care = SqlIncidentCare(connections)
+        self.care = SqlIncidentCare(connections, keys)
         self.figures = SqlIncidentFigures(connections)
         self.episodes = SqlEpisodeStore(connections)
-        self.orders = SqlOrderStore(connections)
+        self.orders = SqlOrderStore(connections, keys)
         self.spells = SqlSpellStore(connections)
-        self.approvals = SqlApprovalStore(connections)
+        self.approvals = SqlApprovalStore(connections, keys)
         self.agents = SqlAgentStore(connections)
         self.users = SqlUserStore(connections, keys)
         self.people = SqlPeople(connections, keys)
         self.sessions = SqlSessionStore(connections, keys)
         self.factors = SqlFactorStore(connections, keys)
-        self.emergencies = SqlEmergencyStore(connections)
-        self.switches = SqlSwitches(connections)
+        self.emergencies = SqlEmergencyStore(connections, keys)
+        self.switches = SqlSwitches(connections, keys)
         self.alerts = SqlAlertInbox(connections, keys)
         self.webhook_tokens = SqlWebhookTokens(connections, keys)
         self.topology = SqlTopologyStore(connections)
         self.outside_logs = SqlOutsideLogs(connections, keys)
-        self.changes = SqlChangeStore(connections)
+        self.changes = SqlChangeStore(connections, keys)
         self.audit = SqlAuditStorage(connections, keys)
         self.profiles = SqlProfileStore(connections)
         self.outbox = SqlOutbox(connections, keys)
@@ -155,7 +156,9 @@ class Database:
         self._connections.close()
 
 
-def open_database(url: str, keeper: KeyKeeper | None = None) -> Database:
+def open_database(
+    url: str, keeper: KeyKeeper | None = None, *, workflows: pathlib.Path | None = None
+) -> Database:
     """Open the database and bring its tables up to date.
 
     Args:
@@ -163,6 +166,8 @@ def open_database(url: str, keeper: KeyKeeper | None = None) -> Database:
             there) or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
         keeper: wraps the keys under which secrets and personal values are sealed; a control plane
             always has one. None seals nothing, and opens nothing that is sealed.
+        workflows: the file with the records of the workflows, beside a SQLite file; in PostgreSQL
+            they have a schema of the same database. Their texts go under the same keys.
 
     Raises Rejected (URL), Unavailable (no answer, full, locked), Broken (damaged, not permitted, or
     written by a newer release, sealed by another keeper). After any of them nothing is left open.
@@ -170,7 +175,7 @@ def open_database(url: str, keeper: KeyKeeper | None = None) -> Database:
     connections = Connections(url)
     try:
         _migrate(connections)
-        keys = DataKeys(connections, keeper)
+        keys = DataKeys(connections, keeper, beside=[WorkflowRecords(connections, workflows)])
         keys.begin()
     except BaseException:
         connections.close()

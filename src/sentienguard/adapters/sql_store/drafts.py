@@ -11,7 +11,8 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
-from sentienguard.adapters.sql_store.data_keys import DRAFT, DRAFT_CASE, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import DRAFT, DRAFT_CASE
 from sentienguard.model.ids import Digest, PlaybookName
 from sentienguard.ports.draft_store import (
     Draft,

@@ -12,7 +12,8 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec, tokens
 from sentienguard.adapters.sql_store.connections import Connections
-from sentienguard.adapters.sql_store.data_keys import FACTOR_SECRET, TICKET_CHALLENGE, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import FACTOR_SECRET, TICKET_CHALLENGE
 from sentienguard.model import errors
 from sentienguard.ports.factor_store import Factor, NoSuchFactor, NoSuchTicket, Ticket, Way
 

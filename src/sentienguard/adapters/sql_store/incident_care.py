@@ -1,6 +1,7 @@
 """Keep who looks after which incident.
 
-Called through ports.incident_care. One row for an incident that people did something about.
+Called through ports.incident_care. One row for an incident that people did something about. Why it
+was closed by hand is sealed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import SETTLED
 from sentienguard.model.care import Care, Signed
 from sentienguard.model.ids import IncidentId
 from sentienguard.ports.incident_care import AlreadySettled
@@ -48,8 +51,9 @@ NEXT_OF_MANY = """
 class SqlIncidentCare:
     """Care in the relational store; see ports.incident_care for what each method promises."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def of(self, incident: IncidentId) -> Care:
         """Return what people did about one; nothing where nobody did anything."""
@@ -58,57 +62,59 @@ class SqlIncidentCare:
     def of_many(self, incidents: Sequence[IncidentId]) -> Mapping[IncidentId, Care]:
         """Return the same of many; of each, also where nobody did anything."""
         with self._connections.read() as transaction:
-            return _of_many(transaction, incidents)
+            return self._of_many(transaction, incidents)
 
     def acknowledge(self, incident: IncidentId, who: Signed) -> Care:
         """Remember that somebody has it in hand; the first one stays."""
         with self._connections.write() as transaction:
             transaction.change(BEGIN, incident=incident)
             transaction.change(ACKNOWLEDGE, incident=incident, **_signed(who))
-            return _of_many(transaction, [incident])[incident]
+            return self._of_many(transaction, [incident])[incident]
 
     def assign(self, incident: IncidentId, to: str | None, who: Signed) -> Care:
         """Give it to a person, or to nobody; the last one counts."""
         with self._connections.write() as transaction:
             transaction.change(BEGIN, incident=incident)
             transaction.change(ASSIGN, incident=incident, to=to, **_signed(who))
-            return _of_many(transaction, [incident])[incident]
+            return self._of_many(transaction, [incident])[incident]
 
     def settle(self, incident: IncidentId, who: Signed, because: str) -> Care:
         """Remember who closed it by hand. Raises AlreadySettled."""
+        sealed = self._keys.seal_text(because, SETTLED, incident)
         with self._connections.write() as transaction:
             transaction.change(BEGIN, incident=incident)
-            if not transaction.change(SETTLE, incident=incident, because=because, **_signed(who)):
+            if not transaction.change(SETTLE, incident=incident, because=sealed, **_signed(who)):
                 message = f"incident {incident} was closed by hand before; read it again"
                 raise AlreadySettled(message)
-            return _of_many(transaction, [incident])[incident]
+            return self._of_many(transaction, [incident])[incident]
 
+    def _of_many(
+        self, transaction: Transaction, incidents: Sequence[IncidentId]
+    ) -> dict[IncidentId, Care]:
+        if not incidents:
+            return {}
+        names = {f"incident_{number}": one for number, one in enumerate(incidents)}
+        places = ", ".join(f":{name}" for name in names)
+        rows = transaction.rows(text(OF_MANY.format(places=places)), **names)
+        following = transaction.rows(text(NEXT_OF_MANY.format(places=places)), **names)
+        after = {IncidentId(row.reopens): IncidentId(row.id) for row in following}
+        found = {IncidentId(row.incident): row for row in rows}
+        return {one: self._care(one, found.get(one), after.get(one)) for one in incidents}
 
-def _of_many(transaction: Transaction, incidents: Sequence[IncidentId]) -> dict[IncidentId, Care]:
-    if not incidents:
-        return {}
-    names = {f"incident_{number}": one for number, one in enumerate(incidents)}
-    places = ", ".join(f":{name}" for name in names)
-    rows = transaction.rows(text(OF_MANY.format(places=places)), **names)
-    following = transaction.rows(text(NEXT_OF_MANY.format(places=places)), **names)
-    after = {IncidentId(row.reopens): IncidentId(row.id) for row in following}
-    found = {IncidentId(row.incident): row for row in rows}
-    return {one: _care(one, found.get(one), after.get(one)) for one in incidents}
-
-
-def _care(incident: IncidentId, row: Row[Any] | None, after: IncidentId | None) -> Care:
-    """Read a row."""
-    if row is None:
-        return Care(incident, reopened_as=after)
-    return Care(
-        incident=incident,
-        acknowledged=_who(row.acknowledged_by, row.acknowledged_us),
-        assigned_to=row.assigned_to,
-        assigned=_who(row.assigned_by, row.assigned_us),
-        settled=_who(row.settled_by, row.settled_us),
-        settled_because=row.settled_because or "",
-        reopened_as=after,
-    )
+    def _care(self, incident: IncidentId, row: Row[Any] | None, after: IncidentId | None) -> Care:
+        """Read a row."""
+        because = None if row is None else row.settled_because
+        if row is None:
+            return Care(incident, reopened_as=after)
+        return Care(
+            incident=incident,
+            acknowledged=_who(row.acknowledged_by, row.acknowledged_us),
+            assigned_to=row.assigned_to,
+            assigned=_who(row.assigned_by, row.assigned_us),
+            settled=_who(row.settled_by, row.settled_us),
+            settled_because=self._keys.readable_text(because, SETTLED, incident) if because else "",
+            reopened_as=after,
+        )
 
 
 def _signed(who: Signed) -> dict[str, str | int]:

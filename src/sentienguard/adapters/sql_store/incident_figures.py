@@ -4,9 +4,7 @@ The one module that reads other stores' tables, because its subject is how they 
 writes none. Rules:
 
 1. The database counts; what comes back is a row for each span, band or playbook, or a page.
-2. What an order did stands in the JSON text of its report. The text is `codec`'s, so a member looks
-   the same each time, and what a host wrote is a string in it, whose quotes are escaped: it cannot
-   look like a member.
+2. What an order did stands beside its report, which is sealed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,15 +48,15 @@ HANDED = ", ".join(f"'{outcome.value}'" for outcome in sorted(HANDED_TO_PEOPLE))
 # Orders that changed something, or may have, one row for an incident: how the worst ended.
 RAN = """
     SELECT incident,
-        MAX(CASE WHEN report LIKE '%"outcome":"SUCCESS"%' THEN 1 ELSE 0 END) AS succeeded,
-        MAX(CASE WHEN report LIKE '%"outcome":"ROLLED_BACK"%' THEN 1 ELSE 0 END) AS rolled_back,
-        MAX(CASE WHEN report LIKE '%"outcome":"PARTIALLY_ROLLED_BACK"%'
-            OR report LIKE '%"outcome":"UNKNOWN"%' THEN 1 ELSE 0 END) AS harmed
+        MAX(CASE WHEN ended = 'SUCCESS' THEN 1 ELSE 0 END) AS succeeded,
+        MAX(CASE WHEN ended = 'ROLLED_BACK' THEN 1 ELSE 0 END) AS rolled_back,
+        MAX(CASE WHEN ended = 'PARTIALLY_ROLLED_BACK'
+            OR ended = 'UNKNOWN' THEN 1 ELSE 0 END) AS harmed
     FROM orders
     WHERE environment IN ({places}) AND released_us >= :released_us AND (
-        report LIKE '%"outcome":"SUCCESS"%' OR report LIKE '%"outcome":"ROLLED_BACK"%'
-        OR report LIKE '%"outcome":"PARTIALLY_ROLLED_BACK"%'
-        OR report LIKE '%"outcome":"UNKNOWN"%')
+        ended = 'SUCCESS' OR ended = 'ROLLED_BACK'
+        OR ended = 'PARTIALLY_ROLLED_BACK'
+        OR ended = 'UNKNOWN')
     GROUP BY incident
 """
 

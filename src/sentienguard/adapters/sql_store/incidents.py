@@ -24,7 +24,8 @@ from sqlalchemy import Row, TextClause, bindparam, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
-from sentienguard.adapters.sql_store.data_keys import DECISION_TEXT, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import DECISION_TEXT
 from sentienguard.model import errors
 from sentienguard.model.decision import Decision
 from sentienguard.model.ids import AgentId, Fingerprint, IncidentId, PlaybookName

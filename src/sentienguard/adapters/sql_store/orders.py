@@ -8,6 +8,8 @@ Called through ports.order_store. Rules:
 3. Nothing goes back: each statement names the states that it may leave.
 4. A budget is counted in the transaction that keeps the order. SQLite lets one writer in; on
    PostgreSQL, where two transactions would not see each other's rows, releases take turns.
+5. What a host reports (outputs of steps) and why it refused is sealed. How an order ended, which is
+   asked in SQL, stands beside it.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,10 +20,12 @@ from sqlalchemy import Row, TextClause, bindparam, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import REFUSAL, REPORT
 from sentienguard.model import errors, target
 from sentienguard.model.ids import AgentId, Digest, OrderId
 from sentienguard.model.incident import Outcome
-from sentienguard.model.order import ExecutionReport, Order, OrderStatus
+from sentienguard.model.order import ExecutionOutcome, ExecutionReport, Order, OrderStatus
 from sentienguard.ports.order_store import Budget, Ended, KeptOrder, NoRoom, NoSuchOrder
 
 # Keep an order for delivery, unless it was kept before.
@@ -84,7 +88,8 @@ REFUSED = text("""
 
 # Keep the host's report, the first one.
 FINISHED = text("""
-    UPDATE orders SET status = 'finished', report = :report WHERE id = :id AND report IS NULL
+    UPDATE orders SET status = 'finished', report = :report, ended = :ended
+    WHERE id = :id AND report IS NULL
 """)
 
 # Ask for a stop of what has not ended; the first person stays named.
@@ -114,10 +119,10 @@ STARTED_SINCE = text("""
 
 # How the orders of a playbook ended in an environment, newest first.
 ENDED = text("""
-    SELECT orders.agent, orders.report, orders.counts, orders.order_json, incidents.outcome
+    SELECT orders.agent, orders.ended, orders.counts, orders.order_json, incidents.outcome
     FROM orders LEFT JOIN incidents ON incidents.id = orders.incident
     WHERE orders.playbook = :playbook AND orders.environment = :environment
-        AND orders.report IS NOT NULL
+        AND orders.ended IS NOT NULL
     ORDER BY orders.released_us DESC, orders.id
     LIMIT 500
 """)
@@ -126,8 +131,9 @@ ENDED = text("""
 class SqlOrderStore:
     """Orders in the relational store; see ports.order_store for what each method promises."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def release(self, order: Order, *, at: datetime, within: Budget | None = None) -> bool:
         """Keep an order for delivery; False where it was kept before (nothing is written).
@@ -153,17 +159,17 @@ class SqlOrderStore:
     def get(self, order: OrderId) -> KeptOrder:
         """Return one. Raises NoSuchOrder."""
         with self._connections.read() as transaction:
-            return _get(transaction, order)
+            return self._get(transaction, order)
 
     def waiting(self, agent: AgentId) -> Sequence[KeptOrder]:
         """Return what this agent should be given, oldest first: RELEASED or DELIVERED."""
         with self._connections.read() as transaction:
-            return tuple(_kept(row) for row in transaction.rows(WAITING, agent=agent))
+            return tuple(self._kept(row) for row in transaction.rows(WAITING, agent=agent))
 
     def under_way(self, agent: AgentId) -> Sequence[KeptOrder]:
         """Return what this agent was given and has not ended, oldest first."""
         with self._connections.read() as transaction:
-            return tuple(_kept(row) for row in transaction.rows(UNDER_WAY, agent=agent))
+            return tuple(self._kept(row) for row in transaction.rows(UNDER_WAY, agent=agent))
 
     def expecting(self, agents: Collection[AgentId]) -> frozenset[AgentId]:
         """Return which of these agents have an order that is waiting or under way."""
@@ -187,11 +193,12 @@ class SqlOrderStore:
 
     def refused(self, order: OrderId, *, because: str) -> None:
         """Mark that the host will never run it."""
-        self._change(REFUSED, order, because=because)
+        self._change(REFUSED, order, because=self._keys.seal_text(because, REFUSAL, order))
 
     def finished(self, report: ExecutionReport) -> None:
         """Keep the host's report; a second one for the same order changes nothing."""
-        self._change(FINISHED, report.order, report=codec.REPORT.encode(report))
+        sealed = self._keys.seal_text(codec.REPORT.encode(report), REPORT, report.order)
+        self._change(FINISHED, report.order, report=sealed, ended=report.outcome.value)
 
     def ended(self, playbook: Digest, environment: str) -> Sequence[Ended]:
         """Return how this playbook's orders ended there, newest first, at most 500."""
@@ -200,7 +207,7 @@ class SqlOrderStore:
         return tuple(
             Ended(
                 agent=AgentId(row.agent),
-                execution=codec.REPORT.decode(row.report).outcome,
+                execution=codec.member(ExecutionOutcome, row.ended),
                 incident=None if row.outcome is None else codec.member(Outcome, row.outcome),
                 counts=None if row.counts is None else bool(row.counts),
                 kind=target.of_facts(codec.ORDER.decode(row.order_json).facts),
@@ -251,26 +258,25 @@ class SqlOrderStore:
         with self._connections.write() as transaction:
             if transaction.change(statement, id=order, **values):
                 return True
-            _get(transaction, order)
+            self._get(transaction, order)
             return False
 
+    def _get(self, transaction: Transaction, order: OrderId) -> KeptOrder:
+        """Return one inside a transaction. Raises NoSuchOrder."""
+        row = transaction.row(GET, id=order)
+        if row is None:
+            raise NoSuchOrder(f"no order is called {order!r}; its incident names the order it has")
+        return self._kept(row)
 
-def _get(transaction: Transaction, order: OrderId) -> KeptOrder:
-    """Return one inside a transaction. Raises NoSuchOrder."""
-    row = transaction.row(GET, id=order)
-    if row is None:
-        raise NoSuchOrder(f"no order is called {order!r}; its incident names the order it has")
-    return _kept(row)
-
-
-def _kept(row: Row[Any]) -> KeptOrder:
-    """Read a row."""
-    return KeptOrder(
-        order=codec.ORDER.decode(row.order_json),
-        status=codec.member(OrderStatus, row.status),
-        released_at=codec.instant(row.released_us),
-        delivered_at=codec.instant_or_none(row.delivered_us),
-        refused_because=row.refused_because,
-        report=None if row.report is None else codec.REPORT.decode(row.report),
-        stop_requested_by=row.stop_requested_by,
-    )
+    def _kept(self, row: Row[Any]) -> KeptOrder:
+        """Read a row."""
+        refused, report = row.refused_because, row.report
+        return KeptOrder(
+            order=codec.ORDER.decode(row.order_json),
+            status=codec.member(OrderStatus, row.status),
+            released_at=codec.instant(row.released_us),
+            delivered_at=codec.instant_or_none(row.delivered_us),
+            refused_because=refused and self._keys.readable_text(refused, REFUSAL, row.id),
+            report=report and codec.REPORT.decode(self._keys.unseal_text(report, REPORT, row.id)),
+            stop_requested_by=row.stop_requested_by,
+        )

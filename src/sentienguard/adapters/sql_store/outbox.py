@@ -12,7 +12,8 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
-from sentienguard.adapters.sql_store.data_keys import NOTICE, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import NOTICE
 from sentienguard.model.ids import IncidentId
 from sentienguard.ports.outbox import OutboxStatus, Outgoing
 

@@ -13,7 +13,8 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections
-from sentienguard.adapters.sql_store.data_keys import OUTSIDE_LINE, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import OUTSIDE_LINE
 from sentienguard.ports.outside_logs import KeptLine, NewLine
 
 LAST = 2**63 - 1  # after every number

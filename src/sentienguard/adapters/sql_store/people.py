@@ -18,13 +18,14 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
-from sentienguard.adapters.sql_store.data_keys import PERSON_KEY, SEALED_BY_NAME, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import PERSON_KEY, SEALED_BY_NAME
 from sentienguard.model import errors
 from sentienguard.ports.people import Opening
 from sentienguard.ports.user_store import NoSuchUser
@@ -238,11 +239,12 @@ def _rewritten(transaction: Transaction, keys: DataKeys, name: str, new: str) ->
         change = text(f"UPDATE {table} SET {column} = :new WHERE {where}")  # noqa: S608  our names
         sealed = SEALED_BY_NAME.get((table, column))
         for row in _holding(transaction, keys, table, key, column, name=name):
-            *place, was = row
+            place, bound, was = row
             after = found.sub(new, was)
             if after != was:
-                after = after if sealed is None else keys.seal_text(after, sealed, *place)
                 values = dict(zip(key, place, strict=True))
+                if sealed is not None:
+                    after = keys.seal(after.encode(), bound).decode()
                 changed += transaction.change(change, new=after, **values)
     return changed
 
@@ -262,14 +264,20 @@ def _holding(
     column: str,
     *,
     name: str,
-) -> Iterator[tuple[str, ...]]:
-    """Yield key and text of the rows whose text may hold the name; what is sealed is opened."""
+) -> Iterator[tuple[list[Any], str, str]]:
+    """Yield key, place and text of the rows whose text may hold the name; a sealed one is opened.
+
+    The place is what a sealed text is bound to.
+    """
     sealed = SEALED_BY_NAME.get((table, column))
-    statement = text(f"SELECT {', '.join(key)}, {column} AS said FROM {table}")  # noqa: S608  our names
+    bound = () if sealed is None else sealed.bound or (sealed.key,)
+    names = ", ".join(dict.fromkeys((*key, *bound)))
+    statement = text(f"SELECT {names}, {column} AS said FROM {table}")  # noqa: S608  our names
     wanted = re.compile(_forms(name))
     for row in transaction.rows(statement):
-        place = [str(getattr(row, part)) for part in key]
-        said = row.said
-        said = said if sealed is None or not said else keys.unseal_text(said, sealed, *place)
+        place, said = "", row.said
+        if sealed is not None and said:
+            place = sealed.place(*(getattr(row, part) for part in bound))
+            said = keys.unseal(said.encode(), place).decode()
         if said and wanted.search(said):
-            yield (*place, said)
+            yield [getattr(row, part) for part in key], place, said

@@ -3,6 +3,7 @@
 Called by `sentienguard doctor`. It needs no key: a sealed value says of itself that it is one.
 """
 
+import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -10,27 +11,24 @@ from typing import Final
 import sqlalchemy
 from sqlalchemy import text
 
+from sentienguard.adapters.sql_store import workflow_records
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
-from sentienguard.adapters.sql_store.data_keys import PREFIX, SEALED, Column
+from sentienguard.adapters.sql_store.data_keys import PREFIX
+from sentienguard.adapters.sql_store.sealed_columns import SEALED, Column
+
+WORKFLOWS: Final = "workflows' records"  # as a report calls what the engine keeps
 
 # Columns with words or with what is personal that are kept in the clear, and why.
 CLEAR: Final[Mapping[str, tuple[str, ...]]] = {
     "is searched, filtered or counted by the database": (
         "incidents.anomaly", "incidents.search", "incidents.summary", "incidents.tags",
-        "orders.report",
     ),
     "has a signature of its own or is what a signed order says": (
         "orders.order_json", "approvals.parameters", "approval_agreements.signature",
         "audit_cosigned.note", "audit_entries.stored",
     ),
-    "people wrote it about an incident, an approval or a rule of theirs": (
-        "approval_agreements.note", "approvals.note", "approvals.question", "approvals.reason",
-        "changes.summary", "emergencies.reason", "incident_care.settled_because",
-        "kill_switch.reason", "silences.reason",
-    ),
     "says what went wrong with a delivery, an order or a proof": (
-        "orders.counts_because", "orders.refused_because", "outbox.problem",
-        "playbook_proofs.report",
+        "orders.counts_because", "outbox.problem", "playbook_proofs.report",
     ),
     "is measured": (
         "agents.tags", "detector_states.state", "episodes.sample", "profiles.content",
@@ -43,12 +41,15 @@ class Report:
     """How much of the columns that are to be sealed is."""
 
     sealed: int  # values
-    clear: Mapping[str, int]  # table.column -> values that are in the clear; only where there are
+    clear: Mapping[str, int]  # table.column, or WORKFLOWS -> values in the clear, where there are
     columns: int  # that are to be sealed
 
 
-def look(url: str) -> Report | None:
-    """Count; None: there are no tables yet. Raises Rejected (URL), Unavailable, Broken."""
+def look(url: str, workflows: pathlib.Path | None = None) -> Report | None:
+    """Count, also in the workflows' file beside a SQLite one; None: there are no tables yet.
+
+    Raises Rejected (URL), Unavailable, Broken.
+    """
     connections = Connections(url)
     try:
         with connections.read() as transaction:
@@ -58,15 +59,32 @@ def look(url: str) -> Report | None:
                 for one in SEALED
                 if one.table in there
             }
+        records = _of_workflows(connections, workflows)
     finally:
         connections.close()
     if not found:
         return None
+    found[WORKFLOWS] = records
     return Report(
         sealed=sum(values - clear for values, clear in found.values()),
         clear={name: clear for name, (_, clear) in found.items() if clear},
         columns=len(SEALED),
     )
+
+
+def _of_workflows(connections: Connections, file: pathlib.Path | None) -> tuple[int, int]:
+    """Return how many events the engine keeps, and how many of them are in the clear."""
+    if connections.dialect == "postgresql":
+        sealed, clear = workflow_records.count(connections)
+    elif file is None or not file.exists():
+        return 0, 0
+    else:
+        beside = Connections(f"sqlite:///{file}")
+        try:
+            sealed, clear = workflow_records.count(beside)
+        finally:
+            beside.close()
+    return sealed + clear, clear
 
 
 def _count(transaction: Transaction, column: Column) -> tuple[int, int]:

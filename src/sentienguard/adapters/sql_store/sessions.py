@@ -11,7 +11,8 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec, tokens, users
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
-from sentienguard.adapters.sql_store.data_keys import LOGIN_ADDRESS, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import LOGIN_ADDRESS
 from sentienguard.model import errors
 from sentienguard.model.access import User
 from sentienguard.ports.session_store import (

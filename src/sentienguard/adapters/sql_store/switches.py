@@ -1,6 +1,7 @@
 """Keep the kill switch, the silences and the maintenance windows.
 
 Called through ports.switches. The kill switch is one row or none; its history is in the audit log.
+Why somebody set any of them is sealed. One whose reason cannot be read holds all the same.
 """
 
 import re
@@ -12,6 +13,8 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import FREEZE, WINDOW
 from sentienguard.model.window import Comparison, Matcher, Purpose, Recurrence, Window, WindowId
 from sentienguard.ports.switches import Freeze, NoSuchWindow
 
@@ -41,7 +44,7 @@ ADD_WINDOW = text("""
 """)
 
 # One window.
-WINDOW = text("SELECT * FROM silences WHERE id = :id")
+GET_WINDOW = text("SELECT * FROM silences WHERE id = :id")
 
 # Windows that have not ended, by when they begin. Rows of the first release have no purpose.
 WINDOWS = text("""
@@ -59,22 +62,28 @@ ALL_WINDOWS = text("""
 END_WINDOW = text("UPDATE silences SET ends_us = :at_us WHERE id = :id AND ends_us > :at_us")
 
 MOST_ENDED = 500  # windows in a list of all
+_ONE = "1"  # the key of the kill switch's row
 
 
 class SqlSwitches:
     """Switches in the relational store; see ports.switches for what each method promises."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: DataKeys) -> None:
         self._connections = connections
+        self._keys = keys
 
     def freeze(self) -> Freeze | None:
         """Return the freeze that stands, if one does."""
         with self._connections.read() as transaction:
             row = transaction.row(GET_FREEZE)
-        return None if row is None else Freeze(row.set_by, codec.instant(row.set_us), row.reason)
+        if row is None:
+            return None
+        reason = self._keys.readable_text(row.reason, FREEZE, _ONE)
+        return Freeze(row.set_by, codec.instant(row.set_us), reason)
 
     def set_freeze(self, freeze: Freeze | None) -> None:
         """Set or clear the kill switch."""
+        reason = "" if freeze is None else self._keys.seal_text(freeze.reason, FREEZE, _ONE)
         with self._connections.write() as transaction:
             if freeze is None:
                 transaction.change(CLEAR_FREEZE)
@@ -83,12 +92,13 @@ class SqlSwitches:
                     SET_FREEZE,
                     set_by=freeze.by,
                     set_us=codec.micros(freeze.at),
-                    reason=freeze.reason,
+                    reason=reason,
                 )
 
     def add_window(self, window: Window) -> None:
         """Keep a window; the same id again changes nothing."""
         again = window.recurrence
+        reason = self._keys.seal_text(window.comment, WINDOW, window.id)
         with self._connections.write() as transaction:
             transaction.change(
                 ADD_WINDOW,
@@ -98,7 +108,7 @@ class SqlSwitches:
                 starts_us=codec.micros(window.starts_at),
                 ends_us=codec.micros(window.ends_at),
                 made_by=window.by,
-                reason=window.comment,
+                reason=reason,
                 cron=again and again.cron,
                 zone=again and again.zone,
                 lasts_s=again and round(again.lasts.total_seconds()),
@@ -107,7 +117,7 @@ class SqlSwitches:
     def window(self, window: WindowId) -> Window:
         """Return one, also after its end. Raises NoSuchWindow."""
         with self._connections.read() as transaction:
-            return _get(transaction, window)
+            return self._get(transaction, window)
 
     def windows(
         self, purpose: Purpose, *, at: datetime, ended_too: bool = False
@@ -118,37 +128,35 @@ class SqlSwitches:
                 rows = transaction.rows(ALL_WINDOWS, purpose=purpose.value, limit=MOST_ENDED)
             else:
                 rows = transaction.rows(WINDOWS, purpose=purpose.value, at_us=codec.micros(at))
-        return tuple(_window(row) for row in rows)
+        return tuple(self._window(row) for row in rows)
 
     def end_window(self, window: WindowId, *, at: datetime) -> Window:
         """End one then, if it would end later, and return it as it is. Raises NoSuchWindow."""
         with self._connections.write() as transaction:
             transaction.change(END_WINDOW, id=window, at_us=codec.micros(at))
-            return _get(transaction, window)
+            return self._get(transaction, window)
 
+    def _get(self, transaction: Transaction, window: WindowId) -> Window:
+        row = transaction.row(GET_WINDOW, id=window)
+        if row is None:
+            raise NoSuchWindow.called(window)
+        return self._window(row)
 
-def _get(transaction: Transaction, window: WindowId) -> Window:
-    row = transaction.row(WINDOW, id=window)
-    if row is None:
-        raise NoSuchWindow.called(window)
-    return _window(row)
-
-
-def _window(row: Row[Any]) -> Window:
-    """Read a row."""
-    again = None
-    if row.cron is not None:
-        again = Recurrence(row.cron, row.zone, timedelta(seconds=row.lasts_s))
-    return Window(
-        id=WindowId(row.id),
-        purpose=codec.member(Purpose, row.purpose or Purpose.SILENCE.value),
-        matchers=_first_release(row) if row.matchers is None else _matchers(row.matchers),
-        starts_at=codec.instant(row.starts_us),
-        ends_at=codec.instant(row.ends_us),
-        by=row.made_by,
-        comment=row.reason,
-        recurrence=again,
-    )
+    def _window(self, row: Row[Any]) -> Window:
+        """Read a row."""
+        again = None
+        if row.cron is not None:
+            again = Recurrence(row.cron, row.zone, timedelta(seconds=row.lasts_s))
+        return Window(
+            id=WindowId(row.id),
+            purpose=codec.member(Purpose, row.purpose or Purpose.SILENCE.value),
+            matchers=_first_release(row) if row.matchers is None else _matchers(row.matchers),
+            starts_at=codec.instant(row.starts_us),
+            ends_at=codec.instant(row.ends_us),
+            by=row.made_by,
+            comment=self._keys.readable_text(row.reason, WINDOW, row.id),
+            recurrence=again,
+        )
 
 
 def _matchers(text_form: str) -> tuple[Matcher, ...]:

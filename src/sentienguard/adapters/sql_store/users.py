@@ -12,8 +12,9 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections
-from sentienguard.adapters.sql_store.data_keys import PASSWORD_HASH, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
 from sentienguard.adapters.sql_store.passwords import Passwords
+from sentienguard.adapters.sql_store.sealed_columns import PASSWORD_HASH
 from sentienguard.model import errors
 from sentienguard.model.access import NO_PEOPLE, Role, User
 from sentienguard.ports.user_store import NameTaken, NoSuchUser, NotAuthenticated, Outside

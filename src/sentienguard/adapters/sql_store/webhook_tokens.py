@@ -12,7 +12,8 @@ from sqlalchemy import Row, text
 
 from sentienguard.adapters.sql_store import codec, tokens
 from sentienguard.adapters.sql_store.connections import Connections
-from sentienguard.adapters.sql_store.data_keys import SIGNING_SECRETS, DataKeys
+from sentienguard.adapters.sql_store.data_keys import DataKeys
+from sentienguard.adapters.sql_store.sealed_columns import SIGNING_SECRETS
 from sentienguard.model import errors
 from sentienguard.ports.webhook_tokens import NoSuchToken, TokenUnknown, WebhookToken
 

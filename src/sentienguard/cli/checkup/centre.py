@@ -14,7 +14,7 @@ from sentienguard.cli.checkup import finding
 from sentienguard.cli.checkup.finding import Finding
 from sentienguard.cli.installation import host_agent
 from sentienguard.cli.installation.places import Places
-from sentienguard.controlplane import shipped, trust_exchange, trust_store
+from sentienguard.controlplane import app_keys, shipped, trust_exchange, trust_store
 from sentienguard.controlplane.settings import FILE_NAME, Settings
 from sentienguard.model import errors
 from sentienguard.ports import embedder
@@ -86,7 +86,10 @@ def sealing(places: Places, settings: Settings) -> Iterator[Finding]:
     if not settings.database_url and not file.exists():
         return
     try:
-        found = sealing_report.look(settings.database_url or f"sqlite:///{file}")
+        found = sealing_report.look(
+            settings.database_url or f"sqlite:///{file}",
+            places.centre / app_keys.WORKFLOWS,
+        )
     except errors.SentienGuardError:
         return  # the look at the database says so
     if found is None:

@@ -4,7 +4,7 @@ What is usual is the median before the symptom less a guard gap, because reading
 an alert already hold its onset: without the gap a late alert makes the fault its own baseline.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,9 +60,13 @@ class Movement:
     onset_ms: int | None  # the first reading that had left the usual level for good
 
 
-def badness(series: diagnosis.MetricSeries) -> Floats:
-    """Give the readings turned so that up is worse; of an availability, the share that fails."""
-    values = np.asarray(series.values, dtype=np.float64)
+def badness(series: diagnosis.MetricSeries, values: Floats | None = None) -> Floats:
+    """Give the readings turned so that up is worse; of an availability, the share that fails.
+
+    `values` are those of the series where they are an array already.
+    """
+    if values is None:
+        values = np.asarray(series.values, dtype=np.float64)
     if series.kind is diagnosis.MetricKind.AVAILABILITY:
         whole = 100.0 if values.size and values.max() > 1.0 else 1.0
         return (whole - values) / whole
@@ -71,10 +75,17 @@ def badness(series: diagnosis.MetricSeries) -> Floats:
 
 def movements(snapshot: diagnosis.Snapshot) -> tuple[Movement, ...]:
     """Measure every series that has readings before and after the boundary."""
-    found = (movement(series, snapshot) for series in snapshot.series)
+    at_ms = boundary(snapshot)
+    clocks: dict[tuple[int, ...], list[int]] = {}
+    for place, series in enumerate(snapshot.series):
+        clocks.setdefault(series.times_ms, []).append(place)
+    found: dict[int, Movement] = {}
+    for places in clocks.values():
+        moved = _moved([snapshot.series[place] for place in places], at_ms)
+        found |= zip(places, moved, strict=False)  # all of them have one, or none
     return tuple(
         sorted(
-            (one for one in found if one is not None),
+            (found[place] for place in sorted(found)),
             key=lambda one: (-one.deviations, one.object, one.kind, one.name),
         )
     )
@@ -88,32 +99,38 @@ def boundary(snapshot: diagnosis.Snapshot) -> int:
     return snapshot.symptom.at_ms - int(min(GUARD_MS, max(0.0, gap * GUARD_SHARE)))
 
 
-def movement(series: diagnosis.MetricSeries, snapshot: diagnosis.Snapshot) -> Movement | None:
-    """Measure one series; None where it has no reading on one of the sides."""
-    times = np.asarray(series.times_ms, dtype=np.int64)
-    worse = badness(series)
-    before = times < boundary(snapshot)
-    if not before.any() or before.all():
-        return None
-    level, scale = usual(worse[before], series.kind)
-    distances = (worse - level) / scale
-    if series.kind not in WORSE_UP | WORSE_DOWN:
-        distances = np.abs(distances)
+def _moved(together: Sequence[diagnosis.MetricSeries], at_ms: int) -> Iterator[Movement]:
+    """Measure series that were read at the same times: a host's are, and there are hundreds.
+
+    Each is a row. What is computed of a row is what would be computed of it alone, to the last bit.
+    """
+    times = np.asarray(together[0].times_ms, dtype=np.int64)
+    before = times < at_ms
+    if not before.any() or before.all():  # no reading on one of the sides
+        return
+    values = np.asarray([one.values for one in together], dtype=np.float64)
+    worse = np.stack([badness(one, row) for one, row in zip(together, values, strict=True)])
+    levels, scales = _usual(worse[:, before], np.array([_least(one.kind) for one in together]))
+    distances = (worse - levels[:, None]) / scales[:, None]
+    either = np.array([one.kind not in WORSE_UP | WORSE_DOWN for one in together])
+    distances[either] = np.abs(distances[either])
     held = np.where(before, -np.inf, _held(distances))
-    top = int(np.argmax(held))
-    deviations = float(max(0.0, held[top]))
-    values = np.asarray(series.values, dtype=np.float64)
-    usually, size = quantile(np.sort(values[before]), 0.5), abs(level)
-    return Movement(
-        object=series.object,
-        kind=series.kind,
-        name=series.name,
-        usual=usually,
-        peak=float(values[top]),
-        deviations=deviations,
-        growth=float(max(0.0, abs(worse[top] - level) / size)) if size else float("inf"),
-        onset_ms=_onset(times, distances, top) if deviations >= MOVED else None,
-    )
+    tops = np.argmax(held, axis=1)
+    usually = quantile(np.sort(values[:, before]), 0.5)
+    for row, series in enumerate(together):
+        top, size = int(tops[row]), abs(float(levels[row]))
+        deviations = float(max(0.0, held[row, top]))
+        gone = abs(float(worse[row, top]) - float(levels[row]))
+        yield Movement(
+            object=series.object,
+            kind=series.kind,
+            name=series.name,
+            usual=float(usually[row]),
+            peak=float(values[row, top]),
+            deviations=deviations,
+            growth=max(0.0, gone / size) if size else float("inf"),
+            onset_ms=_onset(times, distances[row], top) if deviations >= MOVED else None,
+        )
 
 
 def usual(worse: Floats, kind: diagnosis.MetricKind) -> tuple[float, float]:
@@ -122,28 +139,40 @@ def usual(worse: Floats, kind: diagnosis.MetricKind) -> tuple[float, float]:
     The scale is never below a share of the level, so that a flat line does not make noise a fault.
     Of few readings the best is the level: the others may hold the onset, and no median outvotes it.
     """
-    if worse.size <= _FEW:
-        level = float(worse.min())
-        return level, max(_FEW_FLOOR * abs(level), _least(kind))
+    levels, scales = _usual(worse[None, :], np.array([_least(kind)]))
+    return float(levels[0]), float(scales[0])
+
+
+def _usual(worse: Floats, least: Floats) -> tuple[Floats, Floats]:
+    """Give level and scale of each row; `least` are the smallest scales."""
+    levels: Floats
+    scales: Floats
+    if worse.shape[1] <= _FEW:
+        levels = worse.min(axis=1)
+        scales = np.maximum(_FEW_FLOOR * np.abs(levels), least)
+        return levels, scales
     ordered = np.sort(worse)
-    low, level, high = (quantile(ordered, share) for share in (0.25, 0.5, 0.75))
-    off = quantile(np.sort(np.abs(worse - level)), 0.5)
-    spread = max(1.4826 * off, (high - low) / 1.349)
-    return level, max(spread, _FLOOR * abs(level), _least(kind))
+    low, levels, high = (quantile(ordered, share) for share in (0.25, 0.5, 0.75))
+    off = quantile(np.sort(np.abs(worse - levels[:, None])), 0.5)
+    spread = np.maximum(1.4826 * off, (high - low) / 1.349)
+    scales = np.maximum(np.maximum(spread, _FLOOR * np.abs(levels)), least)
+    return levels, scales
 
 
-def quantile(ordered: Floats, share: float) -> float:
-    """Return what `np.quantile` returns for one share, the readings being in order already.
+def quantile(ordered: Floats, share: float) -> Floats:
+    """Return what `np.quantile` returns for one share of each row, each being in order already.
 
-    An incident looks at a thousand short series, and it takes a hundred microseconds of each.
+    An incident looks at hundreds of short series, and it takes a hundred microseconds of each.
     """
-    place = (ordered.size - 1) * share
+    last = ordered.shape[-1] - 1
+    place = last * share
     below = int(place)
-    low, high = float(ordered[below]), float(ordered[min(below + 1, ordered.size - 1)])
+    low: Floats = ordered[..., below]
+    high: Floats = ordered[..., min(below + 1, last)]
     weight = place - below
-    if weight >= 0.5:  # noqa: PLR2004 - from the nearer one, as NumPy does, to the same last bit
-        return high - (high - low) * (1 - weight)
-    return low + (high - low) * weight
+    nearer = weight >= 0.5  # noqa: PLR2004 - from that one, as NumPy does, to the same last bit
+    found: Floats = high - (high - low) * (1 - weight) if nearer else low + (high - low) * weight
+    return found
 
 
 def _least(kind: diagnosis.MetricKind) -> float:
@@ -152,11 +181,11 @@ def _least(kind: diagnosis.MetricKind) -> float:
 
 
 def _held(distances: Floats) -> Floats:
-    """Give what each reading and the one after it both reach: one reading alone is a blip.
+    """Give what each reading of a row and the one after it both reach: one alone is a blip.
 
     The last reading stands alone, as nobody knows yet whether it holds.
     """
-    following = np.concatenate((distances[1:], distances[-1:]))
+    following = np.concatenate((distances[..., 1:], distances[..., -1:]), axis=-1)
     held: Floats = np.minimum(distances, following)
     return held
 

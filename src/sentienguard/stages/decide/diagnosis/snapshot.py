@@ -8,6 +8,7 @@ Called with what `json.loads` gave. Rules, cited below:
 """
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -140,7 +141,8 @@ def _series(fields: "_Fields", names: Mapping[str, str]) -> diagnosis.MetricSeri
             f" found {len(series.values)}"
         )
         raise NotASnapshot(message)
-    if any(b <= a for a, b in zip(series.times_ms, series.times_ms[1:], strict=False)):
+    times = series.times_ms
+    if not all(map(operator.lt, times, times[1:])):  # there are a hundred thousand of them
         message = f"{fields.where}.times_ms: expected rising times (rule 4)"
         raise NotASnapshot(message)
     return series
@@ -266,8 +268,8 @@ class _Fields:
 
     def done(self) -> None:
         """Refuse what nobody took (rule 1)."""
-        unknown = sorted(set(self._data) - self._taken)
-        if unknown:
+        if not self._data.keys() <= self._taken:
+            unknown = sorted(set(self._data) - self._taken)
             known = ", ".join(sorted(self._taken))
             message = f"{self.where}: {unknown[0]!r} is unknown; known are {known}"
             raise NotASnapshot(message)
@@ -301,7 +303,7 @@ class _Fields:
 
     def wholes(self, name: str) -> tuple[int, ...]:
         found = self.raw(name)
-        if not isinstance(found, list) or not all(type(one) is int for one in found):
+        if not isinstance(found, list) or not set(map(type, found)) <= {int}:
             raise NotASnapshot(_expected(f"{self.where}.{name}", "a list of whole numbers", found))
         return tuple(found)
 
@@ -310,6 +312,8 @@ class _Fields:
         where = f"{self.where}.{name}"
         if not isinstance(found, list):
             raise NotASnapshot(_expected(where, "a list of numbers", found))
+        if set(map(type, found)) <= {float} and all(map(math.isfinite, found)):
+            return tuple(found)  # nearly always: each by itself takes ten times as long
         return tuple(self._finite(one, where) for one in found)
 
     @staticmethod

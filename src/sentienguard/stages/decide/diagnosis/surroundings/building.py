@@ -11,10 +11,11 @@ Rules, beside those of the package:
 5. What happened after the decision is not there: nothing is later than `until_ms`.
 """
 
+import bisect
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from sentienguard.model import diagnosis
 from sentienguard.model.diagnosis import ChangeKind, EdgeKind, MetricKind
@@ -36,6 +37,9 @@ _EDGES: Final[Mapping[CallKind, EdgeKind]] = {
 }
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One series near the incident."""
@@ -44,8 +48,8 @@ class Seen:
     service: str  # "": of the host itself
     kind: MetricKind
     name: str  # as people know it, with its subject
-    times_ms: tuple[int, ...]
-    values: tuple[float, ...]
+    times_ms: tuple[int, ...]  # rising
+    values: tuple[float, ...]  # as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,23 +249,21 @@ def _series(known: Known, places: _Places) -> tuple[diagnosis.MetricSeries, ...]
     found = []
     for one in known.series:
         name = places.of(one.host, one.service)
-        kept = [
-            (at, value)
-            for at, value in zip(one.times_ms, one.values, strict=True)
-            if oldest <= at <= until
-        ]
-        if name is None or not kept:
+        first = bisect.bisect_left(one.times_ms, oldest)  # they rise
+        last = bisect.bisect_right(one.times_ms, until)
+        if name is None or first >= last:
             continue
-        times, values = zip(*_thinned(kept), strict=True)
+        times = _thinned(one.times_ms[first:last])
+        values = _thinned(one.values[first:last])
         found.append(diagnosis.MetricSeries(name, one.kind, one.name, times, values))
     found.sort(key=lambda one: (one.name != known.symptom.metric, one.object, one.name))
     return tuple(found[:MOST_SERIES])
 
 
-def _thinned(points: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]:
+def _thinned(points: tuple[T, ...]) -> tuple[T, ...]:
     """Return at most so many readings, the last among them (rule 3)."""
     step = -(-len(points) // MOST_READINGS)
-    return points[::-1][::step][::-1]
+    return points if step <= 1 else points[::-1][::step][::-1]
 
 
 def _change(one: Changed, places: _Places) -> diagnosis.ChangeEvent:
