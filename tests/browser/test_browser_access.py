@@ -25,7 +25,8 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     with centre_process.running(data) as running:
         admin = running.login("admin@local")
         for name, roles in {"key@local": {"*": "administrator"}, "app@local": {"*": "observer"},
-                            "stay@local": {"*": "observer"}}.items():  # fmt: skip
+                            "stay@local": {"*": "observer"}, "gone@local": {"*": "observer"},
+                            "boss@local": {"*": "administrator"}}.items():  # fmt: skip
             body = {"name": name, "password": PASSWORD, "roles": roles}
             assert admin.post("/api/v1/users", json=body).status_code == 201
         yield running
@@ -95,6 +96,47 @@ def test_a_passkey_is_registered_opens_the_account_and_steps_up(centre: Centre, 
         "button", name="Use a passkey"
     ).click()
     expect(page.get_by_label("New token")).to_contain_text("sgr_")
+
+
+def test_a_person_is_forgotten_after_their_name_was_typed_and_a_passkey_shown(
+    centre: Centre, page: Any
+) -> None:
+    authenticator(page)
+    sign_in(page, "boss@local")
+    page.get_by_role("link", name="Account").click()
+    page.get_by_label("A name for it").fill("my key")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Register a passkey").click()
+    expect(page.get_by_label("Recovery codes", exact=True)).to_contain_text("-")
+    age_second_factors(centre)
+    page.get_by_role("link", name="Users and roles").click()
+    expect(page.get_by_role("button", name="Forget boss@local")).to_have_count(0)
+    page.get_by_role("button", name="Forget gone@local").click()
+    dialog = page.get_by_role("dialog", name="Forget gone@local?")
+    dialog.get_by_label("Reason").fill("request 17")
+    deed = dialog.get_by_role("button", name="Forget them for good")
+    expect(deed).to_be_disabled()
+    dialog.get_by_label("Type gone@local to confirm").fill("gone@local")
+    look(page, "users-forget")
+    deed.click()
+    step = page.get_by_role("dialog", name="Show that it is you")
+    step.get_by_role("button", name="Use a passkey").click()
+    told = page.get_by_role("status").filter(has_text="gone@local was forgotten")
+    expect(told).to_be_visible()
+    expect(page.get_by_role("cell", name="gone@local", exact=True)).to_have_count(0)
+    page_forms.keep_all(page, "users-forgotten")
+    pseudonym = told.locator("code").first.inner_text()
+    page.get_by_label("Pseudonym or name").fill(pseudonym)
+    page.get_by_role("button", name="Look it up").click()
+    expect(page.get_by_text("nobody's here, or of somebody who was forgotten")).to_be_visible()
+    (entry,) = (
+        centre.login("admin@local")
+        .get("/api/v1/audit/entries", params={"kind": "user.erased"})
+        .json()["items"]
+    )
+    assert entry["actor"] == "boss@local"
+    assert entry["data"]["user"] == pseudonym
+    assert entry["data"]["reason"] == "request 17"
 
 
 def age_second_factors(centre: Centre) -> None:

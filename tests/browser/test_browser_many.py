@@ -1,7 +1,8 @@
 """10,000 incidents and 2,000 hosts in a real Chromium against a real control plane.
 
-What the server answers is timed, what the browser does while somebody scrolls is measured, and
-pages on how it goes are looked at by axe and kept as screenshots, dark, light and on a phone.
+What the server takes for an answer is timed, without what others do on the machine; what the
+browser does while somebody scrolls is measured, and pages on how it goes are looked at by axe and
+kept as screenshots, dark, light and on a phone.
 """
 
 import json
@@ -18,7 +19,7 @@ from playwright import sync_api
 from sentienguard.model.ids import PlaybookName, digest
 from tests.browser.test_browser_handling import keep, signed_in
 from tests.browser.test_browser_pages import CHROMIUM, FLAGS, SCREENSHOTS
-from tests.support import centre_process, many, page_forms
+from tests.support import centre_process, many, own_time, page_forms
 from tests.support.centre_process import Centre
 
 pytestmark = [pytest.mark.stories, pytest.mark.timeout(240)]
@@ -97,18 +98,18 @@ ANSWERS = [
     ("/api/v1/incidents?limit=200", 2.0),
     (f"/api/v1/hosts?metric={'&metric='.join(LISTED)}", 4.0),
     (f"/api/v1/hosts?limit=200&metric={'&metric='.join(LISTED)}", 1.5),
-    (f"/api/v1/hosts?text=web-19&limit=200&metric={'&metric='.join(LISTED)}", 1.5),
+    (f"/api/v1/hosts?text=web-019&limit=200&metric={'&metric='.join(LISTED)}", 1.5),
 ]
 
 
 def test_each_answer_comes_in_time(centre: Centre) -> None:
     admin, took = centre.login("admin@local"), {}
     for path, most_s in ANSWERS:
-        began = time.perf_counter()
-        answer = admin.get(path)
-        took[path] = round(time.perf_counter() - began, 3)
+        with own_time.of(centre.process.pid) as spent:
+            answer = admin.get(path)
+        took[path] = {"own_s": round(spent.s, 3), "wall_s": round(spent.wall_s, 3)}
         assert answer.status_code == 200, answer.text
-        assert took[path] < most_s, f"{path}: {took[path]} s"
+        assert spent.s < most_s, f"{path}: {took[path]}"
     told("many-answers", took)
 
 

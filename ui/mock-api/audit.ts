@@ -1,6 +1,7 @@
 // The mock's answers about the audit log.
 import type * as api from "../src/api/types.ts";
 import { type Answer, ok, problem, within } from "./answers.ts";
+import { hostOf } from "./hosts.ts";
 import type { World } from "./world.ts";
 
 export function audit(world: World, what: string, index: string, query: URLSearchParams): Answer {
@@ -18,15 +19,20 @@ export function audit(world: World, what: string, index: string, query: URLSearc
   }
   if (what === "proof") {
     return Number(index) < world.log.leaves.length
-      ? ok(world.log.proof(Number(index)))
+      ? ok({
+          ...world.log.proof(Number(index)),
+          host: hostOf(world.log.entry(Number(index)).source),
+        } satisfies api.Proof)
       : problem(404, "No such entry", `The log ends before entry ${index}.`);
   }
   const incident = query.get("incident");
   const found = world.log.leaves
     .map((_, at) => world.log.entry(at))
+    .map((entry) => ({ ...entry, host: hostOf(entry.source) }))
     .filter((entry) => !incident || entry.incident === incident)
     .filter(({ kind }) => kind.startsWith(query.get("kind") ?? ""))
-    .filter(({ actor }) => !query.get("actor") || actor === query.get("actor"))
+    .filter(({ actor, host }) =>
+      !query.get("actor") || [actor, host].includes(query.get("actor") ?? ""))
     .filter(({ at }) => within(at, query))
     .filter((entry) => !query.get("entry") || entry.index <= Number(query.get("entry")))
     .reverse();

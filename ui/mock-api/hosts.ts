@@ -30,6 +30,16 @@ export const HOSTS: api.Host[] = [
   host(5, "drill-01", "drill", { silent: true, tags: {}, root_version: 2 }),
 ];
 
+/** How the log calls the agent of a host. */
+export function agentOf(name: string): string {
+  return `agent:${HOSTS.find(({ host }) => host === name)?.agent_id ?? name}`;
+}
+
+/** The host of what the log calls like that; empty: none here. */
+export function hostOf(agent: string): string {
+  return HOSTS.find(({ agent_id }) => agent === `agent:${agent_id}`)?.host ?? "";
+}
+
 /** The hosts as they stand; one that was silent for longer than its certificate lasts has an old one. */
 export function hostsAt(now: number, of: api.Host[]): api.Host[] {
   return of.map((host, at) => ({

@@ -1,9 +1,13 @@
 // A real RFC 6962 tree over the mock's entries, so that proofs in the browser really verify.
 import { createHash } from "node:crypto";
 import type { AuditEntry, Checkpoint, Exposure, Proof } from "../src/api/types.ts";
+import { agentOf } from "./hosts.ts";
 
 const ORIGIN = "sentienguard/mock";
+const WITNESSES = ["prod-db-03.us-east-1", "prod-web-01.us-east-1"];
 
+/** An entry and a proof as the log has them: the host's name is the answer's to add. */
+type Nameless<T> = Omit<T, "host">;
 export type Leaf = Pick<AuditEntry, "kind" | "at" | "source" | "actor" | "incident" | "data">;
 
 export class Log {
@@ -25,12 +29,12 @@ export class Log {
     return index;
   }
 
-  entry(index: number): AuditEntry {
+  entry(index: number): Nameless<AuditEntry> {
     const { leaf } = this.at(index);
     return { index, ...leaf, leaf_hash: this.hash(index).toString("hex") };
   }
 
-  proof(index: number): Proof {
+  proof(index: number): Nameless<Proof> {
     return {
       index,
       leaf: this.at(index).text,
@@ -48,7 +52,7 @@ export class Log {
       root: this.root(0, this.leaves.length).toString("hex"),
       signed_at: signedAt,
       note: this.note(),
-      cosigned_by: ["prod-db-03.us-east-1", "prod-web-01.us-east-1"],
+      cosigned_by: WITNESSES.map(agentOf),
       exposure_s: 11.4,
     };
   }
@@ -65,9 +69,10 @@ export class Log {
       window_s: size > covered ? 11.4 : null,
       lacking: "",
       witnesses: [
-        { name: "prod-db-03.us-east-1", sort: "agent", size, at: seenAt, problem: "" },
-        { name: "prod-web-01.us-east-1", sort: "agent", size, at: seenAt, problem: "" },
-        { name: "bucket", sort: "s3", size: covered, at: seenAt, problem: "" },
+        ...WITNESSES.map((host) => (
+          { name: agentOf(host), host, sort: "agent", size, at: seenAt, problem: "" }
+        )),
+        { name: "bucket", host: "", sort: "s3", size: covered, at: seenAt, problem: "" },
       ],
     };
   }

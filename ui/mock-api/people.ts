@@ -1,4 +1,6 @@
 // Accounts, roles, tokens and what was odd about people's access, as the mock tells them.
+import { type Answer, ok, problem } from "./answers.ts";
+import type { World } from "./world.ts";
 import type * as api from "../src/api/types.ts";
 
 const DAY = 86_400_000;
@@ -45,4 +47,24 @@ export function accountAt(now: number, name: string): api.Account {
       { id: "log_2", address: "198.51.100.7", opened_at: new Date(now - 30_000_000).toISOString(), ends_at: new Date(now + 9_600_000).toISOString(), strong_at: null, this: false },
     ],
   };
+}
+
+const PSEUDONYM = "person_5f0c2d7a41e9b3860d1c9a7e5b24f683";
+
+/** Forget somebody, as the server does: nobody themselves. */
+export function forget(world: World, name: string): Answer {
+  if (name === world.me.name) {
+    return problem(422, "Not erased", "nobody erases themselves; another administrator does");
+  }
+  world.forgotten.add(name);
+  return ok({ pseudonym: PSEUDONYM, changed: 17 } satisfies api.PersonErased);
+}
+
+/** Ben alone is known by a pseudonym. */
+export function whose(world: World, who: string): api.Whose {
+  const [ben] = world.users().filter(({ name }) => name.startsWith("ben@"));
+  if (ben !== undefined && [ben.name, PSEUDONYM].includes(who)) {
+    return { name: ben.name, pseudonym: PSEUDONYM, as_stranger: who === PSEUDONYM ? "" : "stranger_77aa" };
+  }
+  return { name: "", pseudonym: "", as_stranger: "stranger_41cd" };
 }

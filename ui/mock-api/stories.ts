@@ -1,5 +1,6 @@
 // Four incidents at different points of their lives, told relative to `now`.
 import type * as api from "../src/api/types.ts";
+import { agentOf } from "./hosts.ts";
 import type { Log } from "./log.ts";
 
 const GIB = 1024 ** 3;
@@ -95,8 +96,10 @@ function tell(
   incident: string,
   facts: [number, Stage, string, string, string, Record<string, unknown>?][],
 ): api.TimelineEntry[] {
-  return facts.map(([at, stage, kind, actor, title, data = {}]) => {
-    const source = actor.includes("@") ? `user:${actor}` : actor === "control plane" ? "cp" : `agent:${actor}`;
+  return facts.map(([at, stage, kind, who, title, data = {}]) => {
+    const own = who.includes("@") || who === "control plane";
+    const actor = own ? who : agentOf(who);
+    const source = who.includes("@") ? `user:${who}` : who === "control plane" ? "cp" : actor;
     const index = log.append({ at: iso(at), kind, source, actor, incident, data });
     return { index, at: iso(at), stage, kind, source, actor, title, data };
   });

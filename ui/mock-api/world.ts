@@ -15,7 +15,7 @@ import {
 import { HOSTS, hostsAt, keysAt, pageOf } from "./hosts.ts";
 import { Log } from "./log.ts";
 import { alertsAt, edgesAt, olderThan } from "./past.ts";
-import { accountAt, findingsAt, readTokensAt, ROLES, usersAt } from "./people.ts";
+import { accountAt, findingsAt, forget, readTokensAt, ROLES, usersAt, whose } from "./people.ts";
 import { makeStories } from "./stories.ts";
 
 export type Change = { kind: "incident" | "approval" | "host" | "freeze"; id: string };
@@ -27,6 +27,7 @@ export class World {
   freeze: api.Freeze = { frozen: false, by: null, at: null, reason: null };
   estate = HOSTS;
   readonly struckOff = new Set<string>(); // by agent id; listed no more, each still has its page
+  readonly forgotten = new Set<string>(); // by name
   signedIn = true;
   stale = false; // the second factor was shown too long ago for what is at stake
   me: api.Me = {
@@ -100,7 +101,13 @@ export class World {
           ? ok(this.keys)
           : problem(403, "Not allowed", "Seeing keys takes change_settings in every environment.");
       case "GET users":
-        return ok({ items: usersAt(this.now().getTime()) });
+        return ok({ items: this.users() });
+      case "POST users":
+        return forget(this, id);
+      case "DELETE users":
+        return ok({ ended: 1 });
+      case "GET people":
+        return ok(whose(this, id));
       case "GET roles":
         return ok(ROLES);
       case "GET read-tokens":
@@ -277,6 +284,10 @@ export class World {
     if (!found) return problem(404, "No such backtest", `No backtest has the id ${id}.`);
     const report = found.state === "done" ? reportAt(this.now().getTime(), found.days) : null;
     return ok({ ...found, report } satisfies api.BacktestDetail);
+  }
+
+  users(): api.User[] {
+    return usersAt(this.now().getTime()).filter(({ name }) => !this.forgotten.has(name));
   }
 
   hosts(): api.Host[] {

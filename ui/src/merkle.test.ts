@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Log } from "../mock-api/log";
-import type { Proof } from "./api/types";
-import { fromText, hex, leafHash, readCheckpoint, rootFrom, verifyProof } from "./merkle";
+import { fromText, hex, leafHash, readCheckpoint, rootFrom, verifyProof, type Proof } from "./merkle";
 
 function logOf(size: number): Log {
   const log = new Log();

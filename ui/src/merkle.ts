@@ -1,6 +1,9 @@
 // Checks an inclusion proof in the browser (RFC 6962 hashes, the walk of RFC 9162 section 2.1.3.2).
 // It trusts the server for nothing but the checkpoint, whose size and root it reads from the note.
-import type { Proof } from "./api/types";
+import type { Proof as Answered } from "./api/types";
+
+/** What is checked; the host's name beside it is nothing that the log proves. */
+export type Proof = Omit<Answered, "host">;
 
 export type Check = { name: string; passed: boolean; detail: string };
 

@@ -64,6 +64,12 @@ class Confidence:
     high: float
     items: tuple[ScoreItem, ...]
 
+    def text(self) -> str:
+        """Say it to people with two decimals; an interval that was cut to a point says nothing."""
+        low, high = f"{self.low:.2f}", f"{self.high:.2f}"
+        interval = "" if low == high else f", 90 % interval {low} to {high}"
+        return f"{self.value:.2f}{interval}"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

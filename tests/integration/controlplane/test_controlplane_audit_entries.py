@@ -1,6 +1,7 @@
 """The log looked through: by kind, actor, number and time, and only what one may see."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 
 from sentienguard.controlplane.api import audit
 from sentienguard.controlplane.centre import Centre
-from sentienguard.ports.audit_log import NewEntry
+from sentienguard.ports.audit_log import Entry, EntryRefused, NewEntry, SignedEntry
+from sentienguard.trust import canonical, keys
+from tests.contract import stores_nouns as nouns
 from tests.support import api_world
 
 pytestmark = pytest.mark.integration
@@ -16,6 +19,7 @@ PEOPLE = ("ada@local", "bob@local")
 COUNT = 40
 BEGINS = datetime.now(UTC) + timedelta(hours=1)  # after all that stands in the log before
 HIDDEN = "production"
+ALARM = "agent.alarm"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,32 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
             )
             for number in range(COUNT)
         ])  # fmt: skip
+        refused = made.log.append_many(written_by_agents(made))
+        assert [one for one in refused if isinstance(one, EntryRefused)] == []
         yield made
+
+
+def written_by_agents(centre: Centre) -> list[Entry]:
+    """What an agent in each environment wrote, and what the control plane wrote at its request."""
+    said: list[Entry] = []
+    for number, place in enumerate(("staging", HIDDEN), 7):
+        key = keys.SigningKey.generate()
+        agent = replace(nouns.agent(number), host=f"web-in-{place}", environment=place)
+        centre.agents.add(replace(agent, executor_key=key.public.text))
+        leaf = canonical.encode({
+            "v": 1, "kind": ALARM, "ts_ms": int(BEGINS.timestamp() * 1000), "env": place,
+            "src": f"agent:{agent.id}", "src_seq": 1, "src_prev": "", "actor": f"agent:{agent.id}",
+            "incident": "", "key": f"{ALARM}/1", "controls": [], "data": {}, "blobs": [],
+        })  # fmt: skip
+        said.append(SignedEntry(leaf, key.sign(leaf)))
+        said += [
+            NewEntry(
+                kind=ALARM, at=BEGINS - timedelta(minutes=1), environment=place, source="cp",
+                actor=agent.id, key=f"by/{agent.id}/{len(data)}", data=data,
+            )
+            for data in ({"agent": agent.id}, {})  # the second of an account that is called like it
+        ]  # fmt: skip
+    return said
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +144,30 @@ def test_who_sees_one_environment_finds_nothing_of_another(ask, query, limit) ->
     assert [one["index"] for one in found if "number" in one["data"]] == [
         one["index"] for one in ours
     ]
+
+
+def test_what_an_agent_wrote_is_shown_with_the_name_of_its_host_beside_its_id(ask) -> None:
+    found = every(ask, kind=ALARM)
+    shown = {(one["host"], one["source"] == "cp", "agent" in one["data"]) for one in found}
+    for host in ("web-in-staging", "web-in-production"):
+        assert {(host, False, False), (host, True, True)} <= shown
+    assert {one["host"] for one in found if one["source"] == "cp" and not one["data"]} == {""}
+    assert all(one["actor"] not in {one["host"], ""} for one in found)
+    proven = next(one for one in found if one["host"])
+    assert ask(path=f"audit/proof/{proven['index']}")["host"] == proven["host"]
+
+
+def test_the_name_of_a_host_finds_what_its_agent_wrote(ask) -> None:
+    found = every(ask, actor="web-in-staging", kind=ALARM)
+    assert len(found) == 3
+    assert len({one["actor"].removeprefix("agent:") for one in found}) == 1
+
+
+@pytest.mark.parametrize("host", ["web-in-staging", "web-in-production"])
+def test_who_may_not_see_a_host_learns_nothing_by_its_name(ask, host) -> None:
+    seen = every(ask, "staging", actor=host)
+    assert bool(seen) is (host == "web-in-staging")
+    assert {one["host"] for one in every(ask, "staging")} <= {"", "web-in-staging"}
 
 
 @pytest.mark.parametrize(("query", "hosts"), [

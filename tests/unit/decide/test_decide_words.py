@@ -6,7 +6,14 @@ import itertools
 import pytest
 
 from sentienguard.model import ids
-from sentienguard.model.decision import Candidate, Route, ScoreItem, Verdict, strictest
+from sentienguard.model.decision import (
+    Candidate,
+    Confidence,
+    Route,
+    ScoreItem,
+    Verdict,
+    strictest,
+)
 from sentienguard.model.evidence import PastIncident
 from sentienguard.model.playbook import STEP_TIMEOUT, Action, Check, Step, Undo
 from sentienguard.stages.decide import approval, decide, policy, routing
@@ -34,6 +41,16 @@ def test_the_meet_is_the_stricter_of_two(one, other):
 
 def test_no_verdict_permits_nothing():
     assert strictest(()) is Route.ESCALATE
+
+
+@pytest.mark.parametrize(("value", "low", "high", "said"), [
+    (0.9704, 0.9061, 0.9943, "0.97, 90 % interval 0.91 to 0.99"),
+    (0.89, 0.62, 0.89, "0.89, 90 % interval 0.62 to 0.89"),
+    (0.89, 0.89, 0.89, "0.89"),
+    (0.8913, 0.8902, 0.8949, "0.89"),
+])  # fmt: skip
+def test_an_interval_that_was_cut_to_a_point_is_not_told(value, low, high, said):
+    assert Confidence(value, low, high, ()).text() == said
 
 
 def made(**changed):

@@ -42,6 +42,13 @@ export const roles = queryOptions({
   staleTime: Infinity, // they change with the release
 });
 
+/** Whose a pseudonym of the log is, or what stands there for a name. */
+export const whose = (who: string) =>
+  queryOptions({
+    queryKey: ["people", who],
+    queryFn: () => request<api.Whose>("GET", `/people/${encodeURIComponent(who)}`),
+  });
+
 export const findings = queryOptions({
   queryKey: ["findings"],
   queryFn: () => request<api.List<api.AccessFinding>>("GET", "/findings"),

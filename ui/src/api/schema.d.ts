@@ -3267,6 +3267,11 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+            /**
+             * Host
+             * @description host of the agent that wrote it or asked for it; empty: none
+             */
+            host: string;
             /** Incident */
             incident: string;
             /** Index */
@@ -6054,6 +6059,11 @@ export interface components {
         ProofView: {
             /** Checkpoint */
             checkpoint: string;
+            /**
+             * Host
+             * @description host of the agent that wrote it or asked for it; empty: none
+             */
+            host: string;
             /** Index */
             index: number;
             /**
@@ -7337,6 +7347,11 @@ export interface components {
         WitnessView: {
             /** At */
             at: string | null;
+            /**
+             * Host
+             * @description where it runs, of an agent that the caller may see; or empty
+             */
+            host: string;
             /** Name */
             name: string;
             /**
@@ -8197,6 +8212,7 @@ export interface operations {
                 incident?: string | null;
                 /** @description how the kind begins, such as order or order.refused */
                 kind?: string;
+                /** @description a person, or the host that an agent runs on */
                 actor?: string;
                 /** @description came into the log then or later, whenever a host says that it was */
                 since?: string | null;

@@ -88,3 +88,5 @@ export type Verification = Schemas["VerificationView"];
 export type WhatIf = Schemas["WhatIfView"];
 export type Window = Schemas["WindowView"];
 export type List<T> = { items: T[] };
+export type PersonErased = Schemas["PersonErased"];
+export type Whose = Schemas["Whose"];

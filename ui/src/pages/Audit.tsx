@@ -1,13 +1,13 @@
 import { Button } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useEffect, useRef } from "react";
+import { Fragment, useEffect, useRef } from "react";
 import { request } from "../api/client";
 import { useLong } from "../api/lists";
 import { AUDIT_MS, checkpoint, entries, exposure, type EntryFilter } from "../api/queries";
 import type { AuditEntry, Checkpoint, Exposure, Verification } from "../api/types";
 import { duration, number, plural } from "../format";
-import { By } from "../parts/By";
+import { agentOn, By } from "../parts/By";
 import { Data } from "../parts/Data";
 import { narrowed, Span, Typed } from "../parts/Filters";
 import { Empty, Failure, Loaded } from "../parts/Loaded";
@@ -18,17 +18,23 @@ import { Time } from "../parts/Time";
 const route = getRouteApi("/inside/audit");
 
 export default function Audit() {
+  const held = useQuery(exposure);
   return (
     <Page title="Audit">
-      <Loaded query={useQuery(checkpoint)}>{(data) => <CheckpointCard of={data} />}</Loaded>
-      <Loaded query={useQuery(exposure)}>{(data) => <ExposureCard of={data} />}</Loaded>
+      <Loaded query={useQuery(checkpoint)}>
+        {(data) => <CheckpointCard of={data} witnesses={held.data?.witnesses ?? []} />}
+      </Loaded>
+      <Loaded query={held}>{(data) => <ExposureCard of={data} />}</Loaded>
       <Verify />
       <Entries />
     </Page>
   );
 }
 
-function CheckpointCard({ of }: { of: Checkpoint }) {
+function CheckpointCard({ of, witnesses }: {
+  of: Checkpoint;
+  witnesses: Exposure["witnesses"];
+}) {
   return (
     <Card title="Newest checkpoint">
       <Facts
@@ -40,7 +46,7 @@ function CheckpointCard({ of }: { of: Checkpoint }) {
             of.cosigned_by.length === 0 ? (
               <Tag key="none" tone="warn">no witness yet</Tag>
             ) : (
-              of.cosigned_by.join(", ")
+              <Cosigners key="some" of={of.cosigned_by} witnesses={witnesses} />
             ),
           ],
           [
@@ -65,6 +71,18 @@ function CheckpointCard({ of }: { of: Checkpoint }) {
   );
 }
 
+function Cosigners({ of, witnesses }: { of: string[]; witnesses: Exposure["witnesses"] }) {
+  return of.map((name, at) => {
+    const host = witnesses.find((one) => one.name === name)?.host ?? "";
+    return (
+      <Fragment key={name}>
+        {at > 0 && ", "}
+        <span title={name}>{host === "" ? name : agentOn(host)}</span>
+      </Fragment>
+    );
+  });
+}
+
 function ExposureCard({ of }: { of: Exposure }) {
   return (
     <Card title="What others hold of the log">
@@ -86,7 +104,8 @@ function ExposureCard({ of }: { of: Exposure }) {
         {of.witnesses.map((one) => (
           <li key={`${one.sort}/${one.name}`}>
             <Tag tone={one.problem === "" ? "good" : "bad"}>{one.sort}</Tag>{" "}
-            <strong>{one.name}</strong> {plural(one.size, "entry", "entries")}{" "}
+            <strong title={one.name}>{one.host === "" ? one.name : one.host}</strong>{" "}
+            {plural(one.size, "entry", "entries")}{" "}
             {one.at !== null && <Time at={one.at} />}{" "}
             <span className="dim">{one.problem}</span>
           </li>
@@ -197,7 +216,7 @@ function Filter({ filter }: { filter: EntryFilter }) {
         value={filter.kind}
         set={(kind) => set({ kind })}
       />
-      <Typed label="By" placeholder="the whole name" value={filter.actor} set={(actor) => set({ actor })} />
+      <Typed label="By" placeholder="person or host" value={filter.actor} set={(actor) => set({ actor })} />
       <Typed
         label="From entry"
         type="number"
@@ -230,7 +249,7 @@ function EntryTable({ rows, chosen }: { rows: AuditEntry[]; chosen: string | und
           </td>
           <td><Time at={entry.at} /></td>
           <td>{entry.kind}</td>
-          <td><By actor={entry.actor} source={entry.source} /></td>
+          <td><By actor={entry.actor} source={entry.source} host={entry.host} /></td>
           <td>
             {entry.incident !== "" && (
               <Link to="/incidents/$id" params={{ id: entry.incident }}>{entry.incident}</Link>

@@ -113,7 +113,7 @@ function Filter({ filter }: { filter: IncidentFilter }) {
                 set({ severity: "", environment: "", host: "", since: "", until: "" })
               }
             >
-              Take these away
+              Clear these filters
             </Button>
           )}
         </div>

@@ -1,11 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import { proof } from "../api/queries";
 import type { Proof as OneProof } from "../api/types";
 import { verifyProof } from "../merkle";
+import { By } from "../parts/By";
 import { Failure, Loaded } from "../parts/Loaded";
 import { Card, Facts, Page } from "../parts/Page";
 import { Tag } from "../parts/Tag";
+import { Time } from "../parts/Time";
 
 const route = getRouteApi("/inside/audit/proof/$index");
 
@@ -21,6 +24,7 @@ export default function Proof() {
               <Facts
                 of={[
                   ["Place in the log", `${data.index} of ${data.tree_size}`],
+                  ...written(data),
                   ["Leaf hash", <code key="leaf">{data.leaf_hash}</code>],
                 ]}
               />
@@ -77,6 +81,20 @@ function Verdict({ of }: { of: OneProof }) {
       </ul>
     </Card>
   );
+}
+
+/** What the leaf says in words, where it can be read; its bytes are below. */
+function written({ leaf, host }: OneProof): [string, ReactNode][] {
+  try {
+    const { kind, ts_ms, actor, src } = JSON.parse(leaf) as Record<string, unknown>;
+    return [
+      ["What", String(kind)],
+      ["When", <Time key="when" at={new Date(Number(ts_ms)).toISOString()} />],
+      ["By", <By key="by" actor={String(actor)} source={String(src)} host={host} />],
+    ];
+  } catch {
+    return [];
+  }
 }
 
 function pretty(leaf: string): string {

@@ -29,7 +29,7 @@ describe("incidents", () => {
     const rows = within(screen.getByRole("region", { name: "Incidents" })).getAllByRole("row").slice(1);
     const opened = rows.map((row) => Date.parse(row.querySelector("time")?.dateTime ?? ""));
     expect(Math.min(...opened)).toBe(Date.parse(one.opened_at));
-    await user.click(screen.getByRole("button", { name: "Take these away" }));
+    await user.click(screen.getByRole("button", { name: "Clear these filters" }));
     await waitFor(() => expect(history.location.href).toBe("/incidents"));
   });
 });

@@ -432,7 +432,11 @@ describe("hosts", () => {
 describe("audit", () => {
   test("the checkpoint, the whole verification and the entries are shown", async () => {
     const { user } = visit("/audit");
-    expect(await screen.findByText(/prod-db-03.us-east-1, prod-web-01.us-east-1/)).toBeTruthy();
+    const [cosigner] = await screen.findAllByText("agent on prod-db-03.us-east-1");
+    expect(cosigner?.title).toMatch(/^agent:0f5c2b1e-/);
+    const table = await screen.findByRole("region", { name: "Audit entries" });
+    expect(within(table).getAllByText(/^agent on /).length).toBeGreaterThan(0);
+    expect(within(table).queryByText(/agent:/)).toBeNull();
     expect(screen.getByText(/11.4 s: only what is younger/)).toBeTruthy();
     await user.click(screen.getByRole("button", { name: "Verify now" }));
     expect(await screen.findByText(/no source left out a number/)).toBeTruthy();
@@ -443,6 +447,7 @@ describe("audit", () => {
   test("a true proof is verified in the browser", async () => {
     visit("/audit/proof/7");
     expect(await screen.findByText("Verified in your browser")).toBeTruthy();
+    expect(screen.getByText(/^agent on /).title).toMatch(/^agent:0f5c2b1e-/);
   });
 
   test("a forged entry is caught in the browser", async () => {

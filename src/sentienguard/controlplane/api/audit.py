@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 
 from sentienguard.controlplane.anchoring import Anchoring
 from sentienguard.controlplane.api import audit_schemas, views
+from sentienguard.controlplane.api.agent_names import AgentNames
 from sentienguard.controlplane.api.caller import Caller, needs
 from sentienguard.flow import reports
 from sentienguard.model import errors
@@ -32,7 +33,7 @@ class _Wanted:
     """Which entries to list; empty means any."""
 
     kind: str  # the beginning of it
-    actors: frozenset[str]  # how the log may call the one person
+    actors: frozenset[str]  # how the log may call the one person, or the agents of the one host
 
     def fits(self, fields: dict[str, Any]) -> bool:
         named = not self.actors or fields["actor"] in self.actors
@@ -76,7 +77,7 @@ def exposure(caller: Viewer) -> audit_schemas.ExposureView:
         covered_at=found.covered_at,
         window_s=max(age_s, 0.0) if age_s is not None and found.exposed else None,
         lacking=found.lacking,
-        witnesses=[*_agents(anchoring), *_places(anchoring)],
+        witnesses=[*_agents(anchoring, AgentNames(caller)), *_places(anchoring)],
     )
 
 
@@ -87,7 +88,9 @@ def entries(  # noqa: PLR0917  # one argument for each query parameter
     kind: Annotated[
         str, Query(max_length=64, description="how the kind begins, such as order or order.refused")
     ] = "",
-    actor: Annotated[str, Query(max_length=200)] = "",
+    actor: Annotated[
+        str, Query(max_length=200, description="a person, or the host that an agent runs on")
+    ] = "",
     since: Annotated[
         AwareDatetime | None,
         Query(description="came into the log then or later, whenever a host says that it was"),
@@ -109,7 +112,8 @@ def entries(  # noqa: PLR0917  # one argument for each query parameter
     end = end if until is None else min(end, _first_from(log, until, size))
     end = end if cursor is None else min(end, _index(cursor))
     start = 0 if since is None else _first_from(log, since, size)
-    known = {actor, caller.centre.people.stranger(actor)} if actor else ()
+    names = AgentNames(caller)
+    known = {actor, caller.centre.people.stranger(actor), *names.on(actor)} if actor else ()
     wanted = _Wanted(kind, frozenset(known))
     if incident is not None:
         limit, stop = size, start  # its own index has them all
@@ -122,7 +126,7 @@ def entries(  # noqa: PLR0917  # one argument for each query parameter
             continue
         if len(found) == limit:
             return audit_schemas.AuditPage(items=found, next_cursor=str(found[-1].index))
-        found.append(views.audit_entry(one))
+        found.append(views.audit_entry(one, names.wrote(fields)))
     return audit_schemas.AuditPage(items=found, next_cursor=str(stop) if stop > start else None)
 
 
@@ -170,6 +174,7 @@ def proof(index: int, caller: Viewer) -> audit_schemas.ProofView:
     proven = log.prove(index)
     return audit_schemas.ProofView(
         index=index,
+        host=AgentNames(caller).wrote(stored.fields),
         leaf=stored.stored.decode(),
         leaf_hash=proven.leaf_hash.hex(),
         tree_size=proven.size,
@@ -203,9 +208,16 @@ def verify(caller: Viewer) -> audit_schemas.VerificationView:
     )
 
 
-def _agents(anchoring: Anchoring) -> list[audit_schemas.WitnessView]:
+def _agents(anchoring: Anchoring, names: AgentNames) -> list[audit_schemas.WitnessView]:
     return [
-        audit_schemas.WitnessView(name=one.name, sort="agent", size=one.size, at=one.at, problem="")
+        audit_schemas.WitnessView(
+            name=one.name,
+            host=names.called(one.name),
+            sort="agent",
+            size=one.size,
+            at=one.at,
+            problem="",
+        )
         for one in anchoring.watchers.seen()
     ]
 
@@ -214,6 +226,7 @@ def _places(anchoring: Anchoring) -> list[audit_schemas.WitnessView]:
     return [
         audit_schemas.WitnessView(
             name=name,
+            host="",
             sort=anchoring.sorts[name],
             size=state.receipt.size if state.receipt else 0,
             at=state.receipt.at if state.receipt else None,

@@ -22,6 +22,7 @@ class WitnessView(BaseModel):
     """What one outsider holds of the log."""
 
     name: str
+    host: str = Field(description="where it runs, of an agent that the caller may see; or empty")
     sort: str = Field(description="agent, s3 or rfc3161")
     size: int = Field(description="entries that its newest checkpoint covers; 0: none yet")
     at: datetime | None
@@ -51,6 +52,7 @@ class AuditEntryView(BaseModel):
     kind: str
     source: str
     actor: str
+    host: str = Field(description="host of the agent that wrote it or asked for it; empty: none")
     incident: str
     leaf_hash: str
     data: dict[str, Any]
@@ -67,6 +69,7 @@ class ProofView(BaseModel):
     """An inclusion proof that anyone can check against the checkpoint."""
 
     index: int
+    host: str = Field(description="host of the agent that wrote it or asked for it; empty: none")
     leaf: str = Field(description="the stored bytes of the leaf, as text")
     leaf_hash: str
     tree_size: int

@@ -341,8 +341,8 @@ def timeline(entry: StoredEntry) -> incident_schemas.TimelineEntry:
     )
 
 
-def audit_entry(entry: StoredEntry) -> audit_schemas.AuditEntryView:
-    """Show one leaf of the audit log."""
+def audit_entry(entry: StoredEntry, host: str) -> audit_schemas.AuditEntryView:
+    """Show one leaf of the audit log, and the host whose agent wrote it."""
     leaf = entry.fields
     return audit_schemas.AuditEntryView(
         index=entry.index,
@@ -350,6 +350,7 @@ def audit_entry(entry: StoredEntry) -> audit_schemas.AuditEntryView:
         kind=leaf["kind"],
         source=leaf["src"],
         actor=leaf["actor"],
+        host=host,
         incident=leaf["incident"],
         leaf_hash=merkle.leaf_hash(entry.stored).hex(),
         data=dict(leaf.get("data", {})),

@@ -159,11 +159,7 @@ def _sure(facts: Facts) -> list[Sentence]:
     if not made or decision is None or decision.confidence is None:
         return []
     sure, cited = decision.confidence, (made[-1].index,)
-    said = [
-        Sentence(
-            f"Confidence {sure.value:.2f}, 90 % interval {sure.low:.2f} to {sure.high:.2f}.", cited
-        )
-    ]
+    said = [Sentence(f"Confidence {sure.text()}.", cited)]
     said += [
         Sentence(f"{one.name} {one.value:+.2f}: {clean(one.because)}.", cited)
         for one in sure.items[:MOST]

@@ -47,11 +47,7 @@ def question(decision: Decision, playbook: Playbook) -> Question:
     """Say what approving would do. Raises NothingToAsk."""
     _check(decision, playbook)
     confidence = decision.confidence
-    shown = (
-        "unknown"
-        if confidence is None
-        else f"{confidence.value:.2f}, 90 % interval {confidence.low:.2f} to {confidence.high:.2f}"
-    )
+    shown = "unknown" if confidence is None else confidence.text()
     parameters = ", ".join(
         f"{name} = {plain(value)}" for name, value in decision.parameters.items()
     )

@@ -35,7 +35,7 @@ export function Audit({ story }: { story: Story }) {
               <By
                 actor={entry.actor}
                 source={entry.source}
-                host={{ agent_id: story.agent_id, name: story.incident.host }}
+                host={entry.source === `agent:${story.agent_id}` ? story.incident.host : ""}
               />
             </td>
             <td>

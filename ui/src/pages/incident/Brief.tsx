@@ -1,8 +1,9 @@
 // The answer to three questions of somebody who was woken: what is it, what was done, what do I do?
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { host as oneHost } from "../../api/queries";
-import type { Story } from "../../api/types";
+import { useMay } from "../../api/access";
+import { host as oneHost, me } from "../../api/queries";
+import type { Approval, Story } from "../../api/types";
 import { claim, duration, plural } from "../../format";
 import { Card } from "../../parts/Page";
 import { Tag } from "../../parts/Tag";
@@ -10,9 +11,14 @@ import { Time } from "../../parts/Time";
 
 export function Brief({ story }: { story: Story }) {
   const { incident } = story;
-  const wanted = asked(story);
+  const name = useQuery(me).data?.name ?? "";
+  const answers = useMay("decide_approval", incident.environment);
+  const wanted = asked(story, { name, answers });
   return (
-    <Card title="In short" aside={wanted.you && <Tag tone="warn">waits for people</Tag>}>
+    <Card
+      title="In short"
+      aside={(wanted.you || wanted.before !== undefined) && <Tag tone="warn">waits for people</Tag>}
+    >
       <dl className="brief">
         <dt>Seen</dt>
         <dd>
@@ -98,11 +104,30 @@ export function done({ incident, decision, order, approval }: Story): string {
   }
 }
 
+/** Who reads, and whether they may answer questions where the incident is. */
+type Reader = { name: string; answers: boolean };
+
+/** The same of a question that waits: nobody answers what they asked for, nor answers twice. */
+function answer(approval: Approval, { name, answers }: Reader): { you: boolean; words: string } {
+  const is = (one: string | null) => one !== null && one.toLowerCase() === name.toLowerCase();
+  if (!answers) return { you: false, words: "Nothing: somebody who may approve answers it" };
+  if (is(approval.requested_by)) {
+    return { you: false, words: "You asked for it: somebody else approves, or you withdraw it below" };
+  }
+  if (approval.agreed.some(is)) {
+    return { you: false, words: "You approved: somebody else has to as well" };
+  }
+  return { you: true, words: "Approve or deny it below" };
+}
+
 /** What is asked of people now; `you` where somebody has to do something, `before` a moment. */
-export function asked(story: Story): { you: boolean; words: string; before?: string } {
+export function asked(
+  story: Story,
+  reader: Reader,
+): { you: boolean; words: string; before?: string } {
   const { incident, approval, care, order } = story;
   if (approval?.status === "pending") {
-    return { you: true, words: "Approve or deny it below", before: approval.expires_at };
+    return { ...answer(approval, reader), before: approval.expires_at };
   }
   if (care.settled_by !== null) return { you: false, words: `Nothing: ${care.settled_by} closed it.` };
   if (care.reopened_as !== null) return { you: false, words: "Nothing here: it goes on as a new one." };

@@ -57,18 +57,18 @@ function Choice({ of }: { of: Decision }) {
 const BANDS = [0.7, 0.8, 0.9, 0.95]; // where the policy's confidence rule changes its mind
 
 function ConfidencePart({ of }: { of: Confidence }) {
+  const [low, high] = [percent(of.low), percent(of.high)];
+  const range = low === high ? "" : `${low} to ${high}`; // one that was cut to its most says nothing
   return (
     <>
       <h3>
         Confidence {percent(of.value)}{" "}
-        {of.low < of.high && (
-          <span className="dim">90 % interval {percent(of.low)} to {percent(of.high)}</span>
-        )}
+        {range !== "" && <span className="dim">90 % interval {range}</span>}
       </h3>
       <div
         className="interval"
         role="img"
-        aria-label={`${percent(of.value)}, between ${percent(of.low)} and ${percent(of.high)}`}
+        aria-label={`${percent(of.value)}${range && `, 90 % interval ${range}`}`}
       >
         <div
           className="interval-range"

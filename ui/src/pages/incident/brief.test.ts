@@ -1,10 +1,11 @@
 // The three sentences at the top of an incident, for each way that it can stand.
 import { describe, expect, test } from "vitest";
 import { World } from "../../../mock-api/world";
-import type { Story } from "../../api/types";
+import type { Approval, Story } from "../../api/types";
 import { asked, done } from "./Brief";
 
 const there = new World();
+const READER = { name: "rita", answers: true };
 
 /** A story of the mock, changed. */
 function told(change: (story: Story) => void): Story {
@@ -62,13 +63,24 @@ describe("what is asked of people", () => {
       ({ care }) => { Object.assign(care, { needs_people: true, settled_by: "rita" }); }],
     [false, "Nothing now: it is worked on.", ({ incident }) => { incident.status = "MITIGATING"; }],
   ])("%s: %s", (you, words, change) => {
-    expect(asked(told(change))).toEqual({ you, words });
+    expect(asked(told(change), READER)).toEqual({ you, words });
   });
 
   test("a question that waits names its end", () => {
     const waiting = there.stories.find(({ approval }) => approval?.status === "pending");
     const before = waiting!.approval!.expires_at;
-    expect(asked(waiting!)).toEqual({ you: true, words: "Approve or deny it below", before });
+    expect(asked(waiting!, READER)).toEqual({ you: true, words: "Approve or deny it below", before });
     expect(done(waiting!)).toMatch(/^Nothing yet: .* waits for a yes\.$/);
+  });
+
+  test.each<[string, boolean, Partial<Approval>]>([
+    ["You asked for it: somebody else approves, or you withdraw it below", true, { requested_by: "Rita" }],
+    ["You approved: somebody else has to as well", true, { agreed: ["rita"] }],
+    ["Nothing: somebody who may approve answers it", false, { requested_by: null }],
+  ])("a question that this reader cannot answer: %s", (words, answers, change) => {
+    const waiting = structuredClone(there.stories.find(({ approval }) => approval?.status === "pending")!);
+    Object.assign(waiting.approval!, change);
+    const before = waiting.approval!.expires_at;
+    expect(asked(waiting, { name: "rita", answers })).toEqual({ you: false, words, before });
   });
 });
