@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import decision, matching_fit, matching_plot
+from benchmarks import decision, matching_fit, matching_plot, matching_weights
 from sentienguard.adapters.minilm import embedder as minilm
 from sentienguard.cli import match_commands
 from sentienguard.ports.embedder import Embedder, Vector
@@ -69,6 +69,7 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
         "library": len(documents),
         "hybrid": _found(cases, shelf, [one.order for one in asked]),
         "hybrid_without_vectors": _found(cases, words, [one.order for one in by_words]),
+        **_weights_held_out(cases, shelf, asked),
         **_peers(cases, shelf, model),
         **_confidence(cases, shelf, asked, options),
     }
@@ -136,6 +137,27 @@ def _found(cases: Sequence[Case], shelf: Shelf, orders: Sequence[Sequence[int]])
     return {
         "hit_at_1": round(sum(rank == 0 for rank in ranks) / len(ranks), 4),
         "hit_at_5": round(sum(rank < 5 for rank in ranks) / len(ranks), 4),  # noqa: PLR2004
+    }
+
+
+def _weights_held_out(
+    cases: Sequence[Case], shelf: Shelf, asked: Sequence[Asked]
+) -> dict[str, Any]:
+    """Return what the same parts find with weights fitted on other services, or other authors."""
+    answerable = [at for at, case in enumerate(cases) if case.kind == "match"]
+    place = {entry.document.id: at for at, entry in enumerate(shelf.entries)}
+    chosen = [cases[at] for at in answerable]
+    gold = [[place[name] for name in sorted(case.gold)] for case in chosen]
+    groups = {
+        "service": [asked[at].question.service.lower() for at in answerable],
+        "author": [case.source for case in chosen],
+    }
+    rows = [asked[at] for at in answerable]
+    return {
+        f"hybrid_weights_without_the_{name}": _found(
+            chosen, shelf, matching_weights.held_out(rows, gold, group)
+        )
+        for name, group in groups.items()
     }
 
 

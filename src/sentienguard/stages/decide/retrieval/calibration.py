@@ -1,7 +1,8 @@
 """The probability that the first of a ranking is right, and what keeps it below autonomy.
 
-A logistic over features that do not know their library: how far the first stands out, how alike
-the meanings are, what of its title and of the question is covered, which slots agree. The
+A logistic over features that do not know their library: how alike the meanings are, what of its
+title and of the question is covered, which slots agree. How far the first stands out is not among
+them: where nothing is right, one sibling stands out as well; it counts in rule 3 alone. The
 coefficients are in `fitted`, and docs/explanation/matching.md has the figures on services and
 authors that were left out. They hold for one embedding model; another one ranks, and is not
 calibrated.
@@ -23,7 +24,7 @@ from sentienguard.stages.decide.retrieval.shelf import VERSION, Entry, Shelf
 
 CAP = 0.89  # under the line of unattended running
 _AMBIGUOUS = 3.0  # the first two are alike when their scores differ by less than this
-_FIFTH = 4  # the rival against whom the first has to stand out of a crowd
+_RIVALS = 40  # places in which a rival is looked for that is not the same remedy told twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def judge(shelf: Shelf, asked: Asked) -> Sure:
     model = shelf.model if asked.vectors else ""
     table = fitted.TABLES.get(model, fitted.TABLES[""])
     plain = round(_logistic(table, found), 4)
-    caps = _caps(shelf, asked, found, model)
+    caps = _caps(shelf, asked, model)
     return Sure(min(plain, CAP) if caps else plain, plain, caps, found)
 
 
@@ -52,8 +53,6 @@ def features(shelf: Shelf, asked: Asked) -> dict[str, float]:
     """Return what the logistic looks at, for the first document."""
     first = asked.order[0]
     entry = shelf.entries[first]
-    rivals = [at for at in asked.order[1:40] if not shelf.same(first, at)]
-    beaten = [float(asked.scores[first] - asked.scores[at]) for at in rivals]
     service = lexicon.service_words(asked.question.service)
     plain = service | lexicon.service_words(entry.document.service)
     title = sorted(frozenset(entry.title) - plain)
@@ -64,8 +63,6 @@ def features(shelf: Shelf, asked: Asked) -> dict[str, float]:
     title_covered = ranking.share(title, asked.words, rarity) if title else 0.5
     mass = sum(shelf.word_rarity.get(word, unseen) for word in sorted(headline)) / unseen
     return {
-        "margin": math.log1p(beaten[0]) if beaten else 0.0,
-        "crowd": math.log1p(beaten[min(_FIFTH, len(beaten) - 1)]) if beaten else 0.0,
         "text": _at(asked, "text", first),
         "title": _at(asked, "title", first),
         "symptom": _at(asked, "symptom", first),
@@ -79,14 +76,13 @@ def features(shelf: Shelf, asked: Asked) -> dict[str, float]:
         "headline_mass": math.log1p(mass),
         "both_covered": min(covered, title_covered),
         "metric_elsewhere": float(_metric_elsewhere(shelf, asked, entry)),
+        "told": shelf.told(frozenset(lexicon.features(asked.question.text)), first),
     }
 
 
-def _caps(shelf: Shelf, asked: Asked, found: Mapping[str, float], model: str) -> tuple[str, ...]:
+def _caps(shelf: Shelf, asked: Asked, model: str) -> tuple[str, ...]:
     entry = shelf.entries[asked.order[0]]
-    caps = [_uncalibrated(model), _another_service(asked, entry)]
-    if math.expm1(found["margin"]) < _AMBIGUOUS and len(asked.order) > 1:
-        caps.append("the first two are alike")  # rule 3
+    caps = (_uncalibrated(model), _another_service(asked, entry), _ambiguous(shelf, asked))
     return tuple(one for one in caps if one)
 
 
@@ -103,6 +99,16 @@ def _another_service(asked: Asked, entry: Entry) -> str:
     """Rule 2."""
     found = ranking.relation_of(asked.question, entry)
     return "" if found.kind is relation.Kind.SAME else found.because
+
+
+def _ambiguous(shelf: Shelf, asked: Asked) -> str:
+    """Rule 3; a library of one remedy cannot say that the first stands out."""
+    if len(asked.order) == 1:
+        return ""
+    first = asked.order[0]
+    rival = next((at for at in asked.order[1:_RIVALS] if not shelf.same(first, at)), None)
+    beaten = 0.0 if rival is None else float(asked.scores[first] - asked.scores[rival])
+    return "the first two are alike" if beaten < _AMBIGUOUS else ""
 
 
 def _metric_elsewhere(shelf: Shelf, asked: Asked, entry: Entry) -> bool:

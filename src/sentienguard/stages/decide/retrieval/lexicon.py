@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from sentienguard.stages.decide.retrieval import phrases
+
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _PART = re.compile(r"[^A-Za-z0-9]+")
 _LOWER_UPPER = re.compile(r"([a-z0-9])([A-Z])")
@@ -21,7 +23,12 @@ or other our out over per same see should so some such than that the their them 
 they this those to too until up us use used using very was we were what when where which while
 who will with within without would you your
 """
-_EMPTY = frozenset(_EMPTY_WORDS.split())
+# How bad and how many, not what: an author's `NearFull` and `CriticallyFull` are one thing.
+_DEGREES = """
+almost approaching close count critical critically imminent imminently near nearly number possibly
+potentially severely soon too very warning
+"""
+_EMPTY = frozenset(_EMPTY_WORDS.split()) | frozenset(_DEGREES.split())
 
 # The first of each line stands for all of it.
 _ALIKE = """
@@ -45,6 +52,7 @@ inconsistent mismatch differ different inconsistency discrepancy skew diverge
 replica replication
 member peer
 connect connection
+load workload
 """
 
 _SYMPTOMS: Mapping[str, str] = {
@@ -137,22 +145,17 @@ service cluster server system app log database apache microsoft ibm hashicorp ex
 """
 
 _ENDINGS = (
-    ("ies", "y"), ("sses", "ss"), ("ing", ""), ("edly", ""), ("ed", ""), ("es", ""), ("s", ""),
-    ("ly", ""),
+    ("ions", ""), ("ion", ""), ("ies", "y"), ("sses", "ss"), ("ing", ""), ("edly", ""),
+    ("ed", ""), ("es", ""), ("s", ""), ("ly", ""),
 )  # fmt: skip
-_SHORTEST_CUT, _SHORTEST_STEM = 4, 3  # characters: what is shorter is left as it is
+_SHORTEST_CUT, _SHORTEST_STEM = 3, 3  # characters: what is shorter is left as it is
 _DOUBLED_STAY = "lsz"
 
 
 def sequence(text: str) -> list[str]:
     """Return the words of a text in order: identifiers taken apart, endings off, empty ones out."""
-    found = []
-    for word in _WORD.findall(text):
-        for part in _parts(word):
-            lowered = part.lower()
-            if len(lowered) > 1 and lowered not in _EMPTY:
-                found.append(base(lowered))
-    return found
+    bare = [part.lower() for word in _WORD.findall(text) for part in _parts(word)]
+    return [base(one) for one in phrases.joined(bare) if len(one) > 1 and one not in _EMPTY]
 
 
 def features(text: str) -> list[str]:

@@ -1,8 +1,8 @@
 """The order of a library for a question, and what each place rests on.
 
     score = BM25 + 2 x cosine(text) + cosine(title) + title covered + question covered   (z-scores)
-            + 0.5 x title in headline                                                  (z-score)
-            + 1.5 x symptoms + 1.5 x resources                                      (-1 to 1 each)
+            + 0.5 x title in headline + 0.5 x metrics covered                         (z-scores)
+            + 1.5 x symptoms + 1.5 x resources + 2 x scope                          (-1 to 1 each)
             + 2 x system                            (0, or -0.5 for a relative, -1 for another one)
 
 A z-score says how far a document stands out of its own library, so the sum holds for libraries of
@@ -15,17 +15,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sentienguard.stages.decide.retrieval import lexicon, relation
+from sentienguard.stages.decide.retrieval import lexicon, phrases, relation
 from sentienguard.stages.decide.retrieval.question import Question
 from sentienguard.stages.decide.retrieval.shelf import Entry, Numbers, Shelf
 
 SHOWN = 5  # explained
-_WEIGHTS: Mapping[str, float] = {
+WEIGHTS: Mapping[str, float] = {
     "bm25": 1.0, "text": 2.0, "title": 1.0, "title_covered": 1.0, "question_covered": 1.0,
-    "title_in_headline": 0.5,
-    "symptom": 1.5, "resource": 1.5, "system": 2.0,
+    "title_in_headline": 0.5, "metrics_covered": 0.5,
+    "symptom": 1.5, "resource": 1.5, "scope": 2.0, "system": 2.0,
 }  # fmt: skip
 _METRIC_COUNTS = 0.5  # a word of a metric's name is worth this many of the sentences
+_FEW = frozenset({lexicon.base("low")})  # what titles call some that should be more
 _DIGITS = 4  # kept of a score: finer differences are noise of arithmetic
 _WORDS_SHOWN = 8
 
@@ -70,7 +71,8 @@ def ask(shelf: Shelf, question: Question, vector: Sequence[float] | None = None)
     measured = frozenset(lexicon.sequence(" ".join(question.metrics)))
     service = frozenset(lexicon.sequence(question.service))
     headline = frozenset(lexicon.sequence(question.headline))
-    words = said | measured | service
+    scope = phrases.scope(lexicon.apart(question.headline))
+    words = said | measured | service | (_FEW if scope == "some" else frozenset())
     values: dict[str, Numbers] = {"bm25": shelf.bm25(_weighted(question))}
     cosines = shelf.cosines(vector)
     if cosines is not None:
@@ -82,12 +84,14 @@ def ask(shelf: Shelf, question: Question, vector: Sequence[float] | None = None)
     values["title_covered"] = shelf.titles_said(words)
     values["question_covered"] = shelf.said_in(headline)
     values["title_in_headline"] = shelf.titles_said(headline | service)
+    values["metrics_covered"] = shelf.said_in(measured)
     values["symptom"] = _each(entries, lambda one: _agreement(one.symptoms, symptoms))
     values["resource"] = _each(entries, lambda one: _agreement(one.resources, resources))
+    values["scope"] = _each(entries, lambda one: _same_scope(one.scope, scope))
     values["system"] = _each(entries, lambda one: _against(wanted, one))
     parts = {
         name: weight * (values[name] if name in _SLOTS else _standing_out(values[name]))
-        for name, weight in _WEIGHTS.items()
+        for name, weight in WEIGHTS.items()
         if name in values
     }
     scores = np.round(sum(parts.values(), np.zeros(len(entries))), _DIGITS)
@@ -128,7 +132,7 @@ def share(
     return sum(rarity.get(one, unseen) for one in sorted(set(words)) if one in among) / total
 
 
-_SLOTS = frozenset({"symptom", "resource", "system"})
+_SLOTS = frozenset({"symptom", "resource", "scope", "system"})
 _AGAINST = {relation.Kind.RELATIVE: -0.5, relation.Kind.FOREIGN: -1.0}
 
 
@@ -161,6 +165,13 @@ def _agreement(declared: frozenset[str], found: frozenset[str]) -> float:
     return (len(declared & found) - len(declared - found)) / len(declared)
 
 
+def _same_scope(declared: str, said: str) -> float:
+    """Return 1 for the same scope, -1 for the other one, 0 where either is not said."""
+    if not declared or not said:
+        return 0.0
+    return 1.0 if declared == said else -1.0
+
+
 def _standing_out(values: Numbers) -> Numbers:
     """Return z-scores; all alike stand out by nothing."""
     spread = float(values.std()) if len(values) else 0.0
@@ -179,6 +190,9 @@ def _explained(shelf: Shelf, asked: Asked, at: int) -> tuple[Part, ...]:
         "at once: in name, service and first sentence",
         "question_covered": f"{_value(asked, 'question_covered', at):.0%} of what is said is in "
         "it, not: " + _listed(sorted(asked.headline - entry.words)),
+        "metrics_covered": f"{_value(asked, 'metrics_covered', at):.0%} of what its metrics are "
+        "called is in it",
+        "scope": f"its title is about {entry.scope}" if entry.scope else "its title names no scope",
         "symptom": _slot("symptom", entry.symptoms, lexicon.symptoms(asked.said)),
         "resource": _slot("resource", entry.resources, lexicon.resources(asked.words)),
         "system": relation_of(asked.question, entry).because,

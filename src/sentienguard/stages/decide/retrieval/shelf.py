@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sentienguard.stages.decide.retrieval import lexicon
+from sentienguard.stages.decide.retrieval import lexicon, phrases
 
-VERSION = "1"  # of features and weights: another one needs another calibration
+VERSION = "2"  # of features and weights: another one needs another calibration
 STEPS = 10_000  # a vector's numbers are rounded to this part of 1
 _K1, _B = 1.2, 0.75  # BM25's saturation and length normalisation, the values of its literature
 _TITLE_COUNTS = 2  # a word of the title is worth this many of the text
@@ -60,6 +60,7 @@ class Entry:
     lowered: str  # title and text, for identifiers that stand in them
     symptoms: frozenset[str]  # of the title
     resources: frozenset[str]  # of the title
+    scope: str  # of the title: `all`, `some`, or empty
 
 
 class Shelf:
@@ -114,6 +115,16 @@ class Shelf:
                 found[self._in_words[word]] += rarity
         return found / whole if whole else found
 
+    def told(self, features: frozenset[str], at: int) -> float:
+        """Return which share of `features`, by how rare they are, the text at `at` holds."""
+        whole = held = 0.0
+        for one in sorted(features):
+            rarity = self._rarity.get(one, self.unseen_rarity)
+            whole += rarity
+            if one in self._postings and at in self._postings[one][0]:
+                held += rarity
+        return held / whole if whole else 0.0
+
     def rarest(self, words: Sequence[str], limit: int) -> tuple[str, ...]:
         """Return the words that tell most, best first."""
         return tuple(sorted(set(words), key=lambda one: (-self._rarity.get(one, 0), one))[:limit])
@@ -153,6 +164,7 @@ def _entry(document: Document) -> Entry:
         lowered=f"{document.title} {document.text}".lower(),
         symptoms=lexicon.symptoms(title),
         resources=lexicon.resources(title),
+        scope=phrases.scope(lexicon.apart(document.title)),
     )
 
 
