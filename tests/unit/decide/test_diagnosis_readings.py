@@ -1,6 +1,7 @@
 """How readings are measured against what was usual."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,3 +58,17 @@ def test_a_series_is_measured_in_company_as_it_is_alone(series):
     assert [one.deviations for one in together] == sorted(
         (one.deviations for one in alone), reverse=True
     )
+
+
+@pytest.mark.parametrize(
+    ("usual", "peak", "said"),
+    [
+        (0.8, 2_981_234.0, "0.8 to 2,981,000"),
+        (0.0, 0.26, "0 to 0.26"),
+        (20.0, 4000.0, "20 to 4,000"),
+        (0.00012345, 1e300, "0.0001234 to 1e+300"),
+    ],
+)
+def test_a_movement_is_told_in_figures_that_people_read(usual, peak, said):
+    moved = readings.Movement("db", diagnosis.MetricKind.CPU, "x", usual, peak, 9.0, 1.0, None)
+    assert moved.told() == f"x went from {said}"

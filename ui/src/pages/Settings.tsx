@@ -76,7 +76,7 @@ function Group({ title, of }: { title: string; of: All["items"] }) {
                 <div><Tag tone="quiet">usually {shown(one.default)}</Tag></div>
               )}
             </td>
-            <td className="wide">{one.sentence}</td>
+            <td className="wide">{marked(one.sentence)}</td>
           </tr>
         ))}
       </Table>
@@ -86,4 +86,9 @@ function Group({ title, of }: { title: string; of: All["items"] }) {
 
 function shown(value: string | number): string {
   return value === "" ? "empty" : String(value);
+}
+
+/** What stands between backticks is set as code. */
+function marked(sentence: string) {
+  return sentence.split("`").map((part, place) => (place % 2 ? <code key={place}>{part}</code> : part));
 }

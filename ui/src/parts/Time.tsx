@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { ago, clock, dated as withDate, utc } from "../format";
 
 /**
@@ -10,7 +10,7 @@ export function Time({ at, relative = false, dated = false }: {
   relative?: boolean;
   dated?: boolean;
 }) {
-  const now = useNow(relative);
+  const now = useNow(relative, at);
   const [tapped, setTapped] = useState(false);
   return (
     <time
@@ -26,13 +26,13 @@ export function Time({ at, relative = false, dated = false }: {
 
 const TICK_MS = 15_000; // "12 s ago" may lag by this much
 
-function useNow(ticking: boolean): number {
-  const [now, setNow] = useState(() => Date.now());
+/** The time of the last tick, or of the last change of `at`: what came since is not yet to come. */
+function useNow(ticking: boolean, at: string): number {
+  const [tick, setTick] = useState(0);
   useEffect(() => {
     if (!ticking) return undefined;
-    setNow(Date.now());
-    const timer = setInterval(() => setNow(Date.now()), TICK_MS);
+    const timer = setInterval(() => setTick((before) => before + 1), TICK_MS);
     return () => clearInterval(timer);
   }, [ticking]);
-  return now;
+  return useMemo(() => Date.now(), [tick, at, ticking]);
 }

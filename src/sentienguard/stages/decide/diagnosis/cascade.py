@@ -97,7 +97,7 @@ def _moved(name: str, found: tuple[readings.Movement, ...]) -> Moved:
         strength=max(claims.strength(one.deviations, _HALF) for one in there),
         kind=first.kind,
         evidence=tuple(
-            f"{one.name or one.kind} went from {one.usual:.4g} to {one.peak:.4g}"
+            one.told()
             for one in sorted(there, key=lambda one: (_onset(one), -one.deviations, one.name))[:3]
         ),
         asked_ms=min((at for at in asked if at is not None), default=None),

@@ -59,6 +59,11 @@ class Movement:
     growth: float  # peak as a share of the usual level, less one, towards worse; >= 0
     onset_ms: int | None  # the first reading that had left the usual level for good
 
+    def told(self) -> str:
+        """Say it in four digits that count: 2,980,000 and not 2.98e+06."""
+        usual, peak = (f"{float(f'{level:.4g}'):,.15g}" for level in (self.usual, self.peak))
+        return f"{self.name or self.kind} went from {usual} to {peak}"
+
 
 def badness(series: diagnosis.MetricSeries, values: Floats | None = None) -> Floats:
     """Give the readings turned so that up is worse; of an availability, the share that fails.

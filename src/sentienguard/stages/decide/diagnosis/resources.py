@@ -67,12 +67,7 @@ def _jumps(
             object=one.object,
             cause=str(kind),
             strength=claims.strength(one.deviations, _HALF) * jump / largest,  # rule 1
-            evidence=(
-                (
-                    f"{one.name or kind} went from {one.usual:.4g} to {one.peak:.4g}"
-                    f" ({one.deviations:.0f} robust deviations)"
-                ),
-            ),
+            evidence=(f"{one.told()} ({one.deviations:.0f} robust deviations)",),
         )
 
 
