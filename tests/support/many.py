@@ -79,8 +79,7 @@ def _copy(database: sqlite3.Connection, incidents: int, hosts: int) -> None:
     })  # fmt: skip
     _copies(database, "orders", incidents, {
         "id": "'ord_' || i", "incident": name, "agent": agent, "released_us": f"{opened} + 5000000",
-        "report": f"replace(report, '\"outcome\":\"SUCCESS\"',"
-                  f" '\"outcome\":\"' || {execution} || '\"')",
+        "ended": execution,
     })  # fmt: skip
 
 

@@ -28,6 +28,12 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
         host = running.enrol("web-1")
         event = host.event("playbook.tried", "", {"command": "rm -rf /", "user": "mallory"})
         host.report(event).raise_for_status()
+        admin = running.login("admin@local")
+        [newest] = admin.get("/api/v1/audit/entries", params={"limit": 1}).json()["items"]
+        until = time.monotonic() + WITHIN_S
+        while admin.get("/api/v1/audit/checkpoint").json()["size"] <= newest["index"]:
+            assert time.monotonic() < until, "a package holds what the newest checkpoint covers"
+            time.sleep(0.05)
         yield running
 
 

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -255,14 +256,14 @@ def test_full_disk_opens_one_incident_whose_order_waits_for_the_poll(
     centre: Centre, host: Host
 ) -> None:
     assert host.push(FULL).status_code == 204
+    admin = centre.login("admin@local")
+    story: dict[str, Any] = {"decision": None}
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        found = incidents_of(centre, host)
-        if found and found[0]["status"] != "OPEN":
-            break
+    while story["decision"] is None and time.monotonic() < deadline:
+        if found := incidents_of(centre, host):
+            story = admin.get(f"/api/v1/incidents/{found[0]['id']}").json()
         time.sleep(0.02)
-    assert len(found) == 1
-    story = centre.login("admin@local").get(f"/api/v1/incidents/{found[0]['id']}").json()
+    assert len(incidents_of(centre, host)) == 1
     assert story["decision"]["playbook"] == "disk_cleanup_rotated_logs", json.dumps(
         story["decision"]["candidates"]
     )
