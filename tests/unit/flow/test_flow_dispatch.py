@@ -417,3 +417,16 @@ def test_polls_of_a_moment_share_one_look_at_what_holds_for_all(site):
     # What the freeze was overtaken by is stopped by the next poll (rule 4).
     assert site.asked(busy="ord_1").stop["stop"] == "ord_1"
     assert site.asked(agent="b", busy="ord_2").stop["stop"] == "ord_2"
+
+
+def test_of_two_polls_of_one_moment_one_gets_the_order(site):
+    site.released("ord_1")
+    taken, get = [], site.agents.get
+
+    def while_another_polls(agent):
+        site.agents.get = get
+        taken.append(site.given())
+        return get(agent)
+
+    site.agents.get = while_another_polls
+    assert (site.given(), taken) == (None, ["ord_1"])
