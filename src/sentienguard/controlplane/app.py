@@ -33,7 +33,7 @@ from sentienguard.adapters.evidence_pdf.printer import PdfPrinter
 from sentienguard.adapters.local_host.clock import LocalClock
 from sentienguard.adapters.local_host.entropy import SystemEntropy
 from sentienguard.adapters.metric_blocks.store import BlockStore
-from sentienguard.adapters.sql_store import database
+from sentienguard.adapters.sql_store import database, workflow_records
 from sentienguard.controlplane import (
     alert_desk,
     app_adviser,
@@ -363,7 +363,7 @@ def serve(data: Path) -> None:
 def _engine(directory: Path, centre: Centre, work: IncidentWork) -> Engine:
     """Make the engine, in the database that several can use or in a file of ours."""
     if centre.company is None:
-        file = directory / app_keys.WORKFLOWS
+        file = directory / workflow_records.FILE
         return Engine(file, work, executor=ALONE, sealer=centre.sealer)
     replicas = centre.company.replicas
     return Engine(

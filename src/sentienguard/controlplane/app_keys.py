@@ -19,7 +19,7 @@ from sentienguard.adapters.key_keepers import aws_kms, local_file, several
 from sentienguard.adapters.outbound_http.client import GuardedClient
 from sentienguard.adapters.outbound_http.destinations import Allowed
 from sentienguard.adapters.secret_stores import aws, door
-from sentienguard.adapters.sql_store import database
+from sentienguard.adapters.sql_store import database, workflow_records
 from sentienguard.controlplane import app_secrets, key_care
 from sentienguard.controlplane import settings as settings_module
 from sentienguard.controlplane.settings import Settings, SettingWrong
@@ -29,7 +29,6 @@ from sentienguard.ports.key_keeper import KeyKeeper
 from sentienguard.ports.outbound import Outbound
 
 FILE: Final = "keys/data.key"  # in the control plane's directory
-WORKFLOWS: Final = "flow.db"  # there too: the workflows' records, where the database is SQLite's
 KMS: Final = "aws-kms"
 _SECTIONS: Final = frozenset({"keeper", "former", "secrets"})
 _NEEDED: Final = frozenset({"kind", "key", "region", "access_key", "secret_key"})
@@ -40,7 +39,7 @@ def open_database(directory: Path, settings: Settings, clock: Clock) -> database
     """Open the database of a control plane's directory. Raises as sql_store and `keeper` do."""
     url = settings.database_url or f"sqlite:///{directory / 'sentienguard.db'}"
     return database.open_database(
-        url, keeper(directory, settings, clock), workflows=directory / WORKFLOWS
+        url, keeper(directory, settings, clock), workflows=directory / workflow_records.FILE
     )
 
 

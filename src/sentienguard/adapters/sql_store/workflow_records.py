@@ -23,6 +23,7 @@ from sentienguard.adapters.sql_store.connections import Connections, Transaction
 from sentienguard.ports import sealing
 
 SCHEMA: Final = "sentienguard_flow"  # in PostgreSQL
+FILE: Final = "flow.db"  # else: in the control plane's directory
 _BATCH: Final = 500  # rows of a transaction
 _HEARD: Final = "DBOS.recv"  # the step that recorded a message as it came
 _SEALED: Final = '"sg1.'  # how a sealed text begins, as JSON

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from sentienguard.adapters.minilm import embedder as minilm
-from sentienguard.adapters.sql_store import schema, sealing_report
+from sentienguard.adapters.sql_store import schema, sealing_report, workflow_records
 from sentienguard.agent import settings as agent_settings
 from sentienguard.cli import trust_view
 from sentienguard.cli.checkup import finding
 from sentienguard.cli.checkup.finding import Finding
 from sentienguard.cli.installation import host_agent
 from sentienguard.cli.installation.places import Places
-from sentienguard.controlplane import app_keys, shipped, trust_exchange, trust_store
+from sentienguard.controlplane import shipped, trust_exchange, trust_store
 from sentienguard.controlplane.settings import FILE_NAME, Settings
 from sentienguard.model import errors
 from sentienguard.ports import embedder
@@ -88,7 +88,7 @@ def sealing(places: Places, settings: Settings) -> Iterator[Finding]:
     try:
         found = sealing_report.look(
             settings.database_url or f"sqlite:///{file}",
-            places.centre / app_keys.WORKFLOWS,
+            places.centre / workflow_records.FILE,
         )
     except errors.SentienGuardError:
         return  # the look at the database says so
