@@ -192,6 +192,35 @@ def test_whatever_else_comes_is_one_of_the_errors(server, protocol, act, expecte
     assert model.KEY not in str(caught.value)
 
 
+def escaped(text):
+    return "".join(f"\\u{ord(one):04x}" for one in text)
+
+
+@pytest.mark.parametrize(("protocol", "streams"), PROTOCOLS)
+@pytest.mark.parametrize("written", [str, escaped], ids=["plainly", "as escapes of its own"])
+def test_a_model_that_repeats_the_key_leaves_it_nowhere(server, protocol, streams, written):
+    server.plan = [model.Say(json.dumps({"choice": "x"}) + written(model.KEY))]
+    try:
+        reply = endpoint(server, protocol, streams=streams).turn(question(), limit_s=5)
+        told = [reply.text, reply.heard.decode()]
+    except Garbled as problem:
+        told = [str(problem), problem.heard.decode()]
+    for one in told:
+        assert model.KEY not in one
+        assert model.KEY not in one.encode().decode("unicode_escape")
+
+
+@pytest.mark.parametrize("protocol", ["compatible", "anthropic"])
+@pytest.mark.parametrize("code", [200, 401, 503])
+def test_a_key_that_is_written_as_escapes_is_kept_nowhere(server, protocol, code):
+    said = f'{{"error": {{"message": "no, {escaped(model.KEY)}"}}}}'.encode()
+    server.plan = [lambda handler, wanted: handler.send(code, said)]
+    with pytest.raises(adviser.NoReply) as caught:
+        endpoint(server, protocol).turn(question(), limit_s=5)
+    for one in (str(caught.value), caught.value.heard.decode()):
+        assert model.KEY not in one.encode().decode("unicode_escape")
+
+
 def test_how_long_it_wants_to_be_left_alone_is_heard(server):
     made = endpoint(server)
     for said, expected in (("3", 3.0), ("0.5", 0.5), ("soon", 1.0), ("-4", 0.0), ("", 1.0)):

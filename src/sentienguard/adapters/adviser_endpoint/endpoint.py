@@ -1,11 +1,12 @@
 """One turn of a model by one POST, within limits of time and size.
 
 Whatever comes is an answer or one of the port's errors, no later than the limit. The key is fetched
-for each turn and kept by nobody; an answer that repeats it is shown without.
+for each turn and kept by nobody; an answer that repeats it is kept without, or not at all.
 """
 
 import email.utils
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ LONGEST_QUESTION: Final = 8 * 1024 * 1024  # bytes; a million tokens have four
 _TOO_MANY, _OVERLOADED, _UNAVAILABLE = 429, 529, 503  # statuses that ask for patience
 _NO_ADVICE_S: Final = 1.0  # to wait where a busy endpoint does not say how long
 _SHOWN: Final = 200  # bytes of an error's body in a message
+_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")  # of one character in JSON
+_REPEATS: Final = b"(an answer that repeats our key)"  # in the place of one that escapes it
 
 
 class Protocols(Protocol):
@@ -100,9 +103,12 @@ class Endpoint:
             kind = answer.headers.get("content-type", "")
             streamed = kind.startswith("text/event-stream")
             read = self._protocol.streamed if streamed else self._protocol.whole
-            reply = read(answer.body)
+            reply = read(heard)
         except wire.NotTheProtocol as cause:
             raise AdviserGarbled(f"{self._url}: {cause}", sent=sent, heard=heard) from cause
+        if key and key in _texts(reply):  # a stream brought it in pieces
+            message = f"{self._url}: the answer repeats our key, so nothing of it is kept"
+            raise AdviserGarbled(message, sent=sent, heard=_REPEATS)
         return replace(reply, sent=sent, heard=heard)
 
     def _fetched(self, sent: bytes) -> str:
@@ -148,7 +154,21 @@ class Endpoint:
 
 def _without(heard: bytes, key: str) -> bytes:
     """Return what came, without our key, which some services repeat in their errors."""
-    return heard.replace(key.encode(), b"(key)") if key else heard
+    if not key:
+        return heard
+    without = heard.replace(key.encode(), b"(key)")
+    return _REPEATS if key in _unescaped(without.decode("utf-8", "replace")) else without
+
+
+def _texts(reply: Reply) -> str:
+    """Return all that a turn says, also what its tools would read from it."""
+    calls = (text for call in reply.calls for text in (call.id, call.name, call.arguments))
+    return _unescaped("\n".join((reply.text, reply.refusal, *calls)))
+
+
+def _unescaped(text: str) -> str:
+    """Return a text as whoever reads its JSON sees it."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _patience(said: str) -> float:
