@@ -27,6 +27,7 @@ from typing import Any
 
 from sentienguard.agent import executor_link, settings, spool
 from sentienguard.cli import client
+from sentienguard.cli.installation import processes
 from sentienguard.model import errors
 from tests.support import (
     kill_clients,
@@ -303,12 +304,14 @@ class _Round:
                 try:
                     if not self._calm(asked, host, fault):
                         return
-                    self._history.episodes.append(self._episode(host, fault))
+                    self._history.episodes.append(self._episode(asked, host, fault))
                 finally:
                     fault.clean_up()
                     self._report.strays += fault.strays
 
-    def _episode(self, host: kill_fleet.Host, fault: kill_faults.Fault) -> kill_history.Episode:
+    def _episode(
+        self, asked: client.Client, host: kill_fleet.Host, fault: kill_faults.Fault
+    ) -> kill_history.Episode:
         watch, starts = self._history.watch, fault.starts()
         size, began = watch.size(), time.monotonic()
         fault.inject()
@@ -332,7 +335,34 @@ class _Round:
             outcome=None if closed is None else str(closed["data"]["outcome"]),
             gone=fault.gone() if closed is None or _resolved(closed) else False,
             starts=fault.starts() - starts,
+            scene=self._scene(asked, host, fault) if closed is None else "",
         )
+
+    def _scene(self, asked: client.Client, host: kill_fleet.Host, fault: kill_faults.Fault) -> str:
+        """Tell what is known of a host on which nothing follows, for whoever reads the finding."""
+        told = [
+            f"acknowledged {kill_processes.number_in(_acknowledged(host))} at {time.time():.1f}"
+        ]
+        symptom = fault.symptom
+        try:
+            series = asked.get(
+                f"/hosts/{host.agent}/series",
+                metric=symptom.metric,
+                subject=symptom.subject,
+                minutes=2,
+            )
+            told.append(f"last readings {series['points'][-3:]}")
+            told += [
+                f"{one['id']} {one['metric']} {one['subject']} {one['status']} {one.get('outcome')}"
+                for one in asked.get("/incidents", limit=50)["items"]
+                if one.get("agent_id") == host.agent
+            ]
+        except (errors.Unavailable, client.Refused) as problem:
+            told.append(f"the control plane does not say: {problem}")
+        logs = self._history.fleet.places
+        told += [processes.tail(logs.log(f"{host.name}-collector"))]
+        told += [processes.tail(logs.log("controlplane"))]
+        return "\n".join(told)
 
     def _waited(
         self, wanted: Callable[[kill_watch.Entry], bool], start: int
