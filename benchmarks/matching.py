@@ -10,7 +10,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import decision, matching_fit, matching_plot, matching_weights
+from benchmarks import (
+    decision,
+    matching_fit,
+    matching_plot,
+    matching_siblings,
+    matching_weights,
+)
+from benchmarks.matching_siblings import Judged
 from sentienguard.adapters.minilm import embedder as minilm
 from sentienguard.cli import match_commands
 from sentienguard.ports.embedder import Embedder, Vector
@@ -32,6 +39,12 @@ from sentienguard.stages.decide.settings import DecideSettings
 
 _LIBRARY = 500  # texts of the library that speed is measured with
 _QUESTIONS = 200
+_AUTONOMOUS = 0.90
+# Whose alerts and texts have different authors; the others link their own.
+_OTHER_AUTHORS = frozenset({
+    "samber/awesome-prometheus-alerts", "grafana/jsonnet-libs",
+    "log text emitted by the software, selected by annotator",
+})  # fmt: skip
 _WARM = 20  # rounds that fill caches and are left out
 Array = npt.NDArray[np.float64]
 
@@ -71,13 +84,10 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
         "hybrid_without_vectors": _found(cases, words, [one.order for one in by_words]),
         **_weights_held_out(cases, shelf, asked),
         **_peers(cases, shelf, model),
-        **_confidence(cases, shelf, asked, options),
+        **_confidence(cases, shelf, asked, model, options),
     }
     if options.get("fit"):
-        figures["coefficients"] = {
-            model.model: _table(cases, shelf, asked),
-            "": _table(cases, words, by_words),
-        }
+        figures["coefficients_words_alone"] = _table(cases, words, by_words)
     model.keep()
     figures["speed"] = _speed(documents, cases, installed)
     return figures
@@ -206,34 +216,93 @@ def _right(cases: Sequence[Case], shelf: Shelf, first: Sequence[int]) -> Array:
 
 
 def _confidence(
-    cases: Sequence[Case], shelf: Shelf, asked: Sequence[Asked], options: Mapping[str, Any]
+    cases: Sequence[Case],
+    shelf: Shelf,
+    asked: Sequence[Asked],
+    model: Kept,
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
     right = _right(cases, shelf, [one.order[0] for one in asked])
     kinds = [case.kind for case in cases]
-    shipped = [calibration.judge(shelf, one) for one in asked]
-    rows = [one.features for one in shipped]
-    capped = np.array([bool(one.caps) for one in shipped])
+    shipped = np.array([calibration.judge(shelf, one).value for one in asked])
+    answerable = [case for case in cases if case.kind == "match"]
+    others = np.array([case.source in _OTHER_AUTHORS for case in cases])
+    left, capped, sure = _taken_out(answerable, shelf, model)
     figures: dict[str, Any] = {
-        "shipped_coefficients_in_sample": matching_fit.judged(
-            np.array([one.value for one in shipped]), right, kinds
-        )
+        "shipped_coefficients_in_sample": {
+            **matching_fit.judged(shipped, right, kinds),
+            **_beside(sure),
+        }
     }
-    groups = {
-        "held_out_by_service": [one.question.service.lower() for one in asked],
-        "held_out_by_author": [case.source for case in cases],
-    }
+    groups = {"held_out_by_service": _service, "held_out_by_author": _author}
     for name, group in groups.items():
-        sure = matching_fit.held_out(rows, right, group)
-        sure = np.where(capped, np.minimum(sure, calibration.CAP), sure)
-        figures[name] = matching_fit.judged(sure, right, kinds)
+        plain = _judged(cases, shelf, asked, right, group)
+        without = Judged(left, np.zeros(len(left)), capped, [group(case) for case in answerable])
+        found, beside = matching_siblings.held_out(plain, without)
+        by_others = matching_fit.judged(found[others], right[others], np.array(kinds)[others])
+        figures[name] = {**matching_fit.judged(found, right, kinds), **_beside(beside)}
+        figures[f"{name}_texts_of_other_authors"] = {
+            key: by_others[key] for key in ("autonomous", "wrong", "answerable_autonomous_percent")
+        }
         figures[f"{name}_reliability"] = {
             f"{row['from']:.1f}": f"{row['count']} said {row['said']} right {row['was_right']}"
-            for row in matching_fit.reliability(sure, right)
+            for row in matching_fit.reliability(found, right)
         }
         if options.get("svg") and name == "held_out_by_service":
-            plot = matching_plot.svg(matching_fit.reliability(sure, right))
+            plot = matching_plot.svg(matching_fit.reliability(found, right))
             Path(options["svg"]).write_text(plot, "utf-8")
+        if options.get("fit") and name == "held_out_by_service":
+            figures["coefficients"], figures["coefficients_siblings"] = matching_siblings.fit(
+                plain, without
+            )
     return figures
+
+
+def _taken_out(
+    cases: Sequence[Case], shelf: Shelf, model: Kept
+) -> tuple[list[Mapping[str, float]], npt.NDArray[np.bool_], Array]:
+    """Ask each alert of a library without its right texts."""
+    spoken = [entry.document.spoken for entry in shelf.entries]
+    titles, texts = (np.array(model.embed([one[at] for one in spoken])) for at in (0, 1))
+    return matching_siblings.taken_out(
+        shelf,
+        [case.gold for case in cases],
+        (titles, texts),
+        lambda less, at: _ask(less, model, cases[at]),
+    )
+
+
+def _judged(
+    cases: Sequence[Case],
+    shelf: Shelf,
+    asked: Sequence[Asked],
+    right: Array,
+    group: Callable[[Case], str],
+) -> Judged:
+    return Judged(
+        [calibration.judge(shelf, one).features for one in asked],
+        right,
+        np.array([bool(calibration.plain_caps(shelf, one)) for one in asked]),
+        [group(case) for case in cases],
+    )
+
+
+def _service(case: Case) -> str:
+    return question.read(case.text, case.service).service.lower()
+
+
+def _author(case: Case) -> str:
+    return case.source
+
+
+def _beside(sure: Array) -> dict[str, Any]:
+    """Return how many reach autonomy with a sibling, their own text taken out."""
+    reached = int((sure >= _AUTONOMOUS).sum())
+    return {
+        "own_text_taken_out": len(sure),
+        "autonomous_with_a_sibling": reached,
+        "autonomous_with_a_sibling_percent": round(100 * reached / max(len(sure), 1), 1),
+    }
 
 
 def _table(cases: Sequence[Case], shelf: Shelf, asked: Sequence[Asked]) -> dict[str, float]:

@@ -17,13 +17,15 @@ _BINS = 10
 Array = npt.NDArray[np.float64]
 
 
-def fit(rows: Sequence[Mapping[str, float]], right: Array) -> dict[str, float]:
+def fit(
+    rows: Sequence[Mapping[str, float]], right: Array, ridge_of: float = RIDGE
+) -> dict[str, float]:
     """Return coefficients for features as they are, and the constant."""
     names = sorted(rows[0])
     values = np.array([[row[name] for name in names] for row in rows])
     mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
     design = np.c_[(values - mean) / spread, np.ones(len(values))]
-    ridge = np.diag([*[RIDGE] * len(names), 1e-6])
+    ridge = np.diag([*[ridge_of] * len(names), 1e-6])
     weights = np.zeros(design.shape[1])
     for _ in range(_STEPS):
         found = 1 / (1 + np.exp(-design @ weights))
@@ -38,18 +40,9 @@ def fit(rows: Sequence[Mapping[str, float]], right: Array) -> dict[str, float]:
 
 def predict(table: Mapping[str, float], rows: Sequence[Mapping[str, float]]) -> Array:
     """Return the probabilities of a fitted table, before any cap."""
-    logits = [table["constant"] + sum(table[name] * row[name] for name in row) for row in rows]
+    names = [name for name in table if name != "constant"]
+    logits = [table["constant"] + sum(table[name] * row[name] for name in names) for row in rows]
     return np.asarray(1 / (1 + np.exp(-np.array(logits))))
-
-
-def held_out(rows: Sequence[Mapping[str, float]], right: Array, groups: Sequence[str]) -> Array:
-    """Return each row's probability by a table that never saw its group."""
-    found = np.zeros(len(rows))
-    for group in sorted(set(groups)):
-        away = np.array([one == group for one in groups])
-        table = fit([row for row, out in zip(rows, away, strict=True) if not out], right[~away])
-        found[away] = predict(table, [row for row, out in zip(rows, away, strict=True) if out])
-    return found
 
 
 def judged(sure: Array, right: Array, kinds: Sequence[str]) -> dict[str, Any]:

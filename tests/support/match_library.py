@@ -4,7 +4,9 @@ import hashlib
 import math
 from collections.abc import Sequence
 
-from sentienguard.stages.decide.retrieval import lexicon
+import pytest
+
+from sentienguard.stages.decide.retrieval import fitted, lexicon
 from sentienguard.stages.decide.retrieval.shelf import Document, Shelf, Vectors
 
 DOCUMENTS = tuple(
@@ -54,6 +56,15 @@ class HashedWords:
             vector[int.from_bytes(place[:4], "big") % self.dimensions] += 1.0
         length = math.sqrt(sum(one * one for one in vector))
         return tuple(one / length for one in vector)
+
+
+SURE = {"constant": 20.0}  # a calibration that is always sure: the caps alone are left
+
+
+def calibrate(monkeypatch: pytest.MonkeyPatch, *models: str) -> None:
+    """Make both logistics sure of everything, for these models and no other."""
+    for name in ("TABLES", "SIBLINGS"):
+        monkeypatch.setattr(fitted, name, dict.fromkeys(models, SURE))
 
 
 def shelf(*, vectors: bool = True, model: str = HashedWords.model) -> Shelf:

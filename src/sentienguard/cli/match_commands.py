@@ -137,6 +137,7 @@ def _line(name: str, found: Answer, *, explain: bool) -> dict[str, Any]:
     if explain:
         line["caps"] = list(found.sure.caps)
         line["uncapped"] = found.sure.plain
+        line["no_sibling"] = found.sure.own
         line["features"] = {name: round(value, 4) for name, value in found.sure.features.items()}
         line["explained"] = [
             {

@@ -22,7 +22,6 @@ from tests.support import outbound_ways
 
 pytestmark = pytest.mark.integration
 DIMENSIONS = 3072
-SURE = {"constant": 20.0}  # a calibration that is always sure
 [CALIBRATED] = [name for name in fitted.TABLES if name]
 
 
@@ -164,13 +163,13 @@ def test_a_hosted_model_runs_nothing_unattended_until_it_has_a_calibration_of_it
 ):
     url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     with contextlib.closing(asking(Address(url, name, 256, limit_s=60))) as hosted:
-        monkeypatch.setattr(fitted, "TABLES", {"": SURE, CALIBRATED: SURE})
+        library.calibrate(monkeypatch, "", CALIBRATED)
         found = decided(hosted, tmp_path)
         [cap] = [one for one in found.candidates[0].items if one.name == matching.AUTONOMY_CAP]
         assert f"no calibration for {hosted.model}" in cap.because
         assert found.confidence.value <= 0.89
         assert found.route <= Route.ASK
-        monkeypatch.setattr(fitted, "TABLES", {"": SURE, hosted.model: SURE})
+        library.calibrate(monkeypatch, "", hosted.model)
         assert decided(hosted, tmp_path).confidence.value >= 0.90
 
 

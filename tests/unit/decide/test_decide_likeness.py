@@ -7,14 +7,12 @@ from sentienguard.model.playbook import Slots
 from sentienguard.stages.decide import matching, meaning
 from sentienguard.stages.decide.decide import decide
 from sentienguard.stages.decide.matching import Library
-from sentienguard.stages.decide.retrieval import fitted
 from sentienguard.stages.decide.retrieval.shelf import Vectors
 from sentienguard.stages.decide.settings import DecideSettings
 from tests.support import decide_cases as cases
 from tests.support import match_library as hashed
 
 POOL = "app.connection_pool.utilization"
-SURE = {"constant": 20.0}
 
 
 def equipped(playbooks=cases.LIBRARY.playbooks, model=hashed.HashedWords.model):
@@ -55,13 +53,12 @@ def test_an_undeclared_metric_by_words_alone_stays_below_autonomy():
 
 
 @pytest.mark.parametrize(
-    ("tables", "autonomous"),
-    [({"": SURE}, False), ({hashed.HashedWords.model: SURE, "": SURE}, True)],
+    ("models", "autonomous"), [(("",), False), ((hashed.HashedWords.model, ""), True)]
 )
 def test_an_undeclared_metric_is_autonomous_only_with_a_calibration_of_its_model(
-    monkeypatch, tables, autonomous
+    monkeypatch, models, autonomous
 ):
-    monkeypatch.setattr(fitted, "TABLES", tables)
+    hashed.calibrate(monkeypatch, *models)
     decision = made(POOL, equipped(), service="postgresql")
     assert decision.playbook == "postgres_connection_pool_reset"
     assert (decision.confidence.value >= 0.90) is autonomous
@@ -70,7 +67,7 @@ def test_an_undeclared_metric_is_autonomous_only_with_a_calibration_of_its_model
 
 
 def test_a_relative_is_shown_and_never_autonomous(monkeypatch):
-    monkeypatch.setattr(fitted, "TABLES", {hashed.HashedWords.model: SURE, "": SURE})
+    hashed.calibrate(monkeypatch, hashed.HashedWords.model, "")
     decision = made(POOL, equipped(), service="cockroachdb")
     assert decision.candidates[0].playbook == "postgres_connection_pool_reset"
     assert decision.route <= Route.ASK

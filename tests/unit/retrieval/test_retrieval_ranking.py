@@ -91,9 +91,6 @@ def test_a_relative_is_found_and_another_system_comes_after_it():
     assert any("a relative: postgresql, not cockroachdb" in cap for cap in found.sure.caps)
 
 
-SURE = {"constant": 20.0}  # a calibration that is always sure: the caps alone are left
-
-
 @pytest.mark.parametrize(
     ("text", "service", "reason"),
     [
@@ -109,7 +106,7 @@ SURE = {"constant": 20.0}  # a calibration that is always sure: the caps alone a
 def test_whatever_the_calibration_says_these_stay_below_autonomy(
     monkeypatch, text, service, reason
 ):
-    monkeypatch.setattr(fitted, "TABLES", {library.HashedWords.model: SURE, "": SURE})
+    library.calibrate(monkeypatch, library.HashedWords.model, "")
     found = find(text, service)
     assert found.sure.plain > 0.99
     assert found.sure.value == calibration.CAP
@@ -118,7 +115,7 @@ def test_whatever_the_calibration_says_these_stay_below_autonomy(
 
 
 def test_with_nothing_against_it_a_sure_match_may_run(monkeypatch):
-    monkeypatch.setattr(fitted, "TABLES", {library.HashedWords.model: SURE, "": SURE})
+    library.calibrate(monkeypatch, library.HashedWords.model, "")
     found = find("RedisMemoryHigh: Redis uses nearly all of its memory", "redis")
     assert (found.sure.caps, found.route) == ((), Route.RUN)
 
@@ -131,15 +128,14 @@ def test_with_nothing_against_it_a_sure_match_may_run(monkeypatch):
     ],
 )
 def test_without_a_calibration_of_its_own_nothing_is_autonomous(monkeypatch, more, reason):
-    tables = {**fitted.TABLES, "": SURE}
-    monkeypatch.setattr(fitted, "TABLES", tables)
+    library.calibrate(monkeypatch, "", MINILM)
     found = find("RedisMemoryHigh: Redis uses nearly all of its memory", "redis", **more)
     assert found.sure.value <= calibration.CAP
     assert reason in found.sure.caps
 
 
 def test_another_index_than_the_calibrated_one_is_not_autonomous(monkeypatch):
-    monkeypatch.setattr(fitted, "TABLES", {library.HashedWords.model: SURE, "": SURE})
+    library.calibrate(monkeypatch, library.HashedWords.model, "")
     monkeypatch.setattr(fitted, "FITTED_FOR", "0")
     found = find("RedisMemoryHigh: Redis uses nearly all of its memory", "redis")
     assert "the index changed since the calibration" in found.sure.caps

@@ -96,6 +96,23 @@ _RESOURCES: Mapping[str, str] = {
     "object": "object bucket",
 }
 
+# Of one line, each is another thing: a title with one is not for an alert with another.
+_EXCLUDE = """
+primary replica
+read write ingest query
+source sink
+client server
+receive transmit send
+cpu memory disk network inode
+node pod container job
+input output
+slow down
+high low few
+start stop
+any some all
+object byte inode
+"""
+
 # Who can often be helped as whom. A relative is worth showing to a person, never more: products
 # of one line speak the same protocol and are operated differently.
 _FAMILIES = """
@@ -194,6 +211,17 @@ def resources(words: Iterable[str]) -> frozenset[str]:
     return frozenset(kind for word in words for kind in _RESOURCE_OF.get(word, ()))
 
 
+def exclude(asked: frozenset[str], title: frozenset[str], text: frozenset[str]) -> bool:
+    """Tell whether what is asked names another thing of a kind than a title does.
+
+    Not where the two share one of the kind, or the document's `text` speaks of what is asked too.
+    """
+    return any(
+        bool(kind & title - asked) and bool(kind & asked - text) and not kind & title & asked
+        for kind in _KINDS
+    )
+
+
 def service_words(service: str) -> frozenset[str]:
     """Return the words that tell one service from another."""
     spoken = service.lower()
@@ -265,4 +293,7 @@ _FAMILY_OF: Mapping[str, str] = {
 }
 _PRODUCTS = frozenset(_FAMILY_OF)
 _EDITION_WORDS = frozenset(base(word) for word in _EDITIONS.split())
+_KINDS = tuple(
+    frozenset(base(word) for word in line.split()) for line in _EXCLUDE.strip().splitlines()
+)
 _PLAIN = frozenset(base(word) for word in _PLAIN_SERVICE.split())

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sentienguard.stages.decide.retrieval import lexicon, phrases
 
-VERSION = "2"  # of features and weights: another one needs another calibration
+VERSION = "3"  # of features and weights: another one needs another calibration
 STEPS = 10_000  # a vector's numbers are rounded to this part of 1
 _K1, _B = 1.2, 0.75  # BM25's saturation and length normalisation, the values of its literature
 _TITLE_COUNTS = 2  # a word of the title is worth this many of the text
@@ -137,14 +137,14 @@ class Shelf:
         scale = float(STEPS) ** 2
         return self._titles @ asked / scale, self._texts @ asked / scale
 
-    def same(self, one: int, other: int) -> bool:
-        """Tell whether two documents are the same remedy told twice."""
-        first, second = self.entries[one], self.entries[other]
-        if frozenset(first.title) == frozenset(second.title):
-            return True
-        if self._texts is None:
-            return False
-        return bool(self._texts[one] @ self._texts[other] / float(STEPS) ** 2 > _SAME_MEANING)
+    def others(self, one: int) -> Places:
+        """Return the documents that are not the same remedy as this one, told twice."""
+        title = frozenset(self.entries[one].title)
+        told = np.array([frozenset(other.title) == title for other in self.entries], dtype=bool)
+        if self._texts is not None:
+            told |= self._texts @ self._texts[one] / float(STEPS) ** 2 > _SAME_MEANING
+        told[one] = True
+        return np.flatnonzero(~told)
 
 
 def exact(vectors: Sequence[Sequence[float]] | Numbers) -> npt.NDArray[np.float64]:
