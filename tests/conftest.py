@@ -8,6 +8,7 @@ import signal
 import sys
 
 import hypothesis
+import pytest
 
 from tests.support import effort
 
@@ -26,3 +27,17 @@ sys.dont_write_bytecode = False
 # that a test ends politely would wait for the end of our patience.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Believe a test what it says that it runs only where it was seen to run."""
+    if item.get_closest_marker("runs_kinds") is None:
+        return (yield)
+    from tests.support import real_kinds
+
+    real_kinds.SEEN.clear()
+    result = yield
+    missing = real_kinds.declared(item) - real_kinds.SEEN
+    assert not missing, f"declared and not run: {sorted(missing)}; seen: {sorted(real_kinds.SEEN)}"
+    return result

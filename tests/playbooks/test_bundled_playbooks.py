@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sentienguard.model.playbook import ParamType
-from sentienguard.playbook import conditions, facts, kinds, lint, parse
+from sentienguard.playbook import conditions, facts, kinds, lint, parse, readme
 from sentienguard.playbook.places import actions, checks, condition_texts
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +17,11 @@ everyone = pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.n
 
 def load(file: Path):
     return parse.load(file.read_bytes(), origin=str(file.relative_to(ROOT)))
+
+
+def reason(file: Path) -> str:
+    said = load(file).risk_reason
+    return said or readme.risk_reason((file.parent / readme.NAME).read_text(), load(file).risk)
 
 
 def test_there_are_at_least_sixty():
@@ -34,7 +39,7 @@ def test_it_loads_under_the_name_of_its_directory(file):
 @everyone
 def test_it_has_no_finding_at_all(file):
     draft = parse.load_draft(file.read_bytes(), origin=file.parent.name)
-    assert lint.lint(draft) == ()
+    assert lint.lint(draft, reason_beside=reason(file)) == ()
 
 
 @everyone
@@ -127,6 +132,31 @@ def test_its_readme_says_what_it_does_what_it_can_break_and_its_undo(file):
     for parameter in load(file).parameters:
         assert f"`{parameter.name}`" in readme
     assert load(file).approval_required is ("A person approves first" in readme)
+
+
+@everyone
+def test_why_it_has_its_risk_is_one_sentence_with_the_numbers_of_the_rest(file):
+    why = reason(file)
+    assert 80 <= len(why) <= parse.MAX_RISK_REASON
+    assert why.endswith(".")
+    assert ". " not in why
+    rest = (file.parent / "README.md").read_text().replace(why, "") + file.read_text()
+    told = set(re.findall(r"\d+", rest.replace(",", "")))
+    assert set(re.findall(r"\d+", why.replace(",", ""))) <= told
+
+
+@everyone
+def test_a_reason_that_speaks_of_a_person_or_of_a_way_back_is_true(file):
+    playbook, why = load(file), reason(file)
+    assert ("approves first" not in why) or playbook.approval_required
+    undoable = any(step.undo.action is not None for step in playbook.steps)
+    back = r"(?<!cannot be )((set|put|taken|written|drained) (again|back|off)|stopped again)"
+    assert not re.search(back, why) or undoable
+
+
+def test_no_two_playbooks_have_the_same_reason_for_their_risk():
+    reasons = [reason(file) for file in FILES]
+    assert len(set(reasons)) == len(reasons)
 
 
 @everyone

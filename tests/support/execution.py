@@ -26,6 +26,7 @@ from sentienguard.trust import delegation, dsse, passkeys, ssh_approvals
 from sentienguard.trust import order as orders
 from sentienguard.trust import root as roots
 from sentienguard.trust.keys import SigningKey
+from tests.support import real_kinds
 
 AGENT = ids.AgentId("11111111-2222-4333-8444-555555555555")
 ENVIRONMENT = "drill"
@@ -149,6 +150,7 @@ class Agent:
         self.centre = centre
         self.key = key(9)
         self.process: subprocess.Popen[bytes] | None = None
+        self.given: dict[str, playbook.Playbook] = {}  # by the order that it was sent with
         self.more_environment: dict[str, str] = {}  # of its executor
         root = centre.root_envelope()
         record = {
@@ -240,6 +242,7 @@ class Agent:
     def send(self, remedy: playbook.Playbook, **changes: Any) -> dict[str, Any]:
         nonce = self.ask("ticket")["nonce"]
         signed = self.centre.order(remedy, nonce=nonce, **changes)
+        self.given[signed.order.id] = remedy
         return self.ask("order", envelope=self.centre.seal(signed))
 
     def stop_order(self, order_id: str, by: str = "pat@example.org") -> dict[str, Any]:
@@ -263,6 +266,8 @@ class Agent:
             ]
 
         found: dict[str, Any] = self.wait(end, seconds)[-1]
+        if order_id in self.given:
+            real_kinds.note(self.given[order_id], self.events(), found)
         return found
 
 

@@ -17,7 +17,7 @@ from sentienguard.cli import (
     run_commands,
     signature_commands,
 )
-from sentienguard.playbook import drafting
+from sentienguard.playbook import drafting, parse, readme
 from sentienguard.playbook import lint as linting
 
 app = typer.Typer(no_args_is_help=True, help="The remedies that may run.")
@@ -71,6 +71,7 @@ def show(
         ("playbook", f"{found['name']} {found['version']}"),
         ("digest", found["digest"]),
         ("risk", found["risk"].lower()),
+        ("why", found["risk_reason"] or "nobody wrote why"),
         ("approval", "always asked for" if found["approval_required"] else "as policy says"),
         ("record", f"{found['resolved']} of {found['runs']} runs resolved the incident"),
         ("about", found["description"]),
@@ -103,9 +104,22 @@ def lint(
 
 
 def _judged(file: Path) -> list[dict[str, Any]]:
-    judged = drafting.judge(given_files.read(file), origin=str(file))
+    stored = given_files.read(file)
+    judged = drafting.judge(stored, origin=str(file), reason_beside=_reason_beside(file, stored))
     return [
         {"level": one.level.value, "line": one.line, "path": one.path, "rule": one.rule,
          "message": one.message, "way_out": one.way_out}
         for one in judged.remarks
     ]  # fmt: skip
+
+
+def _reason_beside(file: Path, stored: bytes) -> str:
+    """Return what the README of the same directory says of the risk; empty: it says nothing."""
+    beside = file.with_name(readme.NAME)
+    if not beside.is_file():
+        return ""
+    try:
+        risk = parse.load_draft(stored, origin=str(file)).playbook.risk
+    except parse.BrokenPlaybook:
+        return ""  # judging says what does not read
+    return readme.risk_reason(given_files.text(beside), risk)

@@ -5,11 +5,14 @@ Called by deciding and the API. Read only: what is not signed is not here. Rules
 1. Of each name the newest version that is not revoked is in force: it alone is matched and run. The
    older ones stay listed, for orders that are under way and for what was decided before.
 2. A newer catalogue takes the place of the one before as a whole, and only if all of it reads.
+3. A playbook whose bytes give no reason for its risk shows the one of this release's README, where
+   the release ships exactly these bytes. Nothing is decided by it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from sentienguard.controlplane import shipped
 from sentienguard.controlplane.trust_store import Listing, TrustStore
 from sentienguard.model import errors, ids
 from sentienguard.model.ids import Digest, PlaybookName
@@ -89,6 +92,9 @@ def _read(listing: Listing) -> _Shelf:
         if playbook.digest != listed.digest:
             message = f"playbook {listed.name}: listed {listed.digest}, found {playbook.digest}"
             raise LibraryBroken(message)
+        if not playbook.risk_reason:  # rule 3
+            said = shipped.risk_reasons().get(playbook.digest, "")
+            playbook = replace(playbook, risk_reason=said)
         shelved[listed.digest] = Shelved(playbook, stored)
     oldest_first = sorted(
         shelved.values(), key=lambda one: (one.playbook.name, ids.version_key(one.playbook.version))

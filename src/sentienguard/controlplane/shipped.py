@@ -13,6 +13,7 @@ from typing import Final
 import sentienguard
 from sentienguard.model import ids
 from sentienguard.model.ids import Digest
+from sentienguard.playbook import parse, readme
 
 PLAYBOOK: Final = "playbook.yaml"
 CASE: Final = "simulation.yaml"
@@ -40,6 +41,24 @@ def cases() -> Mapping[Digest, bytes]:
         playbook = case.with_name(PLAYBOOK)
         if playbook.is_file():
             found[ids.digest(playbook.read_bytes())] = case.read_bytes()
+    return found
+
+
+@functools.cache
+def risk_reasons() -> Mapping[Digest, str]:
+    """Return why each shipped playbook has its risk, by the digest of the playbook's bytes.
+
+    It stands in the README beside, so that saying it costs no measured record (ADR 0025). The
+    release's own tests hold each one to its playbook.
+    """
+    place = directory()
+    found = {}
+    for text in sorted(place.glob(f"*/{readme.NAME}")) if place is not None else ():
+        file = text.with_name(PLAYBOOK)
+        if file.is_file():
+            stored = file.read_bytes()
+            playbook = parse.load_draft(stored, origin=str(file)).playbook
+            found[playbook.digest] = readme.risk_reason(text.read_text("utf-8"), playbook.risk)
     return found
 
 

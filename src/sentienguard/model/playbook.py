@@ -149,3 +149,4 @@ class Playbook:
     idempotent: bool  # false: never without a person
     estimated_seconds: int
     metrics: tuple[str, ...]  # metrics whose anomalies it is meant for; empty: judged by slots
+    risk_reason: str = ""  # why it has this risk, for the person who approves; never judged

@@ -5,8 +5,9 @@ playbook by itself), by the simulation and by the CLI. Pure: bytes in, nouns of 
 out. What belongs here: reading (`parse` with `document`, `parts`, `fields`, `problems`), conditions
 (`conditions`, `facts`, `units`), the closed kinds of actions and checks with their fields (`kinds`,
 `slots`), judging (`lint` with `lint_safety`, `commands`, `findings`, `places`), the JSON Schema for
-editors (`schema`) and drafts of what other tools run (`importing`). What does not: measuring a
-fact, running a step, signatures, files.
+editors (`schema`), drafts of what other tools run (`importing`) and the one paragraph of a README
+that people are shown (`readme`). What does not: measuring a fact, running a step, signatures,
+files.
 
 To add a kind: one entry in `kinds.STEPS` or `kinds.CHECKS`, one file in `stages/execute/steps` or
 `stages/execute/checks`, a row below and in docs/reference/playbooks.md (a test compares them).

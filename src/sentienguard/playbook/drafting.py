@@ -51,19 +51,20 @@ class Judged:
         return all(one.level is not Level.ERROR for one in self.remarks)
 
 
-def judge(stored: bytes, *, origin: str) -> Judged:
-    """Say everything about a text (rule 1)."""
+def judge(stored: bytes, *, origin: str, reason_beside: str = "") -> Judged:
+    """Say everything about a text (rule 1). `reason_beside` is as for `lint.lint`."""
     digest = ids.digest(stored)
     try:
         draft = parse.load_draft(stored, origin=origin)
     except BrokenPlaybook as broken:
         return Judged(digest, "", "", tuple(_unread(one) for one in broken.problems))
     wrong = {(one.line, one.path): one for one in (*draft.problems, *draft.missing)}
+    findings = lint.lint(draft, reason_beside=reason_beside)
     return Judged(
         digest,
         draft.playbook.name,
         draft.playbook.version,
-        tuple(_remark(one, wrong.get((one.line or 0, one.path))) for one in lint.lint(draft)),
+        tuple(_remark(one, wrong.get((one.line or 0, one.path))) for one in findings),
         draft.lines,
     )
 

@@ -4,10 +4,14 @@ Called by `sentienguard playbook lint`, by import and by signing, which refuses 
 rule is one function that yields findings; `RULES` is the list of them. To add a rule: write it
 here or in `lint_safety`, name it in RULES, give it a row in docs/reference/playbooks.md and a case
 in tests/unit/playbook.
+
+A reason for the risk may also stand in the README beside a playbook (`readme`): the caller who has
+one hands it in, because judging reads no files.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from sentienguard.model.playbook import FailAction, Param, ParamType, Playbook
 from sentienguard.playbook import (
@@ -31,9 +35,14 @@ SHORT = 60  # characters of a description; below it the bundled matcher finds ne
 FEW_WORDS = 12  # different words of a description
 
 
-def lint(subject: Draft | Playbook) -> tuple[Finding, ...]:
-    """Return every finding, in the order of the document where its lines are known."""
+def lint(subject: Draft | Playbook, *, reason_beside: str = "") -> tuple[Finding, ...]:
+    """Return every finding, in the order of the document where its lines are known.
+
+    `reason_beside` is what the README beside it says of the risk, where the playbook says nothing.
+    """
     playbook = subject.playbook if isinstance(subject, Draft) else subject
+    if not playbook.risk_reason:
+        playbook = replace(playbook, risk_reason=reason_beside)
     lines = subject.lines if isinstance(subject, Draft) else {}
     found = [finding for rule in RULES for finding in rule(playbook)]
     placed = [finding.on(_line(finding.path, lines)) for finding in found]
@@ -76,6 +85,16 @@ def _description(playbook: Playbook) -> Iterator[Finding]:
             f"{len(words)} different words; matching finds a playbook by its description",
             "say which symptom it is for, in the words of alerts and logs, what it does and "
             "what it leaves alone",
+        )
+
+
+def _risk_reason(playbook: Playbook) -> Iterator[Finding]:
+    if not playbook.risk_reason:
+        yield warning(
+            "no-risk-reason",
+            "risk",
+            f"nothing says why it is {playbook.risk}; who approves it reads the level alone",
+            "write risk_reason: what the act does to the service, what is lost, and what bounds it",
         )
 
 
@@ -287,6 +306,7 @@ def _waiting(playbook: Playbook) -> Iterator[Finding]:
 
 RULES: tuple[Callable[[Playbook], Iterator[Finding]], ...] = (
     _description,
+    _risk_reason,
     _slots,
     _undo,
     _verification,

@@ -24,10 +24,11 @@ __all__ = ["KEYS", "NEEDED", "BrokenPlaybook", "Draft", "Problem", "load", "load
 KEYS = (
     *("name", "version", "description", "match", "metrics", "risk", "parameters", "guard"),
     *("pre_execution_checks", "steps", "verification", "approval_gate", "exclusions", "needs"),
-    *("max_per_hour", "idempotent", "estimated_duration"),
+    *("max_per_hour", "idempotent", "estimated_duration", "risk_reason"),
 )
 NEEDED = ("name", "version", "description", "match", "risk", "steps", "verification")
 MAX_PER_HOUR = 1  # of a playbook that does not say
+MAX_RISK_REASON = 300  # characters: it is one line of a question that is read at night
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,63}", re.ASCII)
 _VERSION = re.compile(r"(?:0|[1-9][0-9]{0,5})(?:\.(?:0|[1-9][0-9]{0,5})){2}", re.ASCII)
 _SLOT = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
@@ -127,6 +128,7 @@ class _Reader:
             idempotent=self._idempotent(),
             estimated_seconds=self._estimated(),
             metrics=self._list("metrics", _METRIC, "a metric such as system.cpu_percent"),
+            risk_reason=self._risk_reason(),
         )
 
     def _text(self, key: str) -> str:
@@ -187,6 +189,15 @@ class _Reader:
         spec = kinds.FieldSpec("risk", kinds.Shape.CHOICE, "", choices=tuple(Risk))
         found = fields.read(spec, self._entries["risk"], "risk", self._notes)
         return Risk(str(found)) if found is not None else Risk.CRITICAL
+
+    def _risk_reason(self) -> str:
+        found = self._text("risk_reason")
+        if len(found) > MAX_RISK_REASON:
+            expected = f"at most {MAX_RISK_REASON} characters"
+            node = self._entries["risk_reason"]
+            self._notes.wrong(node, "risk_reason", expected, f"{len(found)} characters")
+            return ""
+        return found
 
     def _guard(self) -> str | None:
         if "guard" not in self._entries:

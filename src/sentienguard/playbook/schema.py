@@ -72,6 +72,7 @@ def _top() -> Schema:
         "match": _closed(dict.fromkeys(slots, _TEXT)),
         "metrics": words,
         "risk": {"enum": list(Risk)},
+        "risk_reason": {**_TEXT, "maxLength": parse.MAX_RISK_REASON},
         "parameters": {"type": "object", "additionalProperties": _parameter()},
         "guard": _TEXT,
         "pre_execution_checks": checks,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import connections, programs
-from tests.support import real_playbooks
+from tests.support import real_kinds, real_playbooks
 
 pytestmark = pytest.mark.integration
 CHRONYD = ("chronyd", "/usr/sbin/chronyd")
@@ -119,6 +119,7 @@ def full(size, after=SIGNED):
     return {"> 85%": f"> {line:.5f}%", "< 85%": f"< {line:.5f}%"}
 
 
+@real_kinds.runs("step kernel.raise")
 def test_the_table_of_connections_is_raised_in_the_kernel_and_no_entry_is_lost(table):
     size, made = table
     made.heals("conntrack_table_raise", swap=full(size))

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from tests.servers import programs
-from tests.support import real_playbooks
+from tests.support import real_kinds, real_playbooks
 
 NAMES = ("haproxy", "/usr/sbin/haproxy")
 pytestmark = [
@@ -132,6 +132,7 @@ def balancer(tmp_path):
         yield Balancer(tmp_path, stack)
 
 
+@real_kinds.runs("step haproxy.ready_drained")
 def test_a_drained_server_that_is_well_serves_again(balancer):
     balancer.ask("set server app/two state drain")
     assert balancer.status("two") == "DRAIN"
@@ -149,6 +150,7 @@ def test_a_server_in_maintenance_or_ill_stays_out(balancer):
     assert balancer.status("one") == "MAINT"
 
 
+@real_kinds.runs("step haproxy.drain_flapping")
 def test_a_flapping_server_is_drained_and_the_steady_one_serves(balancer):
     balancer.flap(balancer.two, "two", 3)
     balancer.bench.heals("haproxy_drain_flapping", service="lb")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import programs
-from tests.support import real_playbooks
+from tests.support import real_kinds, real_playbooks
 
 pytestmark = pytest.mark.integration
 
@@ -83,6 +83,7 @@ def stat_of(pid):
 SHARED = {"guard: process_cpu > 80%": "guard: process_cpu > 6%", '"< 80%"': '"< 5%"'}
 
 
+@real_kinds.runs("step process.renice", "check metric")
 def test_a_batch_is_slowed_for_the_others_and_ends_its_work(bench, run, tmp_path):
     cpu = min(os.sched_getaffinity(0))
     enough = tmp_path / "enough"
@@ -109,6 +110,7 @@ def test_a_process_that_sleeps_keeps_its_priority(bench, run):
 BUSY = {"process_cpu > 90% and cpu_percent > 50%": "process_cpu > 1%", '"< 90%"': '"<= 100%"'}
 
 
+@real_kinds.runs("step process.terminate")
 def test_a_runaway_process_is_ended_politely_and_no_other(bench, run):
     runaway, other = run(SPINNING), run(SPINNING)
     bench.mends("runaway_process_terminate", pid=str(runaway.pid), swap=BUSY)
@@ -127,6 +129,7 @@ def zombies_of(pid):
     return sum(stat_of(child)[0] == "Z" for child in children)
 
 
+@real_kinds.runs("step process.reap")
 def test_a_parent_that_was_asked_collects_its_zombies_and_lives(bench, run):
     parent = run(PARENT, "40", "collects")
     assert parent.stdout.readline() == "ready\n"

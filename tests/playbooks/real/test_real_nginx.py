@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.servers import nginx, programs
-from tests.support import real_playbooks
+from tests.support import real_kinds, real_playbooks
 
 pytestmark = [
     pytest.mark.integration,
@@ -175,6 +175,16 @@ def fill_cache(site, count):
         (directory / name).write_bytes(b"x")
 
 
+@real_kinds.runs(
+    "step service.stop",
+    "step service.start",
+    "step fs.quarantine",
+    "check command",
+    "check http",
+    "check process",
+    "check maintenance",
+    "check concurrency_check",
+)
 @pytest.mark.parametrize("pages", [0, 2_300])
 def test_an_error_that_is_kept_in_the_cache_goes_with_all_of_it(cached, pages):
     fill_cache(cached, pages)
@@ -205,6 +215,7 @@ def test_a_full_cache_of_an_nginx_that_answers_is_left_alone(site):
     assert len(cache_files(site)) == 50
 
 
+@real_kinds.runs("step ssh_command")
 def test_a_deleted_log_is_reopened_and_nothing_restarts(site):
     master = site.daemon.pid
     (site.place / "access.log").unlink()
@@ -225,6 +236,7 @@ def test_a_log_that_nobody_removed_is_left_alone(site):
     site.bench.leaves_alone("nginx_reopen_logs", service="nginx", swap=small)
 
 
+@real_kinds.runs("step fs.use_backup", "step service.reload")
 def test_a_broken_configuration_goes_back_to_the_last_good_one(site):
     site.file.write_text(site.good.replace("worker_processes 2", "worker_proceses 2"))
     assert site.get() == 200  # it runs on with what it read before
@@ -250,6 +262,7 @@ def test_a_copy_that_is_no_better_brings_the_broken_file_back(site):
     assert site.get() == 200
 
 
+@real_kinds.runs("step service.end_leftovers", "check condition")
 def test_orphaned_workers_are_ended_and_nginx_starts(site):
     master = site.daemon.pid
     stranger = subprocess.Popen(["/bin/sleep", "60"])
@@ -340,6 +353,7 @@ def test_a_file_that_is_about_to_end_is_not_brought_into_service(site):
     assert site.served() in site.old
 
 
+@real_kinds.runs("step certificate.renew")
 def test_a_certificate_is_renewed_as_declared_and_served(site):
     site.pem.write_text(backdated())
     subprocess.run([str(site.wrapper), "-s", "reload"], check=True)

@@ -12,7 +12,7 @@ import pytest
 
 from sentienguard.cli.drills.beds import bed, node_image
 from tests.servers import sshd
-from tests.support import real_nodes, real_playbooks
+from tests.support import real_kinds, real_nodes, real_playbooks
 
 WHY = node_image.why_not()
 pytestmark = [
@@ -151,6 +151,7 @@ def flooded(node):
     assert journal_mib(node) > 60
 
 
+@real_kinds.runs("check dependencies")
 def test_an_overgrown_journal_is_vacuumed_and_its_newest_lines_stay(node):
     flooded(node)
     other = node.said("fill /var/log/other.log 5 30; digest /var/log/other.log")
@@ -223,6 +224,7 @@ def failed(node):
     node.said("wait_for 10 systemctl --quiet is-failed failing")
 
 
+@real_kinds.runs("step ssh_command.restart_unit")
 def test_a_failed_unit_of_a_host_without_an_agent_is_restarted_over_ssh(node, agentless):
     failed(node)
     node.unit("steady", "import time\nwhile True: time.sleep(60)\n")

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from tests.servers import ageing, postgresql, programs
-from tests.support import database_repairs
+from tests.support import database_repairs, real_kinds
 
 WHY_NOT = postgresql.missing() or ageing.missing()
 pytestmark = [
@@ -121,6 +121,7 @@ def test_sessions_that_work_are_no_leak(repairs, clock, connect):
     assert all(lives(one) for one in working)
 
 
+@real_kinds.runs("step sql_query", "check sql")
 def test_an_abandoned_transaction_is_ended_and_rolled_back(repairs, clock, connect, admin):
     abandoned, idle, worker = connect(), connect(autocommit=True), connect("other")
     admin.execute("UPDATE public.stock SET n = 0 WHERE id IN (1, 2)")
@@ -271,6 +272,19 @@ def test_dead_rows_are_vacuumed_without_a_lock_in_the_way(repairs, admin, connec
     assert lives(reader)
 
 
+@real_kinds.runs("step sql_query", "check sql_query")
+def test_the_other_name_of_an_sql_check_asks_the_same(repairs, admin):
+    dead = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'stock'"
+    for _ in range(2):
+        admin.execute("UPDATE public.stock SET n = n + 1")
+    programs.wait_for(lambda: admin.execute(dead).fetchone() > (20000,), "dead rows")
+    place = database_repairs.PLAYBOOKS / "postgres_vacuum_bloated_table"
+    stored = (place / "playbook.yaml").read_bytes()
+    assert stored.count(b"type: sql\n") >= 2
+    ended = repairs.order(stored.replace(b"type: sql\n", b"type: sql_query\n"))
+    assert ended["outcome"] == "SUCCESS", ended
+
+
 def test_dead_rows_that_an_old_transaction_keeps_are_left(repairs, admin, clock, connect):
     old = connect("other", name="report")
     old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -299,6 +313,7 @@ def test_the_worst_inactive_slot_is_dropped_and_no_other(repairs, admin):
     admin.execute("SELECT pg_drop_replication_slot('young')")
 
 
+@real_kinds.runs("check resources")
 def test_a_killed_postmaster_is_started_and_recovers(tmp_path):
     """Runs a server of its own: its service is declared with the command that starts it."""
     with postgresql.running() as own:

@@ -13,7 +13,7 @@ import pytest
 from sentienguard.adapters.local_host import kernel_settings
 from sentienguard.ports import kernel_settings as port
 from tests.servers import programs
-from tests.support import real_playbooks
+from tests.support import real_kinds, real_playbooks
 
 pytestmark = pytest.mark.integration
 
@@ -76,6 +76,7 @@ def leaking(place, stack, held):
     return daemon
 
 
+@real_kinds.runs("step service.restart")
 def test_a_service_that_leaks_descriptors_is_restarted_and_no_other(bench, stack, tmp_path):
     daemon = leaking(tmp_path, stack, 245)
     before, limit = daemon.pid, file_max()
@@ -131,6 +132,7 @@ def held_bytes(pid):
 SMALL = {"disk_usage > 80%": "disk_usage >= 0%", "100MB": "2MB", "10MB": "1MB"}
 
 
+@real_kinds.runs("step open_files.truncate_deleted")
 def test_a_deleted_log_gives_its_space_back_and_its_writer_goes_on(bench, stack, tmp_path):
     daemon = writing(tmp_path, stack, ("app.log", 8_000_000), ("sort.tmp", 500_000))
     precious = tmp_path / "old.log"
@@ -172,6 +174,7 @@ def ended_pid():
     return child.pid
 
 
+@real_kinds.runs("step locks.release")
 def test_a_lock_of_a_dead_process_goes_and_every_other_stays(bench, tmp_path):
     locks = tmp_path / "locks"
     locks.mkdir()

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.servers import programs, rabbitmq
-from tests.support import real_playbooks
+from tests.support import real_kinds, real_playbooks
 
 pytestmark = [
     pytest.mark.integration,
@@ -129,6 +129,7 @@ def bench(at, stack, place, /, **services):
 QUICK = {"120s": "3s"}
 
 
+@real_kinds.runs("step rabbitmq.close_stuck")
 def test_a_stuck_consumer_is_closed_and_its_messages_go_to_another(broker, stack, tmp_path):
     broker.queue("stuck", 20)
     hung = worker(broker, stack, tmp_path, "stuck", -1, name="hung")

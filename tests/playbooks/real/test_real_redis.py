@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.servers import programs, redis
-from tests.support import real_playbooks
+from tests.support import real_kinds, real_playbooks
 
 pytestmark = [
     pytest.mark.integration,
@@ -101,6 +101,7 @@ def fill(client):
     raise AssertionError("it never was full")
 
 
+@real_kinds.runs("step redis.set_policy")
 def test_a_full_cache_evicts_and_takes_writes_again(serve, bench):
     daemon = serve("--maxmemory", "4mb")
     client = Client(daemon.port)
@@ -131,6 +132,7 @@ def test_a_full_cache_that_evicts_is_left_alone(serve, bench):
     assert client.ask("CONFIG", "GET", "maxmemory-policy")[1] == b"allkeys-lru"
 
 
+@real_kinds.runs("step redis.flush")
 def test_a_cache_is_flushed_and_runs_on(serve, bench):
     daemon = serve("--maxmemory", "100mb")
     client = Client(daemon.port)
@@ -174,6 +176,7 @@ def deaf(port, client):
 SMALL = {"50MB": "2MB"}
 
 
+@real_kinds.runs("step redis.drop_clients")
 def test_a_client_that_does_not_read_is_closed_and_no_other(serve, bench):
     daemon = serve("--client-output-buffer-limit", "pubsub 0 0 0")
     client, other = Client(daemon.port), Client(daemon.port)
@@ -202,6 +205,7 @@ def test_a_replica_with_a_big_buffer_is_left_alone(serve, bench):
     replica.close()
 
 
+@real_kinds.runs("step redis.save")
 def test_a_snapshot_that_failed_is_written_again(serve, bench, tmp_path):
     daemon = serve()
     client = Client(daemon.port)
@@ -263,6 +267,7 @@ class Link:
             muted.set()
 
 
+@real_kinds.runs("step redis.reconnect")
 def test_a_replica_that_hears_nothing_connects_again_to_the_same_master(serve, bench):
     master = serve("--repl-ping-replica-period", "1", "--repl-diskless-sync-delay", "0")
     link = Link(master.port)

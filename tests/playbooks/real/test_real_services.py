@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.servers import programs
-from tests.support import real_playbooks
+from tests.support import real_kinds, real_playbooks
 
 pytestmark = pytest.mark.integration
 SERVER = """
@@ -56,6 +56,7 @@ def web(tmp_path):
         yield lambda needs="port": Web(tmp_path, stack, needs)
 
 
+@real_kinds.runs("step service.kill_and_start")
 def test_a_hung_service_is_ended_and_answers_again(web):
     one = web()
     before = one.start()
@@ -86,6 +87,7 @@ def test_a_service_that_runs_is_not_started_again(web):
     assert one.daemon.pid == before
 
 
+@real_kinds.runs("step fs.set_setting", "check setting_check")
 def test_safe_mode_that_helps_stays(web):
     one = web("safe_mode = on")
     one.start()

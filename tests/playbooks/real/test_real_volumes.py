@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.support import real_playbooks
+from tests.support import real_kinds, real_playbooks
 
 DAY_S = 86_400
 VOLUME = "size=24m,nr_inodes=2000,mode=0755"
@@ -41,6 +41,7 @@ def put(path, megabytes, days):
     return path
 
 
+@real_kinds.runs("step fs.clean")
 def test_rotated_logs_go_and_current_ones_evidence_and_data_stay(bench, volume):
     rotated = [put(volume / f"web/app.log.{n}", 3, 2 + n) for n in range(1, 6)]
     dated = put(volume / "api.log-20260101", 2, 9)
@@ -84,6 +85,7 @@ def test_stale_sessions_give_their_inodes_back_and_living_ones_stay(bench, volum
     assert mail.exists()
 
 
+@real_kinds.runs("step fs.truncate")
 def test_a_flooded_log_is_emptied_under_its_writer_and_the_others_stay(bench, volume):
     flooded = put(volume / "app.log", 20, 0)
     evidence, small = put(volume / "audit.log", 2, 0), put(volume / "web.log", 1, 0)

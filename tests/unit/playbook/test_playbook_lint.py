@@ -13,6 +13,7 @@ description: >
   Deletes objects older than two days and leaves younger ones alone.
 match: {system: linux, resource: disk, symptom: full}
 risk: SAFE
+risk_reason: Old objects are deleted for good, at most 100; each is fetched when it is asked for.
 idempotent: true
 needs: ["write:@mount"]
 parameters:
@@ -51,6 +52,8 @@ def command(text: str) -> str:
 CASES = [
     ("weak-description", "error", CLEAN[CLEAN.index("  Disk full") : CLEAN.index("match:")],
      "  Disk full\n"),
+    ("no-risk-reason", "warning",
+     CLEAN[CLEAN.index("risk_reason") : CLEAN.index("idempotent")], ""),
     ("unusual-slot", "warning", "resource: disk", "resource: disc"),
     ("no-undo", "error", "    rollback: {skip: an object is fetched again}\n", ""),
     ("no-undo", "error", "rollback: {skip: an object is fetched again}", "rollback: skip"),
@@ -221,10 +224,17 @@ def test_every_rule_has_a_case_here_and_a_row_in_the_reference():
 def test_findings_stand_in_the_order_of_the_document_with_their_lines():
     text = CLEAN.replace("    max_files: 100\n", "").replace("resource: disk", "resource: disc")
     findings = lint.lint(parse.load_draft(text.encode(), origin="x"))
-    assert [(f.line, f.rule) for f in findings] == [(6, "unusual-slot"), (14, "no-limit")]
+    assert [(f.line, f.rule) for f in findings] == [(6, "unusual-slot"), (15, "no-limit")]
 
 
 def test_a_loaded_playbook_is_linted_without_lines():
     text = CLEAN.replace("    max_files: 100\n", "")
     (finding,) = lint.lint(parse.load(text.encode(), origin="x"))
     assert (finding.line, finding.path, finding.rule) == (None, "steps[0]", "no-limit")
+
+
+def test_a_reason_beside_the_playbook_is_enough_and_its_own_goes_first():
+    start, end = CLEAN.index("risk_reason"), CLEAN.index("idempotent")
+    silent = parse.load_draft((CLEAN[:start] + CLEAN[end:]).encode(), origin="x.yaml")
+    assert [one.rule for one in lint.lint(silent)] == ["no-risk-reason"]
+    assert lint.lint(silent, reason_beside="It can be fetched again.") == ()

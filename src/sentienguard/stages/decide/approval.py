@@ -29,7 +29,7 @@ class Question:
     will: tuple[str, ...]  # its steps, in their order, bounded, with what cannot be undone
     effect: str  # what is measured afterwards, and how it ended before
     duration: str
-    risk: str
+    risk: str  # the level, and why where somebody wrote it
     because: str  # why a person is asked
 
     def text(self) -> str:
@@ -58,7 +58,7 @@ def question(decision: Decision, playbook: Playbook) -> Question:
         will=tuple(_steps(playbook)),
         effect=_effect(decision, playbook),
         duration=f"{playbook.estimated_seconds} seconds",
-        risk=playbook.risk.value,
+        risk=_risk(playbook),
         because="; ".join(plain(reason) for reason in routing.reasons(decision)),
     )
 
@@ -101,6 +101,11 @@ def plain(text: str) -> str:
     seen = "".join(letter if letter.isprintable() else "\0" for letter in text)
     shown = _UNSEEN.sub(" ", seen).strip()
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+
+
+def _risk(playbook: Playbook) -> str:
+    why = playbook.risk_reason
+    return f"{playbook.risk.value}: {why}" if why else playbook.risk.value
 
 
 def _steps(playbook: Playbook) -> list[str]:
