@@ -3,7 +3,8 @@
 The background is the metrics of the labelled hosts that vary, one in so many. Its limit lies as far
 above its highest reading as that lies above its lowest; the ramp takes one of SPANS to get there,
 from where the series is in the last third of the file. The lane was chosen on the hosts of
-CHOSEN_ON; the others are reported apart.
+CHOSEN_ON; the others are reported apart. Beside the lane by itself stands what the running control
+plane tells of the same (`detection_ramps_running`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import detection_labelled, detection_ramps_bound
+from benchmarks import detection_labelled, detection_ramps_bound, detection_ramps_running
+from sentienguard.model.anomaly import Anomaly
 from sentienguard.stages.detect.lanes.ramp_definition import Ahead
 from sentienguard.stages.detect.lanes.scalar_ramp import Ramp
 
@@ -25,6 +27,7 @@ _FOLDERS: Final = ("asd", "smd")
 _AIM: Final = 0.9  # of the time to the limit
 _ROWS: Final = 9_000  # of a file, the last ones: enough, and minutes are not hours
 _WEEK_S: Final = 604_800.0
+_HOUR_S: Final = 3_600.0
 
 Floats = NDArray[np.float64]
 
@@ -47,12 +50,15 @@ class _Told:
     left: float  # share of the time to the limit that the first warning left; 0: no warning
     bound: float  # the same of the filters that know the background
     inside: bool | None  # whether the limit came within the interval of the warning
+    running: float  # as `left`, of the control plane
+    running_inside: bool | None  # as `inside`, of the same
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
     background: _Background
     alone: int  # warnings without a ramp
+    running_alone: tuple[Anomaly, ...]  # those of the control plane
     ramps: Mapping[str, _Told]
 
 
@@ -78,6 +84,8 @@ def _row(judged: Sequence[_Judged]) -> dict[str, Any]:
     times = [one.background.times for one in judged]
     weeks = sum(one[-1] - one[0] for one in times) / _WEEK_S
     inside = [ramp.inside for one in judged for ramp in one.ramps.values()]
+    running_inside = [ramp.running_inside for one in judged for ramp in one.ramps.values()]
+    forecasts = [found.is_forecast for one in judged for found in one.running_alone]
     row: dict[str, Any] = {
         "backgrounds": len(judged),
         "warnings_on_background_alone_per_series_and_week": round(
@@ -85,6 +93,16 @@ def _row(judged: Sequence[_Judged]) -> dict[str, Any]:
         ),
         "backgrounds_without_any_warning": _share([not one.alone for one in judged]),
         "limit_within_the_interval": _share([one for one in inside if one is not None]),
+        "running_forecasts_on_background_alone_per_series_and_week": round(
+            sum(forecasts) / max(weeks, 1e-9), 3
+        ),
+        "running_worse_on_background_alone_per_series_and_week": round(
+            (len(forecasts) - sum(forecasts)) / max(weeks, 1e-9), 3
+        ),
+        "running_backgrounds_without_any": _share([not one.running_alone for one in judged]),
+        "running_limit_within_the_interval": _share(
+            [one for one in running_inside if one is not None]
+        ),
     }
     for name in SPANS:
         found = [one.ramps[name] for one in judged if name in one.ramps]
@@ -93,6 +111,9 @@ def _row(judged: Sequence[_Judged]) -> dict[str, Any]:
             "warned": _share([one.left > 0 for one in found]),
             "warned_with_90_percent_left": _share([one.left >= _AIM for one in found]),
             "median_share_of_time_left": _median([one.left for one in found]),
+            "running_warned": _share([one.running > 0 for one in found]),
+            "running_with_90_percent_left": _share([one.running >= _AIM for one in found]),
+            "running_median_share_of_time_left": _median([one.running for one in found]),
             "bound_with_90_percent_left": _share([one.bound >= _AIM for one in found]),
             "bound_median_share_of_time_left": _median([one.bound for one in found]),
         }
@@ -129,11 +150,12 @@ def _judged(background: _Background) -> _Judged:
     least = detection_ramps_bound.least_shares(
         times, values, [(one, start) for one in put.values()]
     )
+    running = detection_ramps_running.run(times, values, limit, start, put)
     told = {
-        name: _told(background, ramped, SPANS[name], 1.0 - (share or 1.0))
+        name: _told(background, ramped, SPANS[name], 1.0 - (share or 1.0), running.ramps[name])
         for (name, ramped), share in zip(put.items(), least, strict=True)
     }
-    return _Judged(background, len(_warnings(times, values, limit)), told)
+    return _Judged(background, len(_warnings(times, values, limit)), running.alone, told)
 
 
 def _start(background: _Background) -> int:
@@ -159,12 +181,30 @@ def _warnings(times: Floats, values: Floats, limit: float) -> dict[int, Ahead]:
     return found
 
 
-def _told(background: _Background, ramped: Floats, span: float, bound: float) -> _Told:
+def _told(
+    background: _Background,
+    ramped: Floats,
+    span: float,
+    bound: float,
+    running: Sequence[Anomaly],
+) -> _Told:
     times, start = background.times, _start(background)
+    tells = _by_control_plane(running, float(times[start]) + span)
+    now, now_inside = (tells[0] / span, tells[1]) if tells else (0.0, None)
     told = _warnings(times, ramped, background.limit)
     first = min((row for row in told if row >= start), default=None)
     if first is None:
-        return _Told(0.0, bound, None)
+        return _Told(0.0, bound, None, now, now_inside)
     left_s = float(span - (times[first] - times[start]))
     inside = told[first].soonest_s <= left_s <= told[first].latest_s
-    return _Told(left_s / span, bound, inside)
+    return _Told(left_s / span, bound, inside, now, now_inside)
+
+
+def _by_control_plane(found: Sequence[Anomaly], ends_s: float) -> tuple[float, bool] | None:
+    """Return the seconds that its first warning left, and whether its interval held the end."""
+    if not found or found[0].trend is None:
+        return None
+    first = found[0].trend
+    left_s = ends_s - found[0].at.timestamp()
+    soonest, latest = first.soonest_hours or 0.0, first.latest_hours or np.inf
+    return left_s, soonest * _HOUR_S <= left_s <= latest * _HOUR_S

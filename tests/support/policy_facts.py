@@ -60,6 +60,7 @@ def some(chance: random.Random) -> facing.PolicyFacts:
             maintenance=seldom(),
             doubted=seldom(),
             silenced=seldom(),
+            forecast=seldom(),
             already_ran=frozenset(
                 {chance.choice(REMEDIES).name, ids.PlaybookName("x")} if seldom() else {"y"}
             ),

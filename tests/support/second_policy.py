@@ -25,6 +25,7 @@ def heights(facts: Any) -> dict[str, int]:
         if now.maintenance or _set(facts.tags, "maintenance_mode", "maintenance")
         else RUN,
         "silence": PEOPLE if now.silenced else RUN,
+        "forecast": PEOPLE if now.forecast else RUN,
         "identity": PEOPLE if now.doubted else RUN,
         "do_not_remediate": PEOPLE
         if _set(facts.tags, "do_not_remediate", "do-not-remediate")

@@ -17,8 +17,9 @@ from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.metric_store import Moment
 from sentienguard.stages.detect import detector as detection
 from sentienguard.stages.detect.deviations import Deviations
+from sentienguard.stages.detect.ramps import Ramps
 
-LANE_SAVED_EACH = 20  # samples: ten minutes at one each thirty seconds
+LANES_SAVED_EACH = 20  # samples: ten minutes at one each thirty seconds
 
 
 @dataclass
@@ -26,7 +27,8 @@ class Desk:
     """What is kept in memory of one agent; everything here can be rebuilt."""
 
     detector: detection.Detector
-    lane: Deviations = field(default_factory=Deviations)
+    deviations: Deviations = field(default_factory=Deviations)
+    ramps: Ramps = field(default_factory=Ramps)
     lock: threading.Lock = field(default_factory=threading.Lock)
     texts: dict[int, bytes] = field(default_factory=dict)
     seqs: Numbers = field(default_factory=Numbers)
@@ -42,6 +44,28 @@ class Desk:
     def state(self) -> str:
         """Return what is saved then."""
         return json.dumps(self.detector.state(), sort_keys=True)
+
+    def learned(self) -> str:
+        """Return what the lanes learned, a line each."""
+        return f"{self.deviations.state()}\n{self.ramps.state()}"
+
+    def recall(self, learned: str) -> Iterator[ValueError]:
+        """Go on from what `learned` returned; yield why a lane cannot, which learns anew."""
+        lanes: tuple[Deviations | Ramps, ...] = (self.deviations, self.ramps)
+        states = learned.split("\n")  # of an earlier release one, of deviations
+        for lane, state in zip(lanes, states, strict=False):
+            try:
+                lane.restore(state)
+            except ValueError as problem:
+                yield problem
+
+    def lanes_are_due(self, sample: Sample) -> bool:
+        """Tell whether what the lanes learned is to be saved.
+
+        It is large and not urgent, so each host has its own turn; but a ramp is saved at once.
+        """
+        turn = (sample.seq + zlib.crc32(sample.agent.encode())) % LANES_SAVED_EACH
+        return turn == 0 or self.ramps.unsaved
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +131,3 @@ def judging(desk: Desk) -> Iterator[None]:
     except BaseException:
         desk.known = -1
         raise
-
-
-def lane_is_due(sample: Sample) -> bool:
-    """Tell whether what the lane learned is to be saved, each host in its own turn."""
-    return (sample.seq + zlib.crc32(sample.agent.encode())) % LANE_SAVED_EACH == 0

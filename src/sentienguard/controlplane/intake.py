@@ -6,7 +6,8 @@ Called by the agents' API. Rules:
     step here does nothing the second time.
  2. What a sample says of who it comes from must be what the client certificate says.
  3. A sample from the future is refused: it would hide the present. A late one is kept, not judged.
- 4. While a symptom stands, one incident is open or was; a second one needs it to clear first.
+ 4. While a symptom stands, one incident is open or was; a second one needs it to clear first. But
+    a forecast that is closed does not stand in the way of what comes true.
  5. A waiting incident hears of recovery at every sample in which its symptom does not stand, so
     that no order of events can lose it.
  6. What a silence covers opens nothing: it is kept and judged like the rest, and reported again
@@ -19,7 +20,7 @@ import json
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sentienguard.controlplane import desks, identities, kept_samples
@@ -139,7 +140,7 @@ class Intake:
                 if saved:
                     detector.restore(json.loads(saved))
                 self._desks[agent] = desks.Desk(detector, saved=saved or "")
-                self._recall_lane(self._desks[agent], agent)
+                self._recall_lanes(self._desks[agent], agent)
             return self._desks[agent]
 
     def _recall(self, desk: desks.Desk, agent: Agent) -> None:
@@ -149,15 +150,11 @@ class Intake:
         if saved:
             desk.detector.restore(json.loads(saved))
         desk.saved, desk.known = saved, agent.last_seq
-        self._recall_lane(desk, agent.id)
+        self._recall_lanes(desk, agent.id)
 
-    def _recall_lane(self, desk: desks.Desk, agent: AgentId) -> None:
+    def _recall_lanes(self, desk: desks.Desk, agent: AgentId) -> None:
         learned = self._centre.episodes.learned(agent)
-        if learned is None:
-            return
-        try:
-            desk.lane.restore(learned)
-        except ValueError as problem:  # of another release: it is learned anew
+        for problem in desk.recall(learned) if learned else ():  # of another release: learned anew
             log.warning("what was learned of %s cannot be read: %s", agent, problem)
 
     def _read(
@@ -185,7 +182,8 @@ class Intake:
             sample,
             self._centre.baselines.lookup(sample.host, sample.at),
             self._recent(sample),
-            desk.lane.judge(sample.at, sample.values),
+            desk.deviations.judge(sample.at, sample.values),
+            desk.ramps.judge(sample.at, sample.values),
         )
         self._centre.counters.add("anomalies_total", amount=len(judgement.anomalies))
         return judgement
@@ -207,7 +205,7 @@ class Intake:
                 self._centre.episodes.clear(standing[fingerprint].incident, at=sample.at)
                 crediting.ended(self._centre, standing[fingerprint].incident, sample.at)
         self._save(desk, agent.id)
-        self._save_lane(desk, sample)
+        self._save_lanes(desk, sample)
         self._tell_recovered(agent.id, set(judgement.standing), sample)
 
     def _remember(self, desk: desks.Desk, read: desks.Read, now: datetime) -> None:
@@ -309,8 +307,8 @@ class Intake:
             watches = one.desk.watches()
             if watches != one.desk.saved:
                 states[agent], watched[agent] = one.desk.state(), watches
-            if desks.lane_is_due(one.read.sample):
-                learned[agent] = one.desk.lane.state()
+            if one.desk.lanes_are_due(one.read.sample):
+                learned[agent] = one.desk.learned()
         try:
             if states or learned:
                 self._centre.episodes.save_states(states, learned)
@@ -370,18 +368,27 @@ class Intake:
         self, anomaly: Anomaly, standing: Mapping[Fingerprint, Episode]
     ) -> Episode | None:
         """Return the standing episode of this symptom, or of another view of its cause."""
-        if anomaly.fingerprint in standing:
-            return standing[anomaly.fingerprint]
-        for episode in standing.values():
-            series = self._centre.incidents.get(episode.incident).anomaly.series
-            if correlate.same_cause(anomaly.series, series):
-                return episode
-        return None
+        return next((one for one, past in self._views(anomaly, standing) if not past), None)
+
+    def _views(
+        self, anomaly: Anomaly, standing: Mapping[Fingerprint, Episode]
+    ) -> Iterator[tuple[Episode, bool]]:
+        """Yield the episodes of this symptom, then of its cause; true: a closed forecast of it."""
+        own = standing.get(anomaly.fingerprint)
+        for episode in ([own] if own else []) + [one for one in standing.values() if one != own]:
+            found = self._centre.incidents.get(episode.incident)
+            if episode == own or correlate.same_cause(anomaly.series, found.anomaly.series):
+                closed = found.status is Status.CLOSED and found.anomaly.is_forecast
+                yield episode, closed and not anomaly.is_forecast
 
     def _open(
         self, agent: Agent, anomaly: Anomaly, name: IncidentId, *, at: datetime, text: str
     ) -> IncidentId:
         now = self._centre.clock.now()
+        standing = {one.fingerprint: one for one in self._centre.episodes.standing(agent.id)}
+        for episode, past in self._views(anomaly, standing):
+            if past:  # rule 4
+                self._centre.episodes.clear(episode.incident, at=at)
         earlier = self._centre.incidents.earlier(
             agent.id, anomaly.fingerprint, since=now - PATTERN_WINDOW
         )
@@ -413,10 +420,9 @@ class Intake:
             self._centre.episodes.save_detector_state(agent, desk.state())
             desk.saved = watches
 
-    def _save_lane(self, desk: desks.Desk, sample: Sample) -> None:
-        """Save what the lane learned, each host in its own turn: it is large and not urgent."""
-        if desks.lane_is_due(sample):
-            self._centre.episodes.save_learned(sample.agent, desk.lane.state())
+    def _save_lanes(self, desk: desks.Desk, sample: Sample) -> None:
+        if desk.lanes_are_due(sample):
+            self._centre.episodes.save_learned(sample.agent, desk.learned())
 
     def _tell_recovered(self, agent: AgentId, standing: set[str], sample: Sample) -> None:
         for incident in self._centre.incidents.unfinished(agent):

@@ -276,6 +276,7 @@ class Deciding:
             silenced=bool(
                 silencing.covering(switches.windows(Purpose.SILENCE, at=now), symptom, now)
             ),
+            forecast=incident.anomaly.is_forecast,
             already_ran=self._already_ran(incident),
             service_starts_last_hour=centre.orders.started_on(incident.agent, since=now - HOUR),
             fleet_starts_last_hour=centre.orders.started_since(

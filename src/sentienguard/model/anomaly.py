@@ -67,6 +67,8 @@ class Trend:
 
     per_hour: float  # units of the metric per hour
     hours_to_exhaustion: float | None  # None: not on the way to its limit
+    soonest_hours: float | None = None  # the interval; None: not known, or not on the way
+    latest_hours: float | None = None  # None also: it may be never
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ class Anomaly:
     reason: str  # one sentence for people
     alert: Digest | None = None  # of the alert that says so; None: it was found here
     request: Requested | None = None  # what a person asked for; None: nobody did
+
+    @property
+    def is_forecast(self) -> bool:
+        """Tell whether nothing is wrong yet: a series climbs towards its limit, far from it."""
+        return self.ground is Ground.TREND and self.severity is Severity.INFO
 
     @property
     def fingerprint(self) -> Fingerprint:

@@ -49,7 +49,7 @@ class EpisodeStore(Protocol):
         """Return what was saved last."""
 
     def save_learned(self, agent: AgentId, state: str) -> None:
-        """Keep what the deviation lane learned of this agent's host, as text."""
+        """Keep what the lanes learned of this agent's host, as text."""
 
     def learned(self, agent: AgentId) -> str | None:
         """Return what `save_learned` kept last."""

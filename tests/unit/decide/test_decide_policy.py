@@ -76,6 +76,7 @@ def test_with_nothing_against_it_a_trusted_playbook_runs():
         ({"tags": {"maintenance_mode": "false"}}, None, Route.RUN),
         (now(doubted=True), "identity", Route.ESCALATE),
         (now(silenced=True), "silence", Route.ESCALATE),
+        (now(forecast=True), "forecast", Route.ESCALATE),
         ({"tags": {"do-not-remediate": "since Tuesday"}}, "do_not_remediate", Route.ESCALATE),
         ({"record": TrackRecord()}, "earned_autonomy", Route.DRY_RUN),
         ({"record": TrackRecord(dry_runs=3)}, "earned_autonomy", Route.ASK),

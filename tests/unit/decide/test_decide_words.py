@@ -137,6 +137,15 @@ def test_a_question_says_what_will_happen_and_what_cannot_be_undone():
     assert "  2. free it, only if disk_usage > 85% (cannot be undone)\n" in found.text()
 
 
+def test_a_question_says_why_it_has_its_risk_where_somebody_wrote_it():
+    found = made(route=Route.ASK, verdicts=VERDICTS)
+    silent = approval.question(found, remedy())
+    assert silent.risk == remedy().risk.value
+    told = approval.question(found, remedy(risk_reason="Requests fail for some seconds."))
+    assert told.risk == f"{silent.risk}: Requests fail for some seconds."
+    assert f"\nRisk: {told.risk}\nAsked because: {told.because}" in told.text()
+
+
 def test_a_question_says_what_is_measured_afterwards_and_how_it_ended_before():
     def check(name, **fields):
         return Check(name, "condition", fields, STEP_TIMEOUT)
@@ -206,7 +215,7 @@ def test_what_a_host_reported_is_shown_on_one_line(text, shown):
 def test_the_rules_are_those_of_the_page_in_its_order():
     assert [rule.__name__ for rule in policy.RULES] == [
         "match", "confidence", "risk", "approval_gate", "idempotence", "environment", "exclusions",
-        "maintenance", "identity", "silence", "do_not_remediate", "earned_autonomy",
+        "maintenance", "identity", "silence", "forecast", "do_not_remediate", "earned_autonomy",
         "service_budget", "fleet_budget", "circuit_breaker", "freeze", "once", "parameters",
         "audit", "diagnosis",
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """One sample at a time: limits from the first, confirmation, hysteresis, trends, folding."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
@@ -13,9 +14,10 @@ from sentienguard.model.anomaly import Anomaly, Baseline, Ground, Severity
 from sentienguard.model.ids import AgentId, IncidentId
 from sentienguard.model.incident import Incident
 from sentienguard.model.telemetry import Sample, Series
-from sentienguard.stages.detect import correlate, detector, kinds, limits, recurrence, trend
+from sentienguard.stages.detect import correlate, grounds, kinds, limits, recurrence, trend
 from sentienguard.stages.detect.detector import Detector
 from sentienguard.stages.detect.deviations import Deviating
+from sentienguard.stages.detect.ramps import Ramping
 from sentienguard.stages.detect.settings import DetectSettings, Sensitivity
 
 START = datetime(2026, 2, 12, 11, tzinfo=UTC)
@@ -165,7 +167,31 @@ def test_a_disk_at_85_percent_that_grows_by_ten_an_hour_warns_an_hour_and_a_half
     assert (found.ground, found.severity) == (Ground.TREND, Severity.WARNING)
     assert found.trend.per_hour == pytest.approx(10, rel=0.01)
     assert found.trend.hours_to_exhaustion == pytest.approx(1.49, abs=0.02)
-    assert "full in 89 min" in found.reason
+    assert "full in 89 min (89 min to 89 min)" in found.reason
+
+
+def test_the_interval_of_the_time_left_holds_the_truth_and_is_wider_on_noise():
+    widths = []
+    for noise in (0.05, 0.5):
+        found = trend.estimate(rising(60, 75, 10, noise=noise), 100.0, SETTINGS)
+        assert found.soonest_hours <= found.hours_to_exhaustion <= found.latest_hours
+        assert found.soonest_hours <= 1.5 <= found.latest_hours
+        widths.append(found.latest_hours - found.soonest_hours)
+    assert widths[0] < widths[1]
+
+
+def test_a_level_that_this_time_of_day_is_used_to_is_no_trend_and_a_higher_one_is():
+    points = rising(60, 78.1, 10)
+    at_88 = Sample(AgentId("a"), "h", "e", {}, 1, START + timedelta(minutes=60), {DISK: 88.1})
+    usual = Baseline(80.0, 6.0, 80.0, 88.0, 88.0, 2000, seasonal=True)
+    for p99, seasonal, expected in (
+        (88.0, True, []),
+        (86.0, True, [Ground.TREND]),
+        (88.0, False, [Ground.TREND]),
+    ):
+        known = replace(usual, p99=p99, seasonal=seasonal)
+        judged = Detector(SETTINGS).judge(at_88, lambda _, one=known: one, lambda _: points)
+        assert [one.ground for one in judged.anomalies] == expected
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -360,28 +386,36 @@ MEANS = st.one_of(
 )
 LANE = st.none() | st.builds(Deviating, st.floats(0, 9), st.floats(-60, 60))
 TRENDS = st.sampled_from([0.0, 4.0, 40.0])  # growth in an hour
+HOURS = st.sampled_from([0.1, 1.0, 30.0, 1000.0])
+RAMPS = st.none() | st.builds(Ramping, LEVELS, HOURS, HOURS, HOURS, LEVELS, st.booleans())
 
 
 @given(
-    st.lists(READINGS, min_size=1, max_size=8), MEANS, LANE, TRENDS, st.sampled_from(Sensitivity)
+    st.lists(READINGS, min_size=1, max_size=8),
+    MEANS,
+    st.tuples(LANE, RAMPS),
+    TRENDS,
+    st.sampled_from(Sensitivity),
 )
 def test_the_quick_look_passes_over_nothing_that_a_ground_would_not(
-    tables, mean, lane, growth, sensitivity
+    tables, mean, lanes, growth, sensitivity
 ):
     def rising(series):
         at = START + timedelta(seconds=30)
         return tuple((at - timedelta(minutes=number), 90 - growth * number / 60)
                      for number in range(59, 0, -1))  # fmt: skip
 
+    views = [lambda _, one=one: one for one in lanes]
+
     def slowly(reading):
         return all(finding.severity is None for finding in reading.findings())
 
     found = []
-    for quick in (detector._Reading.is_normal, slowly):
-        with mock.patch.object(detector._Reading, "is_normal", quick):
+    for quick in (grounds.Reading.is_normal, slowly):
+        with mock.patch.object(grounds.Reading, "is_normal", quick):
             judge = Detector(DetectSettings(sensitivity=sensitivity))
             found.append([
-                (judge.judge(sample(number, values), lambda _: mean, rising, lambda _: lane),
+                (judge.judge(sample(number, values), lambda _: mean, rising, *views),
                  judge.state())
                 for number, values in enumerate(tables)
             ])  # fmt: skip

@@ -28,6 +28,17 @@ let asker: (() => Promise<boolean>) | undefined;
 /** Name what asks the person for a second factor; it tells whether one was shown. */
 export function onStepUp(ask: (() => Promise<boolean>) | undefined) {
   asker = ask;
+  showing = undefined; // who was asked before is gone
+}
+
+let showing: Promise<boolean> | undefined;
+
+/** Ask once, for whatever requests need it at a time: a second dialog would replace the first. */
+function shown(): Promise<boolean> {
+  showing ??= Promise.resolve(asker?.() ?? false).finally(() => {
+    showing = undefined;
+  });
+  return showing;
 }
 
 type Read = (response: Response) => Promise<unknown>;
@@ -45,7 +56,7 @@ export async function request<T>(
     if (!(error instanceof Problem) || OPEN.includes(path)) throw error;
     const again =
       (error.status === 401 && (await renewed(began))) ||
-      (error.kind === "step-up" && (await asker?.()) === true);
+      (error.kind === "step-up" && (await shown()));
     if (!again) throw error;
     return once<T>(method, path, body, read);
   }

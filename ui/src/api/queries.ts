@@ -393,7 +393,7 @@ export const topology = (environment: string | undefined, hours: number) =>
 export const mayRun = (agent: string) =>
   queryOptions({
     queryKey: ["freeze", "may run", agent], // a freeze or a window changes it at once
-    queryFn: () => request<api.List<api.MayRun>>("GET", `/hosts/${at(agent)}/playbooks`),
+    queryFn: () => request<api.MayRunList>("GET", `/hosts/${at(agent)}/playbooks`),
     refetchInterval: 60_000,
   });
 

@@ -4003,6 +4003,30 @@ export interface components {
             value: number;
         };
         /**
+         * ContentView
+         * @description What an entry keeps beside the log, such as a step's output; the leaf has its digest.
+         */
+        ContentView: {
+            /**
+             * Length
+             * @description bytes
+             */
+            length: number;
+            /** Sha256 */
+            sha256: string;
+            /**
+             * State
+             * @description erased: on purpose; missing: it never came here; unreadable: damaged, or its key cannot be had now
+             * @enum {string}
+             */
+            state: "kept" | "erased" | "missing" | "unreadable";
+            /**
+             * Type
+             * @description media type
+             */
+            type: string;
+        };
+        /**
          * DecidedPage
          * @description Such incidents, newest first.
          */
@@ -5450,14 +5474,34 @@ export interface components {
          * @description Playbooks, those that may do most first, then by name.
          */
         MayRunList: {
+            /**
+             * Heard At
+             * @description when the host was heard last: starts that it has not told yet are in no number
+             */
+            heard_at: string | null;
             /** Items */
             items: components["schemas"]["MayRunView"][];
+            /**
+             * Max Per Hour
+             * @description starts of all playbooks that a host takes in an hour
+             */
+            max_per_hour: number;
+            /**
+             * Starts
+             * @description of all playbooks in the last hour, as the host told
+             */
+            starts: number;
         };
         /**
          * MayRunView
          * @description One playbook and the most that policy would permit of it on a host.
          */
         MayRunView: {
+            /**
+             * Max Per Hour
+             * @description starts that its signed bytes allow a host in an hour
+             */
+            max_per_hour: number;
             /** Playbook */
             playbook: string;
             /**
@@ -5473,6 +5517,11 @@ export interface components {
             route: "RUN" | "RUN_AND_VERIFY" | "ASK" | "DRY_RUN" | "ESCALATE";
             /** Rules */
             rules: components["schemas"]["sentienguard__controlplane__api__hosts__RuleView"][];
+            /**
+             * Starts
+             * @description of the last hour there, of any version, as the host told
+             */
+            starts: number;
             /** Symptom */
             symptom: string;
             /** Version */
@@ -5975,6 +6024,11 @@ export interface components {
              */
             risk: "SAFE" | "WARNING" | "CRITICAL";
             /**
+             * Risk Reason
+             * @description why, as the signed bytes say, else as the README of this release says about exactly these bytes; empty: nobody wrote it
+             */
+            risk_reason: string;
+            /**
              * Runs
              * @description finished orders
              */
@@ -6059,6 +6113,8 @@ export interface components {
         ProofView: {
             /** Checkpoint */
             checkpoint: string;
+            /** Contents */
+            contents: components["schemas"]["ContentView"][];
             /**
              * Host
              * @description host of the agent that wrote it or asked for it; empty: none
@@ -6826,8 +6882,18 @@ export interface components {
         Trend: {
             /** Hours To Exhaustion */
             hours_to_exhaustion: number | null;
+            /**
+             * Latest Hours
+             * @description the same; null also where it may be never
+             */
+            latest_hours: number | null;
             /** Per Hour */
             per_hour: number;
+            /**
+             * Soonest Hours
+             * @description the interval; null where there is none
+             */
+            soonest_hours: number | null;
         };
         /**
          * TrendSpan

@@ -16,6 +16,8 @@ class Trend(BaseModel):
 
     per_hour: float
     hours_to_exhaustion: float | None
+    soonest_hours: float | None = Field(description="the interval; null where there is none")
+    latest_hours: float | None = Field(description="the same; null also where it may be never")
 
 
 class Baseline(BaseModel):

@@ -153,7 +153,10 @@ def anomaly(found: Anomaly) -> incident_schemas.Anomaly:
         sigma=found.sigma,
         baseline=baseline(found.baseline),
         trend=incident_schemas.Trend(
-            per_hour=trend.per_hour, hours_to_exhaustion=trend.hours_to_exhaustion
+            per_hour=trend.per_hour,
+            hours_to_exhaustion=trend.hours_to_exhaustion,
+            soonest_hours=trend.soonest_hours,
+            latest_hours=trend.latest_hours,
         )
         if trend
         else None,

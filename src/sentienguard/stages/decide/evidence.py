@@ -135,7 +135,12 @@ def _growth(anomaly: Anomaly) -> list[str]:
         return []
     said = f"Growth {anomaly.trend.per_hour:+.1f} an hour"
     hours = anomaly.trend.hours_to_exhaustion
-    return [f"{said}; exhausted in {hours:.1f} hours." if hours is not None else f"{said}."]
+    if hours is None:
+        return [f"{said}."]
+    soonest, latest = anomaly.trend.soonest_hours, anomaly.trend.latest_hours
+    known = soonest is not None and latest is not None
+    interval = f" ({soonest:.1f} to {latest:.1f})" if known else ""
+    return [f"{said}; exhausted in {hours:.1f} hours{interval}."]
 
 
 def _ended(past: PastIncident) -> str:

@@ -56,6 +56,7 @@ class Circumstances:
     maintenance: bool = False  # a window is open on this host or service
     doubted: bool = False  # the host is in quarantine: two may use its identity
     silenced: bool = False  # people asked not to be bothered about this symptom
+    forecast: bool = False  # nothing is wrong yet
     already_ran: frozenset[PlaybookName] = frozenset()  # for this incident, dry runs left out
     service_starts_last_hour: int = 0  # unattended, on this service, or host where it has none
     fleet_starts_last_hour: int = 0  # unattended, in this environment

@@ -18,6 +18,7 @@ OPEN: Final[Sequence[policy.Rule]] = (
     policy.match,
     policy.confidence,
     policy.silence,
+    policy.forecast,
     policy.once,
     policy.parameters,
     policy.diagnosis,

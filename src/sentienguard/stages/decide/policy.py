@@ -128,6 +128,13 @@ def silence(facts: PolicyFacts) -> Verdict:
     return Verdict("silence", Route.RUN, "the symptom is not silenced")
 
 
+def forecast(facts: PolicyFacts) -> Verdict:
+    """What is not wrong yet has no remedy: it is full one day, and may never be."""
+    if facts.circumstances.forecast:
+        return Verdict("forecast", Route.ESCALATE, "it is a forecast: nothing is wrong yet")
+    return Verdict("forecast", Route.RUN, "it is no forecast")
+
+
 def do_not_remediate(facts: PolicyFacts) -> Verdict:
     """The owner of the host said no."""
     if _tagged(facts, _DO_NOT_REMEDIATE):
@@ -229,6 +236,7 @@ RULES: tuple[Rule, ...] = (
     maintenance,
     identity,
     silence,
+    forecast,
     do_not_remediate,
     earned_autonomy,
     service_budget,

@@ -8,8 +8,11 @@ is normal; what to do about it belongs to `stages.decide`.
     baseline     what a series normally does at a time of day, learned from seven days
     scoring      how far a reading is from that, and how bad that distance is
     limits       readings that are bad whatever the history says
-    trend        where a series is going, and when it gets there
-    detector     the judge of one sample: the four above, confirmed, with hysteresis
+    trend        where a series is going by its last hour, and when it gets there
+    deviations   the deviation lane of one host, for the detector
+    ramps        the ramp lane of one host, for the detector
+    grounds      what each of the six above says of one reading
+    detector     the judge of one sample: grounds confirmed, with hysteresis
     alert_rules  what an alert from outside is about, by declared rules
     correlate    anomalies of one host and one moment, folded by cause
     silencing    what a silence or a maintenance covers, by label matchers

@@ -17,30 +17,25 @@ Rules, cited below by number:
    its host moves no counter twice.
 9. What was reported and then put aside (`set_aside`) is reported again with the next reading that
    is still anomalous.
+10. A series that stays away while its host speaks is forgotten, and what stood of it is over.
+11. A trend has two witnesses, and the one that finds it worse speaks (`grounds`).
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
-from sentienguard.model.anomaly import Anomaly, Baseline, Ground, Severity, Trend
+from sentienguard.model.anomaly import Anomaly, Baseline, Ground, Severity
 from sentienguard.model.ids import Fingerprint, fingerprint
 from sentienguard.model.telemetry import Sample, Series
-from sentienguard.stages.detect import kinds, limits, scoring, trend, wording
+from sentienguard.stages.detect import grounds
 from sentienguard.stages.detect.deviations import Deviating
+from sentienguard.stages.detect.ramps import Ramping
 from sentienguard.stages.detect.settings import DetectSettings
 
-Recent: TypeAlias = tuple[tuple[datetime, float], ...]
-_CERTAINTY: Mapping[Ground, int] = {
-    Ground.DEVIATION: 0,
-    Ground.BASELINE: 1,
-    Ground.TREND: 2,
-    Ground.LIMIT: 3,
-}
-_DEVIATING_SAMPLES = 4  # in a row, at least: a lane that knows no names is believed later
-_DEVIATING_S = 90  # seconds that they last, at least
+Recent: TypeAlias = grounds.Recent
 _MISSED_SAMPLES = 20  # in a row, at least, before a series is gone: one clock jump is not an hour
 
 
@@ -55,20 +50,6 @@ class Judgement:
     anomalies: tuple[Anomaly, ...] = ()  # newly standing or worse than before (rule 4)
     cleared: tuple[Fingerprint, ...] = ()  # over since this sample (rule 5)
     standing: tuple[Fingerprint, ...] = ()  # all that stand on this host after it
-
-
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    """What one ground says of one reading."""
-
-    ground: Ground
-    severity: Severity | None  # None: not anomalous on this ground
-    calm: bool  # true: far enough below to count as recovered
-    samples: int = 1  # readings in a row before it is believed
-    held_s: int = 0  # seconds it must have lasted as well
-
-
-_GOING_NOWHERE = _Finding(Ground.TREND, None, calm=True)
 
 
 class _Watch:
@@ -109,12 +90,13 @@ class Detector:
         baselines: Callable[[Series], Baseline | None],
         recent: Callable[[Series], Recent],
         deviations: Callable[[Series], Deviating | None] = _unknown,
+        ramps: Callable[[Series], Ramping | None] = _unknown,
     ) -> Judgement:
         """Judge one sample.
 
         `baselines` answers for the sample's time of day; `recent` gives the series of the last
-        hour, oldest first, with or without this sample's reading; `deviations` says what the lane
-        found of this sample. Each is asked only where needed.
+        hour, oldest first, with or without this sample's reading; `deviations` and `ramps` say what
+        the lanes found of this sample. Each is asked only where needed.
         """
         at_ms = _ms(sample.at)
         if at_ms <= self._last_ms.get(sample.host, -1):
@@ -123,12 +105,12 @@ class Detector:
         anomalies: list[Anomaly] = []
         cleared: list[Fingerprint] = []
         watches = self._watches.setdefault(sample.host, {})
-        views = _Views(sample.at, baselines, recent, deviations, self._settings)
+        views = grounds.Views(sample.at, baselines, recent, deviations, ramps, self._settings)
         for (metric, subject), value in sample.values.items():
             if not math.isfinite(value) or _explained(sample, metric, subject):
                 continue  # rules 8 and 7
             series = Series(sample.host, metric, subject)
-            reading = _Reading(series, value, views)
+            reading = grounds.Reading(series, value, views)
             watch = watches.get(series) if watches else None
             if watch is None:
                 if reading.is_normal():
@@ -187,9 +169,11 @@ class Detector:
             series = Series(*row["series"])
             self._watches.setdefault(series.host, {})[series] = _loaded(row)
 
-    def _update(self, watch: _Watch, findings: Iterable[_Finding], at_ms: int) -> _Finding | None:
+    def _update(
+        self, watch: _Watch, findings: Iterable[grounds.Finding], at_ms: int
+    ) -> grounds.Finding | None:
         """Count, and return the finding to report, if there is one (rules 3, 4 and 6)."""
-        worst: _Finding | None = None
+        worst: grounds.Finding | None = None
         for finding in findings:
             ground = finding.ground
             if finding.severity is None:
@@ -227,7 +211,7 @@ class Detector:
                     gone.append(fingerprint(series.host, series.metric, series.subject))
         return gone
 
-    def _over(self, watch: _Watch, findings: Iterable[_Finding]) -> bool:
+    def _over(self, watch: _Watch, findings: Iterable[grounds.Finding]) -> bool:
         """Tell whether the reported anomaly ended with this reading (rules 5 and 6)."""
         if watch.standing is None:
             return False
@@ -245,161 +229,6 @@ class Detector:
         return True
 
 
-class _Views(NamedTuple):
-    """What the readings of one sample are judged by."""
-
-    at: datetime
-    baselines: Callable[[Series], Baseline | None]
-    recent: Callable[[Series], Recent]
-    deviations: Callable[[Series], Deviating | None]
-    settings: DetectSettings
-
-
-class _Reading:
-    """One reading on its way through the grounds."""
-
-    __slots__ = ("kind", "limit", "series", "value", "views")
-
-    def __init__(self, series: Series, value: float, views: _Views) -> None:
-        self.series = series
-        self.value = value
-        self.views = views
-        self.kind = kinds.kind_of(series.metric)
-        self.limit = limits.LIMITS.get(series.metric)
-
-    def is_normal(self) -> bool:
-        """Tell whether no finding has a severity, for a fraction of what the findings cost."""
-        if self.limit is not None and self.limit.broken(self.value):
-            return False
-        kind = self.kind
-        if kind.by_baseline:
-            alarm = self.views.settings.sensitivity.sigma
-            if self._from_baseline() >= alarm or (self._from_lane() or 0.0) >= alarm:
-                return False
-        return not kind.by_trend or self._by_trend().severity is None
-
-    def findings(self) -> tuple[_Finding, ...]:
-        found = []
-        limit = self.limit
-        if limit is not None:
-            found.append(
-                _Finding(
-                    Ground.LIMIT,
-                    limit.severity if limit.broken(self.value) else None,
-                    limit.over(self.value),
-                    limit.samples,
-                    limit.held_s,
-                )
-            )
-        if self.kind.by_baseline:
-            found.append(self._by_baseline())
-            found += self._by_deviation()
-        if self.kind.by_trend:
-            found.append(self._by_trend())
-        return tuple(found)
-
-    def anomaly(self, finding: _Finding) -> Anomaly:
-        baseline = self.views.baselines(self.series)
-        going = self._trend()
-        severity = finding.severity or Severity.INFO
-        sigma = None if baseline is None else scoring.sigma(self.value, baseline)
-        if finding.ground is Ground.DEVIATION:
-            sigma = self._deviation()
-        return Anomaly(
-            series=self.series,
-            at=self.views.at,
-            value=self.value,
-            severity=severity,
-            ground=finding.ground,
-            sigma=sigma,
-            baseline=baseline,
-            trend=going,
-            reason=wording.reason(
-                self.series,
-                self.value,
-                finding.ground,
-                baseline=baseline,
-                sigma=sigma,
-                going=going,
-            ),
-        )
-
-    def _by_baseline(self) -> _Finding:
-        if self.views.baselines(self.series) is None:
-            return _Finding(Ground.BASELINE, None, calm=True)
-        return self._by_distance(Ground.BASELINE, self._from_baseline(), self.kind.confirm)
-
-    def _by_deviation(self) -> tuple[_Finding, ...]:
-        """Say what the lane finds; nothing where it cannot say anything (rule 2)."""
-        if self._knows_the_time():
-            return (_Finding(Ground.DEVIATION, None, calm=True),)
-        distance = self._from_lane()
-        if distance is None:
-            return ()
-        samples = max(self.kind.confirm, _DEVIATING_SAMPLES)
-        return (self._by_distance(Ground.DEVIATION, distance, samples, _DEVIATING_S),)
-
-    def _by_distance(
-        self, ground: Ground, distance: float, samples: int, held_s: int = 0
-    ) -> _Finding:
-        settings = self.views.settings
-        alarm = settings.sensitivity.sigma
-        severity = scoring.severity(distance) if distance >= alarm else None
-        return _Finding(
-            ground, severity, distance < alarm * settings.clear_fraction, samples, held_s
-        )
-
-    def _from_baseline(self) -> float:
-        """Return the distance in standard deviations that harms anybody; 0 without a baseline."""
-        baseline = self.views.baselines(self.series)
-        if baseline is None or self._harms_nobody():
-            return 0.0
-        return scoring.sigma(self.value, baseline, self.kind.direction)
-
-    def _from_lane(self) -> float | None:
-        """Return the same by what the lane found; None where it has nothing to say (rule 2)."""
-        if self._knows_the_time():
-            return None
-        distance = self._deviation()
-        return 0.0 if distance is not None and self._harms_nobody() else distance
-
-    def _knows_the_time(self) -> bool:
-        baseline = self.views.baselines(self.series)
-        return baseline is not None and baseline.seasonal
-
-    def _harms_nobody(self) -> bool:
-        return self.kind.material is not None and self.value < self.kind.material
-
-    def _deviation(self) -> float | None:
-        """Return the lane's sigma in the bad direction, by no smaller spread than the kind's."""
-        found = self.views.deviations(self.series)
-        if found is None:
-            return None
-        mean, kind = self.value - found.step, self.kind
-        spread = max(kind.floor, kind.relative_floor * abs(mean))
-        return min(found.sigma, scoring.directed(found.step / spread, kind.direction))
-
-    def _by_trend(self) -> _Finding:
-        ceiling = self.kind.ceiling
-        if ceiling is None or self.value < limits.LOWEST_APPROACH * ceiling:
-            return _GOING_NOWHERE
-        going = self._trend()
-        if going is None or going.hours_to_exhaustion is None:
-            return _GOING_NOWHERE
-        level = self.value / ceiling
-        severity = limits.approach(level, going.hours_to_exhaustion)
-        # Half as far again in time counts as still going there.
-        near = limits.approach(level, going.hours_to_exhaustion / 1.5) is not None
-        return _Finding(Ground.TREND, severity, calm=not near)
-
-    def _trend(self) -> Trend | None:
-        at = self.views.at
-        points = self.views.recent(self.series)
-        if not points or points[-1][0] < at:
-            points = (*points, (at, self.value))
-        return trend.estimate(points, self.kind.ceiling, self.views.settings)
-
-
 def _explained(sample: Sample, metric: str, subject: str) -> bool:
     """Tell whether another reading of the sample says why this one is bad (rule 7)."""
     return (
@@ -408,22 +237,18 @@ def _explained(sample: Sample, metric: str, subject: str) -> bool:
     )
 
 
-def _beats(finding: _Finding, other: _Finding | None) -> bool:
-    return other is None or _weight(finding) > _weight(other)
+def _beats(finding: grounds.Finding, other: grounds.Finding | None) -> bool:
+    return other is None or grounds.weight(finding) > grounds.weight(other)
 
 
-def _weight(finding: _Finding) -> tuple[int, int]:
-    rank = -1 if finding.severity is None else finding.severity.rank
-    return (rank, _CERTAINTY[finding.ground])
-
-
-def _is_news(watch: _Watch, finding: _Finding) -> bool:
+def _is_news(watch: _Watch, finding: grounds.Finding) -> bool:
     """Tell whether a believed finding says more than what was reported (rule 4)."""
     if watch.standing is None or finding.severity is None:
         return finding.severity is not None
-    most_certain = max((_CERTAINTY[ground] for ground in watch.grounds), default=-1)
+    most_certain = max((grounds.CERTAINTY[ground] for ground in watch.grounds), default=-1)
     return finding.severity.rank > watch.standing.rank or (
-        finding.severity.rank == watch.standing.rank and _CERTAINTY[finding.ground] > most_certain
+        finding.severity.rank == watch.standing.rank
+        and grounds.CERTAINTY[finding.ground] > most_certain
     )
 
 

@@ -31,11 +31,12 @@ class Kind:
     ceiling: float | None = None  # where the resource ends
     confirm: int = 2  # samples in a row before a deviation from the baseline is believed
     by_baseline: bool = True  # false: says what another metric says already, or only counts up
-    by_trend: bool = False  # true: filling up slowly is how it usually fails
+    by_trend: bool = False  # true: a store that fills up; false: also rates, as of a processor
 
 
 _UNJUDGED = Kind(by_baseline=False)
 _PERCENT = Kind(Direction.UP, floor=2.0, material=50.0, ceiling=100.0)
+_FILLS = Kind(Direction.UP, floor=2.0, material=50.0, ceiling=100.0, by_trend=True)
 _SHARE = Kind(Direction.UP, floor=0.02, material=0.5, ceiling=1.0)
 _FEW = Kind(Direction.UP, floor=1.0, material=3.0, confirm=3)
 _SOME = Kind(Direction.UP, floor=5.0, relative_floor=0.25, material=20.0, confirm=3)
@@ -49,7 +50,11 @@ KINDS: Mapping[str, Kind] = {
     "system.memory_percent": Kind(
         Direction.UP, floor=2.0, material=60.0, ceiling=100.0, by_trend=True
     ),
-    "system.swap_percent": Kind(Direction.UP, floor=5.0, material=30.0, ceiling=100.0),
+    "system.swap_percent": Kind(
+        Direction.UP, floor=5.0, material=30.0, ceiling=100.0, by_trend=True
+    ),
+    "system.open_files_percent": _FILLS,
+    "system.conntrack_percent": _FILLS,
     "system.disk_usage_percent": Kind(
         Direction.UP, floor=2.0, material=60.0, ceiling=100.0, confirm=1, by_trend=True
     ),
@@ -111,6 +116,10 @@ KINDS: Mapping[str, Kind] = {
     "software.answer_ms": Kind(
         Direction.UP, floor=10.0, relative_floor=0.5, material=500.0, confirm=3
     ),
+    "database.connections_utilization": Kind(
+        Direction.UP, floor=0.02, material=0.5, ceiling=1.0, by_trend=True
+    ),
+    "database.oldest_xid_percent": _FILLS,
     "database.connections_active": _SOME,
     "database.connections_idle": _SOME,
     "database.connections_idle_in_transaction": _FEW,
@@ -132,6 +141,7 @@ KINDS: Mapping[str, Kind] = {
     "database.replication_running": _UNJUDGED,  # a limit: see limits.LIMITS
     "database.size_bytes": _UNJUDGED,  # data is what databases are for
     "redis.memory_bytes": _UNJUDGED,  # memory_percent, where there is a bound
+    "redis.clients_percent": _FILLS,
     "redis.fragmentation_ratio": _UNJUDGED,  # without meaning where little is stored
     "redis.clients": _SOME,
     "redis.blocked_clients": _UNJUDGED,  # workers that wait for work
@@ -154,10 +164,13 @@ KINDS: Mapping[str, Kind] = {
     "rabbitmq.queues": _UNJUDGED,
     "rabbitmq.disk_free_bytes": _UNJUDGED,  # the alarm says when it is too little
     "rabbitmq.disk_limit_bytes": _UNJUDGED,
+    "rabbitmq.memory_percent": _FILLS,
+    "rabbitmq.open_files_percent": _FILLS,
     "rabbitmq.alarm": _UNJUDGED,  # a limit: see limits.LIMITS
 }
 
 _BY_ENDING: tuple[tuple[str, Kind], ...] = (
+    ("used_percent", _FILLS),
     ("_percent", _PERCENT),
     ("utilization", _SHARE),
     ("_ratio", Kind(floor=0.02)),

@@ -118,6 +118,7 @@ APPROACHES: tuple[Approach, ...] = (
     Approach(0.70, 0.25, Severity.WARNING),
 )
 LOWEST_APPROACH = min(approach.level for approach in APPROACHES)
+FORETOLD_HOURS = 7 * 24.0  # a ramp that takes longer is nobody's concern yet
 
 
 def approach(level: float, hours: float) -> Severity | None:
@@ -126,3 +127,10 @@ def approach(level: float, hours: float) -> Severity | None:
         if level >= rule.level and hours <= rule.hours:
             return rule.severity
     return None
+
+
+def foretold(level: float, hours: float) -> Severity | None:
+    """Return how bad it is to climb like never before, this full, this many hours from the end."""
+    if hours > FORETOLD_HOURS:
+        return None
+    return approach(level, hours) or Severity.INFO

@@ -4,8 +4,12 @@ The rate is the median of the slopes between all pairs of readings (Theil 1950, 
 in 100 readings may be wild without moving it. A way towards the end is only claimed on monotone
 evidence: nearly all pairs of readings rise (Kendall's count), and the rise is material. So noise
 and a jump have a rate and no time to exhaustion.
+
+The interval is of the rate: the slopes that lie as far from the median one as noise alone would
+put Kendall's count (95 %). Readings that follow each other are not independent, so it is narrow.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -20,6 +24,7 @@ _POINTS = (
 )
 _RISING_PAIRS = 0.85  # of all pairs; a jump has at most 52 in 100, noise 50
 _LEAST_RISE = 0.01  # of the ceiling, over the window: less is nobody's incident
+_SIGMAS = 1.96  # of the interval
 
 
 def estimate(
@@ -42,15 +47,14 @@ def estimate(
     hours, values = _folded(points)
     later, earlier = np.triu_indices(len(hours), k=1)[::-1]
     rises = values[later] - values[earlier]
-    slope = float(np.median(rises / (hours[later] - hours[earlier])))
-    left = _hours_left(
-        hours=hours,
-        rises=rises,
-        slope=slope,
-        last=points[-1][1],
-        ceiling=ceiling,
-    )
-    return Trend(slope, left)
+    slopes = np.sort(rises / (hours[later] - hours[earlier]))
+    slope = float(np.median(slopes))
+    if ceiling is None or not _climbs(hours, rises, slope, ceiling):
+        return Trend(slope, None)
+    way = max(ceiling - points[-1][1], 0.0)
+    flattest, steepest = _interval(slopes, len(hours))
+    latest = way / flattest if flattest > 0 else None
+    return Trend(slope, way / slope, soonest_hours=way / steepest, latest_hours=latest)
 
 
 def _within(
@@ -79,16 +83,15 @@ def _folded(
     )
 
 
-def _hours_left(
-    *,
-    hours: np.ndarray,
-    rises: np.ndarray,
-    slope: float,
-    last: float,
-    ceiling: float | None,
-) -> float | None:
-    if ceiling is None or slope <= 0:
-        return None
+def _climbs(hours: np.ndarray, rises: np.ndarray, slope: float, ceiling: float) -> bool:
+    """Tell whether the evidence is monotone and the rise material."""
     rise = slope * float(hours[-1] - hours[0])
-    monotone = rise >= _LEAST_RISE * ceiling and float(np.mean(rises > 0)) >= _RISING_PAIRS
-    return max(ceiling - last, 0.0) / slope if monotone else None
+    material = slope > 0 and rise >= _LEAST_RISE * ceiling
+    return material and float(np.mean(rises > 0)) >= _RISING_PAIRS
+
+
+def _interval(slopes: np.ndarray, points: int) -> tuple[float, float]:
+    """Return the least and the largest slope that the count of pairs does not rule out."""
+    spread = _SIGMAS * math.sqrt(points * (points - 1) * (2 * points + 5) / 18)
+    least = max(math.floor((len(slopes) - spread) / 2), 0)
+    return float(slopes[least]), float(slopes[len(slopes) - 1 - least])

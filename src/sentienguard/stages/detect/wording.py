@@ -23,8 +23,8 @@ def reason(
         case Ground.TREND:
             rate = 0.0 if going is None else going.per_hour
             hours = None if going is None else going.hours_to_exhaustion
-            until = "soon" if hours is None else f"in {_duration(hours)}"
-            return f"{place} is {value:g} and grows by {rate:.1f} an hour: full {until}"
+            until = "soon" if hours is None else f"in {_duration(hours)}{_interval(going)}"
+            return f"{place} is {value:g} and grows by {rate:.2g} an hour: full {until}"
         case Ground.DEVIATION:
             return (
                 f"{place} is {value:g}, {sigma or 0.0:.1f} standard deviations from its means of "
@@ -38,6 +38,13 @@ def reason(
                 f"{place} is {value:g}, {sigma or 0.0:.1f} standard deviations from "
                 f"{mean:.1f} +- {stddev:.1f}, which is normal {when}"
             )
+
+
+def _interval(going: Trend | None) -> str:
+    if going is None or going.soonest_hours is None:
+        return ""
+    latest = "never" if going.latest_hours is None else _duration(going.latest_hours)
+    return f" ({_duration(going.soonest_hours)} to {latest})"
 
 
 def _duration(hours: float) -> str:

@@ -1,8 +1,9 @@
 """Scores of series that nobody described: no limits, no names, no history to start from.
 
-Called by `cli.detect_commands` and by benchmarks. Each lane takes readings one after another and
-scores each from what came before it, so a score depends on no later reading. Pure numpy; the state
-is bounded whatever the length of the series, and one object judges all series read together.
+Called by `cli.detect_commands`, by `detect.deviations`, by `detect.ramps` and by benchmarks. Each
+lane takes readings one after another and scores each from what came before it, so a score depends
+on no later reading. Pure numpy; the state is bounded whatever the length of the series, and one
+object judges all series read together.
 
     deviation    how far a reading is from every baseline: what remediation acts on, each time anew
     novelty      how unlike anything seen before: what people are told of, once
@@ -15,8 +16,8 @@ each repetition is noise to a reader. A score of 0.5 is the lane's own threshold
 0 and 1.
 
 `scalar` is deviation once more, for one series and without numpy; their figures stand in
-`definition`. So is `scalar_ramp` to `ramp`, with `ramp_definition`. What deviation has learned is
-written by `snapshot`.
+`definition`. So is `scalar_ramp` to `ramp`, with `ramp_definition`. What deviation and ramp have
+learned is written by `snapshot`.
 
 Their parts: `levels` and `seasons` are baselines, `rhythm` tells whether days matter, `cover` is a
 past that fits into a small room.

@@ -7,18 +7,20 @@ the floors below its readings, so no rhythm has to be learned and no model of it
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sentienguard.stages.detect.lanes import definition
+from sentienguard.stages.detect.lanes import definition, snapshot
 from sentienguard.stages.detect.lanes import ramp_definition as given
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _MOST: Final = definition.MOST
 _THIRD: Final = given.STEPS // 3
+_FIELDS: Final = len(fields(given.Ahead))
 
 
 class Ramp:
@@ -30,14 +32,16 @@ class Ramp:
         series = len(self._limits)
         self._windows = [_Window(length, series) for length in given.LENGTHS]
         self._seen = 0
-        self._quiet_until = np.zeros(series, dtype=np.int64)
+        self._quiet_until = np.zeros(series)
+        self._holds_until = np.zeros(series)
+        self.shown = np.full((_FIELDS, series), np.nan)  # by the last readings, told before or not
         self._at_s = np.nan
         self._age_s = 0.0
 
     def judge(self, at_s: float, readings: NDArray[np.floating]) -> Floats:
         """Return when limits are reached, in seconds, where a ramp begins to show; elsewhere NaN.
 
-        Its three rows are the fields of `ramp_definition.Ahead`; `readings` has one value a series.
+        Its rows are the fields of `ramp_definition.Ahead`; `readings` has one value a series.
         """
         passed = at_s - self._at_s
         if passed > 0:
@@ -47,7 +51,7 @@ class Ramp:
         values = np.clip(readings.astype(np.float64), -_MOST, _MOST)
         values[~np.isfinite(readings)] = np.nan
         told = self._quiet_until >= self._seen
-        nearest = np.full((3, len(values)), np.nan)
+        nearest = np.full((_FIELDS, len(values)), np.nan)
         for window in self._windows:
             np.fmin(window.low, values, out=window.low)
             if self._seen % window.length:
@@ -56,12 +60,43 @@ class Ramp:
             if ahead is None:
                 continue
             shown = np.isfinite(ahead[0])
-            until = self._seen + given.QUIET * window.length
-            self._quiet_until[shown] = np.maximum(self._quiet_until[shown], until)
+            for until, blocks in (
+                (self._quiet_until, given.QUIET),
+                (self._holds_until, given.HOLDS),
+            ):
+                until[shown] = np.maximum(until[shown], self._seen + blocks * window.length)
             nearer = shown & ~(nearest[0] <= ahead[0])
             nearest[:, nearer] = ahead[:, nearer]
+        self.shown = nearest.copy()
         nearest[:, told] = np.nan
         return nearest
+
+    @property
+    def climbs(self) -> NDArray[np.bool_]:
+        """Tell of each series whether a ramp was seen lately (rule 5)."""
+        return (self._holds_until >= self._seen) & (self._holds_until > 0)
+
+    def state(self) -> bytes:
+        """Return all that was learned; 856 bytes a series, and some 500 more."""
+        numbers = [self._seen, self._at_s, self._age_s]
+        for window in self._windows:
+            numbers += [*window.ages, *[np.nan] * (given.STEPS + 1 - len(window.ages))]
+        return snapshot.pack(numbers, self._arrays(), len(self._limits), snapshot.FLOAT64)
+
+    def restore(self, state: bytes) -> None:
+        """Go on where the lane of as many series was that gave this state. Raises ValueError."""
+        ages = given.STEPS + 1
+        count = 3 + ages * len(self._windows)
+        seen, *numbers = snapshot.unpack(state, count, self._arrays(), snapshot.FLOAT64)
+        self._seen = int(seen)
+        self._at_s, self._age_s, *rest = numbers
+        for place, window in enumerate(self._windows):
+            known = rest[place * ages : (place + 1) * ages]
+            window.ages = deque([one for one in known if not np.isnan(one)], maxlen=ages)
+
+    def _arrays(self) -> list[Floats]:
+        own = [self._quiet_until, self._holds_until]
+        return [*own, *[one for window in self._windows for one in window.arrays]]
 
 
 class _Window:
@@ -72,15 +107,20 @@ class _Window:
         self.low = np.full(series, np.nan)  # of the running block
         self._blocks = np.full((given.FLOOR, series), np.nan)  # the latest is the last
         self._floors = np.full((given.STEPS + 1, series), np.nan)
-        self._ages: deque[float] = deque([0.0], maxlen=given.STEPS + 1)
+        self.ages: deque[float] = deque([0.0], maxlen=given.STEPS + 1)
         self._count = np.zeros(series)  # of floors
         self._mean = np.zeros(series)
         self._highest = np.zeros(series)  # above the mean, before the rise
 
+    @property
+    def arrays(self) -> list[Floats]:
+        """All that it knows of each series."""
+        return [self.low, self._blocks, self._floors, self._count, self._mean, self._highest]
+
     def fold(self, age_s: float, limits: Floats, seen: int) -> Floats | None:
         """End a block, and say when limits are reached where this window shows a ramp."""
-        lasted = min((age_s - self._ages[-1]) / given.MEMORY_S, 1.0)
-        self._ages.append(age_s)
+        lasted = min((age_s - self.ages[-1]) / given.MEMORY_S, 1.0)
+        self.ages.append(age_s)
         self._blocks[:-1] = self._blocks[1:]
         np.copyto(self._blocks[-1], self.low, where=~np.isnan(self.low))
         self.low[:] = np.nan
@@ -105,7 +145,7 @@ class _Window:
         usual = np.maximum(given.FACTOR * self._highest, given.LEAST_RISE * (way + above))
         rise = floor - self._floors[0]
         shown = (way > 0) & (above > usual) & (rise * given.HORIZON > way * given.STEPS)
-        lasted = self._ages[-1] - self._ages[0]
+        lasted = self.ages[-1] - self.ages[0]
         if lasted <= 0 or not shown.any():
             return None
         flattest_step = np.diff(self._floors, axis=0).min(axis=0) * given.STEPS
@@ -115,8 +155,10 @@ class _Window:
         shown &= sure | (flattest_step > given.LEAST_STEP * rise)
         # A rising floor is the oldest reading of its blocks: the series itself is further on.
         behind = lasted * given.FLOOR / given.STEPS
-        ahead = np.full((3, len(floor)), np.nan)
+        ahead = np.full((_FIELDS, len(floor)), np.nan)
         rates = (rise, steepest * given.SPREAD, flattest / given.SPREAD)
-        for row, rate in zip(ahead, rates, strict=True):
+        for row, rate in zip(ahead, rates, strict=False):
             row[shown] = np.maximum(way[shown] / rate[shown] * lasted - behind, 0.0)
+        for row, known in zip(ahead[len(rates) :], (rise / lasted, rise, floor), strict=True):
+            row[shown] = known[shown]
         return ahead

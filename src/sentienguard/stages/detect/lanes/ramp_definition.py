@@ -12,7 +12,8 @@ Imports no numpy: the scalar form runs where there is none. Rules:
    that bring LEAST_THIRD of theirs are proof enough. A jump has one step, a wandering level falls.
 4. A way to the limit is only claimed where it is over within HORIZON blocks: what was seen for an
    hour says nothing of next month.
-5. After a warning there is silence until no ramp was seen for QUIET blocks.
+5. After a warning there is silence until no ramp was seen for QUIET blocks. What was seen holds for
+   HOLDS blocks more, for who asks whether it goes on.
 6. A missing or infinite reading counts for nothing; a block without any is like the one before.
 7. Time only goes forward, by at most GAP_S at once, so no jump of a clock makes a rate.
 """
@@ -29,6 +30,7 @@ FACTOR: Final = 1.25
 SURE: Final = 2.0
 HORIZON: Final = 160.0  # blocks
 QUIET: Final = 12  # blocks
+HOLDS: Final = 2  # blocks
 LEAST_RISE: Final = 0.02  # of the way from the mean floor to the limit: less is nobody's incident
 KNOWN_S: Final = 2 * 86_400.0  # each hour of the day was seen twice
 KNOWN: Final = 300  # readings
@@ -39,8 +41,11 @@ SPREAD: Final = 2.0  # of the interval, either way: a rise is seen first where i
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """When a series reaches its limit, in seconds from the last reading."""
+    """When a series reaches its limit, in seconds from the last reading, and how it got here."""
 
     left_s: float  # at the mean rate of the rise
     soonest_s: float  # at SPREAD times the rate of its steepest third
     latest_s: float  # at the rate of its flattest third over SPREAD
+    per_s: float  # the mean rate of the rise, in the unit of the readings a second
+    rise: float  # of the floor, up to `floor`
+    floor: float

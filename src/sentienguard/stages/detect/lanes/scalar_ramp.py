@@ -19,7 +19,16 @@ _THIRD: Final = given.STEPS // 3
 class Ramp:
     """One series with a limit. State: about 1 kB of numbers."""
 
-    __slots__ = ("_age_s", "_at_s", "_limit", "_quiet_until", "_seen", "_windows")
+    __slots__ = (
+        "_age_s",
+        "_at_s",
+        "_holds_until",
+        "_limit",
+        "_quiet_until",
+        "_seen",
+        "_windows",
+        "shown",
+    )
 
     def __init__(self, limit: float) -> None:
         """Begin knowing nothing; `limit` is in the unit of the readings."""
@@ -27,6 +36,8 @@ class Ramp:
         self._windows = [_Window(length) for length in given.LENGTHS]
         self._seen = 0
         self._quiet_until = 0
+        self._holds_until = 0
+        self.shown: given.Ahead | None = None  # by the last reading, told before or not
         self._at_s = math.nan
         self._age_s = 0.0
 
@@ -49,9 +60,16 @@ class Ramp:
             if ahead is None:
                 continue
             self._quiet_until = max(self._quiet_until, self._seen + given.QUIET * window.length)
+            self._holds_until = max(self._holds_until, self._seen + given.HOLDS * window.length)
             if nearest is None or ahead.left_s < nearest.left_s:
                 nearest = ahead
+        self.shown = nearest
         return None if told else nearest
+
+    @property
+    def climbs(self) -> bool:
+        """Tell whether a ramp was seen lately (rule 5)."""
+        return self._holds_until >= self._seen > 0
 
 
 class _Window:
@@ -113,6 +131,9 @@ class _Window:
             left_s=max(way / rise * lasted - behind, 0.0),
             soonest_s=max(way / (steepest * given.SPREAD) * lasted - behind, 0.0),
             latest_s=max(way / (flattest / given.SPREAD) * lasted - behind, 0.0),
+            per_s=rise / lasted,
+            rise=rise,
+            floor=floor,
         )
 
     def _steps(self, blocks: int) -> list[float]:
