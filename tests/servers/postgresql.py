@@ -25,6 +25,7 @@ import psycopg
 
 START_S = 60  # a loaded machine needs some of it
 STOP_S = 10  # after that it is killed
+BY_FILE = 150_000  # the release that is told how to copy a database
 USER = "sentienguard"
 
 
@@ -180,7 +181,10 @@ class Server:
     def new_database(self, like: str = "template1") -> str:
         """Make a database, empty or a copy of one that nobody uses now; return its URL."""
         name = f"t_{secrets.token_hex(6)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
+        with contextlib.closing(psycopg.connect(self.url(), autocommit=True)) as connection:
+            # As before release 15: through the log it takes three times as long.
+            by_file = "STRATEGY FILE_COPY" if connection.info.server_version >= BY_FILE else ""
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like} {by_file}".encode())
         return self.url(name)
 
     def drop(self, url: str) -> None:
