@@ -17,6 +17,7 @@ NAMES: Mapping[str, str] = {
     "decision": "judge, match, decide; and from a sample to the order on the host",
     "detection": "labelled series (--data) beside rivals, ramps, cost; made series",
     "diagnosis": "root cause without a model on public data, beside a baseline (out: predictions)",
+    "dispatch": "an order that waits for each of many hosts, all asking in one moment",
     "evidence": "an evidence package of 12,847 rows built and checked, and its peak memory",
     "execution": "admission, pre-checks, five steps with checks, beside subprocesses and peers",
     "fleet": "thousands of hosts over mutual TLS at one control plane; an order for each at once",

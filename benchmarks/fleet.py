@@ -45,7 +45,7 @@ PLANTED = 0.02  # share of hosts with a fault in the run
 AIM_P99_MS, AIM_ORDERS_S = 1000, 10
 RELEASE_PATIENCE_S = 240.0  # for all incidents to be decided
 SETTLES_WITHIN_S, CALM_MS = 30, 100.0  # seconds; processor time in one of them
-_LOOK_S = 1.0  # between two looks at the centre's memory
+_LOOK_S = 1.0  # between two looks at the centre: its memory, what it counted
 
 
 def run(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
     with contextlib.ExitStack() as opened:
         place = Path(kept or opened.enter_context(tempfile.TemporaryDirectory()))
         centre = opened.enter_context(order_latency.proven_centre(place))
-        fleet, enrolled_s = _enrolled(centre, place, hosts)
-        _settled(centre.process.pid)
+        fleet, enrolled_s = enrolled(centre, place, hosts)
+        settled(centre.process.pid)
         found: dict[str, Any] = {"hosts": hosts, "enrolled_per_s": round(hosts / enrolled_s)}
         if int(options.get("orders", 0)):
             return found | _orders(centre, place, fleet)
@@ -101,7 +101,8 @@ class Load:
 
 
 @contextlib.contextmanager
-def _loading(place: Path, plan: Mapping[str, Any]) -> Iterator[Load]:
+def loading(place: Path, plan: Mapping[str, Any]) -> Iterator[Load]:
+    """Start the generator with a plan; it has read its keys and waits for `go`."""
     path = place / "plan.json"
     path.write_text(json.dumps(plan))
     process = subprocess.Popen(
@@ -117,7 +118,7 @@ def _loading(place: Path, plan: Mapping[str, Any]) -> Iterator[Load]:
         process.wait()
 
 
-def _enrolled(
+def enrolled(
     centre: centre_process.Centre, place: Path, hosts: int
 ) -> tuple[list[dict[str, str]], float]:
     """Enrol hosts through the API; return them and how long it took."""
@@ -155,7 +156,7 @@ def _enrolled(
     return fleet, time.perf_counter() - began
 
 
-def _settled(pid: int) -> None:
+def settled(pid: int) -> None:
     """Wait until a fresh centre has made its library's vectors, which it does once."""
     for _ in range(SETTLES_WITHIN_S):
         before = process_cost.cpu_ms(pid)
@@ -164,9 +165,10 @@ def _settled(pid: int) -> None:
             return
 
 
-def _plan(
+def plan_of(
     centre: centre_process.Centre, fleet: Sequence[Mapping[str, str]], **more: Any
 ) -> dict[str, Any]:
+    """Return what the generator is told."""
     address = httpx.URL(centre.agents)
     return {
         "authority": str(centre.data / "controlplane/tls/ca.pem"),
@@ -224,12 +226,12 @@ def _samples(
     rounds = max(round(seconds * speed / INTERVAL_S), 1)
     live = speed == 1
     first_at = time.time() - (0 if live else (rounds + 1) * INTERVAL_S)
-    plan = _plan(
+    plan = plan_of(
         centre, fleet, kind="samples", rounds=rounds, interval_s=INTERVAL_S / speed,
         step_s=INTERVAL_S, first_at=first_at, live=live, polls=options.get("polls", "1") != "0",
     )  # fmt: skip
     empty_mb = process_cost.rss_mb(pid)
-    with _loading(place, plan) as load:
+    with loading(place, plan) as load:
         load.go()
         contact = load.part()
         load.go()
@@ -357,8 +359,8 @@ def _orders(
     centre: centre_process.Centre, place: Path, fleet: Sequence[Mapping[str, str]]
 ) -> dict[str, Any]:
     pid, hosts = centre.process.pid, len(fleet)
-    plan = _plan(centre, fleet, kind="orders", first_at=time.time() - 60)
-    with _loading(place, plan) as load:
+    plan = plan_of(centre, fleet, kind="orders", first_at=time.time() - 60)
+    with loading(place, plan) as load:
         load.go()
         load.part()  # first contact
         load.go()
@@ -403,6 +405,6 @@ def _wait_released(centre: centre_process.Centre, wanted: int) -> int:
     deadline = time.monotonic() + RELEASE_PATIENCE_S
     released = 0
     while released < wanted and time.monotonic() < deadline:
-        time.sleep(0.2)
+        time.sleep(_LOOK_S)  # a look takes ten milliseconds of the centre's processor
         released = _counted(centre, "orders_released_total")
     return released

@@ -243,6 +243,9 @@ async def _run(plan: dict[str, Any]) -> Told:
     load = Load(plan)
     told = load.told
     await _barrier(told, part="loaded")
+    if plan["kind"] == "dispatch":
+        await _dispatched(load)
+        return told
     began = time.perf_counter()
     await load.first_contact()
     await _barrier(told, part="first_contact", took_s=time.perf_counter() - began)
@@ -266,6 +269,16 @@ async def _run(plan: dict[str, Any]) -> Told:
         task.cancel()
     await asyncio.gather(*polls, return_exceptions=True)
     return told
+
+
+async def _dispatched(load: Load) -> None:
+    """Fetch orders that wait already, round by round."""
+    await load.connect()
+    for _ in range(int(load.plan["rounds"])):
+        await _barrier(load.told, part="connected")
+        began_at = time.time()
+        await load.fetch()
+        await _barrier(load.told, part="fetched", began_at=began_at)
 
 
 def main() -> int:

@@ -10,26 +10,42 @@ from typing import Any
 import pytest
 from playwright import sync_api
 
+from sentienguard.controlplane import evaluation
+from sentienguard.model.ids import PlaybookName, digest
 from sentienguard.trust import totp
+from sentienguard.trust.catalogue import Proven, ProvingRecord
 from tests.browser.test_browser_pages import CHROMIUM, FLAGS, SCREENSHOTS
 from tests.support import centre_process, page_forms
 from tests.support.centre_process import PASSWORD, Centre
 
 pytestmark = [pytest.mark.stories, pytest.mark.timeout(180)]
+REMEDY = PlaybookName("disk_cleanup_rotated_logs")
+CALM = {("system.cpu_percent", ""): 3.0, ("system.disk_usage_percent", "/srv"): 40.0}
+FULL = {**CALM, ("system.disk_usage_percent", "/srv"): 98.0}
 expect = sync_api.expect
 
 
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     data = tmp_path_factory.mktemp("access")
-    with centre_process.running(data) as running:
-        admin = running.login("admin@local")
-        for name, roles in {"key@local": {"*": "administrator"}, "app@local": {"*": "observer"},
-                            "stay@local": {"*": "observer"}, "gone@local": {"*": "observer"},
-                            "boss@local": {"*": "administrator"}}.items():  # fmt: skip
-            body = {"name": name, "password": PASSWORD, "roles": roles}
-            assert admin.post("/api/v1/users", json=body).status_code == 201
-        yield running
+    stored = (centre_process.PLAYBOOKS / REMEDY / "playbook.yaml").read_bytes()
+    with centre_process.prepared(data) as start:
+        proven = ProvingRecord(REMEDY, "1.0.0", digest(stored), (Proven("disk-full", 20, 20),))
+        evaluation.sign_proving(data / "controlplane", data / "offline-keys", proven)
+        with start() as running:
+            with_people(running)
+            yield running
+
+
+def with_people(running: Centre) -> None:
+    """Add who the tests are about."""
+    admin = running.login("admin@local")
+    for name, roles in {"key@local": {"*": "administrator"}, "app@local": {"*": "observer"},
+                        "stay@local": {"*": "observer"}, "gone@local": {"*": "observer"},
+                        "boss@local": {"*": "administrator"},
+                        "keep@local": {"*": "administrator"}}.items():  # fmt: skip
+        body = {"name": name, "password": PASSWORD, "roles": roles}
+        assert admin.post("/api/v1/users", json=body).status_code == 201
 
 
 @pytest.fixture
@@ -122,7 +138,7 @@ def test_a_person_is_forgotten_after_their_name_was_typed_and_a_passkey_shown(
     step = page.get_by_role("dialog", name="Show that it is you")
     step.get_by_role("button", name="Use a passkey").click()
     told = page.get_by_role("status").filter(has_text="gone@local was forgotten")
-    expect(told).to_be_visible()
+    expect(told).to_be_focused()
     expect(page.get_by_role("cell", name="gone@local", exact=True)).to_have_count(0)
     page_forms.keep_all(page, "users-forgotten")
     pseudonym = told.locator("code").first.inner_text()
@@ -137,6 +153,68 @@ def test_a_person_is_forgotten_after_their_name_was_typed_and_a_passkey_shown(
     assert entry["actor"] == "boss@local"
     assert entry["data"]["user"] == pseudonym
     assert entry["data"]["reason"] == "request 17"
+
+
+def decided(centre: Centre) -> tuple[int, str]:
+    """Let an incident come and end; return the entry of its decision and a content it names."""
+    admin, host = centre.login("admin@local"), centre.enrol("leak-1", "staging")
+    host.push(CALM)
+    host.push(FULL)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for asked in admin.get("/api/v1/approvals?status=pending").json()["items"]:
+            admin.post(f"/api/v1/approvals/{asked['id']}/deny", json={"note": "by hand"})
+        listed = admin.get("/api/v1/incidents?host=leak-1&status=CLOSED").json()["items"]
+        made = admin.get("/api/v1/audit/entries?kind=decision.made").json()["items"]
+        if listed and made:
+            index = made[0]["index"]
+            proof = admin.get(f"/api/v1/audit/proof/{index}").json()
+            return index, proof["contents"][0]["sha256"]
+        time.sleep(0.1)
+    raise AssertionError((listed, made))
+
+
+def test_a_content_is_erased_after_its_digest_was_typed_and_a_passkey_shown(
+    centre: Centre, page: Any
+) -> None:
+    index, sha256 = decided(centre)
+    authenticator(page)
+    sign_in(page, "keep@local")
+    page.get_by_role("link", name="Account").click()
+    page.get_by_label("A name for it").fill("my key")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Register a passkey").click()
+    expect(page.get_by_label("Recovery codes", exact=True)).to_contain_text("-")
+    age_second_factors(centre)
+    page.goto(f"/audit?kind=decision.made&entry={index}")
+    page.get_by_role("link", name=f"#{index} proof").click()
+    expect(page.get_by_text("Verified in your browser")).to_be_visible()
+    page.get_by_role("button", name=f"Erase content {sha256[:8]}").click()
+    dialog = page.get_by_role("dialog", name=f"Erase content {sha256[:8]} for good?")
+    expect(dialog.get_by_label("Reason")).to_be_focused()
+    dialog.get_by_label("Reason").fill("request 18")
+    deed = dialog.get_by_role("button", name="Erase it for good")
+    dialog.get_by_label(f"Type {sha256[:8]} to confirm").fill(sha256[:7])
+    expect(deed).to_be_disabled()
+    dialog.get_by_label(f"Type {sha256[:8]} to confirm").fill(sha256[:8])
+    look(page, "audit-erase")
+    deed.click()
+    step = page.get_by_role("dialog", name="Show that it is you")
+    step.get_by_role("button", name="Use a passkey").click()
+    told = page.get_by_role("status").filter(has_text=f"Content {sha256[:8]} was erased")
+    expect(told).to_be_focused()
+    expect(page.get_by_text("erased on purpose")).to_be_visible()
+    expect(page.get_by_text("Verified in your browser")).to_be_visible()
+    page_forms.keep_all(page, "audit-erased")
+    (entry,) = (
+        centre.login("admin@local")
+        .get("/api/v1/audit/entries", params={"kind": "blob.erased"})
+        .json()["items"]
+    )
+    assert entry["actor"] == "keep@local"
+    assert (
+        entry["data"] | {"entry": index, "sha256": sha256, "reason": "request 18"} == entry["data"]
+    )
 
 
 def age_second_factors(centre: Centre) -> None:

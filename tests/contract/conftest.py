@@ -18,6 +18,7 @@ pytest.register_assert_rewrite(
             "care",
             "emergency",
             "figures",
+            "host_list",
             "incident",
             "order",
             "people",

@@ -19,7 +19,7 @@ ANN, BERT = "ann@example.org", "bert@example.org"
 PASSWORD = "correct horse battery"
 # Columns of text that name nobody with an account, by table; what is new has to be judged here.
 NOBODY = {
-    "agents": "id host environment tags tls_pin executor_key quarantined",
+    "agents": "id host environment tags tls_pin executor_key quarantined search",
     "alembic_version": "version_num",
     "alerts": "environment fingerprint status alert result incident sender",
     "approval_agreements": "approval signature",  # a signature is dropped with its person

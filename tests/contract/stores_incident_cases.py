@@ -283,6 +283,23 @@ class IncidentCases:
         with pytest.raises(errors.Rejected, match="at most 200"):
             database.incidents.list(IncidentFilter(text="x" * 201), cursor=None, limit=1)
 
+    def test_the_newest_unfinished_of_an_environment_come_oldest_first(
+        self, database: Database
+    ) -> None:
+        kept = [nouns.incident(number, subject=f"/{number}") for number in range(1, 6)]
+        elsewhere = replace(nouns.incident(6, subject="/6"), environment="elsewhere")
+        for one in (*reversed(kept), elsewhere):
+            database.incidents.open(one)
+        database.incidents.move(
+            kept[4].id, Status.CLOSED, summary="", outcome=Outcome.ESCALATED, at=later(10)
+        )
+        place = kept[0].environment
+        newest = database.incidents.newest_unfinished
+        assert [one.id for one in newest(place, most=2)] == [kept[2].id, kept[3].id]
+        assert [one.id for one in newest(place, most=9)] == [one.id for one in kept[:4]]
+        assert [one.id for one in newest("elsewhere", most=9)] == [elsewhere.id]
+        assert newest("nowhere", most=9) == ()
+
     def test_unfinished_ones_come_oldest_first(self, database: Database) -> None:
         kept = [
             database.incidents.open(nouns.incident(number, subject=f"/{number}"))
@@ -299,6 +316,15 @@ class IncidentCases:
         assert store.agents_in([Status.OPEN, Status.VERIFYING]) == {given.agent}
         assert store.agents_in([Status.CLOSED]) == {closed.agent}
         assert store.agents_in([Status.VERIFYING]) == store.agents_in([]) == frozenset()
+
+    def test_those_that_are_not_closed_are_counted_by_agent(self, database: Database) -> None:
+        store = database.incidents
+        given = [store.open(nouns.incident(n, subject=f"/{n}")) for n in (1, 2, 3)]
+        other = store.open(replace(nouns.incident(4), agent=ids.AgentId("another")))
+        assert store.open_by_agent() == {given[0].agent: 3, other.agent: 1}
+        for one in (given[1], other):
+            close(database, one)
+        assert store.open_by_agent() == {given[0].agent: 2}
 
     def test_the_open_one_of_a_symptom_is_found(self, database: Database) -> None:
         given = database.incidents.open(nouns.incident())

@@ -67,7 +67,7 @@ class OrderCases:
         foreign = nouns.order(4, agent=ids.AgentId("another"))
         for given, seconds in ((second, 2), (first, 1), (third, 3), (foreign, 0)):
             database.orders.release(given, at=later(seconds))
-        database.orders.delivered(first.id, at=later(9))
+        database.orders.delivered([first.id], at=later(9))
         database.orders.withdraw(third.id)
         waiting = database.orders.waiting(nouns.AGENT)
         assert [kept.order for kept in waiting] == [first, second]
@@ -84,7 +84,7 @@ class OrderCases:
             database.orders.release(one, at=later(-number))
         database.orders.withdraw(withdrawn.id)
         for one in (delivered, admitted, refused, finished):
-            database.orders.delivered(one.id, at=NOW)
+            database.orders.delivered([one.id], at=NOW)
         database.orders.admitted(admitted.id)
         database.orders.refused(refused.id, because="no")
         database.orders.finished(nouns.report(finished))
@@ -107,7 +107,7 @@ class OrderCases:
             database.orders.release(one, at=NOW)
         database.orders.withdraw(withdrawn.id)
         for one in (delivered, admitted, refused, finished):
-            database.orders.delivered(one.id, at=NOW)
+            database.orders.delivered([one.id], at=NOW)
         database.orders.admitted(admitted.id)
         database.orders.refused(refused.id, because="no")
         database.orders.finished(nouns.report(finished))
@@ -115,11 +115,67 @@ class OrderCases:
         assert database.orders.expecting(agents[1:2]) == {delivered.agent}
         assert database.orders.expecting([]) == frozenset()
 
+    def test_what_stands_for_several_agents_is_what_waits_or_is_under_way_for_each(
+        self, database: Database
+    ) -> None:
+        states = ("released", "delivered", "admitted", "refused", "finished", "withdrawn")
+        agents = [ids.AgentId(name) for name in states]
+        orders = [nouns.order(number, agent=agent) for number, agent in enumerate(agents)]
+        released, delivered, admitted, refused, finished, withdrawn = orders
+        older = nouns.order(9, agent=agents[0])
+        for one in orders:
+            database.orders.release(one, at=NOW)
+        database.orders.release(older, at=later(-1))
+        database.orders.withdraw(withdrawn.id)
+        database.orders.delivered([one.id for one in (delivered, admitted, finished)], at=NOW)
+        database.orders.admitted(admitted.id)
+        database.orders.refused(refused.id, because="no")
+        database.orders.finished(nouns.report(finished))
+        standing = database.orders.standing([*agents, ids.AgentId("another")])
+        assert {agent: [one.order for one in kept] for agent, kept in standing.items()} == {
+            agents[0]: [older, released],
+            agents[1]: [delivered],
+            agents[2]: [admitted],
+        }
+        assert standing[agents[2]][0] == database.orders.get(admitted.id)
+        assert list(database.orders.standing(agents[1:2])) == agents[1:2]
+        assert database.orders.standing([]) == {}
+
+    def test_of_orders_that_are_handed_over_together_those_taken_back_are_left_out(
+        self, database: Database
+    ) -> None:
+        first, second, third = (nouns.order(number) for number in (1, 2, 3))
+        for given in (first, second, third):
+            database.orders.release(given, at=NOW)
+        database.orders.withdraw(second.id)
+        wanted = [third.id, second.id, first.id]
+        assert database.orders.delivered(wanted, at=later(1)) == {first.id, third.id}
+        assert database.orders.delivered([], at=later(1)) == frozenset()
+        assert [database.orders.get(one).delivered_at for one in wanted] == [
+            later(1), None, later(1),
+        ]  # fmt: skip
+
+    def test_together_with_an_order_that_nobody_knows_none_is_handed_over(
+        self, database: Database
+    ) -> None:
+        given = nouns.order(1)
+        database.orders.release(given, at=NOW)
+        with pytest.raises(NoSuchOrder):
+            database.orders.delivered([given.id, ids.OrderId("ord_zz")], at=NOW)
+        assert database.orders.get(given.id).status is OrderStatus.RELEASED
+
+    def test_numbers_for_several_are_each_agents_own_next(self, database: Database) -> None:
+        one, other = ids.AgentId("one"), ids.AgentId("other")
+        database.orders.next_seq(other)
+        assert list(database.orders.next_seqs([other, one, other])) == [2, 1, 3]
+        assert list(database.orders.next_seqs([])) == []
+        assert database.orders.next_seq(one) == 2
+
     def test_a_second_delivery_keeps_the_time_of_the_first(self, database: Database) -> None:
         given = nouns.order()
         database.orders.release(given, at=NOW)
-        assert database.orders.delivered(given.id, at=later(1))
-        assert database.orders.delivered(given.id, at=later(2))
+        assert database.orders.delivered([given.id], at=later(1))
+        assert database.orders.delivered([given.id], at=later(2))
         kept = database.orders.get(given.id)
         assert (kept.status, kept.delivered_at) == (OrderStatus.DELIVERED, later(1))
 
@@ -127,12 +183,12 @@ class OrderCases:
         first, second = nouns.order(1), nouns.order(2)
         for given in (first, second):
             database.orders.release(given, at=NOW)
-        database.orders.delivered(first.id, at=NOW)
+        database.orders.delivered([first.id], at=NOW)
         assert not database.orders.withdraw(first.id)
         assert database.orders.get(first.id).status is OrderStatus.DELIVERED
         assert database.orders.withdraw(second.id)
         assert database.orders.withdraw(second.id)
-        assert not database.orders.delivered(second.id, at=NOW)
+        assert not database.orders.delivered([second.id], at=NOW)
         assert database.orders.get(second.id).status is OrderStatus.WITHDRAWN
 
     def test_delivery_and_withdrawal_at_once_do_not_both_happen(self, database: Database) -> None:
@@ -143,7 +199,7 @@ class OrderCases:
                 lambda which, given=given: (
                     database.orders.withdraw(given.id)
                     if which
-                    else database.orders.delivered(given.id, at=NOW)
+                    else bool(database.orders.delivered([given.id], at=NOW))
                 ),
                 2,
             )
@@ -152,9 +208,9 @@ class OrderCases:
     def test_a_life_never_goes_back(self, database: Database) -> None:
         given = nouns.order()
         database.orders.release(given, at=NOW)
-        database.orders.delivered(given.id, at=NOW)
+        database.orders.delivered([given.id], at=NOW)
         database.orders.admitted(given.id)
-        assert not database.orders.delivered(given.id, at=later(1))
+        assert not database.orders.delivered([given.id], at=later(1))
         assert not database.orders.withdraw(given.id)
         database.orders.refused(given.id, because="too late")
         assert database.orders.get(given.id).status is OrderStatus.ADMITTED
@@ -266,7 +322,7 @@ class OrderCases:
         orders = database.orders
         for call in (
             lambda: orders.get(unknown),
-            lambda: orders.delivered(unknown, at=NOW),
+            lambda: orders.delivered([unknown], at=NOW),
             lambda: orders.withdraw(unknown),
             lambda: orders.admitted(unknown),
             lambda: orders.refused(unknown, because=""),

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from sentienguard.adapters.sql_store import Database, open_database
+from sentienguard.adapters.sql_store.approvals import MAX_LISTED
 from sentienguard.model import errors, ids
 from sentienguard.model.access import Role, User
 from sentienguard.model.approval import Agreement, ApprovalStatus
@@ -17,6 +18,8 @@ from sentienguard.ports.user_store import NameTaken, NoSuchUser, NotAuthenticate
 from tests.contract import stores_nouns as nouns
 from tests.contract.stores_nouns import NOW, later
 from tests.contract.stores_threads import at_once
+
+HERE = {nouns.approval().environment}
 
 
 class ApprovalCases:
@@ -117,10 +120,22 @@ class ApprovalCases:
             database.approvals.open(given)
         database.approvals.decide(kept[1].id, ApprovalStatus.DENIED, by="a", at=NOW, note="")
         newest_first = [kept[1].id, kept[0].id, kept[2].id]
-        assert [one.id for one in database.approvals.list(None)] == newest_first
-        pending = database.approvals.list(ApprovalStatus.PENDING)
+        assert [one.id for one in database.approvals.list(None, within=HERE)] == newest_first
+        pending = database.approvals.list(ApprovalStatus.PENDING, within=HERE)
         assert [one.id for one in pending] == newest_first[1:]
-        assert database.approvals.list(ApprovalStatus.EXPIRED) == ()
+        assert database.approvals.list(ApprovalStatus.EXPIRED, within=HERE) == ()
+
+    def test_many_questions_elsewhere_leave_no_question_here_out(self, database: Database) -> None:
+        given = nouns.approval(1)
+        database.approvals.open(given)
+        for number in range(2, MAX_LISTED + 3):
+            later_one = replace(nouns.approval(number), environment="elsewhere")
+            database.approvals.open(later_one)
+        for status in (None, ApprovalStatus.PENDING):
+            [here] = database.approvals.list(status, within=HERE)
+            assert here.id == given.id
+            assert len(database.approvals.list(status, within={"elsewhere"})) == MAX_LISTED
+            assert database.approvals.list(status, within=()) == ()
 
     def test_each_persons_last_yes_counts_and_they_come_back_in_their_order(
         self, database: Database
@@ -145,6 +160,13 @@ class ApprovalCases:
         database.approvals.agree(Agreement(mine.id, "anna", later(1)))
         assert list(database.approvals.agreements(other.id)) == []
         assert list(database.approvals.agreements(ids.ApprovalId("apr_none"))) == []
+        database.approvals.agree(Agreement(mine.id, "bert", later(0)))
+        database.approvals.agree(Agreement(other.id, "carl", later(2)))
+        third = ids.ApprovalId("apr_none")
+        for wanted in ([mine.id], [other.id, mine.id, third], [third], []):
+            assert database.approvals.agreements_of(wanted) == {
+                one: list(found) for one in wanted if (found := database.approvals.agreements(one))
+            }
 
     @pytest.mark.parametrize("status", [s for s in ApprovalStatus if s is not s.PENDING])
     def test_nobody_says_yes_to_what_is_answered(

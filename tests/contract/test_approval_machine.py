@@ -27,8 +27,10 @@ from sentienguard.ports.order_store import NoSuchOrder
 from sentienguard.ports.switches import Freeze
 from tests.contract import stores_nouns as nouns
 from tests.support import effort
+from tests.unit.flow.test_flow_dispatch import Log
 
 NUMBERS = itertools.count(1)
+NOTE = Log().checkpoint()
 YES, NO = ApprovalStatus.APPROVED, ApprovalStatus.DENIED
 QUESTIONS = st.integers(0, 2)
 
@@ -56,7 +58,9 @@ class Centre:
     def __init__(self, database, agent):
         self.approvals, self.orders = database.approvals, database.orders
         self.switches = database.switches
-        self.agents = types.SimpleNamespace(get=lambda _: agent)
+        known = {agent.tls_pin: agent}
+        self.agents = types.SimpleNamespace(get=lambda _: agent, by_pins=lambda _: known)
+        self.log = types.SimpleNamespace(checkpoint=lambda: NOTE)
         self.incidents = types.SimpleNamespace(
             get=database.incidents.get,
             move=database.incidents.move,
@@ -85,6 +89,9 @@ class Centre:
         if self.dies:
             raise DiedError
         self.recorded.setdefault(entry.key, entry)
+
+    def append_many(self, entries):
+        return [self.append(entry) for entry in entries]
 
     def tell(self, incident, event, *, key):
         question = self.questions[incident]
@@ -234,8 +241,7 @@ class ApprovalMachine(stateful.RuleBasedStateMachine):
 
     @stateful.rule()
     def the_host_polls(self):
-        poll, look = dispatch.Poll("ab", None, 0, None), self.dispatch.look()
-        given, _ = self.dispatch._work(self.agent, poll, look)
+        given = self.dispatch.answer(self.agent, dispatch.Poll("ab", None, 0, None)).order
         if given is not None:
             assert not self.frozen, "delivered while frozen"
             self.delivered.add(given["order"].id)

@@ -4,11 +4,13 @@ from tests.contract import (
     stores_access_cases,
     stores_agent_cases,
     stores_alert_cases,
+    stores_begun_cases,
     stores_care_cases,
     stores_draft_cases,
     stores_emergency_cases,
     stores_figures_cases,
     stores_forgetting_cases,
+    stores_host_list_cases,
     stores_incident_cases,
     stores_notice_cases,
     stores_order_cases,
@@ -26,6 +28,10 @@ class TestOrders(stores_order_cases.OrderCases):
     pass
 
 
+class TestOrdersBegun(stores_begun_cases.BegunCases):
+    pass
+
+
 class TestSpells(stores_spell_cases.SpellCases):
     pass
 
@@ -35,6 +41,10 @@ class TestApprovals(stores_people_cases.ApprovalCases):
 
 
 class TestAgents(stores_agent_cases.AgentCases):
+    pass
+
+
+class TestHostLists(stores_host_list_cases.HostListCases):
     pass
 
 

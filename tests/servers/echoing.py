@@ -21,9 +21,25 @@ class Echoing:
         return any(text in one for one in list(self.heard))
 
 
+def repeated(told):
+    """Repeat it as it came."""
+    return json.dumps({"error": told}).encode()
+
+
+def slack_says(told):
+    """Refuse as Slack does, with status 200 and a code that repeats the token.
+
+    Twice: as it came, and with each character written as an escape, which only a reader of JSON
+    takes for the same.
+    """
+    token = told[0]
+    escaped = "".join(f"\\u{ord(one):04x}" for one in token)
+    return f'{{"ok": false, "error": "not_{token} {escaped}"}}'.encode()
+
+
 @contextlib.contextmanager
-def running(status=403, location=""):
-    """Serve it."""
+def running(status=403, location="", answers=repeated):
+    """Serve it; `answers` makes the body of what came: Authorization, path, body."""
     made = Echoing()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -32,7 +48,7 @@ def running(status=403, location=""):
             said = [self.path, *(f"{name}: {value}" for name, value in self.headers.items())]
             made.heard.append("\n".join([*said, body]))
             told = [self.headers.get("Authorization", ""), self.path, body]  # the telling first
-            answer = json.dumps({"error": told}).encode()
+            answer = answers(told)
             self.send_response(status)
             if location:
                 self.send_header("Location", location)

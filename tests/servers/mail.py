@@ -24,6 +24,9 @@ class MailServer:
     replies: dict[str, list[bytes]] = field(default_factory=dict)  # what a command hears next
     mails: list[bytes] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)  # commands, and whether under TLS
+    login: bytes = b"\0bot\0mail-password"  # of AUTH PLAIN
+    repeats_at: str = ""  # command whose refusal repeats all that was said before it
+    repeated: int = 0  # how often it did
 
 
 @contextlib.contextmanager
@@ -72,6 +75,7 @@ class _Talk:
     def __init__(self, line: socket.socket, world: MailServer, context: ssl.SSLContext) -> None:
         self._line, self._reader, self._secure = line, line.makefile("rb"), False
         self._world, self._context = world, context
+        self._said: list[bytes] = []  # of this session, logins also in the clear
 
     def close(self) -> None:
         self._reader.close()
@@ -87,13 +91,37 @@ class _Talk:
             self._world.heard.append(f"{verb}{' tls' if self._secure else ''}")
             if self._world.replies.get(verb):
                 self._say(self._world.replies[verb].pop(0))
+            elif verb == self._world.repeats_at:
+                self._repeat(command)
             elif verb == "QUIT":
                 self._say(b"221 bye")
                 return
             else:
                 self._one(verb, command)
 
+    def _repeat(self, command: bytes) -> None:
+        """Refuse for good and say again all that was told, as a broken server would log it."""
+        self._remember(command)
+        told = b" ".join(self._said)
+        if command.split()[0].upper() == b"DATA":
+            self._say(b"354 go on")
+            mail = b""
+            while (part := self._reader.readline()) != b".\r\n":
+                mail += part
+            told += b" " + b" ".join(mail.split())[:100]
+        self._world.repeated += 1
+        self._say(b"554-who are you?\r\n554 you said: " + told[-400:])
+
+    def _remember(self, command: bytes) -> None:
+        words = command.split()
+        if words[0].upper() == b"AUTH":  # the clear text last, where less is cut off
+            plain = base64.b64decode(words[-1]).replace(b"\0", b" ")
+            self._said = [words[-1], *plain.split()]
+        elif words[0].upper() in {b"MAIL", b"RCPT"}:
+            self._said.insert(0, b" ".join(words))
+
     def _one(self, verb: str, command: bytes) -> None:
+        self._remember(command)
         match verb:
             case "EHLO":
                 self._say(b"250-test")
@@ -106,7 +134,7 @@ class _Talk:
                 self._line = self._context.wrap_socket(self._line, server_side=True)
                 self._reader, self._secure = self._line.makefile("rb"), True
             case "AUTH":
-                right = base64.b64encode(b"\0bot\0mail-password")
+                right = base64.b64encode(self._world.login)
                 self._say(b"235 ok" if right in command else b"535 no")
             case "DATA":
                 self._say(b"354 go on")

@@ -65,7 +65,8 @@ class World:
         self.changes: list[Changed] = []
         self.agents: list[Agent] = []
         self.samples: dict[str, list[Any]] = {}
-        self.unfinished: list[Incident] = []
+        self.unfinished: list[Incident] = []  # oldest first
+        self.looked_through: list[int] = []  # how many of them somebody asked for
         self.monotonic: Callable[[], float] = lambda: 0.0
 
     def host(self, name: str, environment: str = "production") -> None:
@@ -114,9 +115,13 @@ class World:
                     one.host: one.id for one in self.agents if one.environment == place
                 }
             ),
-            incidents=SimpleNamespace(unfinished=lambda: self.unfinished),
+            incidents=SimpleNamespace(newest_unfinished=self._newest_unfinished),
             metrics=self.metrics,
         )
+
+    def _newest_unfinished(self, place: str, *, most: int) -> list[Incident]:
+        self.looked_through.append(most)
+        return [one for one in self.unfinished if one.environment == place][-most:]
 
     def sources(self) -> diagnosing.Sources:
         def between(place: str, start: datetime, end: datetime, *, limit: int) -> list[NewLine]:

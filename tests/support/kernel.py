@@ -105,7 +105,13 @@ SUBJECTS = (
     ),
     Subject("sentienguard.stages.execute.desk", (f"{_EXECUTE}/test_execute_desk.py",)),
     Subject("sentienguard.stages.execute.recovery", (f"{_EXECUTE}/test_execute_recovery.py",)),
-    Subject("sentienguard.flow.dispatch", ("tests/unit/flow/test_flow_dispatch.py",)),
+    Subject(
+        "sentienguard.flow.dispatch",
+        (
+            "tests/unit/flow/test_flow_dispatch.py",
+            "tests/unit/flow/test_flow_dispatch_together.py",
+        ),
+    ),
     Subject(
         "sentienguard.flow.receipts",
         (

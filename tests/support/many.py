@@ -65,6 +65,7 @@ def _copy(database: sqlite3.Connection, incidents: int, hosts: int) -> None:
         "id": "printf('00000000-0000-4000-8000-%012d', 2 + i)",
         "host": "printf('web-%05d.example.net', 2 + i)",
         "tls_pin": "printf('%064x', 2 + i)",
+        "search": "replace(search, 'web-00001', printf('web-%05d', 2 + i))",
     })  # fmt: skip
     _copies(database, "incidents", incidents, {
         "id": name, "agent": agent, "host": host, "fingerprint": "'fp-' || i",

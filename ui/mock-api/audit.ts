@@ -4,6 +4,20 @@ import { type Answer, ok, problem, within } from "./answers.ts";
 import { hostOf } from "./hosts.ts";
 import type { World } from "./world.ts";
 
+/** Erase a content for good, as the server does: not while its incident may rest on it. */
+export function eraseContent(world: World, index: number, sha256: string): Answer {
+  if (world.stale) {
+    return problem(403, "step-up", "show your second factor again", "urn:sentienguard:problem:step-up");
+  }
+  const { incident } = world.log.entry(index);
+  const story = world.stories.find((one) => one.incident.id === incident);
+  if (story !== undefined && story.incident.status !== "CLOSED") {
+    return problem(422, "Not erased", `${incident} is not over and may rest on it; erase it afterwards`);
+  }
+  world.log.erased.add(sha256);
+  return ok({ sha256 } satisfies api.BlobErased);
+}
+
 export function audit(world: World, what: string, index: string, query: URLSearchParams): Answer {
   if (what === "checkpoint") return ok(world.log.checkpoint(world.stamp(-9000)));
   if (what === "exposure") return ok(world.log.exposure(world.stamp(-11_400)));

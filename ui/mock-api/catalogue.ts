@@ -50,7 +50,7 @@ export function playbookAt(name: string, verb: string): Answer {
 
 function playbook(name: string, version: string, digest: string, description: string, more: Partial<api.Playbook>): api.Playbook {
   return {
-    name, version, digest, description, risk: "SAFE", system: "linux", resource: "disk", symptom: "disk_full",
+    name, version, digest, description, risk: "SAFE", risk_reason: "", system: "linux", resource: "disk", symptom: "disk_full",
     approval_required: false, steps: [], parameters: [], runs: 0, resolved: 0, yaml: null, ...more,
   };
 }
@@ -62,6 +62,7 @@ export const PLAYBOOKS: api.Playbook[] = [
   }),
   playbook("service_restart", "2.1.0", RESTART, "Restart a hung service behind a load balancer.", {
     risk: "WARNING", resource: "service", symptom: "service_hung", runs: 12, resolved: 10,
+    risk_reason: "Requests fail for some seconds and what the process held in memory is lost; no other service is touched.",
     steps: ["take_out_of_pool", "drop_connections", "restart"],
   }),
   playbook("postgres_connection_reset", "1.2.0", POOL, "End idle sessions of one database.", {

@@ -150,6 +150,7 @@ export function mayRunAt(playbooks: api.Playbook[], frozen: boolean): api.MayRun
       return {
         playbook: of.name, version: of.version, risk: of.risk, symptom: of.symptom, route,
         rules: rules(of).map(([rule, most, reason]) => ({ rule, route: most, reason, deciding: most === route })),
+        starts: of.risk === "WARNING" ? 2 : 0, max_per_hour: of.risk === "SAFE" ? 12 : 2,
       };
     });
 }

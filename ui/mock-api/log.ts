@@ -12,11 +12,13 @@ export type Leaf = Pick<AuditEntry, "kind" | "at" | "source" | "actor" | "incide
 
 export class Log {
   readonly leaves: { leaf: Leaf; text: string }[] = [];
+  readonly erased = new Set<string>(); // digests of contents
 
   append(leaf: Leaf): number {
     const index = this.leaves.length;
     const text = JSON.stringify({
       actor: leaf.actor,
+      blobs: contentsOf(leaf, index),
       data: leaf.data,
       incident: leaf.incident,
       kind: leaf.kind,
@@ -35,6 +37,7 @@ export class Log {
   }
 
   proof(index: number): Nameless<Proof> {
+    const { leaf } = this.at(index);
     return {
       index,
       leaf: this.at(index).text,
@@ -42,6 +45,9 @@ export class Log {
       tree_size: this.leaves.length,
       path: this.path(index, 0, this.leaves.length).map((hash) => hash.toString("hex")),
       checkpoint: this.note(),
+      contents: contentsOf(leaf, index).map(({ sha256, type, len }) => ({
+        sha256, type, length: len, state: this.erased.has(sha256) ? "erased" : "kept",
+      })),
     };
   }
 
@@ -110,6 +116,14 @@ export class Log {
       ? [...this.path(index, from, middle), this.root(middle, to)]
       : [...this.path(index, middle, to), this.root(from, middle)];
   }
+}
+
+/** What an entry keeps beside the log: of a step its output. */
+function contentsOf({ kind }: Leaf, index: number) {
+  if (kind !== "step.done") return [];
+  const output = `output of step ${index}\n`;
+  const sha256 = createHash("sha256").update(output).digest("hex");
+  return [{ sha256, len: output.length, type: "text/plain" }];
 }
 
 /** The largest power of two below n. */

@@ -127,7 +127,7 @@ function makeResolved(at: number, log: Log): api.Story {
     metric: "system.disk_usage_percent", subject: "/var", at: iso(at - 1200), value: 94.8,
     severity: "critical", ground: "baseline", sigma: 6.63,
     baseline: { mean: 61.2, stddev: 5.07, p50: 61, p95: 69.4, p99: 72.8, samples: 10_080, seasonal: true },
-    trend: { per_hour: 6.4, hours_to_exhaustion: 0.81 },
+    trend: { per_hour: 6.4, hours_to_exhaustion: 0.81, soonest_hours: 0.7, latest_hours: 1.1 },
     reason: "Disk usage of /var is 94.8 %, 6.63 standard deviations above 61.2 %, which is usual at this hour; at 6.4 % an hour it is full in 49 min.",
   };
   const step = (phase: api.Step["phase"], name: string, ms: number, startS: number, detail: string, more: Partial<api.Step> = {}): api.Step => ({

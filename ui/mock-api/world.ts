@@ -1,7 +1,7 @@
 // The pretend control plane: state and the answers to every request of the public API.
 import type * as api from "../src/api/types.ts";
 import { type Answer, ok, problem, type Said, within } from "./answers.ts";
-import { audit } from "./audit.ts";
+import { audit, eraseContent } from "./audit.ts";
 import { draft, playbookAt, PLAYBOOKS } from "./catalogue.ts";
 import { diagnosisOf } from "./diagnoses.ts";
 import {
@@ -81,7 +81,7 @@ export class World {
       return ok({ provider: this.provider, ...none } satisfies api.LoginWays);
     }
     if (!this.signedIn) return problem(401, "Not signed in", "Sign in first.");
-    const [, room = "", id = "", verb = ""] = path.split("/").map(decodeURIComponent);
+    const [, room = "", id = "", verb = "", , about = ""] = path.split("/").map(decodeURIComponent);
     const read = method === "GET";
     switch (`${method} ${room}`) {
       case "POST auth":
@@ -166,7 +166,12 @@ export class World {
       case "GET hosts":
         if (id === "") return ok(pageOf(this.enrolled(), query));
         if (verb === "outside") return ok(path.endsWith("/readings") ? series(this, query) : outside(this));
-        if (verb === "playbooks") return ok({ items: mayRunAt(PLAYBOOKS, this.freeze.frozen) });
+        if (verb === "playbooks") {
+          const items = mayRunAt(PLAYBOOKS, this.freeze.frozen);
+          const starts = items.reduce((sum, one) => sum + one.starts, 0);
+          const heard = this.hosts().find((one) => one.agent_id === id)?.last_seen ?? null;
+          return ok({ items, starts, max_per_hour: 120, heard_at: heard });
+        }
         return verb === "series" ? ok(series(this, query)) : host(this, id);
       case "POST hosts":
         return judge(this, id, verb);
@@ -197,6 +202,7 @@ export class World {
         return { status: 204 };
       case "GET audit":
       case "POST audit":
+        if (id === "entries" && about !== "") return eraseContent(this, Number(verb), about);
         return audit(this, id, verb, query);
       case "GET freeze":
       case "PUT freeze":
@@ -304,7 +310,7 @@ export class World {
         ticket: "tck_1", ways: ["totp"], party: "", challenge: "", credentials: [], expires_at: this.stamp(120_000),
       } satisfies api.SecondStep);
     }
-    if (said.code === "000000") return problem(401, "Not this code", "Wait for the next one and try again.");
+    if (said.code === "000000") return problem(422, "Not this code", "Wait for the next one and try again.");
     this.stale = false;
     return ok({});
   }

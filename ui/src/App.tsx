@@ -1,5 +1,5 @@
 import { MantineProvider, createTheme } from "@mantine/core";
-import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider, type RouterHistory } from "@tanstack/react-router";
 import { useState } from "react";
 import { Problem } from "./api/client";
@@ -18,6 +18,14 @@ function start(history?: RouterHistory) {
         if (expired && pathname !== "/login") {
           queries.removeQueries({ queryKey: ["me"] });
           void router.navigate({ to: "/login", search: { to: href } });
+        }
+      },
+    }),
+    mutationCache: new MutationCache({
+      // A wrong password is told with 401 too: whether the login ended, its own question tells.
+      onError: (error) => {
+        if (error instanceof Problem && error.status === 401) {
+          void queries.invalidateQueries({ queryKey: ["me"] });
         }
       },
     }),

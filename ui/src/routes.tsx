@@ -8,6 +8,7 @@ import {
   lazyRouteComponent,
   redirect,
   type RouterHistory,
+  useRouter,
 } from "@tanstack/react-router";
 import { Problem } from "./api/client";
 import { me, type EntryFilter, type IncidentFilter } from "./api/queries";
@@ -24,10 +25,21 @@ const root = createRootRouteWithContext<{ queries: QueryClient }>()({
       </p>
     </main>
   ),
-  errorComponent: ({ error, reset }) => (
-    <Failure error={error instanceof Error ? error : new Error(String(error))} retry={reset} />
-  ),
+  errorComponent: Failed,
 });
+
+/** What kept a page from opening; asked again, everything that leads to it is. */
+function Failed({ error }: { error: unknown }) {
+  const router = useRouter();
+  return (
+    <main className="login nowhere">
+      <Failure
+        error={error instanceof Error ? error : new Error(String(error))}
+        retry={() => router.invalidate()}
+      />
+    </main>
+  );
+}
 
 const login = createRoute({
   getParentRoute: () => root,
@@ -216,6 +228,8 @@ export function makeRouter(queries: QueryClient, history?: RouterHistory) {
     defaultPreload: "intent",
     defaultPreloadStaleTime: 0, // TanStack Query decides what is stale
     scrollRestoration: true,
+    // What was typed or done for one incident is not shown, nor sent, for the next.
+    defaultRemountDeps: ({ params }) => params,
     ...(history ? { history } : {}),
   });
 }

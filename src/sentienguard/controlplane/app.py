@@ -22,6 +22,7 @@ from typing import Any
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from sentienguard import __version__
 from sentienguard.adapters.audit_files import export, reader
@@ -408,7 +409,7 @@ def _begin_interrupted(centre: Centre) -> None:
 async def _listen(
     centre: Centre,
     people_app: FastAPI,
-    agents_app: FastAPI,
+    agents_app: ASGIApp,
     doors: Doors,
     own: Sequence[Coroutine[Any, Any, None]],
 ) -> None:

@@ -53,9 +53,9 @@ FLOW_VERSION = "flow-1"
 TOPIC = "incident"
 SCHEMA = "sentienguard_flow"  # of the workflows' tables in PostgreSQL
 ALONE = "local"  # the executor of a control plane that has its workflows for itself
-# A message wakes who waits for it (`tell`). This finds what was lost between the two, with one look
-# for all that wait (`waiting_lives`). A stop waits for it.
-POLL_INTERVAL_S = 1.0
+# A message wakes who waits for it (`tell`). What was lost between the two is found by one look for
+# all that wait (`waiting_lives`). So often DBOS asks for one, and a stop waits until it has.
+ASKED_EACH_S = 0.1
 ALIVE = {  # notices a server that is gone without a word, after about 10 s
     "application_name": "sentienguard_flow",
     "keepalives_idle": 4,
@@ -151,7 +151,7 @@ class Engine:
             "application_version": FLOW_VERSION,
             "executor_id": executor,
             "serializer": DBOSPortableJSONSerializer(),
-            "notification_listener_polling_interval_sec": POLL_INTERVAL_S,
+            "notification_listener_polling_interval_sec": ASKED_EACH_S,
             "max_executor_threads": MAX_LIVE_INCIDENTS,
             "enable_otlp": False,
             "log_level": "WARNING",
@@ -238,8 +238,9 @@ class Engine:
 
     def _live(self, incident: IncidentId) -> str:
         with self._openers.taken():  # rule 7
-            life, turn = flow.begin(self._work.load(incident))
-            self._step("opened", lambda: self._work.opened(self._work.load(incident)))
+            opened = self._until_possible("load", lambda: self._work.load(incident))
+            life, turn = flow.begin(opened)
+            self._step("opened", lambda: self._work.opened(opened))
         with self._beginners.taken():
             while turn.then is not None and not isinstance(turn.then, flow.Wait):
                 self._perform(incident, turn.deeds)

@@ -34,12 +34,11 @@ def after_login(centre: "Centre", user: str, address: str) -> None:
 def after_yes(centre: "Centre", asked: Approval, by: str, address: str) -> None:
     """Look at a yes that a question was just given."""
     try:
-        before = [
-            _yes(centre, one)
-            for one in centre.approvals.list(ApprovalStatus.APPROVED)
-            if one.id != asked.id and one.environment == asked.environment
-        ]
-        others = tuple(one.by for one in _agreed(centre, asked) if one.by != by)
+        decided = centre.approvals.list(ApprovalStatus.APPROVED, within={asked.environment})
+        several = {one.id for one in (*decided, asked) if one.needed > 1}
+        agreed = centre.approvals.agreements_of(several)
+        before = [_yes(one, agreed.get(one.id, ())) for one in decided if one.id != asked.id]
+        others = tuple(one.by for one in agreed.get(asked.id, ()) if one.by != by)
         now = centre.clock.now()
         given = oversight.Yes(by, asked.opened_at, now, others, address)
         known: Sequence[str] = ()
@@ -61,14 +60,10 @@ def after_break_glass(
         log.warning("no finding was recorded about %s: %s", about.id, cause)
 
 
-def _yes(centre: "Centre", decided: Approval) -> oversight.Yes:
+def _yes(decided: Approval, agreed: "Iterable[Agreement]") -> oversight.Yes:
     by = decided.decided_by or ""
-    others = tuple(one.by for one in _agreed(centre, decided) if one.by != by)
+    others = tuple(one.by for one in agreed if one.by != by)
     return oversight.Yes(by, decided.opened_at, decided.decided_at or decided.opened_at, others)
-
-
-def _agreed(centre: "Centre", asked: Approval) -> "Iterable[Agreement]":
-    return centre.approvals.agreements(asked.id) if asked.needed > 1 else ()
 
 
 def _record(  # noqa: PLR0917 - what a finding names

@@ -14,6 +14,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sentienguard.controlplane.tls_files import TlsFiles
@@ -34,13 +35,14 @@ class PeerProtocol(HttpToolsProtocol):
 
 
 def agents_server(
-    app: FastAPI, files: TlsFiles, end_waits: Callable[[], None] = lambda: None
+    app: ASGIApp, files: TlsFiles, end_waits: Callable[[], None] = lambda: None
 ) -> uvicorn.Server:
     """Return the agents' listener. Enrolment comes without a certificate, the rest needs one.
 
     `end_waits` is called when it stops: what waits for news is to be answered now.
     """
-    config = uvicorn.Config(app, http=PeerProtocol, **_common())
+    # TLS ends here, so nobody speaks for a host: who it says it came from is not believed.
+    config = uvicorn.Config(app, http=PeerProtocol, proxy_headers=False, **_common())
     config.load()
     config.ssl = _context(files)
     return _Server(config, end_waits)

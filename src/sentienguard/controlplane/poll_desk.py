@@ -9,7 +9,9 @@ look at the database tells of all that came together. Rules:
    is nothing never wait for it, nor people's requests for either. A few share a look at what holds
    for all hosts, so few that it is of the same moment: what a freeze overtakes there is stopped by
    the host's next poll (`dispatch`, rule 4).
-3. That an agent spoke is kept where it says anything new (`SEEN_AGAIN`): samples say it too.
+3. What goes wrong for several that are answered together is tried for each alone, so that what is
+   damaged of one host takes no other with it. While the database or the log is away, all are told.
+4. That an agent spoke is kept where it says anything new (`SEEN_AGAIN`): samples say it too.
 """
 
 import asyncio
@@ -30,7 +32,7 @@ MOST_TOGETHER = 256  # polls that share a look
 MOST_VERSION = 2**31 - 1  # of a root document: what the store's column holds
 SEEN_AGAIN = timedelta(seconds=15)  # after which it is kept that an agent still speaks
 COURIERS = 4  # threads that seal orders; more would only take turns at the processor
-A_ROUND = 8  # polls that a courier answers with one look: some 30 ms
+A_ROUND = 32  # polls that a courier answers with one look: some 30 ms
 
 
 @dataclass(eq=False, slots=True)
@@ -121,7 +123,7 @@ class PollDesk:
             for pin, agent in known.items()
             if _is_news(agent, now, said[pin])
         ]
-        if news:  # rule 3
+        if news:  # rule 4
             self._centre.agents.seen_all(news)
         for one in asked:
             one.agent = known.get(one.pin)
@@ -149,16 +151,19 @@ class PollDesk:
     def _bring(self, expected: Sequence[tuple[_Asked, Agent]]) -> None:
         """Answer a few for whom there may be something; each is told its own."""
         try:
-            look = self._dispatch.look()
+            polls = [(agent, one.poll) for one, agent in expected]
+            found = self._dispatch.answer_all(polls, self._dispatch.look())
         except Exception as problem:  # noqa: BLE001  each agent gets it as its answer
-            for one, _ in expected:
-                one.answer.set_exception(problem)
-            return
-        for one, agent in expected:
-            try:
-                one.answer.set_result(self._dispatch.answer(agent, one.poll, look))
-            except Exception as problem:  # noqa: BLE001  its agent gets it as its answer
-                one.answer.set_exception(problem)
+            if len(expected) > 1 and not isinstance(problem, errors.Unavailable):  # rule 3
+                for single in expected:
+                    self._bring([single])
+                return
+            found = [problem] * len(expected)
+        for (one, _), answer in zip(expected, found, strict=True):
+            if isinstance(answer, Exception):
+                one.answer.set_exception(answer)
+            else:
+                one.answer.set_result(answer)
 
     def _witnessed(self, agent: Agent, poll: Poll) -> None:
         self._dispatch.witnessed(poll)

@@ -8,6 +8,8 @@ what the engine says of it is pure (stages.decide.diagnosis.surroundings). Rules
    becomes the reason why there is none.
 2. Only the incident's environment is looked at.
 3. What the diagnosis was made from is returned as bytes, so that it can be made again.
+4. What many incidents of one moment look at alike is read once for them: who is where, who calls
+   whom (at most `CALLS_S` old), what neighbours measured (`neighbours`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,6 +45,7 @@ LIMIT_S: Final = 0.25  # of gathering; a decision takes a tenth of that without
 CALLS_SEEN: Final = timedelta(days=2)  # calls that were not seen for longer are not followed
 CHANGES_SEEN: Final = timedelta(hours=24)
 BACK: Final = timedelta(milliseconds=building.LOOKS_BACK_MS)
+CALLS_S: Final = 5.0  # for which the calls that were read serve
 MOST_LINES: Final = 2000  # of the environment, on each side of the symptom
 MOST_EVIDENT: Final = 10  # that stand beside the agent's own, and do not push them out
 LINES_BACK: Final = timedelta(minutes=10)
@@ -89,6 +92,7 @@ class Diagnosing:
         self._limit_s = limit_s
         self._turns = turning.Turns()
         self._residents: dict[str, _Residents] = {}  # by environment
+        self._calls: dict[str, tuple[float, Sequence[Edge]]] = {}  # the same; since when, monotonic
         self._neighbours = neighbours.Neighbours(centre)
 
     def look(self, incident: Incident, now: datetime) -> Looked:
@@ -101,6 +105,7 @@ class Diagnosing:
                 gathering = _Gathering(
                     self._centre, self._samples, self._sources, incident,
                     now=now, residents=residents, near_by=self._neighbours,
+                    calls=self._called(incident.environment, now),
                 )  # fmt: skip
                 known = gathering.gather(self._centre.clock.monotonic() + self._limit_s)
                 stored = writing.write(building.build(known))
@@ -120,6 +125,16 @@ class Diagnosing:
         if known is None or not known.serves(incident.host, measured, now_s):
             agents = self._centre.agents.hosts(place)
             known = self._residents[place] = _Residents.of(agents, measured, now_s)
+        return known
+
+    def _called(self, place: str, now: datetime) -> Sequence[Edge]:
+        """Return who calls whom in an environment."""
+        now_s = self._centre.clock.monotonic()
+        since_s, known = self._calls.get(place, (0.0, None))
+        if known is None or not 0 <= now_s - since_s < CALLS_S:
+            seen = self._sources.topology.edges([place], since=now - CALLS_SEEN)
+            known = [one.edge for one in seen]
+            self._calls[place] = (now_s, known)
         return known
 
     def lines_of(self, incident: Incident, now: datetime) -> tuple[LogLine, ...]:
@@ -192,6 +207,7 @@ class _Gathering:
         now: datetime,
         residents: _Residents,
         near_by: neighbours.Neighbours,
+        calls: Sequence[Edge],
     ) -> None:
         self._centre = centre
         self._samples = samples
@@ -201,6 +217,7 @@ class _Gathering:
         self._begin = incident.anomaly.at - BACK
         self._residents = residents  # rule 2
         self._neighbours = near_by
+        self._calls = calls
         self._agents = residents.agents
         self._deadline = 0.0
         self.left_out: list[str] = []
@@ -209,17 +226,13 @@ class _Gathering:
         """Read until the deadline, what matters most first."""
         self._deadline = deadline
         symptom = self._symptom()
-        seen = self._sources.topology.edges(
-            [self._incident.environment], since=self._now - CALLS_SEEN
-        )
-        calls = [one.edge for one in seen]
         lines, is_whole = self._lines() if self._in_time("log lines") else ([], True)
         foreign = self._foreign() if self._in_time("series of other systems") else {}
-        places = list(self._runs_on(calls, lines, foreign))
+        places = list(self._runs_on(self._calls, lines, foreign))
         if symptom.service:  # it was measured there, whatever else says where it runs
             places.append((symptom.service, symptom.host))
         directory = naming.Directory(places, self._residents.directory)
-        near = nearby.find(symptom.host, symptom.service or None, calls, directory)
+        near = nearby.find(symptom.host, symptom.service or None, self._calls, directory)
         if near.left_out:
             self.left_out.append(f"{near.left_out} services and hosts farther away")
         lines += [*self._sampled(near)]
@@ -408,14 +421,8 @@ class _Gathering:
         )
 
     def _standing(self) -> Sequence[building.Standing]:
-        """Return other incidents of the environment that are not over."""
-        found = [
-            one
-            for one in self._centre.incidents.unfinished()
-            if one.environment == self._incident.environment
-            and one.id != self._incident.id
-            and one.anomaly.request is None
-        ]
+        """Return other incidents of the environment that are not over, the newest of them."""
+        found = self._others()
         return [
             building.Standing(
                 id=one.id,
@@ -430,6 +437,20 @@ class _Gathering:
             )
             for one in found[-MOST_STANDING:]
         ]
+
+    def _others(self) -> Sequence[Incident]:
+        """Look through the newest only: where a whole fleet fails, a thousand stand."""
+        looked = MOST_STANDING + 1  # its own may be among them
+        while True:
+            newest = self._centre.incidents.newest_unfinished(
+                self._incident.environment, most=looked
+            )
+            found = [
+                one for one in newest if one.id != self._incident.id and one.anomaly.request is None
+            ]
+            if len(found) >= MOST_STANDING or len(newest) < looked:
+                return found
+            looked *= 4  # many of them are what people asked for
 
 
 def _name(series: Series) -> str:

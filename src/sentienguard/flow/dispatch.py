@@ -1,6 +1,6 @@
 """What an agent's poll is answered with: an order, a stop, a checkpoint.
 
-Called by the agents' API and by simulations. Rules:
+Called by `controlplane.poll_desk` and by simulations. Rules:
 
  1. An order is signed for one poll: its nonce is the one that the host issued with this poll.
  2. An order or a stop is given again until the host says what became of it, though not more often
@@ -12,18 +12,25 @@ Called by the agents' API and by simulations. Rules:
  5. A host in maintenance gets no order, whoever approved it before; the order is taken back when
     nobody fetched it in time.
  6. The same for a host in quarantine, which may be two, and for one that was struck off.
+ 7. Polls may be answered together: one look at the stores, one commit for the numbers, one for the
+    deliveries, one for their entries. Each is durable before any of the answers exists, in the
+    order in which a single poll has them, and each poll gets what it would get alone.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+import functools
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sentienguard.flow.centre import Centre
 from sentienguard.model import ids
-from sentienguard.model.order import OrderStatus
+from sentienguard.model.order import Order, OrderStatus
 from sentienguard.model.window import Purpose, Window
 from sentienguard.ports.agent_store import Agent
+from sentienguard.ports.audit_log import EntryRefused
 from sentienguard.ports.order_store import KeptOrder
 from sentienguard.ports.switches import Freeze
 from sentienguard.stages.audit import checkpoint
@@ -32,6 +39,10 @@ from sentienguard.stages.detect import silencing
 REDELIVER_AFTER_S = 5.0  # a host that refused one delivery for a passing reason gets another
 MOST_REMEMBERED = 10_000  # deliveries; forgetting one only makes the next come sooner
 _AT_ONCE = 500  # agents that the store is asked about together
+_PROOFS = 256  # of the log's growth that are remembered: a kilobyte each
+_NOTES = 8  # checkpoints whose size is remembered; there is a newer one four times a second
+_WAITING = frozenset({OrderStatus.RELEASED, OrderStatus.DELIVERED})
+_UNDER_WAY = frozenset({OrderStatus.DELIVERED, OrderStatus.ADMITTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,8 @@ class Dispatch:
         """Answer from this centre's stores."""
         self._centre = centre
         self._given: dict[str, float] = {}  # monotonic time of the last delivery
+        self._taking = threading.Lock()  # several threads answer polls
+        self._grown: dict[tuple[int, int], tuple[str, ...]] = {}  # proofs, by sizes of the log
 
     def look(self) -> Look:
         """Return what holds for every host now."""
@@ -84,9 +97,29 @@ class Dispatch:
 
     def answer(self, agent: Agent, poll: Poll, look: Look | None = None) -> Answer:
         """Return what there is for this agent now; `look` is of a moment ago, None: of now."""
-        order, stop = self._work(agent, poll, look or self.look())
-        checkpoint, consistency = self._checkpoint(poll)
-        return Answer(order, stop, checkpoint, consistency)
+        (found,) = self.answer_all([(agent, poll)], look or self.look())
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def answer_all(
+        self, asked: Sequence[tuple[Agent, Poll]], look: Look
+    ) -> Sequence[Answer | Exception]:
+        """Return the same for each of several, or why it has none; for a few dozen at a time.
+
+        What all of them need is read and made durable together (rule 7). Raises what that raises;
+        nothing was given then, and who asks again is given it.
+        """
+        asking = [_Asking(agent, poll) for agent, poll in asked]
+        standing = self._centre.orders.standing({agent.id for agent, _ in asked})
+        for one in asking:
+            with _alone(one):
+                self._sort(one, standing.get(one.agent.id, ()), look)
+        self._give([one for one in asking if one.waiting], look)
+        for one in asking:
+            with _alone(one):
+                one.checkpoint, one.consistency = self._checkpoint(one.poll)
+        return [one.problem or one.answer() for one in asking]
 
     def nothing(self, poll: Poll) -> Answer:
         """Return what an agent gets for whom no order waits or is under way; as `answer` would."""
@@ -98,56 +131,107 @@ class Dispatch:
         if poll.cosigned:
             self._centre.log.add_cosignature(poll.cosigned)
 
-    def _work(
-        self, agent: Agent, poll: Poll, look: Look
-    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        running, frozen = self._running(agent, poll), look.frozen
+    def _sort(self, one: "_Asking", standing: Sequence[KeptOrder], look: Look) -> None:
+        """Find out whether a stop is due for who asks, and which orders are."""
+        running = next((kept for kept in standing if _is_running(kept, one.poll)), None)
+        frozen = look.frozen
         if running is not None and frozen is not None and not running.stop_requested_by:  # rule 4
             _stop(self._centre, [running], frozen)
             running = self._centre.orders.get(running.order.id)
         if running is not None and running.stop_requested_by:
-            if not self._due(f"stop of {running.order.id}"):  # rule 2
-                return None, None
-            seq = self._centre.orders.next_seq(agent.id)
-            by = running.stop_requested_by
-            return None, self._centre.trust.seal_stop(running.order, poll.nonce, seq, by)
-        if poll.busy or frozen is not None:  # rules 3 and 4
-            return None, None
-        waiting = [
-            kept
-            for kept in self._centre.orders.waiting(agent.id)
-            if self._is_due(kept.order.id)  # nearly always none is: nothing else is asked then
-        ]
-        if waiting and (self._in_maintenance(agent, look) or self._is_doubted(agent)):
-            return None, None  # rules 5 and 6
-        for kept in waiting:
-            if not self._due(kept.order.id):  # rule 2: another poll of it was a moment earlier
-                continue
-            seq = self._centre.orders.next_seq(agent.id)
-            sealed = self._centre.trust.seal_order(  # rule 1
-                kept.order, poll.nonce, seq, self._signed_for(kept)
-            )
-            if not self._centre.orders.delivered(kept.order.id, at=self._centre.clock.now()):
-                continue  # it was taken back just now
-            self._record_delivery(kept)
-            self._centre.counters.add("orders_delivered_total")
-            return sealed, None
-        return None, None
+            if self._due(f"stop of {running.order.id}"):  # rule 2
+                seq = self._centre.orders.next_seq(one.agent.id)
+                by = running.stop_requested_by
+                one.stop = self._centre.trust.seal_stop(running.order, one.poll.nonce, seq, by)
+        elif not one.poll.busy and frozen is None:  # rules 3 and 4
+            one.waiting = [
+                kept
+                for kept in standing
+                if kept.status in _WAITING and self._is_due(kept.order.id)  # nearly always none is
+            ]
 
-    def _signed_for(self, kept: KeptOrder) -> list[Mapping[str, Any]]:
-        """Return what approvers signed; hosts judge it by their root."""
-        asked = ids.approval_id(kept.order.incident, kept.order.digest)
-        agreed = self._centre.approvals.agreements(asked)
-        return [one.signature for one in agreed if one.signature is not None]
+    def _give(self, asking: Sequence["_Asking"], look: Look) -> None:
+        """Give each the oldest of its orders that is due; the next where that was taken back."""
+        left = [one for one in asking if not self._in_maintenance(one.agent, look)]  # rule 5
+        left = self._undoubted(left)
+        while chosen := [(one, kept) for one in left for kept in self._chosen(one)]:
+            try:
+                given = self._delivered(self._sealed(chosen))
+                self._record(given)
+            except Exception:
+                for _, kept in chosen:  # nobody has it yet
+                    self._given.pop(kept.order.id, None)
+                raise
+
+    def _chosen(self, one: "_Asking") -> Iterator[KeptOrder]:
+        """Yield the next order that nobody else was a moment earlier to take (rule 2)."""
+        while one.waiting and one.order is None and one.problem is None:
+            kept = one.waiting.pop(0)
+            one.is_first = kept.order.id not in self._given
+            if self._due(kept.order.id):
+                yield kept
+                return
+
+    def _sealed(
+        self, chosen: Sequence[tuple["_Asking", KeptOrder]]
+    ) -> list[tuple["_Asking", KeptOrder, dict[str, Any]]]:
+        """Sign each order for its poll (rule 1); who cannot have it takes no other with them."""
+        numbers = self._centre.orders.next_seqs([one.agent.id for one, _ in chosen])
+        questions = {kept.order.id: _question(kept.order) for _, kept in chosen}
+        agreed = self._centre.approvals.agreements_of(set(questions.values()))
+        found = []
+        for (one, kept), seq in zip(chosen, numbers, strict=True):
+            # What approvers signed; hosts judge it by their root.
+            yeses = agreed.get(questions[kept.order.id], ())
+            signed = [yes.signature for yes in yeses if yes.signature is not None]
+            with _alone(one):
+                sealed = self._centre.trust.seal_order(kept.order, one.poll.nonce, seq, signed)
+                found.append((one, kept, sealed))
+        return found
+
+    def _delivered(
+        self, sealed: Sequence[tuple["_Asking", KeptOrder, dict[str, Any]]]
+    ) -> list[tuple["_Asking", KeptOrder]]:
+        """Mark them as handed over; left out is what was taken back just now."""
+        if not sealed:
+            return []
+        orders = [kept.order.id for _, kept, _ in sealed]
+        marked = self._centre.orders.delivered(orders, at=self._centre.clock.now())
+        given = []
+        for one, kept, envelope in sealed:
+            if kept.order.id in marked:
+                one.order = envelope
+                given.append((one, kept))
+        return given
+
+    def _record(self, given: Sequence[tuple["_Asking", KeptOrder]]) -> None:
+        """Record who was given what, once; again is a no-op where a crash fell before the entry."""
+        news = [
+            (one, kept.order)
+            for one, kept in given
+            if kept.status is OrderStatus.RELEASED or one.is_first
+        ]
+        if news:
+            facts = [(order, {"order_id": order.id, "agent": order.agent}) for _, order in news]
+            told = self._centre.audit.once_all("order.delivered", "delivered", facts)
+            for (one, _), outcome in zip(news, told, strict=True):
+                if isinstance(outcome, EntryRefused):
+                    one.order, one.problem = None, outcome
+        for one, _ in given:
+            if one.order is not None:
+                self._centre.counters.add("orders_delivered_total")
 
     def _in_maintenance(self, agent: Agent, look: Look) -> bool:
         place = silencing.place(agent.host, agent.environment, agent.tags)
         return bool(silencing.covering(look.maintenance, place, self._centre.clock.now()))
 
-    def _is_doubted(self, agent: Agent) -> bool:
+    def _undoubted(self, asking: Sequence["_Asking"]) -> list["_Asking"]:
         """Look again: who asks was looked up when its poll came, which may be a minute ago."""
-        now = self._centre.agents.get(agent.id)
-        return bool(now.quarantined) or now.struck_off is not None
+        if not asking:
+            return []
+        known = self._centre.agents.by_pins({one.agent.tls_pin for one in asking})
+        found = ((one, known.get(one.agent.tls_pin)) for one in asking)
+        return [one for one, now in found if now is not None and not now.quarantined]  # rule 6
 
     def _is_due(self, message: str) -> bool:
         last = self._given.get(message)
@@ -155,37 +239,76 @@ class Dispatch:
 
     def _due(self, message: str) -> bool:
         """Tell whether a message is due, and take it for given from here on."""
-        if not self._is_due(message):
-            return False
-        if len(self._given) > MOST_REMEMBERED:
-            self._given.clear()
-        self._given[message] = self._centre.clock.monotonic()
-        return True
-
-    def _running(self, agent: Agent, poll: Poll) -> KeptOrder | None:
-        if not poll.busy:
-            return None
-        running = self._centre.orders.under_way(agent.id)
-        return next((kept for kept in running if kept.order.id == poll.busy), None)
-
-    def _record_delivery(self, kept: KeptOrder) -> None:
-        if kept.status is not OrderStatus.RELEASED:
-            return
-        self._centre.audit.append(
-            kind="order.delivered",
-            env=kept.order.environment,
-            incident=kept.order.incident,
-            key=f"{kept.order.id}/delivered",
-            data={"order_id": kept.order.id, "agent": kept.order.agent},
-        )
+        with self._taking:
+            if not self._is_due(message):
+                return False
+            if len(self._given) > MOST_REMEMBERED:
+                self._given.clear()
+            self._given[message] = self._centre.clock.monotonic()
+            return True
 
     def _checkpoint(self, poll: Poll) -> tuple[str | None, tuple[str, ...]]:
         note = self._centre.log.checkpoint()
-        size = checkpoint.read_text(checkpoint.read_note(note).text).size
+        size = _size(note)
         if poll.tree_size in {0, size} or poll.tree_size > size:
             return note, ()
-        proof = self._centre.log.consistency(poll.tree_size, size)
-        return note, tuple(base64.b64encode(node).decode() for node in proof)
+        return note, self._growth(poll.tree_size, size)
+
+    def _growth(self, old: int, new: int) -> tuple[str, ...]:
+        """Return the proof that the log grew so; hosts that ask together nearly all saw the same.
+
+        It holds for good: entries are never taken back.
+        """
+        known = self._grown.get((old, new))
+        if known is None:
+            proof = self._centre.log.consistency(old, new)
+            known = tuple(base64.b64encode(node).decode() for node in proof)
+            if len(self._grown) >= _PROOFS:
+                self._grown.clear()
+            self._grown[old, new] = known
+        return known
+
+
+@dataclass(slots=True)
+class _Asking:
+    """One poll while it is answered."""
+
+    agent: Agent
+    poll: Poll
+    waiting: list[KeptOrder] = field(default_factory=list)  # that it may be given, oldest first
+    order: dict[str, Any] | None = None
+    stop: dict[str, Any] | None = None
+    checkpoint: str | None = None
+    consistency: tuple[str, ...] = ()
+    problem: Exception | None = None  # why it has no answer
+    is_first: bool = False  # this process has not given the order chosen last before
+
+    def answer(self) -> Answer:
+        """Return what it gets."""
+        return Answer(self.order, self.stop, self.checkpoint, self.consistency)
+
+
+@contextlib.contextmanager
+def _alone(one: _Asking) -> Iterator[None]:
+    """Let what goes wrong in the block be this poll's answer and no other one's."""
+    try:
+        yield
+    except Exception as problem:  # noqa: BLE001  whoever asks is told
+        one.problem = one.problem or problem
+
+
+def _is_running(kept: KeptOrder, poll: Poll) -> bool:
+    return kept.order.id == poll.busy and kept.status in _UNDER_WAY
+
+
+def _question(order: Order) -> ids.ApprovalId:
+    return ids.approval_id(order.incident, order.digest)
+
+
+@functools.lru_cache(_NOTES)
+def _size(note: str) -> int:
+    """Return how many entries a checkpoint of ours covers."""
+    return checkpoint.read_text(checkpoint.read_note(note).text).size
 
 
 def stop_all(centre: Centre, standing: Freeze) -> Sequence[ids.AgentId]:

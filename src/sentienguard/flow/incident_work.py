@@ -17,6 +17,7 @@ from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Incident, Outcome, Status
 from sentienguard.model.order import ExecutionOutcome, Order
 from sentienguard.ports.approval_store import AlreadyDecided
+from sentienguard.ports.incident_store import WrongTransition
 from sentienguard.ports.order_store import Budget, NoRoom
 
 
@@ -93,17 +94,18 @@ class IncidentWork:
         order, now = question.order, self.now()
         budget = Budget(self._centre.settings.fleet_budget_per_hour, now - HOUR)
         try:
-            if self._centre.orders.release(order, at=now, within=budget):
-                self._centre.counters.add("orders_released_total")
+            is_new = self._centre.orders.release(order, at=now, within=budget)
         except NoRoom as full:
             refused = ExecutionOutcome.REFUSED
             return flow.OrderEnded(now, order.id, refused, f"the fleet's budget is used up: {full}")
+        if is_new:
+            self._centre.counters.add("orders_released_total")
         agent = self._centre.agents.get(order.agent)  # after it is kept, see departures
         ended = departures.never_fetched(self._centre, agent, order) if agent.struck_off else None
         if ended is not None:
             return ended
         self._centre.bells.ring(order.agent)
-        return flow.Released(self._centre.orders.get(order.id).released_at)
+        return flow.Released(now if is_new else self._centre.orders.get(order.id).released_at)
 
     def withdraw(self, question: flow.Withdraw) -> flow.Withdrawn:
         """Take the order back if no agent has it."""
@@ -126,10 +128,12 @@ class IncidentWork:
         return flow.NothingCame()
 
     def _move(self, incident: IncidentId, deed: flow.Move) -> None:
-        found = self._centre.incidents.get(incident)
-        if found.status is Status.CLOSED:  # recorded before a crash, performed again after it
-            return
-        self._centre.incidents.move(incident, deed.status, summary=deed.summary)
+        try:
+            self._centre.incidents.move(incident, deed.status, summary=deed.summary)
+        except WrongTransition:
+            if self._centre.incidents.get(incident).status is not Status.CLOSED:
+                raise
+            return  # recorded before a crash, performed again after it
         self._centre.live.changed("incident", incident, self.now())
 
     def _open_approval(self, deed: flow.OpenApproval) -> None:

@@ -1,7 +1,8 @@
 """The control plane's pen for the audit log: its own entries, with defaults.
 
 Called wherever the centre records something. `key` makes a record happen once; without one the
-record stands for itself. What belongs to an incident, a question or an order is recorded `once`.
+record stands for itself. What belongs to an incident, a question or an order is recorded `once`,
+of many of them in one commit (`once_all`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from sentienguard.model.approval import Approval
 from sentienguard.model.ids import IncidentId
 from sentienguard.model.incident import Incident
 from sentienguard.model.order import Order
-from sentienguard.ports.audit_log import Appended, AuditLog, BlobRef, NewEntry
+from sentienguard.ports.audit_log import Appended, AuditLog, BlobRef, EntryRefused, NewEntry
 from sentienguard.ports.clock import Clock
 from sentienguard.ports.entropy import Entropy
 
@@ -52,6 +53,30 @@ class Ledger:
                 data=data,
                 blobs=tuple(blobs),
             )
+        )
+
+    def once_all(
+        self, kind: str, key: str, facts: Sequence[tuple[Order, Mapping[str, Any]]]
+    ) -> Sequence[Appended | EntryRefused]:
+        """Record a fact in the life of each of these orders, as `once`, durable in one commit.
+
+        A refused entry is answered with its error. Raises AuditUnavailable, AuditBroken.
+        """
+        now = self._clock.now()
+        return self._log.append_many(
+            [
+                NewEntry(
+                    kind=kind,
+                    at=now,
+                    environment=about.environment,
+                    source=SOURCE,
+                    actor=SYSTEM,
+                    key=f"{about.id}/{key}",
+                    incident=about.incident,
+                    data=data,
+                )
+                for about, data in facts
+            ]
         )
 
     def once(

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from sentienguard.model.ids import AgentId, Digest, IncidentId, OrderId, PlaybookName
 
+HOST_PER_HOUR = 120  # starts of all playbooks on a host; one that needs more needs people
 NOTHING_TO_REMOVE = "nothing to remove"  # begins why a host aborts what would free 0 bytes
 
 

@@ -6,6 +6,7 @@ Called by controlplane (agent api, detection loop). Offered by adapters.sql_stor
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from sentienguard.model import errors
@@ -55,6 +56,33 @@ class Sighting:
     root: int = 0  # version of the root document that it goes by; 0: it did not say
 
 
+class Health(StrEnum):
+    """How a host stands; one in quarantine may be silent too."""
+
+    QUARANTINE = "quarantine"
+    SILENT = "silent"
+    HEARD = "heard"  # neither
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFilter:
+    """Which agents a list is narrowed to."""
+
+    within: frozenset[str]  # environments that may be seen; nothing is told of any other
+    silent_before: datetime  # who spoke last before then, or never, is silent
+    text: str = ""  # stands in the name, the environment or a tag; letters of either case
+    environment: str = ""
+    health: Health | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPage:
+    """Some of the agents, in order."""
+
+    agents: Sequence[Agent]
+    next_cursor: str | None  # None: nothing follows
+
+
 class AgentStore(Protocol):
     """Agents by id, by pin and by host.
 
@@ -78,6 +106,19 @@ class AgentStore(Protocol):
 
     def list(self) -> Sequence[Agent]:
         """Return all, by host name."""
+
+    def page(self, where: AgentFilter, *, cursor: str | None, limit: int | None) -> AgentPage:
+        """Return agents in quarantine first, then by host name; all without a limit.
+
+        A page begins behind a place in the order, so that hosts that come, go or change between
+        two pages shift nothing. Raises Rejected on a cursor that we did not give.
+        """
+
+    def counts(self, where: AgentFilter) -> tuple[Mapping[Health, int], int]:
+        """Return how many stand how, and how many there are, whatever `where.health` says.
+
+        One that is in quarantine and silent counts in both of these.
+        """
 
     def hosts(self, environment: str) -> Mapping[str, AgentId]:
         """Return the agent of each host of an environment: of several the last in `list`."""

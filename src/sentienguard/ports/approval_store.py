@@ -3,7 +3,7 @@
 Called by controlplane (engine, api). Offered by adapters.sql_store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -54,5 +54,13 @@ class ApprovalStore(Protocol):
     def agreements(self, approval: ApprovalId) -> Sequence[Agreement]:
         """Return who said yes, in their order."""
 
-    def list(self, status: ApprovalStatus | None) -> Sequence[Approval]:
-        """List newest first, at most 500."""
+    def agreements_of(
+        self, approvals: Collection[ApprovalId]
+    ) -> Mapping[ApprovalId, Sequence[Agreement]]:
+        """Return the same of several questions; those without a yes are left out.
+
+        For a few hundred at a time.
+        """
+
+    def list(self, status: ApprovalStatus | None, *, within: Collection[str]) -> Sequence[Approval]:
+        """List those of some environments newest first, at most 500."""

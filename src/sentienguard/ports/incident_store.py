@@ -4,7 +4,7 @@ Called by controlplane (engine, detection loop, api). Offered by adapters.sql_st
 Every method is one transaction and durable when it returns.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -84,6 +84,12 @@ class IncidentStore(Protocol):
 
     def unfinished(self, agent: AgentId | None = None) -> Sequence[Incident]:
         """Return all that are not closed, oldest first; of one agent where it is named."""
+
+    def newest_unfinished(self, environment: str, *, most: int) -> Sequence[Incident]:
+        """Return the newest of an environment that are not closed, oldest first, at most `most`."""
+
+    def open_by_agent(self) -> Mapping[AgentId, int]:
+        """Return how many of each agent are not closed; who has none is left out."""
 
     def agents_in(self, statuses: Collection[Status]) -> frozenset[AgentId]:
         """Return the agents that have an incident in one of these statuses."""

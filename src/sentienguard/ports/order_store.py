@@ -3,7 +3,7 @@
 Called by controlplane (engine, agent api). Offered by adapters.sql_store.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -85,14 +85,24 @@ class OrderStore(Protocol):
     def under_way(self, agent: AgentId) -> Sequence[KeptOrder]:
         """Return what this agent was given and has not ended, oldest first."""
 
+    def standing(self, agents: Collection[AgentId]) -> Mapping[AgentId, Sequence[KeptOrder]]:
+        """Return what is waiting or under way for each of these agents, oldest first.
+
+        Agents without any are left out. For a few hundred at a time.
+        """
+
     def expecting(self, agents: Collection[AgentId]) -> frozenset[AgentId]:
         """Return which of these agents have an order that is waiting or under way.
 
         For a few hundred at a time.
         """
 
-    def delivered(self, order: OrderId, *, at: datetime) -> bool:
-        """Mark as handed over; False where it was withdrawn or is past that already."""
+    def delivered(self, orders: Collection[OrderId], *, at: datetime) -> frozenset[OrderId]:
+        """Mark as handed over, in one commit; return which of them were.
+
+        Left out is what was withdrawn or is past that already. Raises NoSuchOrder where one is
+        unknown; then none is marked.
+        """
 
     def withdraw(self, order: OrderId) -> bool:
         """Take back an order that was never delivered; False where it is too late for that."""
@@ -114,6 +124,18 @@ class OrderStore(Protocol):
 
     def next_seq(self, agent: AgentId) -> int:
         """Return the next sequence number for a message to this agent; never the same twice."""
+
+    def next_seqs(self, agents: Sequence[AgentId]) -> Sequence[int]:
+        """Return a number for a message to each of these agents, in one commit; as `next_seq`.
+
+        An agent that is named twice gets two.
+        """
+
+    def begun_on(self, agent: AgentId, *, since: datetime) -> Sequence[KeptOrder]:
+        """Return what this agent was given since then and says that it began, oldest first.
+
+        Dry runs are among them; what it refused is not.
+        """
 
     def started_on(self, agent: AgentId, *, since: datetime) -> int:
         """Count orders released to this agent since then, for the budget of its service."""

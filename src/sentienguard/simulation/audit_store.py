@@ -84,6 +84,18 @@ class SimulatedLog:
         self._acknowledged(admitted.index, admitted.leaf_hash)
         return audit_log.Appended(admitted.index, admitted.leaf_hash, admitted.stored is None)
 
+    def append_many(
+        self, entries: Sequence[audit_log.Entry]
+    ) -> Sequence[audit_log.Appended | audit_log.EntryRefused]:
+        """Write entries in order, each synced for itself: a crash may fall between any two."""
+        found: list[audit_log.Appended | audit_log.EntryRefused] = []
+        for entry in entries:
+            try:
+                found.append(self.append(entry))
+            except audit_log.EntryRefused as refusal:
+                found.append(refusal)
+        return found
+
     def write(self, stored: bytes) -> None:
         """Make one record durable. Raises AuditBroken."""
         try:

@@ -7,7 +7,7 @@ method raises DatabaseAway.
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from sentienguard.model import errors, target
@@ -117,14 +117,33 @@ class Orders:
         """Return what this agent was given and has not ended, oldest first."""
         return self._in(agent, {S.DELIVERED, S.ADMITTED})
 
+    def standing(
+        self, agents: Collection[AgentId]
+    ) -> Mapping[AgentId, Sequence[order_store.KeptOrder]]:
+        """Return what is waiting or under way for each of these agents, oldest first."""
+        states = {S.RELEASED, S.DELIVERED, S.ADMITTED}
+        found = {agent: self._in(agent, states) for agent in agents}
+        return {agent: kept for agent, kept in found.items() if kept}
+
     def expecting(self, agents: Collection[AgentId]) -> frozenset[AgentId]:
         """Return which of these agents have an order that is waiting or under way."""
         states = {S.RELEASED, S.DELIVERED, S.ADMITTED}
         return frozenset(one for one in agents if self._in(one, states))
 
-    def delivered(self, order: OrderId, *, at: datetime) -> bool:
-        """Mark as handed over."""
-        return self._change("delivery", order, {S.RELEASED, S.DELIVERED}, S.DELIVERED, at)
+    def delivered(self, orders: Collection[OrderId], *, at: datetime) -> frozenset[OrderId]:
+        """Mark as handed over; a crash comes before or after them all."""
+        self._database.write("delivery")
+        found = {order: self.get(order) for order in orders}
+        marked = frozenset(
+            order for order, one in found.items() if one.status in {S.RELEASED, S.DELIVERED}
+        )
+        for order in marked:
+            first = found[order].delivered_at or at
+            self.rows[order] = dataclasses.replace(
+                found[order], status=S.DELIVERED, delivered_at=first
+            )
+        self._database.wrote("delivery")
+        return marked
 
     def withdraw(self, order: OrderId) -> bool:
         """Take back an order that was never delivered."""
@@ -182,9 +201,22 @@ class Orders:
 
     def next_seq(self, agent: AgentId) -> int:
         """Return the next sequence number for a message to this agent."""
+        (number,) = self.next_seqs([agent])
+        return number
+
+    def next_seqs(self, agents: Sequence[AgentId]) -> Sequence[int]:
+        """Return a number for a message to each of these agents."""
         self._database.write("number")
-        self.numbers[agent] = self.numbers.get(agent, 0) + 1
-        return self.numbers[agent]
+        found = []
+        for agent in agents:
+            self.numbers[agent] = self.numbers.get(agent, 0) + 1
+            found.append(self.numbers[agent])
+        return found
+
+    def begun_on(self, agent: AgentId, *, since: datetime) -> Sequence[order_store.KeptOrder]:
+        """Return what this agent was given since then and says that it began, oldest first."""
+        found = self._in(agent, {S.ADMITTED, S.FINISHED})
+        return [one for one in found if (one.delivered_at or one.released_at) >= since]
 
     def started_on(self, agent: AgentId, *, since: datetime) -> int:
         """Count orders released to this agent since then."""
@@ -203,15 +235,12 @@ class Orders:
         found = [self.rows[one] for one in self._of_agent.get(agent, ())]
         return [one for one in found if one.status in states]
 
-    def _change(
-        self, what: str, order: OrderId, states: set[S], to: S, at: datetime | None = None
-    ) -> bool:
+    def _change(self, what: str, order: OrderId, states: set[S], to: S) -> bool:
         self._database.write(what)
         found = self.get(order)
         fits = found.status in states
         if fits:
-            when = found.delivered_at or at
-            self.rows[order] = dataclasses.replace(found, status=to, delivered_at=when)
+            self.rows[order] = dataclasses.replace(found, status=to)
         self._database.wrote(what)
         return fits
 
@@ -357,6 +386,13 @@ class Approvals:
         self._database.read()
         return [one for one in self.yeses.values() if one.approval == approval]
 
+    def agreements_of(
+        self, approvals: Collection[ApprovalId]
+    ) -> Mapping[ApprovalId, Sequence[Agreement]]:
+        """Return the same of several questions."""
+        found = {approval: self.agreements(approval) for approval in approvals}
+        return {approval: agreed for approval, agreed in found.items() if agreed}
+
     def decide(
         self, approval: ApprovalId, status: ApprovalStatus, *, by: str, at: datetime, note: str
     ) -> Approval:
@@ -376,10 +412,11 @@ class Approvals:
         """Tell whether a person's answer comes too late."""
         return at > approval.expires_at
 
-    def list(self, status: ApprovalStatus | None) -> Sequence[Approval]:
+    def list(self, status: ApprovalStatus | None, *, within: Collection[str]) -> Sequence[Approval]:
         """List newest first."""
         self._database.read()
-        return [one for one in reversed(self.rows.values()) if status in {None, one.status}]
+        found = [one for one in reversed(self.rows.values()) if status in {None, one.status}]
+        return [one for one in found if one.environment in within]
 
 
 class Agents:
@@ -405,6 +442,12 @@ class Agents:
         if found is None:
             raise NoSuchAgent(f"no agent {agent}")
         return found
+
+    def by_pins(self, tls_pins: Collection[str]) -> Mapping[str, Agent]:
+        """Return those whose certificates have these keys, by key; nobody who was struck off."""
+        self._database.read()
+        found = (one for one in self.rows.values() if one.struck_off is None)
+        return {one.tls_pin: one for one in found if one.tls_pin in tls_pins}
 
     def events_through(self, agent: AgentId, through: int) -> None:
         """Remember how far its events are durable."""

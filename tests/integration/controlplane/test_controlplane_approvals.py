@@ -102,6 +102,33 @@ def test_yes_of_a_remediation_authority_releases_the_order_once(centre: Centre) 
     assert decided["data"]["ip_address"] == "127.0.0.1"
 
 
+def test_a_question_says_why_its_remedy_has_its_risk(centre: Centre) -> None:
+    question = asked(centre, centre.enrol("ask-why", "staging"))["question"]
+    why = centre.login("olga@local").get(f"/api/v1/playbooks/{REMEDY}").json()
+    assert len(why["risk_reason"]) > 80
+    assert f"Risk: {why['risk']}: {why['risk_reason']}" in question.splitlines()
+
+
+def test_a_start_counts_against_a_hosts_budget_once_the_host_told_of_it(centre: Centre) -> None:
+    host = centre.enrol("ask-budget", "staging")
+    path = f"/api/v1/hosts/{host.agent}/playbooks"
+    question = asked(centre, host)
+    assert answer(centre, "rita@local", question, "approve").status_code == 200
+    until = time.monotonic() + 10
+    while host.poll()["order"] is None and time.monotonic() < until:
+        time.sleep(0.05)
+    given = centre.login("olga@local").get(path).json()
+    assert (given["starts"], given["max_per_hour"]) == (0, 120), "handed over is not begun"
+    [intent] = facts(story_of(centre, question), "order.intent")
+    began = {"order_id": intent["data"]["order_id"]}
+    assert host.report(host.event("order.admitted", question["incident"], began)).is_success
+    told = centre.login("olga@local").get(path).json()
+    starts = {one["playbook"]: (one["starts"], one["max_per_hour"]) for one in told["items"]}
+    assert (told["starts"], starts.pop(REMEDY)) == (1, (1, 12))
+    assert {one for one, _ in starts.values()} == {0}
+    assert told["heard_at"] is not None
+
+
 def test_a_question_has_an_address_of_its_own_for_who_sees_its_environment(centre: Centre) -> None:
     question = asked(centre, centre.enrol("ask-own", "staging"))
     path = f"/api/v1/approvals/{question['id']}"

@@ -46,7 +46,7 @@ def give(centre, place):
 
 
 def question(centre, place):
-    return next(one for one in centre.approvals.list(None) if one.environment == place)
+    return centre.approvals.list(None, within={place})[0]
 
 
 def press(centre, place, verb):

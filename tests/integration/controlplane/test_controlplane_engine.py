@@ -35,12 +35,16 @@ class World:
         self.deeds = []
         self.closed = threading.Event()
         self.failing = 0  # times that the next intents fail
+        self.away = 0  # times that the next incidents cannot be read
         self.lost = False  # another replica took over
 
     def now(self):
         return datetime.now(UTC)
 
     def load(self, incident):
+        if self.away:
+            self.away -= 1
+            raise errors.Unavailable("the database is away")
         series = Series("h", "system.disk_usage_percent", "/")
         anomaly = Anomaly(
             series, self.now(), 99.0, Severity.CRITICAL, Ground.LIMIT, None, None, None, "full"
@@ -128,6 +132,15 @@ def until(condition, what):
         time.sleep(0.02)
 
 
+def test_an_incident_that_cannot_be_read_just_now_waits_and_lives_on(started):
+    world = World(Route.ESCALATE)
+    world.away = 1
+    started(world).begin(INCIDENT)
+    assert world.closed.wait(15)
+    assert world.outcome() is Outcome.ESCALATED
+    assert world.deeds[0] == "opened"
+
+
 def test_a_question_that_nobody_answers_expires(started):
     world = World(Route.ASK, expires_in=timedelta(seconds=0.5))
     started(world).begin(INCIDENT)
@@ -192,10 +205,10 @@ def test_a_message_that_woke_nobody_is_found_and_who_has_none_is_not_looked_for(
         running.begin(incident)
     waiting = running._dbos._sys_db.notifications_map
     until(lambda: len(ThreadSafeEventDict.snapshot(waiting)) == 6, "six that wait")
-    assert waiting.snapshot() == []
+    assert waiting.told() == []
     no = flow.Answered(approved=False, by="anna")
     running.tell(INCIDENT, no, key="answer")
-    assert [one[1][0] for one in waiting.snapshot()] in ([INCIDENT], [])  # it may be gone by now
+    assert [one[1][0] for one in waiting.told()] in ([INCIDENT], [])  # it may be gone by now
     assert world.closed.wait(15)
     until(lambda: len(ThreadSafeEventDict.snapshot(waiting)) == 5, "five that wait")
     for incident in others:

@@ -3,13 +3,14 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from sentienguard.controlplane.centre import Centre
 from sentienguard.model.access import Role
+from sentienguard.ports.audit_log import BlobRef
 from sentienguard.trust import pseudonym
 from tests.support import access_matrix, api_world, centre_process, nameless
 from tests.support.access_rules import RULES
@@ -195,8 +196,18 @@ def test_a_content_is_erased_once_its_incident_is_over(
     assert erase(blob.sha256, 10**9).status_code == 404
     open_ = erase(blob.sha256)
     assert (open_.status_code, "not over" in open_.text) == (422, True)
-    free = centre.audit.append(kind="log.started", env="", data={}, blobs=[blob])
+    lost = BlobRef("1" * 64, 7, "text/plain")
+    free = centre.audit.append(kind="log.started", env="", data={}, blobs=[blob, lost])
+
+    def contents() -> list[dict[str, Any]]:
+        found = ask(client, mine, "GET", f"/audit/proof/{free.index}")["contents"]
+        return cast("list[dict[str, Any]]", found)
+
+    kept, missing = contents()
+    assert kept == {"sha256": blob.sha256, "type": "text/plain", "length": 38, "state": "kept"}
+    assert (missing["sha256"], missing["state"]) == (lost.sha256, "missing")
     assert erase(blob.sha256, free.index).status_code == 200
+    assert [one["state"] for one in contents()] == ["erased", "missing"]
     with pytest.raises(Exception, match="erased"):
         centre.log.get_blob(blob.sha256)
     assert centre.verify_log().passed

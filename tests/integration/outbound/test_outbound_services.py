@@ -3,6 +3,7 @@
 import base64
 import email
 import email.policy
+import json
 import re
 import ssl
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any, cast
 
 import pytest
 
-from sentienguard.adapters.notify import channels, mail
+from sentienguard.adapters.notify import channels, mail, posting
 from sentienguard.adapters.notify.said import ChannelWrong, Key
 from sentienguard.adapters.outbound_http.client import GuardedClient
 from sentienguard.adapters.outbound_http.destinations import Allowed
@@ -23,6 +24,7 @@ from sentienguard.model.anomaly import Severity
 from sentienguard.model.ids import ApprovalId, Digest, IncidentId
 from sentienguard.model.notice import Notice, NoticeKind, Question
 from sentienguard.ports.notifier import Letter, Notifier, NotNow, NotTaken
+from sentienguard.ports.outbound import Answer, Request
 from tests.servers import chat_services, echoing
 from tests.servers import mail as mail_server
 from tests.servers.chat_services import Services
@@ -453,6 +455,58 @@ def test_a_service_that_repeats_a_secret_is_quoted_without_it(
             secret in one or base64.b64encode(f"bot@example.com:{secret}".encode()).decode() in one
             for one in hostile.heard
         ), "it was told the secret"
+
+
+def test_a_code_of_slack_that_repeats_the_token_is_quoted_without_it(
+    services: Services, tmp_path: Path
+) -> None:
+    """Also where each of its characters is written as an escape, as JSON allows."""
+    with echoing.running(200, answers=echoing.slack_says) as hostile:
+        said = document(services, tmp_path)
+        secret = redirected(said["slack"], hostile.url, tmp_path)
+        read = channels.read({"slack": said["slack"]}, tmp_path, named_secrets.Stores())
+        way = GuardedClient([Allowed.of(one.url, private=True) for one in channels.wanted(read)])
+        [found] = channels.open_all(read, way, lambda box: cast("Any", box))
+        with pytest.raises(NotTaken) as refused:
+            found.notifier.send(letter(ESCALATED))
+        assert hostile.told(secret)
+    assert secret not in str(refused.value)
+    assert "not_Bearer *** Bearer ***" in str(refused.value)
+
+
+class Answering:
+    """A way out on which a service says one thing."""
+
+    def __init__(self, body: bytes, status: int = 200) -> None:
+        self._answer = Answer(status, {}, body)
+
+    def send(self, asked: Request) -> Answer:
+        return self._answer
+
+
+SECRET = 'to"ken\\77'  # with what JSON has to escape
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (b'{"ok": true}', b'{"ok": true}'),
+        (b'no JSON, to"ken\\77', b"no JSON, ***"),
+        (json.dumps({"a": [SECRET, {SECRET: 1}]}).encode(), b'{"a": ["***", {"***": 1}]}'),
+        (b'["\\u0074o\\"ken\\\\77 \\ud800"]', b'["*** ?"]'),
+        (b"[" * 100_000, b"[" * 100_000),
+        (b'{"n": 1' + b"0" * 5000 + b"}", b'{"n": 1' + b"0" * 5000 + b"}"),
+    ],
+    ids=["clean", "text", "escaped as it must be", "escaped as it may be", "deep", "long number"],
+)
+def test_what_is_kept_of_an_answer_has_no_secret_for_any_reader(body: bytes, kept: bytes) -> None:
+    answer = posting.post(Answering(body), "https://a.example", {}, at=NOW, hide=SECRET)
+    assert answer.body == kept
+
+
+def test_an_answer_that_is_nested_too_deep_is_no_json() -> None:
+    with pytest.raises(NotNow, match="answered no JSON"):
+        posting.document(Answer(200, {}, b"[" * 100_000))
 
 
 def redirected(said: dict[str, Any], url: str, place: Path) -> str:

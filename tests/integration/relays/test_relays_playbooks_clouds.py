@@ -14,7 +14,7 @@ from sentienguard.adapters.remote_programs import aws_helper
 from sentienguard.playbook import parse
 from sentienguard.stages.execute import verification
 from tests.servers import aws_account, cloud_accounts
-from tests.support import real_playbooks
+from tests.support import real_kinds, real_playbooks
 
 pytestmark = [
     pytest.mark.integration,
@@ -62,6 +62,15 @@ CASES = [
     ),
 ]
 EACH = pytest.mark.parametrize("case", CASES, ids=str)
+STEPS = {"aws": "aws_cli", "gcloud": "gcloud", "az": "az_cli"}
+HEALED = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(one, marks=real_kinds.runs(f"step {STEPS[one.program]}.{one.step}"))
+        for one in CASES
+    ],
+    ids=str,
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +104,7 @@ def given(case, account, **changes):
     return {"swap": swap, case.parameter: f"cloud/{account.name(case.kind)}", **changes}
 
 
-@EACH
+@HEALED
 def test_it_heals_and_twice_is_once(case, account, bench):
     before = account.capacity(case.kind)
     bench.heals(case.playbook, **given(case, account))

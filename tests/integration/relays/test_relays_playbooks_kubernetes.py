@@ -6,7 +6,7 @@ import pytest
 
 from sentienguard.playbook import parse
 from tests.servers import kubernetes
-from tests.support import execution
+from tests.support import execution, real_kinds
 
 pytestmark = pytest.mark.integration
 
@@ -97,10 +97,29 @@ FAULTS = [
 ]
 
 
+STEP_OF = {
+    "restart_kubernetes_pod": "kubectl_delete",
+    "kubernetes_crash_loop": "kubectl_rollout_restart",
+    "rollback_deployment": "kubectl_rollout_undo",
+    "kubernetes_image_pull": "kubectl_rollout_undo",
+    "kubernetes_stuck_rollout": "kubectl_rollout_undo",
+    "kubernetes_oom_limit": "kubectl_set_limits",
+    "kubernetes_node_pressure": "kubectl_cordon",
+    "kubernetes_hpa_at_max": "kubectl_set_autoscale",
+}
+MENDED = [
+    pytest.param(*fault, marks=real_kinds.runs(f"step {STEP_OF[fault[0]]}")) for fault in FAULTS
+]
+
+
 def send(relay, name, parameters, **changes):
-    stored = (PLAYBOOKS / name / "playbook.yaml").read_bytes()
-    relay.configure(stored)
-    remedy = parse.load(stored, origin=name)
+    return order(relay, (PLAYBOOKS / name / "playbook.yaml").read_bytes(), parameters, **changes)
+
+
+def order(relay, stored, parameters, version=1, **changes):
+    accepted = relay.configure(stored, version=version)
+    assert accepted["accepted"], accepted
+    remedy = parse.load(stored, origin="ordered")
     return relay.send(remedy, parameters=parameters, **changes)
 
 
@@ -109,7 +128,7 @@ def changes_of(server):
     return [one for one in server.requests if one.startswith(written) and "dryRun" not in one]
 
 
-@pytest.mark.parametrize(("name", "parameters", "fault", "gone"), FAULTS)
+@pytest.mark.parametrize(("name", "parameters", "fault", "gone"), MENDED)
 def test_a_playbook_mends_its_fault(server, relay, *, name, parameters, fault, gone):
     fault(server)
     answer = send(relay, name, parameters)
@@ -184,3 +203,61 @@ def test_a_host_that_is_no_relay_knows_no_object(tmp_path):
         agent.close()
     assert answer["admitted"] is False
     assert "no kubernetes target" in answer["reason"]
+
+
+# No bundled playbook does these two; each is run whole, and verified by what the relay measures.
+OTHERS = """
+name: {step}_it
+version: "1.0.0"
+description: A step of the tests.
+match: {{system: kubernetes, resource: pod, symptom: down}}
+risk: WARNING
+max_per_hour: 9
+needs: [kubernetes]
+parameters:
+  it: {{type: object, choices: [{kind}]}}
+guard: {guard}
+steps:
+  - {{name: do, action: {step}, object: {{param: it}}{more}, rollback: {{skip: a test}}}}
+verification:
+  - {{type: condition, condition: {reached}, retry: 5, retry_delay: 100ms}}
+"""
+
+
+@real_kinds.runs("step kubectl_scale")
+def test_a_deployment_is_scaled_by_an_order_and_twice_is_once(server, relay):
+    server.cluster.deploy("prod", "web", "web:1")
+    stored = OTHERS.format(
+        step="kubectl_scale", kind="deployment", more=", replicas: 5",
+        guard="workload_replicas < 9", reached="workload_replicas == 5",
+    ).encode()  # fmt: skip
+    answer = order(relay, stored, {"it": "shop/deployment/prod/web"})
+    assert answer["admitted"], answer
+    assert relay.finished(answer["order_id"])["outcome"] == "SUCCESS"
+    assert server.cluster.get(("deployments", "prod", "web"))["spec"]["replicas"] == 5
+    assert len(changes_of(server)) == 1
+    other = "inc_20260212_112600_00000002"
+    again = order(relay, stored, {"it": "shop/deployment/prod/web"}, incident=other)
+    assert relay.finished(again["order_id"])["outcome"] == "SUCCESS_NO_ACTION"
+    assert len(changes_of(server)) == 1
+
+
+@real_kinds.runs("step kubectl_cordon", "step kubectl_uncordon")
+def test_a_node_that_an_order_cordoned_takes_pods_again_by_another(server, relay):
+    server.cluster.node("worker-0")
+    for number, (step, guard, reached) in enumerate(
+        [
+            ("kubectl_cordon", "node_schedulable", "not node_schedulable"),
+            ("kubectl_uncordon", "not node_schedulable", "node_schedulable"),
+        ]
+    ):
+        stored = OTHERS.format(step=step, kind="node", more="", guard=guard, reached=reached)
+        answer = order(
+            *(relay, stored.encode(), {"it": "shop/node/worker-0"}),
+            version=number + 1,
+            incident=f"inc_20260212_112600_{number:08x}",
+        )
+        assert answer["admitted"], answer
+        assert relay.finished(answer["order_id"])["outcome"] == "SUCCESS"
+    assert not server.cluster.get(("nodes", "", "worker-0"))["spec"].get("unschedulable")
+    assert len(changes_of(server)) == 2

@@ -20,6 +20,7 @@ from tests.contract import (
     stores_emergency_cases,
     stores_figures_cases,
     stores_forgetting_cases,
+    stores_host_list_cases,
     stores_incident_cases,
     stores_notice_cases,
     stores_nouns,
@@ -50,6 +51,10 @@ class TestApprovals(stores_people_cases.ApprovalCases):
 
 
 class TestAgents(stores_agent_cases.AgentCases):
+    pass
+
+
+class TestHostLists(stores_host_list_cases.HostListCases):
     pass
 
 

@@ -650,6 +650,7 @@ def test_an_upgrade_keeps_what_is_asked_of_decisions_and_seals_them(url, keeper,
         fill(stores)
         with stores._connections.write() as transaction:
             transaction.change(text("ALTER TABLE decisions DROP COLUMN confidence"))
+            transaction.change(text("ALTER TABLE agents DROP COLUMN search"))
             undo_0021(transaction)
             transaction.change(text("UPDATE alembic_version SET version_num = '0019'"))
     with contextlib.closing(open_database(url, keeper)) as stores:

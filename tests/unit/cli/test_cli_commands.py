@@ -53,7 +53,7 @@ HOST = {
 PLAYBOOK = {
     "name": "p", "version": "1.0.0", "digest": "sha256:0", "description": "d", "risk": "SAFE",
     "system": "linux", "resource": "disk", "symptom": "full", "approval_required": False,
-    "steps": [], "runs": 2, "resolved": 1, "yaml": "name: p\n",
+    "risk_reason": "", "steps": [], "runs": 2, "resolved": 1, "yaml": "name: p\n",
 }  # fmt: skip
 FREEZE = {"frozen": True, "by": "dan", "at": None, "reason": "r"}
 SILENCE = {

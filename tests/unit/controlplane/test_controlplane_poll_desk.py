@@ -56,7 +56,7 @@ class World:
                 consistency=LOG.consistency,
                 add_cosignature=self._cosigned,
             ),
-            audit=SimpleNamespace(append=lambda **_: None),
+            audit=SimpleNamespace(once_all=lambda _kind, _key, facts: [None for _ in facts]),
             counters=Counters(),
             anchoring=None,
         )
@@ -136,7 +136,7 @@ def test_each_is_answered_what_it_would_be_alone(world: World) -> None:
     world.ordered(1, 2, 3)
     running, stopped = (nouns.order(number, agent=world.agents[number].id) for number in (2, 3))
     for one in (running, stopped):
-        world.database.orders.delivered(one.id, at=NOW)
+        world.database.orders.delivered([one.id], at=NOW)
         world.database.orders.admitted(one.id)
     world.database.orders.request_stop(stopped.id, by="anna")
     polls = [
@@ -278,3 +278,33 @@ def test_nobody_is_answered_while_the_database_is_away(world: World) -> None:
     world.centre.orders = SimpleNamespace(expecting=away)
     found = world.together([(one, a_poll()) for one in world.agents])
     assert {type(one) for one in found} == {errors.Unavailable}
+
+
+def test_what_is_damaged_of_one_host_takes_no_other_with_it(world: World) -> None:
+    world.ordered(0, 1, 2)
+    damaged = world.agents[1].id
+    standing = world.database.orders.standing
+
+    def some(agents: Any) -> Any:
+        if damaged in agents:
+            raise errors.Broken("a stored order cannot be read")
+        return standing(agents)
+
+    world.database.orders.standing = some  # type: ignore[method-assign]  # one row is damaged
+    found = world.together([(one, a_poll(f"n{n}")) for n, one in enumerate(world.agents[:3])])
+    assert isinstance(found[1], errors.Broken)
+    assert [found[n][1].order["nonce"] for n in (0, 2)] == ["n0", "n2"]
+
+
+def test_while_the_database_is_away_it_is_asked_once_for_all(world: World) -> None:
+    world.ordered(*range(HOSTS))
+    asked: list[object] = []
+
+    def away(agents: object) -> None:
+        asked.append(agents)
+        raise errors.Unavailable("the database is away")
+
+    world.database.orders.standing = away  # type: ignore[assignment,method-assign]  # as it is then
+    found = world.together([(one, a_poll()) for one in world.agents])
+    assert {type(one) for one in found} == {errors.Unavailable}
+    assert len(asked) == 1

@@ -4,13 +4,14 @@ import dataclasses
 import random
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from sentienguard.flow import diagnosing
 from sentienguard.model import errors
 from sentienguard.model.anomaly import Requested
-from sentienguard.model.ids import Digest, PlaybookName, digest
+from sentienguard.model.ids import Digest, IncidentId, PlaybookName, digest
 from sentienguard.model.telemetry import Series
 from sentienguard.stages.decide.diagnosis import engine, writing
 from sentienguard.stages.decide.diagnosis.surroundings import finding
@@ -305,6 +306,46 @@ def test_nobody_looks_for_the_cause_of_a_request():
     )
     assert "a person asked" in world.look(wanted).diagnosis.absent
     assert world.metrics.reads == 0
+
+
+def test_of_many_that_stand_the_newest_are_looked_at_and_no_request():
+    world, incident = worlds.shop()
+    asked = Requested(
+        "ann", "administrator", "127.0.0.1", PlaybookName("x"), Digest("sha256:0"), {}, True, ""
+    )
+    requested = dataclasses.replace(incident.anomaly, request=asked)
+
+    def another(number, **changes):
+        return dataclasses.replace(incident, id=IncidentId(f"inc_{number}"), **changes)
+
+    faults = [another(number) for number in range(60)]
+    requests = [another(number, anomaly=requested) for number in range(60, 130)]
+    elsewhere = [another(number, environment="elsewhere") for number in range(130, 200)]
+    world.unfinished = [*faults, *requests, incident, *elsewhere]
+    found = writing.read(world.look(incident).snapshot)
+    stood = {one.id for one in found.alerts} & {one.id for one in world.unfinished}
+    assert stood - {incident.id} == {one.id for one in faults[-diagnosing.MOST_STANDING :]}
+    assert world.looked_through == [51, 204]
+
+
+def test_who_calls_whom_is_read_once_for_incidents_of_one_moment():
+    world, incident = worlds.shop()
+    edges, looks = world.sources().topology.edges, []
+
+    def counted(*asked, **more):
+        looks.append(asked)
+        return edges(*asked, **more)
+
+    passed = [100.0]
+    world.monotonic = lambda: passed[0]
+    desk = world.looking()
+    desk._sources = dataclasses.replace(desk._sources, topology=SimpleNamespace(edges=counted))
+    for after_s, read in ((0, 1), (4.75, 1), (0.5, 2), (-50, 3)):  # a clock may be set anew
+        passed[0] += after_s
+        made = desk.look(incident, worlds.NOW)
+        assert len(looks) == read
+        assert made.diagnosis.blame is not None
+        assert made.diagnosis.blame.hosts == ("db-1",)
 
 
 def test_a_crowded_place_stays_within_bounds_and_quick():

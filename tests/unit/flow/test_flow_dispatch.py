@@ -39,6 +39,9 @@ class Log:
         self.recorded.append(new)
         return self.rules.admit(new)
 
+    def append_many(self, entries):
+        return [self.append(one) for one in entries]
+
     def checkpoint(self):
         return self.rules.sign(self.rules.size())
 
@@ -110,7 +113,7 @@ class Site:
 
 
 def a_host(name="a"):
-    return Agent(AgentId(name), f"host-{name}", "drill", {}, "pin", "key", NOW)
+    return Agent(AgentId(name), f"host-{name}", "drill", {}, f"pin-{name}", "key", NOW)
 
 
 def a_poll(busy=None, tree_size=0, cosigned=None, nonce=NONCE):
@@ -145,7 +148,9 @@ def test_an_order_goes_with_what_people_signed_for_it_and_with_nothing_else(site
     site.released("ord_1")
     signed, asked = {"sig": "of ada"}, []
     agreed = [SimpleNamespace(signature=signed), SimpleNamespace(signature=None)]
-    site.approvals = SimpleNamespace(agreements=lambda one: asked.append(one) or agreed)
+    site.approvals = SimpleNamespace(
+        agreements_of=lambda ids: asked.extend(ids) or dict.fromkeys(ids, agreed)
+    )
     site.trust = SimpleNamespace(seal_order=lambda *_: {"with": _[-1]})
     assert site.asked().order == {"with": [signed]}
     assert asked == [ids.approval_id(order().incident, order().digest)]
@@ -345,10 +350,10 @@ def test_a_stop_is_for_the_order_that_the_host_works_on(site):
 class Withdrawing(stores.Orders):
     """A person takes the first order back between the look and the delivery."""
 
-    def delivered(self, order, *, at):
-        if order == "ord_1":
-            self.withdraw(order)
-        return super().delivered(order, at=at)
+    def delivered(self, orders, *, at):
+        if "ord_1" in orders:
+            self.withdraw("ord_1")
+        return super().delivered(orders, at=at)
 
 
 def test_an_order_that_is_taken_back_just_now_is_not_given_and_the_next_one_is(site):
@@ -421,12 +426,12 @@ def test_polls_of_a_moment_share_one_look_at_what_holds_for_all(site):
 
 def test_of_two_polls_of_one_moment_one_gets_the_order(site):
     site.released("ord_1")
-    taken, get = [], site.agents.get
+    taken, look = [], site.agents.by_pins
 
-    def while_another_polls(agent):
-        site.agents.get = get
+    def while_another_polls(pins):
+        site.agents.by_pins = look
         taken.append(site.given())
-        return get(agent)
+        return look(pins)
 
-    site.agents.get = while_another_polls
+    site.agents.by_pins = while_another_polls
     assert (site.given(), taken) == (None, ["ord_1"])

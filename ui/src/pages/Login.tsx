@@ -123,7 +123,7 @@ function isStep(answer: object): answer is SecondStep {
 
 /** Only an address inside this dashboard may follow a login. */
 export function ownAddress(to: string | undefined): string {
-  if (to === undefined) return "/";
+  if (to === undefined || !URL.canParse(to, location.origin)) return "/";
   const target = new URL(to, location.origin);
   const own = target.origin === location.origin && target.pathname !== "/login";
   return own && to.startsWith("/") ? `${target.pathname}${target.search}${target.hash}` : "/";

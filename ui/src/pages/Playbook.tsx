@@ -39,6 +39,7 @@ export default function Playbook() {
                 of={[
                   ["Version", data.version],
                   ["Risk", <RiskTag key="risk" of={data.risk} />],
+                  ["Why this risk", data.risk_reason || "nobody wrote it"],
                   ["Approval", data.approval_required ? "always needed" : "the policy decides"],
                   ["System", data.system],
                   ["Resource", data.resource],

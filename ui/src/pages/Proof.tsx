@@ -9,6 +9,7 @@ import { Failure, Loaded } from "../parts/Loaded";
 import { Card, Facts, Page } from "../parts/Page";
 import { Tag } from "../parts/Tag";
 import { Time } from "../parts/Time";
+import { Contents } from "./audit/Contents";
 
 const route = getRouteApi("/inside/audit/proof/$index");
 
@@ -30,6 +31,7 @@ export default function Proof() {
               />
               <pre className="output" tabIndex={0}>{pretty(data.leaf)}</pre>
             </Card>
+            <Contents index={data.index} of={data.contents} />
             <Card title="Path to the root">
               {data.path.length === 0 ? (
                 <p className="dim">The tree has one leaf: it is the root.</p>

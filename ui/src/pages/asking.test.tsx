@@ -89,6 +89,24 @@ describe("what may run on a host", () => {
     expect(rows.textContent).not.toContain("cache_trim");
   });
 
+  test("hourly budgets show what is used of them, when that was told, and what is used up", async () => {
+    visit(`${HOST}?playbook=service_restart`);
+    const note = await screen.findByRole("note", { name: "Hourly budget" });
+    expect(note.textContent).toMatch(/^Started here in the last hour: 2 of 120, as the host\s+told, heard last .+\./);
+    expect(note.textContent).not.toContain("used up");
+    const rows = screen.getByRole("region", { name: "Playbooks for this host" });
+    expect(within(rows).getByText(/2 of 2/).textContent).toContain("used up");
+  });
+
+  test("of a host that was never heard nothing is claimed", async () => {
+    const there = new World();
+    const enrolled = there.hosts();
+    there.hosts = () => enrolled.map((one) => ({ ...one, last_seen: null }));
+    visit(`${HOST}?playbook=service_restart`, there);
+    const note = await screen.findByRole("note", { name: "Hourly budget" });
+    expect(note.textContent).toBe("This host was never heard: what it has started is not known.");
+  });
+
   test("a freeze shows at once", async () => {
     const there = new World();
     there.freeze = { frozen: true, by: "ana", at: null, reason: "x" };

@@ -374,6 +374,7 @@ test("playbooks are listed with risk and record, and one opens with its YAML", a
   await user.click(screen.getByRole("link", { name: "service_restart" }));
   await heading("service_restart");
   expect(await screen.findByText(/name: service_restart/)).toBeTruthy();
+  expect(screen.getByText("Why this risk").nextSibling?.textContent).toMatch(/^Requests fail for some seconds/);
 });
 
 describe("hosts", () => {

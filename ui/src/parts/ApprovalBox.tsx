@@ -12,7 +12,12 @@ import { ApprovalTag } from "./Tag";
 import { Time } from "./Time";
 
 /** One question to people, with the answer or the means to give it. */
-export function ApprovalBox({ approval, linked = true }: { approval: Approval; linked?: boolean }) {
+export function ApprovalBox({ approval, linked = true, onAnswered }: {
+  approval: Approval;
+  linked?: boolean;
+  /** Told after an answer: null, or why it did not count. */
+  onAnswered?: (failure: Error | null) => void;
+}) {
   const pending = approval.status === "pending";
   const [first = "", ...rest] = approval.question.split("\n");
   return (
@@ -53,7 +58,7 @@ export function ApprovalBox({ approval, linked = true }: { approval: Approval; l
           ))}
         </ul>
       )}
-      {pending ? <Answer approval={approval} /> : <Answered approval={approval} />}
+      {pending ? <Answer approval={approval} onAnswered={onAnswered} /> : <Answered approval={approval} />}
     </section>
   );
 }
@@ -106,7 +111,10 @@ async function signed(approval: Approval) {
   return sign(wanted);
 }
 
-function Answer({ approval }: { approval: Approval }) {
+function Answer({ approval, onAnswered }: {
+  approval: Approval;
+  onAnswered: ((failure: Error | null) => void) | undefined;
+}) {
   const allowed = useMay("decide_approval", approval.environment);
   const name = useQuery(me).data?.name.toLowerCase();
   const own = approval.requested_by !== null && approval.requested_by.toLowerCase() === name;
@@ -119,7 +127,8 @@ function Answer({ approval }: { approval: Approval }) {
         note: note.trim(),
         ...(verb === "approve" && approval.signed ? { signature: await signed(approval) } : {}),
       }),
-    onSettled: () => {
+    onSettled: (_, error) => {
+      onAnswered?.(error);
       for (const kind of ["approval", "incident", "overview"]) {
         void queries.invalidateQueries({ queryKey: [kind] });
       }

@@ -1,4 +1,4 @@
-import { useEffect, useRef, type ReactNode } from "react";
+import { useLayoutEffect, useRef, type ReactNode } from "react";
 
 /** The browser's own modal: focus stays inside, Escape closes it, no style is injected. */
 export function Dialog({ open, onClose, title, children }: {
@@ -8,7 +8,8 @@ export function Dialog({ open, onClose, title, children }: {
   children: ReactNode;
 }) {
   const box = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before other effects: closing gives focus back to where it was, and what these focus then stays.
+  useLayoutEffect(() => {
     if (open) box.current?.showModal();
     else box.current?.close();
   }, [open]);

@@ -11,25 +11,28 @@ import { Time } from "./Time";
 
 /** Stops all remediation. Always in the header. */
 export function KillSwitch() {
-  const frozen = useQuery(freeze).data?.frozen ?? false;
+  const now = useQuery(freeze).data;
+  const frozen = now?.frozen ?? false;
   const allowed = useMay("freeze");
-  const [open, setOpen] = useState(false);
+  // What the dialog was opened for: who is about to freeze never unfreezes what others froze.
+  const [wanted, setWanted] = useState<"freeze" | "unfreeze">();
+  const thaws = wanted === "unfreeze";
   const [reason, setReason] = useState("");
   const queries = useQueryClient();
   const change = useMutation({
     mutationFn: () =>
-      frozen
+      thaws
         ? request<Freeze>("DELETE", "/freeze")
         : request<Freeze>("PUT", "/freeze", { reason: reason.trim() }),
-    onSuccess: (now) => {
-      queries.setQueryData(freeze.queryKey, now);
+    onSuccess: (standing) => {
+      queries.setQueryData(freeze.queryKey, standing);
       void queries.invalidateQueries({ queryKey: ["overview"] });
-      setOpen(false);
+      close();
       setReason("");
     },
   });
   const close = () => {
-    setOpen(false);
+    setWanted(undefined);
     change.reset();
   };
 
@@ -41,14 +44,14 @@ export function KillSwitch() {
         variant={frozen ? "filled" : "outline"}
         disabled={!allowed}
         title={allowed ? "Stop all remediation, or allow it again" : "Your role may not freeze"}
-        onClick={() => setOpen(true)}
+        onClick={() => setWanted(frozen ? "unfreeze" : "freeze")}
       >
         {frozen ? "Unfreeze" : "Freeze"}
       </Button>
       <Dialog
-        open={open}
+        open={wanted !== undefined}
         onClose={close}
-        title={frozen ? "Allow remediation again?" : "Freeze all remediation?"}
+        title={thaws ? "Allow remediation again?" : "Freeze all remediation?"}
       >
         <form
           className="stack"
@@ -58,12 +61,17 @@ export function KillSwitch() {
           }}
         >
           <p>
-            {frozen
+            {thaws
               ? "Playbooks may run again where the policy allows it."
               : "Nothing is executed on any host until somebody unfreezes. Watching, detecting and " +
                 "auditing go on."}
           </p>
-          {!frozen && (
+          {!thaws && frozen && (
+            <p role="status">
+              Meanwhile {now?.by ?? "somebody"} froze it. Freezing again puts your reason there.
+            </p>
+          )}
+          {!thaws && (
             <TextInput
               label="Reason"
               description="Everybody sees it, and it goes into the audit log."
@@ -81,11 +89,11 @@ export function KillSwitch() {
             </Button>
             <Button
               type="submit"
-              color={frozen ? "blue" : "red"}
+              color={thaws ? "blue" : "red"}
               loading={change.isPending}
-              disabled={!frozen && reason.trim() === ""}
+              disabled={!thaws && reason.trim() === ""}
             >
-              {frozen ? "Unfreeze" : "Freeze everything"}
+              {thaws ? "Unfreeze" : "Freeze everything"}
             </Button>
           </div>
         </form>

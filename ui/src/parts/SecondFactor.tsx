@@ -73,11 +73,18 @@ type Waiting = { step: SecondStep; settle: (shown: boolean) => void };
 export function StepUp() {
   const [waiting, setWaiting] = useState<Waiting>();
   useEffect(() => {
+    let leave = () => {};
     onStepUp(async () => {
       const step = await request<SecondStep>("POST", "/auth/step-up");
-      return new Promise<boolean>((settle) => setWaiting({ step, settle }));
+      return new Promise<boolean>((settle) => {
+        leave = () => settle(false);
+        setWaiting({ step, settle });
+      });
     });
-    return () => onStepUp(undefined);
+    return () => {
+      onStepUp(undefined);
+      leave(); // what waits for an answer is refused, and not left waiting
+    };
   }, []);
   const end = (shown: boolean) => {
     waiting?.settle(shown);

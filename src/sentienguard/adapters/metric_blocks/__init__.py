@@ -9,6 +9,7 @@ background `compact` turns the tail into one compressed block for each series an
     registry     numbers of series and shapes, as memory knows them
     blocks       readings of a series as rows of the file
     ageing       old readings to windows, as rows of the file
+    newest       the newest reading of each series of some hosts
     decoded      the blocks that were read last, as arrays
     columns      readings as arrays, and joining them
     windows      what stays of a window's readings, and joining them

@@ -50,9 +50,14 @@ ALL_SERIES = "SELECT id, host, metric, subject, labels FROM series"
 SERIES_OF_HOST = (
     "SELECT id, metric, subject FROM series WHERE host = ? AND labels = '' ORDER BY metric, subject"
 )
-SOME_OF_HOST = (
-    "SELECT id, metric, subject FROM series WHERE host = ? AND labels = '' AND metric IN ({}) "
-    "ORDER BY metric, subject"
+# The series of some hosts that their agents report; all, or those of some metrics.
+SERIES_OF_HOSTS = (
+    "SELECT id, host, metric, subject FROM series WHERE host IN ({}) AND labels = '' "
+    "ORDER BY host, metric, subject"
+)
+SOME_OF_HOSTS = (
+    "SELECT id, host, metric, subject FROM series WHERE host IN ({}) AND labels = '' "
+    "AND metric IN ({}) ORDER BY host, metric, subject"
 )
 # Give a new series its number.
 ADD_SERIES = (
@@ -78,8 +83,15 @@ TAIL_SPAN = (
     "SELECT at_ms, shape_id, readings FROM tail WHERE host = ? AND at_ms >= ? AND at_ms < ? "
     "ORDER BY at_ms"
 )
-# The tail of one desk, newest first.
-TAIL_NEWEST = "SELECT at_ms, shape_id, readings FROM tail WHERE host = ? ORDER BY at_ms DESC"
+# The newest row of the tail of some desks.
+TAIL_HEADS = (  # in this order, so that each is looked up by its key
+    "SELECT host, at_ms, shape_id, readings FROM (VALUES {}) CROSS JOIN tail "
+    "ON host = column1 AND at_ms = (SELECT max(at_ms) FROM tail WHERE host = column1)"
+)
+# The tail of one desk before its newest row, newest first.
+TAIL_EARLIER = (
+    "SELECT at_ms, shape_id, readings FROM tail WHERE host = ? AND at_ms < ? ORDER BY at_ms DESC"
+)
 # The series of one shape.
 SHAPE = "SELECT series_ids FROM shapes WHERE id = ?"
 # The shapes that are in use in any tail.

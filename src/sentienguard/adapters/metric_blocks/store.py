@@ -12,7 +12,7 @@ Rules, cited below by number:
 import contextlib
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from sentienguard.adapters.metric_blocks import (
     connections,
     decoded,
     faults,
+    newest,
     queries,
     registry,
     windows,
@@ -37,7 +38,7 @@ from sentienguard.model.ids import AgentId
 from sentienguard.model.telemetry import Series
 from sentienguard.ports.metric_store import Aspect, MetricStore, Moment, Readings, Retention
 
-_TOGETHER = 256  # rows of values in one statement
+_ROWS = 256  # of values in one statement
 _TAIL_ROWS = 512  # samples of one desk before they become blocks ...
 _TAIL_MS = 2 * 3_600_000  # ... or the time they span, whichever comes first
 _SMALL = 2048  # readings below which a block may be folded into a larger one
@@ -171,30 +172,21 @@ class BlockStore(MetricStore):
         self, host: str, metrics: Collection[str] = ()
     ) -> Mapping[Series, tuple[datetime, float]]:
         """Return the newest reading of each series of a host; see the port."""
-        found: dict[Series, tuple[datetime, float]] = {}
-        with self._db.reading() as read:
-            wanted = queries.SERIES_OF_HOST
-            if metrics:
-                wanted = queries.SOME_OF_HOST.format(",".join("?" * len(metrics)))
-            names = {
-                number: Series(host, metric, subject)
-                for number, metric, subject in read.execute(wanted, (host, *metrics))
-            }
-            missing = set(names)
-            for at_ms, shape, row in read.execute(queries.TAIL_NEWEST, (host,)):
-                if not missing:
-                    break
-                places = self._places_of(read, shape)
-                for number in missing & places.keys():
-                    (value,) = np.frombuffer(row, "<f8", 1, places[number] * 8).tolist()
-                    found[names[number]] = (_time(at_ms), value)
-                missing -= places.keys()
-            for number in missing:
-                block = read.execute(queries.LAST_BLOCK, (number,)).fetchone()
-                if block is not None:
-                    times, values = columns.decoded(*block)
-                    found[names[number]] = (_time(int(times[-1])), float(values[-1]))
-        return {series: found[series] for series in sorted(found)}
+        return self.latest_of([host], metrics)[host]
+
+    def latest_of(
+        self, hosts: Collection[str], metrics: Collection[str] = ()
+    ) -> Mapping[str, Mapping[Series, tuple[datetime, float]]]:
+        """Return the newest reading of each series of some hosts; see the port."""
+        named = list(dict.fromkeys(hosts))
+        found: dict[str, Mapping[Series, tuple[datetime, float]]] = {}
+        with self._db.reading() as read:  # rule 2
+            for start in range(0, len(named), _ROWS):
+                some = named[start : start + _ROWS]
+                found |= newest.readings(
+                    read, some, metrics, lambda one: self._places_of(read, one)
+                )
+        return found
 
     def series(self, host: str) -> tuple[Series, ...]:
         """Return every series of a host, sorted; see the port."""
@@ -215,10 +207,10 @@ class BlockStore(MetricStore):
         with self._db.reading() as read:
             tails = read.execute(queries.TAIL_SIZES).fetchall()
         moved = 0
-        for desk, rows, oldest, newest in tails:
-            if rows > _TAIL_ROWS or newest - oldest >= _TAIL_MS:
+        for desk, rows, oldest, youngest in tails:
+            if rows > _TAIL_ROWS or youngest - oldest >= _TAIL_MS:
                 with self._rewriting() as write:
-                    moved += self._move_tail(write, desk, newest)  # rule 5
+                    moved += self._move_tail(write, desk, youngest)  # rule 5
         with self._db.reading() as read:
             foldable = read.execute(queries.SMALL_BLOCKS, (_SMALL, _FOLD)).fetchall()
         for start in range(0, len(foldable), _TAIL_ROWS):
@@ -413,8 +405,8 @@ def _over_many(
     every one costs as many turns of theirs.
     """
     found: list[tuple[Any, ...]] = []
-    for start in range(0, len(rows), _TOGETHER):
-        some = rows[start : start + _TOGETHER]
+    for start in range(0, len(rows), _ROWS):
+        some = rows[start : start + _ROWS]
         places = ",".join(f"({','.join('?' * len(row))})" for row in some)
         values = [value for row in some for value in row]
         found += write.execute(statement.format(places), values).fetchall()
@@ -444,7 +436,3 @@ def _cut(
 
 def _ms(when: datetime) -> int:
     return round(when.timestamp() * 1000)
-
-
-def _time(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -60,7 +60,7 @@ def send(
         raise NotTaken(str(cause)) from cause
     except NoAnswer as cause:
         raise NotNow(str(cause)) from cause
-    answer = dataclasses.replace(answer, body=without(answer.body, _told(headers, hide)))
+    answer = dataclasses.replace(answer, body=_kept(answer.body, _told(headers, hide)))
     status = answer.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return answer
@@ -76,7 +76,7 @@ def document(answer: Answer) -> dict[str, Any]:
     """Return the JSON object that a service answered. Raises NotNow where it is none."""
     try:
         found = json.loads(answer.body)
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise NotNow(f"the service answered no JSON: {shown(answer.body)}") from cause
     if not isinstance(found, dict):
         raise NotNow(f"the service answered no JSON object: {shown(answer.body)}")
@@ -106,6 +106,33 @@ def without(body: bytes, secrets: Iterable[str]) -> bytes:
         for form in (one.encode(), base64.b64encode(one.encode()).rstrip(b"=")):
             body = body.replace(form, b"***")
     return body
+
+
+def _kept(body: bytes, secrets: list[str]) -> bytes:
+    """Return an answer as it may be kept: `without` the secrets, also in what a JSON reader sees.
+
+    JSON writes any character as an escape too, so that the bytes hold a secret that is not found
+    in them, and whoever reads them has it in the clear.
+    """
+    plain = without(body, secrets)
+    try:
+        read = json.loads(plain)
+        cleaned = _cleaned(read, secrets)
+    except (ValueError, RecursionError):
+        return plain
+    if cleaned == read:
+        return plain
+    return json.dumps(cleaned, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _cleaned(read: Any, secrets: list[str]) -> Any:
+    if isinstance(read, str):
+        return without(read.encode("utf-8", "replace"), secrets).decode()
+    if isinstance(read, list):
+        return [_cleaned(one, secrets) for one in read]
+    if isinstance(read, dict):
+        return {_cleaned(key, secrets): _cleaned(one, secrets) for key, one in read.items()}
+    return read
 
 
 def _told(headers: Mapping[str, str], hide: str) -> list[str]:

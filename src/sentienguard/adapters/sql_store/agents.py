@@ -12,20 +12,28 @@ from typing import Any, TypeAlias
 from sqlalchemy import Row, TextClause, bindparam, text
 
 from sentienguard.adapters.joint_commit import JointCommit
-from sentienguard.adapters.sql_store import codec, tokens
+from sentienguard.adapters.sql_store import agent_lists, codec, tokens
 from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.model import errors
 from sentienguard.model.ids import AgentId
-from sentienguard.ports.agent_store import Agent, NoSuchAgent, Sighting, TokenRefused
+from sentienguard.ports.agent_store import (
+    Agent,
+    AgentFilter,
+    AgentPage,
+    Health,
+    NoSuchAgent,
+    Sighting,
+    TokenRefused,
+)
 
 # Keep a new agent, unless its id or pin is taken.
 ADD = text("""
     INSERT INTO agents
         (id, host, environment, tags, tls_pin, executor_key, enrolled_us, last_seen_us, last_seq,
-         events_through, certificate_ends_us)
+         events_through, certificate_ends_us, search)
     VALUES
         (:id, :host, :environment, :tags, :tls_pin, :executor_key, :enrolled_us, :last_seen_us,
-         :last_seq, :events_through, :certificate_ends_us)
+         :last_seq, :events_through, :certificate_ends_us, :search)
     ON CONFLICT DO NOTHING
 """)
 
@@ -152,6 +160,22 @@ class SqlAgentStore:
         """Return all, by host name."""
         with self._connections.read() as transaction:
             return tuple(_agent(row) for row in transaction.rows(LIST))
+
+    def page(self, where: AgentFilter, *, cursor: str | None, limit: int | None) -> AgentPage:
+        """Return agents in quarantine first, then by host name. Raises Rejected."""
+        statement, values = agent_lists.page(where, cursor, limit)
+        with self._connections.read() as transaction:
+            rows = transaction.rows(statement, **values)
+        agents = tuple(_agent(row) for row in rows[:limit])
+        follows = len(rows) > len(agents)
+        return AgentPage(agents, agent_lists.cursor_after(agents[-1]) if follows else None)
+
+    def counts(self, where: AgentFilter) -> tuple[Mapping[Health, int], int]:
+        """Return how many stand how, and how many there are. Raises Rejected."""
+        statement, values = agent_lists.counts(where)
+        with self._connections.read() as transaction:
+            (row,) = transaction.rows(statement, **values)
+        return {one: getattr(row, one.value) for one in Health}, row.every
 
     def hosts(self, environment: str) -> Mapping[str, AgentId]:
         """Return the agent of each host of an environment: of several the last in `list`."""
@@ -292,6 +316,7 @@ def _columns(agent: Agent) -> dict[str, str | int | None]:
         "certificate_ends_us": None
         if agent.certificate_ends is None
         else codec.micros(agent.certificate_ends),
+        "search": agent_lists.searched(agent),
     }
 
 

@@ -5,11 +5,11 @@ while the question is pending, and a person's answer only until the question exp
 are asked and what they wrote is sealed; nothing here searches in it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import BindParameter, Row, bindparam, text
 
 from sentienguard.adapters.sql_store import codec
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
@@ -25,6 +25,7 @@ from sentienguard.model.approval import Agreement, Approval, ApprovalStatus
 from sentienguard.model.ids import ApprovalId, Digest, IncidentId, PlaybookName
 from sentienguard.ports.approval_store import AlreadyDecided, NoSuchApproval
 
+PLACES: BindParameter[str] = bindparam("places", expanding=True)
 MAX_LISTED = 500  # more than people can look through; ports.approval_store says so too
 
 # Keep a question, unless it was asked before.
@@ -73,13 +74,22 @@ AGREEMENTS = text("""
     SELECT * FROM approval_agreements WHERE approval = :approval ORDER BY at_us, person
 """)
 
-# Questions, newest first.
-LIST = text("SELECT * FROM approvals ORDER BY opened_us DESC, id DESC LIMIT :limit")
+# The same of several questions.
+AGREEMENTS_OF = text("""
+    SELECT * FROM approval_agreements WHERE approval IN :approvals ORDER BY at_us, person
+""").bindparams(bindparam("approvals", expanding=True))
 
-# Questions in one state, newest first.
+# Questions of some environments, newest first; of several of these the index by time is followed.
+LIST = text("""
+    SELECT * FROM approvals WHERE environment IN :places
+    ORDER BY opened_us DESC, id DESC LIMIT :limit
+""").bindparams(PLACES)
+
+# Those in one state.
 LIST_BY_STATUS = text("""
-    SELECT * FROM approvals WHERE status = :status ORDER BY opened_us DESC, id DESC LIMIT :limit
-""")
+    SELECT * FROM approvals WHERE status = :status AND environment IN :places
+    ORDER BY opened_us DESC, id DESC LIMIT :limit
+""").bindparams(PLACES)
 
 
 class SqlApprovalStore:
@@ -160,13 +170,29 @@ class SqlApprovalStore:
             rows = transaction.rows(AGREEMENTS, approval=approval)
         return tuple(self._agreement(row) for row in rows)
 
-    def list(self, status: ApprovalStatus | None) -> Sequence[Approval]:
-        """List newest first, at most 500."""
+    def agreements_of(
+        self, approvals: Collection[ApprovalId]
+    ) -> Mapping[ApprovalId, Sequence[Agreement]]:
+        """Return the same of several questions; those without a yes are left out."""
+        if not approvals:
+            return {}
+        with self._connections.read() as transaction:
+            rows = transaction.rows(AGREEMENTS_OF, approvals=sorted(approvals))
+        found: dict[ApprovalId, list[Agreement]] = {}
+        for row in rows:
+            found.setdefault(ApprovalId(row.approval), []).append(self._agreement(row))
+        return found
+
+    def list(self, status: ApprovalStatus | None, *, within: Collection[str]) -> Sequence[Approval]:
+        """List those of some environments newest first, at most 500."""
+        if not within:
+            return ()
+        values = {"places": sorted(within), "limit": MAX_LISTED}
         with self._connections.read() as transaction:
             if status is None:
-                rows = transaction.rows(LIST, limit=MAX_LISTED)
+                rows = transaction.rows(LIST, **values)
             else:
-                rows = transaction.rows(LIST_BY_STATUS, status=status, limit=MAX_LISTED)
+                rows = transaction.rows(LIST_BY_STATUS, status=status, **values)
         return tuple(self._approval(row) for row in rows)
 
     def _get(self, transaction: Transaction, approval: ApprovalId) -> Approval:

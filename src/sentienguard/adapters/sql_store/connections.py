@@ -224,7 +224,10 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: sqlalchemy.Connection) -> None:
         writes = connection.get_execution_options().get("sentienguard_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        # Past SQLAlchemy, which takes for this word as long as for a query; `border` knows what the
+        # driver raises.
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

@@ -13,16 +13,14 @@ Called through ports.incident_store. Rules:
    SQL, its playbook and its confidence, stands beside it.
 """
 
-import base64
-import binascii
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, TextClause, bindparam, text
 
-from sentienguard.adapters.sql_store import codec
+from sentienguard.adapters.sql_store import codec, listing
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
 from sentienguard.adapters.sql_store.data_keys import DataKeys
 from sentienguard.adapters.sql_store.sealed_columns import DECISION_TEXT
@@ -32,7 +30,6 @@ from sentienguard.model.ids import AgentId, Fingerprint, IncidentId, PlaybookNam
 from sentienguard.model.incident import NEXT, Incident, Outcome, Status
 from sentienguard.ports.incident_store import IncidentFilter, NoSuchIncident, Page, WrongTransition
 
-MAX_SEARCH = 200  # characters of a text filter; a longer one is a mistake and slow
 _RACES = 10  # lost in a row by one call before it gives up
 
 # Keep a new incident, unless its id is taken or its symptom has an open one.
@@ -66,9 +63,20 @@ MOVE = text("""
 # All that are not closed, oldest first.
 UNFINISHED = text("SELECT * FROM incidents WHERE status <> 'CLOSED' ORDER BY opened_us, id")
 
+# The newest of an environment that are not closed, newest first; the index above serves it too.
+NEWEST_UNFINISHED = text("""
+    SELECT * FROM incidents WHERE status <> 'CLOSED' AND environment = :environment
+    ORDER BY opened_us DESC, id DESC LIMIT :most
+""")
+
 # Those of one agent that are not closed, oldest first; asked with every sample.
 UNFINISHED_OF = text("""
     SELECT * FROM incidents WHERE agent = :agent AND status <> 'CLOSED' ORDER BY opened_us, id
+""")
+
+# How many of each agent are not closed; out of the index of symptoms alone.
+OPEN_BY_AGENT = text("""
+    SELECT agent, count(*) AS open FROM incidents WHERE status <> 'CLOSED' GROUP BY agent
 """)
 
 # The agents that have an incident in one of these statuses.
@@ -201,6 +209,18 @@ class SqlIncidentStore:
                 rows = transaction.rows(UNFINISHED_OF, agent=agent)
             return tuple(_incident(row) for row in rows)
 
+    def newest_unfinished(self, environment: str, *, most: int) -> Sequence[Incident]:
+        """Return the newest of an environment that are not closed, oldest first."""
+        with self._connections.read() as transaction:
+            rows = transaction.rows(NEWEST_UNFINISHED, environment=environment, most=most)
+        return tuple(_incident(row) for row in reversed(rows))
+
+    def open_by_agent(self) -> Mapping[AgentId, int]:
+        """Return how many of each agent are not closed; who has none is left out."""
+        with self._connections.read() as transaction:
+            rows = transaction.rows(OPEN_BY_AGENT)
+        return {AgentId(row.agent): row.open for row in rows}
+
     def agents_in(self, statuses: Collection[Status]) -> frozenset[AgentId]:
         """Return the agents that have an incident in one of these statuses."""
         if not statuses:
@@ -292,40 +312,22 @@ def list_statement(
             values[f"{name}_us"] = codec.micros(at)
     if where.text:
         parts.append(LIST_FILTERS["text"])
-        values["pattern"] = _pattern(where.text)
+        values["pattern"] = listing.pattern(where.text)
     if cursor is not None:
         parts.append(LIST_FILTERS["cursor"])
-        values["before_us"], values["before_id"] = _read_cursor(cursor)
+        values["before_us"], values["before_id"] = listing.read_cursor(cursor, _place)
     return text("\n".join((*parts, LIST_END))), values
-
-
-def _pattern(wanted: str) -> str:
-    """Return the LIKE pattern of a text that has no wildcards of its own."""
-    if len(wanted) > MAX_SEARCH:
-        raise errors.Rejected(
-            f"search for {len(wanted)} characters: expected at most {MAX_SEARCH}; shorten it"
-        )
-    escaped = "".join(f"!{letter}" if letter in "!%_" else letter for letter in wanted.casefold())
-    return f"%{escaped}%"
 
 
 def _cursor_after(last: Incident) -> str:
     """Name the place behind this incident."""
-    place = f"{codec.micros(last.opened_at)} {last.id}"
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+    return listing.cursor(f"{codec.micros(last.opened_at)} {last.id}")
 
 
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    """Return the time and id behind which a page begins. Raises Rejected where it is not ours."""
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        place = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-        opened_us, incident = place.split(" ", maxsplit=1)
-        return int(opened_us), incident
-    except (ValueError, binascii.Error) as error:
-        raise errors.Rejected(
-            f"cursor {cursor[:80]!a} is none that a page gave; begin again without a cursor"
-        ) from error
+def _place(written: str) -> tuple[int, str]:
+    """Return the time and id behind which a page begins. Raises ValueError."""
+    opened_us, incident = written.split(" ", maxsplit=1)
+    return int(opened_us), incident
 
 
 def _kept_before(given: Incident, kept: Incident) -> Incident:

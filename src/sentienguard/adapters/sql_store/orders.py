@@ -12,7 +12,7 @@ Called through ports.order_store. Rules:
    asked in SQL, stands beside it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,13 @@ UNDER_WAY = text("""
     WHERE agent = :agent AND status IN ('delivered', 'admitted')
     ORDER BY released_us, id
 """)
+
+# Both, of several agents.
+STANDING = text("""
+    SELECT * FROM orders
+    WHERE agent IN :agents AND status IN ('released', 'delivered', 'admitted')
+    ORDER BY released_us, id
+""").bindparams(bindparam("agents", expanding=True))
 
 # Which agents have any of both.
 EXPECTING = text("""
@@ -103,6 +110,14 @@ NEXT_SEQ = text("""
     INSERT INTO order_numbers (agent, last) VALUES (:agent, 1)
     ON CONFLICT (agent) DO UPDATE SET last = order_numbers.last + 1
     RETURNING last
+""")
+
+# What an agent was given since then and said that it began, oldest first.
+BEGUN_ON = text("""
+    SELECT * FROM orders
+    WHERE agent = :agent AND status IN ('admitted', 'finished')
+        AND COALESCE(delivered_us, released_us) >= :since_us
+    ORDER BY COALESCE(delivered_us, released_us), id
 """)
 
 # Orders released to an agent since then, whatever became of them.
@@ -171,6 +186,17 @@ class SqlOrderStore:
         with self._connections.read() as transaction:
             return tuple(self._kept(row) for row in transaction.rows(UNDER_WAY, agent=agent))
 
+    def standing(self, agents: Collection[AgentId]) -> Mapping[AgentId, Sequence[KeptOrder]]:
+        """Return what is waiting or under way for each of these agents, oldest first."""
+        if not agents:
+            return {}
+        with self._connections.read() as transaction:
+            rows = transaction.rows(STANDING, agents=list(agents))
+        found: dict[AgentId, list[KeptOrder]] = {}
+        for row in rows:
+            found.setdefault(AgentId(row.agent), []).append(self._kept(row))
+        return found
+
     def expecting(self, agents: Collection[AgentId]) -> frozenset[AgentId]:
         """Return which of these agents have an order that is waiting or under way."""
         if not agents:
@@ -179,9 +205,17 @@ class SqlOrderStore:
             rows = transaction.rows(EXPECTING, agents=list(agents))
         return frozenset(AgentId(row.agent) for row in rows)
 
-    def delivered(self, order: OrderId, *, at: datetime) -> bool:
-        """Mark as handed over; True for a second handing over too, whose time is not kept."""
-        return self._change(DELIVERED, order, at_us=codec.micros(at))
+    def delivered(self, orders: Collection[OrderId], *, at: datetime) -> frozenset[OrderId]:
+        """Mark as handed over; a second handing over counts too, whose time is not kept."""
+        at_us = codec.micros(at)
+        marked: set[OrderId] = set()
+        with self._connections.write() as transaction:
+            for order in sorted(orders):  # in one order, so that none deadlocks
+                if transaction.change(DELIVERED, id=order, at_us=at_us):
+                    marked.add(order)
+                else:
+                    self._get(transaction, order)
+        return frozenset(marked)
 
     def withdraw(self, order: OrderId) -> bool:
         """Take back an order that was never delivered; False where it is too late for that."""
@@ -221,11 +255,27 @@ class SqlOrderStore:
 
     def next_seq(self, agent: AgentId) -> int:
         """Return the next sequence number for a message to this agent; never the same twice."""
+        (number,) = self.next_seqs([agent])
+        return number
+
+    def next_seqs(self, agents: Sequence[AgentId]) -> Sequence[int]:
+        """Return a number for a message to each of these agents, in one commit."""
+        numbers: dict[int, int] = {}  # by place in `agents`
         with self._connections.write() as transaction:
-            row = transaction.row(NEXT_SEQ, agent=agent)
-        if row is None:
-            raise errors.Broken(f"agent {agent}: the database counted up and returned no number")
-        return int(row.last)
+            for place in sorted(range(len(agents)), key=agents.__getitem__):  # none deadlocks
+                row = transaction.row(NEXT_SEQ, agent=agents[place])
+                if row is None:
+                    raise errors.Broken(
+                        f"agent {agents[place]}: the database counted up and returned no number"
+                    )
+                numbers[place] = int(row.last)
+        return [numbers[place] for place in range(len(agents))]
+
+    def begun_on(self, agent: AgentId, *, since: datetime) -> Sequence[KeptOrder]:
+        """Return what this agent was given since then and says that it began, oldest first."""
+        with self._connections.read() as transaction:
+            rows = transaction.rows(BEGUN_ON, agent=agent, since_us=codec.micros(since))
+            return tuple(self._kept(row) for row in rows)
 
     def started_on(self, agent: AgentId, *, since: datetime) -> int:
         """Count orders released to this agent since then, withdrawn ones and dry runs too."""

@@ -25,6 +25,7 @@ from sentienguard.controlplane.poll_desk import PollDesk
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.controlplane.refusals import DoorRefusal
 from sentienguard.controlplane.sample_desk import SampleDesk
+from sentienguard.controlplane.short_way import ShortWay
 from sentienguard.flow.dispatch import Poll
 from sentienguard.flow.receipts import Event, Receipts
 from sentienguard.model import errors, ids
@@ -115,7 +116,7 @@ class EventsBody(msgspec.Struct, forbid_unknown_fields=True):
     events: list[EventBody]
 
 
-def application(centre: Centre, samples: SampleDesk, polls: PollDesk) -> FastAPI:
+def application(centre: Centre, samples: SampleDesk, polls: PollDesk) -> ShortWay:
     """Return the agents' application."""
     app = FastAPI(title="SentienGuard agents", docs_url=None, redoc_url=None, openapi_url=None)
     problems.install(app)
@@ -186,10 +187,10 @@ def application(centre: Centre, samples: SampleDesk, polls: PollDesk) -> FastAPI
         )
         return Response(msgspec.json.encode({"through": through}), media_type="application/json")
 
-    # These two come from every host all the time; nothing of theirs is read from signatures.
+    # These two come from every host all the time. The routes answer whoever asks by another method.
     app.add_route("/api/v1/metrics", metrics, methods=["POST"])
     app.add_route("/api/v1/orders", orders, methods=["POST"])
-    return app
+    return ShortWay(app, {"/api/v1/metrics": metrics, "/api/v1/orders": orders})
 
 
 def _drifted(centre: Centre, agent: Agent, status: AgentStatus) -> None:

@@ -12,6 +12,7 @@ from sentienguard.controlplane import earlier_yeses, findings, signed_answers
 from sentienguard.controlplane.api import access_schemas, incident_schemas, schemas, views
 from sentienguard.controlplane.api.auth import party_of
 from sentienguard.controlplane.api.caller import Caller, needs
+from sentienguard.controlplane.api.figures import seen_by
 from sentienguard.controlplane.problems import ProblemError
 from sentienguard.flow import answers
 from sentienguard.model.access import Permission
@@ -52,13 +53,11 @@ class ApprovalList(BaseModel):
 @router.get("")
 def list_approvals(caller: Viewer, status: ApprovalStatus | None = None) -> ApprovalList:
     """List questions of the environments that the caller may see."""
-    return ApprovalList(
-        items=[
-            shown(caller, approval)
-            for approval in caller.centre.approvals.list(status)
-            if caller.may(Permission.VIEW, approval.environment)
-        ]
+    found = caller.centre.approvals.list(status, within=seen_by(caller))
+    yeses = caller.centre.approvals.agreements_of(
+        [one.id for one in found if _kept_one_by_one(one)]
     )
+    return ApprovalList(items=[_shown(caller, one, yeses.get(one.id, ())) for one in found])
 
 
 @router.get("/{approval_id}")
@@ -161,7 +160,13 @@ def shown(caller: Caller, asked: Approval) -> incident_schemas.ApprovalView:
 
     While it waits, a yes that counts no more is shown as lapsed: its giver is asked again.
     """
-    agreed = _agreed(caller, asked)
+    kept = _kept_one_by_one(asked)
+    return _shown(caller, asked, caller.centre.approvals.agreements(asked.id) if kept else ())
+
+
+def _shown(
+    caller: Caller, asked: Approval, agreed: Sequence[Agreement]
+) -> incident_schemas.ApprovalView:
     if asked.status is not ApprovalStatus.PENDING:
         return views.approval(asked, agreed, None)
     request = caller.centre.incidents.get(asked.incident).anomaly.request
@@ -172,11 +177,9 @@ def shown(caller: Caller, asked: Approval) -> incident_schemas.ApprovalView:
     return views.approval(asked, counting, request.by if request else None, lapsed)
 
 
-def _agreed(caller: Caller, asked: Approval) -> Sequence[Agreement]:
-    """Return who said yes, where that is kept one by one."""
-    if asked.needed <= 1 and not asked.signed:
-        return ()
-    return caller.centre.approvals.agreements(asked.id)
+def _kept_one_by_one(asked: Approval) -> bool:
+    """Tell whether each yes is kept, with who gave it."""
+    return asked.needed > 1 or asked.signed
 
 
 def _envelope(caller: Caller, given: access_schemas.SignedYes) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
@@ -17,7 +17,7 @@ from sentienguard.flow import reports
 from sentienguard.model import errors
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import IncidentId
-from sentienguard.ports.audit_log import AuditLog, StoredEntry
+from sentienguard.ports.audit_log import AuditLog, BlobErased, NoSuchBlob, StoredEntry
 from sentienguard.stages.audit import checkpoint as notes
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
@@ -180,6 +180,7 @@ def proof(index: int, caller: Viewer) -> audit_schemas.ProofView:
         tree_size=proven.size,
         path=[node.hex() for node in proven.hashes],
         checkpoint=proven.checkpoint,
+        contents=[_content(log, one) for one in stored.fields["blobs"]],
     )
 
 
@@ -205,6 +206,22 @@ def verify(caller: Viewer) -> audit_schemas.VerificationView:
             audit_schemas.Finding(check=one.name, passed=one.passed, detail=one.detail)
             for one in result.checks
         ],
+    )
+
+
+def _content(log: AuditLog, named: dict[str, Any]) -> audit_schemas.ContentView:
+    """Tell what became of a content that an entry names; the entry is proven whatever it is."""
+    state: Literal["kept", "erased", "missing", "unreadable"] = "kept"
+    try:
+        log.get_blob(named["sha256"])
+    except BlobErased:
+        state = "erased"
+    except NoSuchBlob:
+        state = "missing"
+    except (errors.Unavailable, errors.Broken):
+        state = "unreadable"
+    return audit_schemas.ContentView(
+        sha256=named["sha256"], type=named["type"], length=named["len"], state=state
     )
 
 

@@ -1,7 +1,7 @@
 """What crosses the public API about the audit log, as OpenAPI sees it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -65,6 +65,18 @@ class AuditPage(BaseModel):
     next_cursor: str | None
 
 
+class ContentView(BaseModel):
+    """What an entry keeps beside the log, such as a step's output; the leaf has its digest."""
+
+    sha256: str
+    type: str = Field(description="media type")
+    length: int = Field(description="bytes")
+    state: Literal["kept", "erased", "missing", "unreadable"] = Field(
+        description="erased: on purpose; missing: it never came here; unreadable: damaged, or its "
+        "key cannot be had now"
+    )
+
+
 class ProofView(BaseModel):
     """An inclusion proof that anyone can check against the checkpoint."""
 
@@ -75,6 +87,7 @@ class ProofView(BaseModel):
     tree_size: int
     path: list[str]
     checkpoint: str
+    contents: list[ContentView]
 
 
 class Finding(BaseModel):

@@ -1,19 +1,21 @@
 """Hosts: who is there, what they last said, and their series with the baseline."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field, StringConstraints
 
-from sentienguard.controlplane.api import host_pages, schemas, views
+from sentienguard.controlplane.api import schemas, views
 from sentienguard.controlplane.api.caller import Caller, needs
-from sentienguard.flow import departures, outlook
+from sentienguard.controlplane.api.figures import seen_by
+from sentienguard.flow import departures, host_budgets, outlook
 from sentienguard.model.access import Permission
 from sentienguard.model.ids import AgentId
+from sentienguard.model.order import HOST_PER_HOUR
 from sentienguard.model.telemetry import Series
-from sentienguard.ports.agent_store import Agent, NoSuchAgent
+from sentienguard.ports.agent_store import Agent, AgentFilter, Health, NoSuchAgent
 from sentienguard.stages.decide.outlook import Outlook
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
@@ -87,12 +89,19 @@ class MayRunView(BaseModel):
     symptom: str
     route: views.RouteName = Field(description="at most; an incident's own rules restrict further")
     rules: list[RuleView]
+    starts: int = Field(description="of the last hour there, of any version, as the host told")
+    max_per_hour: int = Field(description="starts that its signed bytes allow a host in an hour")
 
 
 class MayRunList(BaseModel):
     """Playbooks, those that may do most first, then by name."""
 
     items: list[MayRunView]
+    heard_at: datetime | None = Field(
+        description="when the host was heard last: starts that it has not told yet are in no number"
+    )
+    starts: int = Field(description="of all playbooks in the last hour, as the host told")
+    max_per_hour: int = Field(description="starts of all playbooks that a host takes in an hour")
 
 
 @router.get("")
@@ -106,7 +115,7 @@ def list_hosts(  # noqa: PLR0917  # one argument for each query parameter
         str, Query(max_length=200, description="in the name, the environment or a tag")
     ] = "",
     environment: Annotated[str, Query(max_length=200)] = "",
-    health: host_pages.Health | None = None,
+    health: Health | None = None,
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
     limit: Annotated[
         int | None, Query(ge=1, le=LARGEST_PAGE, description="hosts of a page; left out: all")
@@ -117,28 +126,21 @@ def list_hosts(  # noqa: PLR0917  # one argument for each query parameter
     Thousands of hosts have hundreds of series each: name the metrics that are wanted, and ask for
     pages.
     """
-    page = host_pages.page(
-        [
-            one
-            for one in caller.centre.agents.list()
-            if caller.may(Permission.VIEW, one.environment)
-        ],
-        host_pages.Wanted(text, environment, health),
-        lambda one: is_silent(caller, one),
-        cursor=cursor,
-        limit=limit,
+    centre = caller.centre
+    where = AgentFilter(
+        frozenset(seen_by(caller)), silent_before(caller), text, environment, health
     )
-    open_by_agent: dict[str, int] = {}
-    for incident in caller.centre.incidents.unfinished():
-        open_by_agent[incident.agent] = open_by_agent.get(incident.agent, 0) + 1
+    page = centre.agents.page(where, cursor=cursor, limit=limit)
+    counts, every = centre.agents.counts(where)
+    open_incidents = centre.incidents.open_by_agent()
+    latest = centre.metrics.latest_of({one.host for one in page.agents}, metric)
     return HostList(
         items=[
-            _view(caller, agent, open_by_agent.get(agent.id, 0), metric) for agent in page.hosts
+            _shown(one, where.silent_before, open_incidents.get(one.id, 0), latest[one.host])
+            for one in page.agents
         ],
         next_cursor=page.next_cursor,
-        counts=HostCounts(
-            all=page.all, **{one.value: page.counts[one] for one in host_pages.Health}
-        ),
+        counts=HostCounts(all=every, **{one.value: counts[one] for one in Health}),
     )
 
 
@@ -149,8 +151,8 @@ def host(agent_id: str, caller: Viewer) -> HostDetail:
     agent = centre.agents.get(AgentId(agent_id))
     if not caller.may(Permission.VIEW, agent.environment):
         raise NoSuchAgent.called(agent_id)
-    here = _view(caller, agent, len(centre.incidents.unfinished(agent.id)))
     latest = centre.metrics.latest(agent.host)
+    here = _shown(agent, silent_before(caller), _open(caller, agent), latest)
     newest = max((at for at, _ in latest.values()), default=None)
     patience = timedelta(seconds=SILENT_AFTER_INTERVALS * centre.settings.interval_s)
     return HostDetail(
@@ -172,7 +174,7 @@ def release(agent_id: str, wanted: IdentityRequest, caller: Keeper) -> schemas.H
         _record(caller, agent, "agent.released", wanted.reason)
         centre.agents.release(agent.id)
         centre.live.changed("host", agent.id, caller.at)
-    return _view(caller, caller.centre.agents.get(agent.id), _open(caller, agent))
+    return _view(caller, caller.centre.agents.get(agent.id))
 
 
 @router.post("/{agent_id}/strike-off")
@@ -187,7 +189,7 @@ def strike_off(agent_id: str, wanted: IdentityRequest, caller: Keeper) -> schema
         centre.agents.strike_off(agent.id, at=caller.at)
         centre.live.changed("host", agent.id, caller.at)
     departures.end_orders(centre, agent)  # also what an earlier request had no time for
-    return _view(caller, caller.centre.agents.get(agent.id), _open(caller, agent))
+    return _view(caller, caller.centre.agents.get(agent.id))
 
 
 @router.get("/{agent_id}/playbooks")
@@ -197,9 +199,16 @@ def may_run(agent_id: str, caller: Viewer) -> MayRunList:
     agent = centre.agents.get(AgentId(agent_id))
     if not caller.may(Permission.VIEW, agent.environment):
         raise NoSuchAgent.called(agent_id)
-    found = outlook.of_host(centre, agent, centre.clock.now())
+    now = centre.clock.now()
+    found = outlook.of_host(centre, agent, now)
     found.sort(key=lambda one: (-one.route, one.playbook.name))
-    return MayRunList(items=[_may_run(one) for one in found])
+    used = host_budgets.of_host(centre, agent, now)
+    return MayRunList(
+        items=[_may_run(one, used.starts.get(one.playbook.name, 0)) for one in found],
+        heard_at=used.heard_at,
+        starts=used.every,
+        max_per_hour=HOST_PER_HOUR,
+    )
 
 
 @router.get("/{agent_id}/series")
@@ -230,10 +239,10 @@ def series(
     )
 
 
-def is_silent(caller: Caller, agent: Agent) -> bool:
-    """Tell whether a host has not spoken for three sampling intervals."""
+def silent_before(caller: Caller) -> datetime:
+    """Return the moment three sampling intervals ago; who spoke last before it is silent."""
     patience = timedelta(seconds=SILENT_AFTER_INTERVALS * caller.centre.settings.interval_s)
-    return agent.last_seen is None or caller.centre.clock.now() - agent.last_seen > patience
+    return caller.centre.clock.now() - patience
 
 
 def _kept(caller: Caller, agent_id: str) -> Agent:
@@ -264,7 +273,7 @@ def _record(caller: Caller, agent: Agent, kind: str, reason: str) -> None:
     )
 
 
-def _may_run(found: Outlook) -> MayRunView:
+def _may_run(found: Outlook, starts: int) -> MayRunView:
     return MayRunView(
         playbook=found.playbook.name,
         version=found.playbook.version,
@@ -280,13 +289,24 @@ def _may_run(found: Outlook) -> MayRunView:
             )
             for one in found.verdicts
         ],
+        starts=starts,
+        max_per_hour=found.playbook.max_per_hour,
     )
 
 
-def _view(
-    caller: Caller, agent: Agent, open_incidents: int, metrics: Collection[str] = ()
+def _view(caller: Caller, agent: Agent) -> schemas.HostView:
+    """Show one host as its own page's answers do."""
+    latest = caller.centre.metrics.latest(agent.host)
+    return _shown(agent, silent_before(caller), _open(caller, agent), latest)
+
+
+def _shown(
+    agent: Agent,
+    silent_since: datetime,
+    open_incidents: int,
+    latest: Mapping[Series, tuple[datetime, float]],
 ) -> schemas.HostView:
-    latest = caller.centre.metrics.latest(agent.host, metrics)
+    """Show one host."""
     return schemas.HostView(
         agent_id=agent.id,
         host=agent.host,
@@ -294,7 +314,7 @@ def _view(
         tags=dict(agent.tags),
         enrolled_at=agent.enrolled_at,
         last_seen=agent.last_seen,
-        silent=is_silent(caller, agent),
+        silent=agent.last_seen is None or agent.last_seen < silent_since,
         certificate_ends=agent.certificate_ends,
         quarantined=agent.quarantined,
         struck_off=agent.struck_off,

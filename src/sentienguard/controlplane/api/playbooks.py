@@ -52,6 +52,7 @@ def _view(shelved: Shelved, records: Mapping[str, Record], *, whole: bool) -> sc
         digest=playbook.digest,
         description=playbook.description,
         risk=playbook.risk.value,
+        risk_reason=playbook.risk_reason,
         system=playbook.slots.system,
         resource=playbook.slots.resource,
         symptom=playbook.slots.symptom,

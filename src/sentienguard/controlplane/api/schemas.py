@@ -85,6 +85,10 @@ class PlaybookView(BaseModel):
     digest: str
     description: str
     risk: Literal["SAFE", "WARNING", "CRITICAL"]
+    risk_reason: str = Field(
+        description="why, as the signed bytes say, else as the README of this release says about "
+        "exactly these bytes; empty: nobody wrote it"
+    )
     system: str
     resource: str
     symptom: str

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from sentienguard.controlplane.api import schemas, views
+from sentienguard.controlplane.api import hosts, schemas, views
 from sentienguard.controlplane.api.caller import Caller, centre_of, needs
 from sentienguard.controlplane.api.figures import seen_by
-from sentienguard.controlplane.api.hosts import is_silent
 from sentienguard.model.access import Permission
+from sentienguard.ports.agent_store import AgentFilter, Health
 
 router = APIRouter(tags=["system"])
 WEEK = timedelta(days=7)
@@ -47,7 +47,8 @@ def overview(caller: Annotated[Caller, Depends(needs(Permission.VIEW))]) -> sche
     since = centre.clock.now() - WEEK
     (week,) = centre.figures.tallies(places, start=since, width=WEEK, count=1)
     left = centre.figures.left_to_people(places, since=since, limit=MOST_LEFT)
-    hosts = [one for one in centre.agents.list() if caller.may(Permission.VIEW, one.environment)]
+    seen = AgentFilter(frozenset(places), hosts.silent_before(caller))
+    stand, all_hosts = centre.agents.counts(seen)
     return schemas.Overview(
         open=now.open,
         awaiting_approval=now.awaiting_approval,
@@ -55,9 +56,9 @@ def overview(caller: Annotated[Caller, Depends(needs(Permission.VIEW))]) -> sche
         resolved_7d=week.resolved,
         unattended_7d=week.unattended,
         median_seconds_to_resolve_7d=week.median_s,
-        hosts=len(hosts),
-        silent_hosts=sum(is_silent(caller, one) for one in hosts),
-        quarantined_hosts=sum(bool(one.quarantined) for one in hosts),
+        hosts=all_hosts,
+        silent_hosts=stand[Health.SILENT],
+        quarantined_hosts=stand[Health.QUARANTINE],
         left_to_people_7d=[views.summary(centre.incidents.get(one)) for one in left],
         frozen=centre.switches.freeze() is not None,
     )

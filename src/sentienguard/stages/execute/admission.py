@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from sentienguard.model import ids, playbook
+from sentienguard.model.order import HOST_PER_HOUR
 from sentienguard.playbook import conditions as language
 from sentienguard.playbook import kinds
 from sentienguard.stages.execute import checks, conditions, memory, parameters, steps
@@ -27,7 +28,6 @@ from sentienguard.trust import order as orders
 from sentienguard.trust import root as roots
 
 _UNHEARD: Mapping[str, str] = {}  # the order's own facts: a guard is there to check the order
-HOST_PER_HOUR = 120  # starts of all playbooks together; a host that needs more needs people
 
 
 @dataclass(frozen=True, slots=True)

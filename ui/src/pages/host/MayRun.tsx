@@ -4,10 +4,11 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useDeferredValue } from "react";
 import { mayRun, playbook } from "../../api/queries";
-import type { HostDetail, MayRun as Row } from "../../api/types";
+import type { HostDetail, MayRun as Row, MayRunList } from "../../api/types";
 import { Empty, Loaded } from "../../parts/Loaded";
 import { Card, Table } from "../../parts/Page";
-import { RiskTag, RouteTag } from "../../parts/Tag";
+import { RiskTag, RouteTag, Tag } from "../../parts/Tag";
+import { Time } from "../../parts/Time";
 import { RunButton } from "../playbook/RunDialog";
 
 const route = getRouteApi("/inside/hosts/$agent");
@@ -23,11 +24,12 @@ export function MayRun({ host }: { host: HostDetail }) {
         and the host's own checks restrict further; nothing permits more.
       </p>
       <Loaded query={useQuery(mayRun(host.agent_id))}>
-        {({ items }) =>
+        {({ items, ...budget }) =>
           items.length === 0 ? (
             <Empty title="The signed catalogue holds no playbook" />
           ) : (
             <>
+              <Budget of={budget} />
               <TextInput
                 type="search"
                 label="Search playbooks"
@@ -52,6 +54,24 @@ export function MayRun({ host }: { host: HostDetail }) {
   );
 }
 
+/** What the host counts for itself by the signed limits, as far as it has told. */
+function Budget({ of }: { of: Omit<MayRunList, "items"> }) {
+  return (
+    <p className="dim" role="note" aria-label="Hourly budget">
+      {of.heard_at === null ? (
+        "This host was never heard: what it has started is not known."
+      ) : (
+        <>
+          Started here in the last hour: {of.starts} of {of.max_per_hour}
+          {of.starts >= of.max_per_hour && <> <Tag tone="warn">used up</Tag></>}, as the host
+          told, heard last <Time at={of.heard_at} relative />. It counts for itself, and refuses
+          what passes a limit.
+        </>
+      )}
+    </p>
+  );
+}
+
 function deciding(of: Row) {
   return of.rules.filter((rule) => rule.deciding);
 }
@@ -65,7 +85,7 @@ function Rows({ of, host }: { of: Row[]; host: HostDetail }) {
   if (of.length === 0) return <Empty title="No playbook matches" />;
   return (
     <div className="may-run">
-      <Table stacks label="Playbooks for this host" head={["Playbook", "At most", "Because", ""]}>
+      <Table stacks label="Playbooks for this host" head={["Playbook", "At most", "Starts in the last hour", "Because", ""]}>
         {of.map((one) => (
           <tr key={one.playbook}>
             <td className="wide">
@@ -73,6 +93,10 @@ function Rows({ of, host }: { of: Row[]; host: HostDetail }) {
               <div className="dim">for {one.symptom.replaceAll("_", " ")}</div>
             </td>
             <td><RouteTag of={one.route} /> <RiskTag of={one.risk} /></td>
+            <td className="number" data-name="starts">
+              {one.starts} of {one.max_per_hour}
+              {one.starts >= one.max_per_hour && <> <Tag tone="warn">used up</Tag></>}
+            </td>
             <td className="wide">
               {one.route === "RUN" ? "no rule restricts it" : <Because of={one} />}
               <details>

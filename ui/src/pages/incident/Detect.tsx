@@ -1,10 +1,17 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import type { Story } from "../../api/types";
+import type { Story, Trend } from "../../api/types";
 import { duration, number, reading, wasRead } from "../../format";
 import { Card, Facts } from "../../parts/Page";
 import { SeverityTag, StateTag, Tag } from "../../parts/Tag";
 import { Time } from "../../parts/Time";
+
+/** The interval of the time left, where there is one. */
+function interval(trend: Trend): string {
+  if (trend.soonest_hours === null) return "";
+  const latest = trend.latest_hours === null ? "never" : duration(trend.latest_hours * 3600);
+  return ` (${duration(trend.soonest_hours * 3600)} to ${latest})`;
+}
 
 /** Why the reading is not normal. */
 export function Detect({ story }: { story: Story }) {
@@ -38,7 +45,7 @@ export function Detect({ story }: { story: Story }) {
       `${trend.per_hour >= 0 ? "+" : ""}${value(trend.per_hour)} an hour` +
         (trend.hours_to_exhaustion === null
           ? ""
-          : `, exhausted in ${duration(trend.hours_to_exhaustion * 3600)}`),
+          : `, exhausted in ${duration(trend.hours_to_exhaustion * 3600)}${interval(trend)}`),
     ]);
   }
   const similar = decision?.evidence.similar ?? [];

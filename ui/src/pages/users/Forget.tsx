@@ -1,6 +1,7 @@
 // Forgetting a person: it cannot be taken back, so their name has to be typed.
 import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { useMayEverywhere } from "../../api/access";
 import { request } from "../../api/client";
@@ -116,8 +117,8 @@ export function Forgotten({ of }: { of: Gone }) {
         </p>
         <p className="dim">
           Not reached from here: their key in the root, where they were an approver; contents that
-          hosts sent, each erased with <code>sentienguard audit erase</code>; backups, and messages
-          in chat and mail.
+          hosts sent, each erased at its entry under <Link to="/audit">Audit</Link> or with{" "}
+          <code>sentienguard audit erase</code>; backups, and messages in chat and mail.
         </p>
       </div>
     </div>

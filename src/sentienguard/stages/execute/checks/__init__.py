@@ -4,7 +4,8 @@ Called by `preconditions` and `engine` through `KINDS`. What belongs here looks 
 ports and says what it found. What does not: changing anything, trying again, what a failure means.
 
 Add a kind: one file with a class that has `only_looks` and `judge` (`work.CheckKind`), one line
-below, its entry in `playbook.kinds.CHECKS`, and rows in tests/unit/execute/test_execute_checks.py.
+below, its entry in `playbook.kinds.CHECKS`, rows in tests/unit/execute/test_execute_checks.py, and
+a test that has a real executor judge by it, marked with `tests.support.real_kinds.runs`.
 """
 
 from collections.abc import Mapping

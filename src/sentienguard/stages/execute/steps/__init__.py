@@ -4,8 +4,8 @@ Called by `engine` and `undo` through `KINDS`. What belongs here turns one actio
 calls of ports. What does not: deciding whether or when to run it.
 
 Add a kind: one file with a class that has the members of `work.StepKind`, one line below, its
-entry in `playbook.kinds.STEPS`, and a test in tests/unit/execute that runs it twice and undoes it
-twice.
+entry in `playbook.kinds.STEPS`, a test in tests/unit/execute that runs it twice and undoes it
+twice, and one that has a real executor run it, marked with `tests.support.real_kinds.runs`.
 """
 
 from collections.abc import Mapping
