@@ -65,6 +65,9 @@ class Consulted:
 Contexts: TypeAlias = Callable[[Incident, datetime], Context]
 
 
+_CONSULTED: Final = msgspec.json.Decoder(Consulted)
+
+
 class Desk(Protocol):
     """Where questions are asked beside the decision loop: its own threads, its own limits."""
 
@@ -292,7 +295,7 @@ def kept(log: audit_log.AuditLog, incident: IncidentId) -> Consulted | None:
         for blob in entry.fields["blobs"]:
             if blob["type"] == ADVICE_TYPE:
                 try:
-                    return msgspec.json.decode(log.get_blob(blob["sha256"]), type=Consulted)
+                    return _CONSULTED.decode(log.get_blob(blob["sha256"]))
                 except (audit_log.NoSuchBlob, audit_log.BlobErased, msgspec.MsgspecError):
                     return None
     return None

@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 
 from sentienguard.model import errors
+from sentienguard.model.decision import Decision
 from sentienguard.model.ids import Digest
 from sentienguard.model.playbook import Playbook
 from sentienguard.playbook import parse
@@ -36,6 +37,7 @@ BASIS_TYPE: Final = "application/vnd.sentienguard.basis+json"
 LIBRARY_TYPE: Final = "application/vnd.sentienguard.library+json"
 VECTORS_TYPE: Final = "application/vnd.sentienguard.vectors"
 SNAPSHOT_TYPE: Final = "application/vnd.sentienguard.snapshot+json"
+DECISIONS: Final = msgspec.json.Decoder(Decision)
 _STEPS: Final = 10_000  # matching compares vectors in these parts of 1, so finer ones are not kept
 _PLAYBOOKS_KEPT: Final = 256  # read: a backtest meets the same ones in each of its decisions
 
@@ -56,6 +58,9 @@ class Basis:
     v: int = 1
 
 
+_BASES: Final = msgspec.json.Decoder(Basis)
+
+
 def write(found: Basis) -> bytes:
     """Write the basis of a decision."""
     return msgspec.json.encode(found, order="deterministic")
@@ -64,7 +69,7 @@ def write(found: Basis) -> bytes:
 def read(stored: bytes) -> Basis:
     """Read what `write` wrote. Raises BasisDamaged."""
     try:
-        return msgspec.json.decode(stored, type=Basis)
+        return _BASES.decode(stored)
     except msgspec.MsgspecError as cause:
         raise BasisDamaged(f"the basis of a decision cannot be read: {cause}") from cause
 

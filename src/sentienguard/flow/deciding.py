@@ -163,7 +163,7 @@ class Deciding:
     def _read_back(self, sha256: str) -> Decision | None:
         try:
             stored = self._centre.log.get_blob(sha256)
-            return msgspec.json.decode(stored, type=Decision)
+            return basis.DECISIONS.decode(stored)
         except (audit_log.NoSuchBlob, audit_log.BlobErased, msgspec.MsgspecError):
             return None  # made anew
 

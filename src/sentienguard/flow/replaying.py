@@ -158,7 +158,7 @@ class Replaying:
             vectors = basis.read_vectors(self._blob(incident, blobs[basis.VECTORS_TYPE]))
         playbooks = basis.read_library(self._blob(incident, blobs[basis.LIBRARY_TYPE]))
         try:
-            decision = msgspec.json.decode(stored, type=Decision)
+            decision = basis.DECISIONS.decode(stored)
         except msgspec.MsgspecError as cause:
             raise basis.BasisDamaged(
                 f"{incident.id}: the recorded decision cannot be read: {cause}"

@@ -21,7 +21,8 @@ WORKFLOWS: Final = "workflows' records"  # as a report calls what the engine kee
 # Columns with words or with what is personal that are kept in the clear, and why.
 CLEAR: Final[Mapping[str, tuple[str, ...]]] = {
     "is searched, filtered or counted by the database": (
-        "incidents.anomaly", "incidents.search", "incidents.summary", "incidents.tags",
+        "agents.search", "incidents.anomaly", "incidents.search", "incidents.summary",
+        "incidents.tags",
     ),
     "has a signature of its own or is what a signed order says": (
         "orders.order_json", "approvals.parameters", "approval_agreements.signature",

@@ -69,6 +69,12 @@ class _Event(msgspec.Struct, gc=False):
     data: Any = None
 
 
+_ONE: Final = msgspec.json.Decoder(_Event)
+_MANY: Final = msgspec.json.Decoder(list[_Event])
+_OUR_ONE: Final = msgspec.json.Decoder(_Change)
+_OURS: Final = msgspec.json.Decoder(_Changes)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one body holds."""
@@ -87,9 +93,9 @@ def parse(
     mode = content_type.partition(";")[0].strip().lower()
     try:
         if mode == BATCHED:
-            events = msgspec.json.decode(body, type=list[_Event])
+            events = _MANY.decode(body)
         elif mode == STRUCTURED:
-            events = [msgspec.json.decode(body, type=_Event)]
+            events = [_ONE.decode(body)]
         elif attributes:
             data = msgspec.json.decode(body) if body.strip() else None
             events = [msgspec.convert({**attributes, "data": data}, _Event, strict=False)]
@@ -112,8 +118,8 @@ def parse(
 def _read(body: bytes) -> list[_Change]:
     """Read one change, or an object with many."""
     if b'"changes"' in body:
-        return msgspec.json.decode(body, type=_Changes).changes
-    return [msgspec.json.decode(body, type=_Change)]
+        return _OURS.decode(body).changes
+    return [_OUR_ONE.decode(body)]
 
 
 def _ours(one: _Change, received_at: datetime) -> Changed:

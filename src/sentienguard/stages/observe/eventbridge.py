@@ -93,12 +93,16 @@ class _Spot(msgspec.Struct, rename={"instance": "instance-id"}, gc=False):
 
 # What an event says: status (None: neither a begin nor an end), labels, text for people
 _Said: TypeAlias = tuple[AlertStatus | None, dict[str, str], dict[str, Any]]
+_EVENT: Final = msgspec.json.Decoder(_Event)
+_ALARM: Final = msgspec.json.Decoder(_Alarm)
+_HEALTH: Final = msgspec.json.Decoder(_Health)
+_SPOT: Final = msgspec.json.Decoder(_Spot)
 
 
 def parse(body: bytes) -> Batch:
     """Read one event. Raises Malformed, naming what was expected and what was found."""
     try:
-        event = msgspec.json.decode(body, type=_Event)
+        event = _EVENT.decode(body)
         reader = _READERS.get((event.source, event.kind))
         said = None if reader is None else reader(event.detail)
     except UNREADABLE as cause:
@@ -123,7 +127,7 @@ def parse(body: bytes) -> Batch:
 
 
 def _alarm(detail: msgspec.Raw) -> _Said:
-    alarm = msgspec.json.decode(detail, type=_Alarm)
+    alarm = _ALARM.decode(detail)
     if alarm.state.value not in _STATES:
         raise Malformed(f"detail.state.value: expected one of {', '.join(_STATES)}, "
                         f"found {alarm.state.value[:80]!a}")  # fmt: skip
@@ -140,7 +144,7 @@ def _alarm(detail: msgspec.Raw) -> _Said:
 
 
 def _health(detail: msgspec.Raw) -> _Said:
-    event = msgspec.json.decode(detail, type=_Health)
+    event = _HEALTH.decode(detail)
     ended = event.status == "closed"
     labels = {"alertname": event.code, "event": event.arn}
     if event.service:
@@ -149,7 +153,7 @@ def _health(detail: msgspec.Raw) -> _Said:
 
 
 def _spot(detail: msgspec.Raw) -> _Said:
-    event = msgspec.json.decode(detail, type=_Spot)
+    event = _SPOT.decode(detail)
     labels = {"alertname": "EC2SpotInterruption", "InstanceId": event.instance}
     return AlertStatus.FIRING, labels, {"summary": "AWS takes this instance back in two minutes"}
 

@@ -110,7 +110,16 @@ class _Code(msgspec.Struct, rename="camel", gc=False):
 _AnyEvent: TypeAlias = _Event | _Cloud
 # What an event says: status (None: neither a begin nor an end), labels, text for people
 _Said: TypeAlias = tuple[AlertStatus | None, dict[str, str], dict[str, Any]]
+_Reader: TypeAlias = msgspec.json.Decoder[_Event] | msgspec.json.Decoder[_Cloud]
 _MANY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_EVENTS: Final = msgspec.json.Decoder(list[_Event])
+_EVENT: Final = msgspec.json.Decoder(_Event)
+_CLOUD: Final = msgspec.json.Decoder(_Cloud)
+_CODE: Final = msgspec.json.Decoder(_Code)
+_SCHEMA: Final = msgspec.json.Decoder(_Schema)
+_COMMON: Final = msgspec.json.Decoder(_Common)
+_HEALTH: Final = msgspec.json.Decoder(_Health)
+_EXPIRING: Final = msgspec.json.Decoder(_Expiring)
 
 
 def parse(body: bytes, content_type: str) -> Batch:
@@ -127,7 +136,7 @@ def parse(body: bytes, content_type: str) -> Batch:
     skipped = 0
     for number, raw in enumerate(found):
         try:
-            alert = _alert(msgspec.json.decode(raw, type=kind))
+            alert = _alert(kind.decode(raw))
         except (*UNREADABLE, Malformed) as cause:
             reasons.append(f"events[{number}]: {cause}")
             continue
@@ -147,10 +156,10 @@ def handshake(body: bytes, said: str) -> bytes | None:
     if said != "SubscriptionValidation":
         return None
     try:
-        (event,) = msgspec.json.decode(body, type=list[_Event])
+        (event,) = _EVENTS.decode(body)
         if event.kind != VALIDATION:
             raise Malformed(f"eventType: expected {VALIDATION}, found {event.kind[:80]!a}")
-        code = msgspec.json.decode(event.data, type=_Code).validation_code
+        code = _CODE.decode(event.data).validation_code
     except UNREADABLE as cause:
         raise Malformed(f"validation event: {cause}") from cause
     return msgspec.json.encode({"validationResponse": code})
@@ -164,13 +173,13 @@ def allowed(origin: str, rate: str) -> Mapping[str, str] | None:
     return {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": permitted}
 
 
-def _split(body: bytes, media: str) -> tuple[type[_AnyEvent], Sequence[bytes | msgspec.Raw]]:
+def _split(body: bytes, media: str) -> tuple[_Reader, Sequence[bytes | msgspec.Raw]]:
     if media == JSON:
-        return _Event, _MANY.decode(body)
+        return _EVENT, _MANY.decode(body)
     if media == cloudevents.BATCHED:
-        return _Cloud, _MANY.decode(body)
+        return _CLOUD, _MANY.decode(body)
     if media == cloudevents.STRUCTURED:
-        return _Cloud, [body]
+        return _CLOUD, [body]
     raise Malformed(
         f"content type: expected {JSON}, {cloudevents.STRUCTURED} or {cloudevents.BATCHED}, "
         f"found {media[:80]!a}"
@@ -213,10 +222,10 @@ def _monitored(data: msgspec.Raw) -> Alert | None:
     """Return an alert of Azure Monitor; None: the data is none (rule 2)."""
     if COMMON_SCHEMA.encode() not in bytes(data):
         return None
-    schema = msgspec.json.decode(data, type=_Schema)
+    schema = _SCHEMA.decode(data)
     if schema.schema_id != COMMON_SCHEMA:
         return None
-    said = msgspec.json.decode(schema.data, type=_Common).essentials
+    said = _COMMON.decode(schema.data).essentials
     targets = said.alert_target_ids
     labels = {"alertname": said.alert_rule, "severity": _SEVERITIES.get(said.severity, "")}
     if len(targets) == 1:  # of several none is meant alone
@@ -232,7 +241,7 @@ _SEVERITIES: Final = {
 
 
 def _health(data: msgspec.Raw) -> _Said:
-    found = msgspec.json.decode(data, type=_Health).resource_info.properties
+    found = _HEALTH.decode(data).resource_info.properties
     if found.availability_state not in _STATES:
         raise Malformed(f"availabilityState: expected one of {', '.join(_STATES)}, "
                         f"found {found.availability_state[:80]!a}")  # fmt: skip
@@ -242,7 +251,7 @@ def _health(data: msgspec.Raw) -> _Said:
 
 def _expiring(name: str) -> Callable[[msgspec.Raw], _Said]:
     def read(data: msgspec.Raw) -> _Said:
-        found = msgspec.json.decode(data, type=_Expiring)
+        found = _EXPIRING.decode(data)
         labels = {"alertname": name, "vault": found.vault, "object": found.object}
         return AlertStatus.FIRING, labels, {"summary": f"{found.object} of {found.vault}"}
 

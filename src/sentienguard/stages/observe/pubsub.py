@@ -62,17 +62,21 @@ class _Said(msgspec.Struct, gc=False):
     incident: _Incident | None = None
 
 
+_PUSH: Final = msgspec.json.Decoder(_Push)
+_SAID: Final = msgspec.json.Decoder(_Said)
+
+
 def parse(body: bytes, content_type: str) -> Batch:
     """Read one push. Raises Malformed, naming what was expected and what was found."""
     media = content_type.partition(";")[0].strip().lower()
     if media not in {JSON, ""}:
         raise Malformed(f"content type: expected {JSON}, found {media[:80]!a}")
     try:
-        push = msgspec.json.decode(body, type=_Push)
+        push = _PUSH.decode(body)
         data = base64.b64decode(push.message.data, validate=True)
         if not data.lstrip().startswith(b"{"):
             return Batch((), skipped=1)  # rule 1
-        said = msgspec.json.decode(data, type=_Said)
+        said = _SAID.decode(data)
     except (*UNREADABLE, binascii.Error) as cause:
         raise Malformed(f"push: expected a message of Pub/Sub: {cause}") from cause
     if said.incident is None:
