@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,15 @@ class Bench:
         assert seen == ("SUCCESS", []), (ended, self.told())
         return ended
 
-    def heals(self, name: str, **given: Any) -> dict[str, Any]:
-        """Give it, expect that it heals, give it again, expect that it does nothing."""
+    def heals(
+        self, name: str, *, rests: Callable[[], object] = lambda: None, **given: Any
+    ) -> dict[str, Any]:
+        """Give it, expect that it heals, give it again, expect that it does nothing.
+
+        `rests` waits in between for what goes on by itself after a remedy that is done.
+        """
         ended = self.mends(name, **given)
+        rests()
         again = self.give(name, **{**given, "guarded": False})
         assert again["outcome"] == "SUCCESS_NO_ACTION", (again, self.told())
         return ended

@@ -123,7 +123,7 @@ def test_nothing_of_a_repository_runs_when_it_is_read(repository, tmp_path):
 def test_a_catalogue_follows_a_repository_and_no_version_changes_its_bytes(
     repository, tmp_path, capsys
 ):
-    people = People(tmp_path, capsys)
+    people = People(tmp_path, capsys, [])
     people.up()
     people.file.parent.mkdir()
     people.run("export", "--out", people.file, "--data", people.data)
@@ -148,7 +148,7 @@ def test_a_catalogue_follows_a_repository_and_no_version_changes_its_bytes(
 
 
 def test_two_files_with_one_name_and_version_are_refused(repository, tmp_path, capsys):
-    people = People(tmp_path, capsys)
+    people = People(tmp_path, capsys, [])
     people.up()
     people.file.parent.mkdir()
     people.run("export", "--out", people.file, "--data", people.data)

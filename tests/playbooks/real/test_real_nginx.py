@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 import ssl
 import subprocess
@@ -15,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from sentienguard.adapters.local_host import procfs
 from tests.servers import nginx, programs
 from tests.support import real_kinds, real_playbooks
 
@@ -22,6 +24,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(nginx.missing() is not None, reason=str(nginx.missing())),
 ]
+WORKERS = 2
 CONFIGURATION = """
 user root; daemon off; pid {place}/nginx.pid; error_log {place}/errors; worker_processes 2;
 events {{ worker_connections 64; }}
@@ -137,6 +140,19 @@ class Site:
 
     def served(self):
         return ssl.get_server_certificate(("127.0.0.1", self.tls), timeout=5).strip()
+
+    def workers(self):
+        """Count the workers, also those that end what they began before a reload."""
+        below = [one.pid for one in procfs.descendants(self.daemon.pid)]
+        told = [pathlib.Path(f"/proc/{pid}/cmdline") for pid in below]
+        return sum(one.read_bytes().startswith(b"nginx: worker") for one in told if one.exists())
+
+    def rests(self):
+        """Wait for the workers of before a reload: they take connections until they hear of it."""
+        until = time.monotonic() + 20
+        while self.workers() != WORKERS:
+            assert time.monotonic() < until, "the old workers stay"
+            time.sleep(0.02)
 
 
 @pytest.fixture
@@ -337,7 +353,7 @@ def test_an_application_that_runs_is_left_alone(site):
 def test_a_renewed_certificate_is_served_after_a_reload(site):
     site.pem.write_text(site.new)
     assert site.served() in site.old
-    site.bench.heals("certificate_reload_stale", service="nginx")
+    site.bench.heals("certificate_reload_stale", service="nginx", rests=site.rests)
     assert site.served() in site.new
     assert site.daemon.process.poll() is None
 
@@ -357,7 +373,7 @@ def test_a_file_that_is_about_to_end_is_not_brought_into_service(site):
 def test_a_certificate_is_renewed_as_declared_and_served(site):
     site.pem.write_text(backdated())
     subprocess.run([str(site.wrapper), "-s", "reload"], check=True)
-    site.bench.heals("certificate_renew", service="nginx")
+    site.bench.heals("certificate_renew", service="nginx", rests=site.rests)
     assert site.pem.read_text() == site.new
     assert site.served() in site.new
     assert site.daemon.process.poll() is None
