@@ -12,10 +12,10 @@ Rules:
    environment that fails the run: a green CI has run everything.
 4. As root on a system with apt-get, the programs that suites need are installed first.
 5. The last line is `checks: N passed, N failed`, and `, N skipped` where something was left out.
-6. One suite more runs at a time than there are processors: much of what they do is waiting. The
-   longest begin first, so that all end together. One that measures what is promised of a machine
-   with a core to spare runs before them, alone. What a suite printed is shown when it has ended. A
-   single one (`--only unit`) prints as it goes.
+6. As many suites run at a time as there are processors: with one more, single tests came near
+   their limits of time. The longest begin first, so that all end together. One that measures what
+   is promised of a machine with a core to spare runs before them, alone. What a suite printed is
+   shown when it has ended. A single one (`--only unit`) prints as it goes.
 7. Tests run in a random order that is drawn from the tests themselves: another one with every
    change of a test, the same one wherever the same tests run, so that a failure can be repeated.
 8. Suites that wait for real servers may have up to three failed tests tried again, alone, when all
@@ -56,7 +56,7 @@ TESTS_FAILED, NO_TESTS_COLLECTED = 1, 5  # exit statuses of pytest
 TRIED_AGAIN_AT_MOST = 3  # tests in a run: more of them are no accident
 KEPT = ".pytest_cache"  # below it a directory for each suite, which remembers what failed
 SHOWING = threading.Lock()  # one suite's output at a time
-LANES = min(4, (os.cpu_count() or 1) + 1)  # suites at a time; more of them make tests wait too long
+LANES = min(4, os.cpu_count() or 1)  # suites at a time; more of them make tests wait too long
 MEMORY = pathlib.Path("/dev/shm")  # noqa: S108  # a file system in memory, on Linux
 MEMINFO = pathlib.Path("/proc/meminfo")  # there too
 ROOM = 6 * 1024**3  # bytes free there and in memory, twice of what the suites that use it leave
