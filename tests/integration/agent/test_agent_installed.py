@@ -50,6 +50,12 @@ EMPTY = {
 REMEDY = Path(__file__).resolve().parents[3] / "playbooks/service_start_stopped/playbook.yaml"
 
 
+def _last(centre, member):
+    """Return a member of the last body that has one; other requests may have come since."""
+    bodies = (body for _, _, body in reversed(list(centre.requests)) if isinstance(body, dict))
+    return next(body[member] for body in bodies if member in body)
+
+
 class Orders:
     """Seals what is wanted for the ticket of the poll that asks."""
 
@@ -61,7 +67,7 @@ class Orders:
         return bool(self.wanted)
 
     def popleft(self):
-        nonce = self.centre.requests[-1][2]["ticket"]["nonce"]
+        nonce = _last(self.centre, "ticket")["nonce"]
         remedy, parameters = self.wanted.pop()
         signed = self.keys.order(remedy, nonce=nonce, parameters=parameters)
         return {"order": self.keys.seal(signed), "stop": None, "checkpoint": None}
@@ -78,7 +84,7 @@ class Events:
         return True
 
     def popleft(self):
-        came = [json.loads(one["leaf"]) for one in self.centre.requests[-1][2]["events"]]
+        came = [json.loads(one["leaf"]) for one in _last(self.centre, "events")]
         self.leaves += came
         return {"through": max(one["src_seq"] for one in came)}
 
