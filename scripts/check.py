@@ -12,18 +12,14 @@ Rules:
    environment that fails the run: a green CI has run everything.
 4. As root on a system with apt-get, the programs that suites need are installed first.
 5. The last line is `checks: N passed, N failed`, and `, N skipped` where something was left out.
-6. As many suites run at a time as there are processors: with one more, single tests came near
-   their limits of time. The longest begin first, so that all end together. One that measures what
-   is promised of a machine with a core to spare runs before them, alone. What a suite printed is
-   shown when it has ended. A single one (`--only unit`) prints as it goes.
+6. Two suites run at a time where there are two processors: much of what they do is waiting. One
+   that measures what is promised of a machine with a core to spare runs before them, alone. What a
+   suite printed is shown when it has ended. A single one (`--only unit`) prints as it goes.
 7. Tests run in a random order that is drawn from the tests themselves: another one with every
    change of a test, the same one wherever the same tests run, so that a failure can be repeated.
 8. Suites that wait for real servers may have up to three failed tests tried again, alone, when all
    else has ended. A test that passes then is UNSTEADY: named in the table, and not a failure. What
    kills, attacks, faults and every suite without such waits find once counts at once.
-9. A suite that says so has its files in memory where there is room. It syncs them often, and nobody
-   cuts the power: what a killed process leaves behind is the same on either. Suites that measure
-   or break what a disk promises, or clean one up, have theirs on the disk.
 """
 
 from __future__ import annotations
@@ -56,10 +52,6 @@ TESTS_FAILED, NO_TESTS_COLLECTED = 1, 5  # exit statuses of pytest
 TRIED_AGAIN_AT_MOST = 3  # tests in a run: more of them are no accident
 KEPT = ".pytest_cache"  # below it a directory for each suite, which remembers what failed
 SHOWING = threading.Lock()  # one suite's output at a time
-LANES = min(4, os.cpu_count() or 1)  # suites at a time; more of them make tests wait too long
-MEMORY = pathlib.Path("/dev/shm")  # noqa: S108  # a file system in memory, on Linux
-MEMINFO = pathlib.Path("/proc/meminfo")  # there too
-ROOM = 6 * 1024**3  # bytes free there and in memory, twice of what the suites that use it leave
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,11 +90,6 @@ CHECKMODULE = Program(("checkmodule",), "checkpolicy")  # compiles our policy fo
 SEMODULE = Program(("semodule_package",), "semodule-utils")
 CHROMIUM = Program(("chromium", "chromium-browser", "google-chrome"), "chromium")
 NPM = Program(("npm",))
-INTEGRATION = (
-    *(OPENSSL, SYSTEMD, POSTGRESQL, SSH_KEYGEN, STRACE, PROMETHEUS, ALERTMANAGER),
-    *(REDIS, NGINX, MARIADB, RABBITMQ, TCPDUMP, SSHD, KUBECTL, DBUS, ZSH, FISH),
-    *(CHECKMODULE, SEMODULE, FAKETIME),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +150,7 @@ def main() -> int:
 
 
 def always() -> list[Suite]:
-    """List the suites of every run: the quick ones of no tests, then the longest first (rule 6)."""
+    """List the suites of every run: the quick ones first, then the longest, so that lanes fill."""
     checked = [place for place in ("src", "scripts", "benchmarks") if (ROOT / place).exists()]
     return [
         Suite("format", ".", (tool("ruff", "format", "--check", "."),)),
@@ -171,22 +158,32 @@ def always() -> list[Suite]:
         Suite("imports", "src", (tool("lint-imports", "--no-cache"),)),
         Suite("types", ".", (tool("mypy", *checked),)),
         Suite("advisories", "requirements", ((sys.executable, "scripts/advisories.py"),)),
+        pytest_suite("unit", needs=(OPENSSL, JOURNAL)),
         pytest_suite("kills", needs=(OPENSSL, POSTGRESQL), measures=True),
         pytest_suite(
             "integration",
-            without=("controlplane", "cli"),  # suites of their own, so that lanes end together
-            needs=INTEGRATION,
+            without="controlplane",  # half of it: a suite of its own, so that lanes end together
+            needs=(
+                *(OPENSSL, SYSTEMD, POSTGRESQL, SSH_KEYGEN, STRACE, PROMETHEUS, ALERTMANAGER),
+                *(REDIS, NGINX, MARIADB, RABBITMQ, TCPDUMP, SSHD, KUBECTL, DBUS, ZSH, FISH),
+                *(CHECKMODULE, SEMODULE, FAKETIME),
+            ),
             waits=True,
-            in_memory=True,
         ),
         pytest_suite(
             "integration/controlplane",
             needs=(OPENSSL, SSH_KEYGEN, PROMETHEUS, ALERTMANAGER),
             waits=True,
-            in_memory=True,
         ),
-        pytest_suite("browser", needs=(CHROMIUM,), waits=True),
+        pytest_suite("replicas", needs=(OPENSSL, POSTGRESQL), waits=True),
         pytest_suite("stories", needs=(OPENSSL, SSH_KEYGEN, STRACE), waits=True),
+        pytest_suite("kernel"),
+        pytest_suite("attacks", needs=(OPENSSL,)),
+        pytest_suite("faults", needs=(STRACE,)),
+        pytest_suite("contract"),
+        pytest_suite("simulation"),
+        Suite("ui", "ui/package.json", npm_commands(), needs=(NPM,), cwd=ROOT / "ui"),
+        pytest_suite("browser", needs=(CHROMIUM,), waits=True),
         pytest_suite(
             "playbooks",
             needs=(
@@ -196,16 +193,7 @@ def always() -> list[Suite]:
             ),
             waits=True,
         ),
-        pytest_suite("integration/cli", needs=INTEGRATION, waits=True, in_memory=True),
-        pytest_suite("unit", needs=(OPENSSL, JOURNAL)),
-        pytest_suite("kernel"),
-        pytest_suite("attacks", needs=(OPENSSL,)),
-        Suite("ui", "ui/package.json", npm_commands(), needs=(NPM,), cwd=ROOT / "ui"),
-        pytest_suite("replicas", needs=(OPENSSL, POSTGRESQL), waits=True),
-        pytest_suite("simulation"),
         pytest_suite("docs"),
-        pytest_suite("faults", needs=(STRACE,)),
-        pytest_suite("contract"),
     ]
 
 
@@ -223,18 +211,17 @@ def pytest_suite(
     name: str,
     *,
     needs: tuple[Program, ...] = (),
-    without: tuple[str, ...] = (),
+    without: str = "",
     waits: bool = False,
     measures: bool = False,
-    in_memory: bool = False,
 ) -> Suite:
-    """Make the suite of one directory below tests/, without some directories in it."""
+    """Make the suite of one directory below tests/, without one directory in it."""
     place = f"tests/{name}"
     words = [sys.executable, "-m", "pytest", "--durations=8", "--durations-min=5", place]
     words += [f"--randomly-seed={order_of_tests()}", "-o", f"cache_dir={memory_of(name)}"]
-    below = scratch(place_in_memory() if in_memory else None)
-    words.append(f"--basetemp={below / name.replace('/', '-')}")
-    words += [f"--ignore={place}/{one}" for one in without]
+    words.append(f"--basetemp={scratch() / name.replace('/', '-')}")
+    if without:
+        words.append(f"--ignore={place}/{without}")
     return Suite(name, place, (tuple(words),), needs, waits=waits, measures=measures)
 
 
@@ -244,29 +231,15 @@ def memory_of(suite: str) -> str:
 
 
 @functools.cache
-def scratch(within: pathlib.Path | None) -> pathlib.Path:
+def scratch() -> pathlib.Path:
     """Make the directory below which each suite has its own; it goes with this process.
 
-    It lies in a directory, or where temporary files lie by default. In the one that pytest takes by
-    itself, every run clears up after earlier ones, and fails where something of theirs cannot be
-    removed.
+    In the directory that pytest takes by itself, every run clears up after earlier ones, and fails
+    where something of theirs cannot be removed.
     """
-    made = pathlib.Path(tempfile.mkdtemp(prefix="sg-", dir=within))
+    made = pathlib.Path(tempfile.mkdtemp(prefix="sg-"))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made
-
-
-@functools.cache
-def place_in_memory() -> pathlib.Path | None:
-    """Return the file system in memory, None where there is none with room that runs programs."""
-    try:
-        about = os.statvfs(MEMORY)
-        told = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
-    except OSError:
-        return None
-    usable = os.access(MEMORY, os.W_OK | os.X_OK) and not about.f_flag & os.ST_NOEXEC
-    room = min(about.f_bavail * about.f_frsize, int(told["MemAvailable"].split()[0]) * 1024)
-    return MEMORY if usable and room >= ROOM else None
 
 
 @functools.cache
@@ -305,7 +278,9 @@ def parse_arguments(names: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--outcomes", type=pathlib.Path, metavar="FILE", help="write what became of each, as JSON"
     )
-    parser.add_argument("--lanes", type=int, default=LANES, help=f"suites at a time ({LANES})")
+    parser.add_argument(
+        "--lanes", type=int, default=min(2, os.cpu_count() or 1), help="suites at a time (2)"
+    )
     return parser.parse_args()
 
 

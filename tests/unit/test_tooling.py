@@ -199,23 +199,3 @@ def test_the_order_of_tests_is_drawn_from_the_tests(checks, tmp_path):
     file.write_text("two")
     checks.order_of_tests.cache_clear()
     assert checks.order_of_tests() != first
-
-
-@pytest.mark.parametrize(
-    ("place", "room", "in_memory"),
-    [
-        pytest.param(".", 1, True, id="there is room"),
-        pytest.param(".", 2**60, False, id="there is too little"),
-        pytest.param("none", 1, False, id="there is none"),
-    ],
-)
-def test_files_of_a_suite_lie_in_memory_where_there_is_room(
-    checks, tmp_path, monkeypatch, *, place, room, in_memory
-):
-    monkeypatch.setattr(checks, "MEMORY", tmp_path / place)
-    monkeypatch.setattr(checks, "ROOM", room)
-    [words] = checks.pytest_suite("many", in_memory=True).commands
-    [below] = [pathlib.Path(word.split("=")[1]) for word in words if "--basetemp" in word]
-    assert (below.parent.parent == tmp_path) is in_memory
-    [words] = checks.pytest_suite("many").commands
-    assert not any(f"--basetemp={tmp_path}" in word for word in words)
