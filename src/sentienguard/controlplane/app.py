@@ -75,6 +75,7 @@ from sentienguard.controlplane.library import Library
 from sentienguard.controlplane.live import Bells, Live
 from sentienguard.controlplane.loops import (
     anchoring,
+    garbage,
     housekeeping,
     key_care,
     learning,
@@ -352,6 +353,7 @@ def serve(data: Path) -> None:
                 agents = agents_api.application(centre, samples, polls)
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     own = (
+                        garbage.run(),
                         roll_call.run(centre, intake),
                         telling.run(centre, told.desk),
                         *app_sources.loops(centre, directory, inflow),

@@ -22,6 +22,35 @@ from sentienguard.stages.detect.ramps import Ramps
 LANES_SAVED_EACH = 20  # samples: ten minutes at one each thirty seconds
 
 
+class Names:
+    """The series of one agent's last samples.
+
+    Every sample names the same ones, and who looks one up by the very object that it keeps need not
+    compare.
+    """
+
+    __slots__ = ("_host", "_series")
+
+    def __init__(self) -> None:
+        """Know none."""
+        self._host = ""
+        self._series: dict[tuple[str, str], Series] = {}
+
+    def readings(self, sample: Sample) -> list[tuple[Series, float]]:
+        """Return the values of a sample, each by its series."""
+        known, host = self._series, sample.host
+        if host != self._host or len(known) > 2 * len(sample.values):  # names come from hosts
+            known.clear()
+            self._host = host
+        found = []
+        for place, value in sample.values.items():
+            series = known.get(place)
+            if series is None:
+                series = known[place] = Series(host, *place)
+            found.append((series, value))
+        return found
+
+
 @dataclass
 class Desk:
     """What is kept in memory of one agent; everything here can be rebuilt."""
@@ -31,6 +60,7 @@ class Desk:
     ramps: Ramps = field(default_factory=Ramps)
     lock: threading.Lock = field(default_factory=threading.Lock)
     texts: dict[int, bytes] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
     seqs: Numbers = field(default_factory=Numbers)
     saved: str = ""
     known: int = 0  # highest sample number that the detector remembers; -1: recall what was saved
@@ -76,16 +106,9 @@ class Read:
     sample: Sample
     text: bytes
 
-    def moment(self) -> Moment:
+    def moment(self, names: "Names") -> Moment:
         """Return its readings, each by its series."""
-        host = self.sample.host
-        return Moment(
-            self.sample.at,
-            [
-                (Series(host, metric, subject), value)
-                for (metric, subject), value in self.sample.values.items()
-            ],
-        )
+        return Moment(self.sample.at, names.readings(self.sample))
 
 
 @dataclass(eq=False, slots=True)

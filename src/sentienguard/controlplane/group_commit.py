@@ -1,9 +1,9 @@
 """Many acknowledged things, one commit.
 
-Called by controlplane (alert_door, telemetry_desk, otlp). A commit costs about the same for one row
-as for a thousand (nearly all of it is waiting for the disk), so one thread commits whatever came
-while the commit before it was under way. Nobody waits for a timer: the first one to come finds the
-thread idle.
+Called by controlplane (alert_door, telemetry_desk, otlp, sample_desk, poll_desk). A commit costs
+about the same for one row as for a thousand (nearly all of it is waiting for the disk), so one
+thread commits whatever came while the commit before it was under way. Who comes first finds the
+thread idle and waits for no timer.
 
     keeper = GroupCommit(put, most=1000)
     await keeper.keep(alerts)               # returns when they are durable
@@ -14,6 +14,8 @@ Rules:
 2. A commit that failed is not tried again here: who was not acknowledged sends again.
 3. Where a batch is refused as such, each of its members is put by itself, so that one that cannot
    be kept takes no other with it.
+4. After a commit it rests for `rest_s`, unless `most` have come: where a commit costs the processor
+   much, one for each of many that come would take all of it.
 """
 
 import asyncio
@@ -44,10 +46,13 @@ _Answer: TypeAlias = tuple["asyncio.Future[None]", Exception | None]
 class GroupCommit(Generic[T]):
     """One thread that puts what has come together."""
 
-    def __init__(self, put: Callable[[Sequence[T]], object], *, most: int) -> None:
-        """Prepare; `most` requests share one commit, and 1 gives each its own."""
+    def __init__(
+        self, put: Callable[[Sequence[T]], object], *, most: int, rest_s: float = 0.0
+    ) -> None:
+        """Prepare; `most` requests share one commit, and 1 gives each its own (rule 4)."""
         self._put = put
         self._most = most
+        self._rest_s = rest_s
         self._waiting: list[_Request[T]] = []
         self._stopping = False
         self._changed = threading.Condition()
@@ -73,7 +78,7 @@ class GroupCommit(Generic[T]):
             if self._stopping:
                 raise Stopped("the control plane is stopping; send it again in a moment")
             self._waiting.append(request)
-            if len(self._waiting) == 1:
+            if len(self._waiting) in {1, self._most}:
                 self._changed.notify()
         await request.durable
 
@@ -85,6 +90,12 @@ class GroupCommit(Generic[T]):
             for loop, answers in by_loop.items():  # one call for a whole commit
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(_answer, answers)
+            if self._rest_s:  # rule 4
+                with self._changed:
+                    self._changed.wait_for(self._is_pressed, self._rest_s)
+
+    def _is_pressed(self) -> bool:
+        return self._stopping or len(self._waiting) >= self._most
 
     def _next(self) -> list[_Request[T]]:
         """Wait for requests; none means that there will be no more."""

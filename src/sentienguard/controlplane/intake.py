@@ -78,7 +78,7 @@ class Intake:
             read = self._read(desk, agent, frame, now)
             if read is None:
                 return False
-            moment = read.moment()
+            moment = read.moment(desk.names)
             self._centre.metrics.append(agent.id, moment.at, moment.values)
             with desks.judging(desk):
                 self._follow(desk, read, self._judged(desk, read.sample))
@@ -249,7 +249,7 @@ class Intake:
 
     def _keep_readings(self, held: Sequence[desks.Held]) -> None:
         try:
-            self._centre.metrics.append_all([one.read.moment() for one in held])
+            self._centre.metrics.append_all([one.read.moment(one.desk.names) for one in held])
         except errors.Rejected:  # of one: each by itself, so that none takes another with it
             for one in held:
                 one.arrival.rest = functools.partial(self.accept, one.read.agent, one.arrival.frame)

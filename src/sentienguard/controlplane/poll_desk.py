@@ -29,6 +29,7 @@ from sentienguard.model.ids import AgentId
 from sentienguard.ports.agent_store import Agent, NoSuchAgent, Sighting
 
 MOST_TOGETHER = 256  # polls that share a look
+REST_S = 0.05  # after a look: of sixteen polls in one, each costs half of one alone
 MOST_VERSION = 2**31 - 1  # of a root document: what the store's column holds
 SEEN_AGAIN = timedelta(seconds=15)  # after which it is kept that an agent still speaks
 COURIERS = 4  # threads that seal orders; more would only take turns at the processor
@@ -63,7 +64,7 @@ class PollDesk:
         """Prepare; nothing runs yet."""
         self._centre = centre
         self._dispatch = Dispatch(centre)
-        self._keeper = GroupCommit(self._put, most=MOST_TOGETHER)
+        self._keeper = GroupCommit(self._put, most=MOST_TOGETHER, rest_s=REST_S)
         self._couriers = ThreadPoolExecutor(COURIERS, "poll-couriers")
 
     def start(self) -> None:

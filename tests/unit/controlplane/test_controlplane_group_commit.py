@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -115,3 +116,40 @@ def test_a_sender_that_hung_up_is_no_trouble_for_the_others(store: Store) -> Non
 
     asyncio.run(run())
     assert sorted(item for commit in store.commits for item in commit) == [1, 2]
+
+
+def test_with_a_rest_the_first_is_put_at_once_and_the_next_when_most_have_come(store) -> None:
+    async def run() -> None:
+        keeper = GroupCommit(store.put, most=3, rest_s=3600)
+        store.gate.set()
+        keeper.start()
+        await keeper.keep([0])
+        assert store.commits == [[0]]
+        asked = [asyncio.create_task(keeper.keep([number])) for number in (1, 2)]
+        await asyncio.sleep(0.05)
+        assert store.commits == [[0]], "put before the rest was over"
+        await keeper.keep([3])
+        await asyncio.gather(*asked)
+        last = asyncio.create_task(keeper.keep([4]))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(keeper.stop)
+        await last
+
+    asyncio.run(run())
+    assert store.commits == [[0], [1, 2, 3], [4]]
+
+
+def test_after_a_rest_what_came_is_put_together(store) -> None:
+    async def run() -> None:
+        keeper = GroupCommit(store.put, most=1000, rest_s=0.2)
+        store.gate.set()
+        keeper.start()
+        await asyncio.gather(*(keeper.keep([number]) for number in range(2)))
+        began = time.monotonic()
+        await asyncio.gather(*(keeper.keep([number]) for number in range(2, 6)))
+        assert time.monotonic() - began < 10
+        keeper.stop()
+
+    asyncio.run(run())
+    assert sorted(item for commit in store.commits for item in commit) == list(range(6))
+    assert len(store.commits) <= 3

@@ -1,6 +1,7 @@
 """One sample at a time: limits from the first, confirmation, hysteresis, trends, folding."""
 
 import json
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from unittest import mock
@@ -405,18 +406,22 @@ def test_the_quick_look_passes_over_nothing_that_a_ground_would_not(
         return tuple((at - timedelta(minutes=number), 90 - growth * number / 60)
                      for number in range(59, 0, -1))  # fmt: skip
 
-    views = [lambda _, one=one: one for one in lanes]
+    deviating, ramping = lanes
+
+    def judged():
+        judge = Detector(DetectSettings(sensitivity=sensitivity))
+        for number, values in enumerate(tables):
+            ramps = {} if ramping is None else dict.fromkeys(values, ramping)
+            yield judge.judge(
+                sample(number, values), lambda _: mean, rising, lambda _: deviating, ramps
+            )
+            yield judge.state()
 
     def slowly(reading):
         return all(finding.severity is None for finding in reading.findings())
 
-    found = []
-    for quick in (grounds.Reading.is_normal, slowly):
-        with mock.patch.object(grounds.Reading, "is_normal", quick):
-            judge = Detector(DetectSettings(sensitivity=sensitivity))
-            found.append([
-                (judge.judge(sample(number, values), lambda _: mean, rising, *views),
-                 judge.state())
-                for number, values in enumerate(tables)
-            ])  # fmt: skip
-    assert found[0] == found[1]
+    quick = list(judged())
+    with mock.patch.object(grounds, "quiet", return_value=(math.inf, -math.inf)):
+        assert list(judged()) == quick
+        with mock.patch.object(grounds.Reading, "is_normal", slowly):
+            assert list(judged()) == quick

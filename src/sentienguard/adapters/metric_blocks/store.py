@@ -90,32 +90,27 @@ class BlockStore(MetricStore):
 
     def append_all(self, moments: Sequence[Moment]) -> None:
         """Keep the readings of many moments in one commit; see the port."""
-        rows: dict[tuple[str, int], dict[Series, float]] = {}
-        for moment in moments:
-            at_ms = _ms(moment.at)
+        for moment in moments:  # here, so that nobody else waits for a refusal
             for series, value in moment.values:
                 faults.check_finite(series, value)
-                rows.setdefault((registry.desk(series), at_ms), {})[series] = value
         new_series: dict[Series, int] = {}
         new_shapes: dict[bytes, int] = {}
         with self._db.transaction(
             lambda: self._known.remember(new_series, new_shapes)  # rule 3
         ) as write:
+            rows = self._rows(write, moments, new_series)
             earlier = {
                 (desk, at_ms): (shape, row)
                 for desk, at_ms, shape, row in _over_many(write, queries.TAIL_ROWS, list(rows))
             }
             kept: list[tuple[str, int, int, bytes]] = []
-            for (desk, at_ms), readings in rows.items():
-                numbered = {
-                    self._series_id(write, series, new_series): value
-                    for series, value in readings.items()
-                }
+            for (desk, at_ms), numbered in rows.items():
+                whole = numbered
                 if (desk, at_ms) in earlier:
-                    numbered = self._unfolded(write, *earlier[desk, at_ms]) | numbered
-                ids = sorted(numbered)
+                    whole = self._unfolded(write, *earlier[desk, at_ms]) | numbered
+                ids = sorted(whole)
                 shape = self._shape_id(write, np.array(ids, dtype="<i4").tobytes(), new_shapes)
-                row = np.array([numbered[one] for one in ids], dtype="<f8").tobytes()
+                row = np.array([whole[one] for one in ids], dtype="<f8").tobytes()
                 kept.append((desk, at_ms, shape, row))
             _over_many(write, queries.PUT_TAIL, kept)
 
@@ -359,6 +354,18 @@ class BlockStore(MetricStore):
     def _unfolded(self, read: sqlite3.Connection, shape: int, row: bytes) -> dict[int, float]:
         places = self._places_of(read, shape)
         return dict(zip(places, np.frombuffer(row, "<f8").tolist(), strict=True))
+
+    def _rows(
+        self, write: sqlite3.Connection, moments: Sequence[Moment], new: dict[Series, int]
+    ) -> dict[tuple[str, int], dict[int, float]]:
+        """Return readings by the number of their series, by desk and time."""
+        rows: dict[tuple[str, int], dict[int, float]] = {}
+        for moment in moments:
+            at_ms = _ms(moment.at)
+            for series, value in moment.values:
+                number = self._series_id(write, series, new)
+                rows.setdefault((registry.desk(series), at_ms), {})[number] = value
+        return rows
 
     def _series_id(self, write: sqlite3.Connection, series: Series, new: dict[Series, int]) -> int:
         known = self._known.number(series) or new.get(series)

@@ -29,6 +29,13 @@ SOUND = f"CASE WHEN {QUARANTINED} THEN 0 ELSE 1 END"
 # is found by its name and environment, and by the value of a tag.
 SEARCHED = "coalesce(search, lower(host || ' ' || environment || ' ' || tags))"
 
+# What an agent is read from (`agents`), in this order: by place each costs half of by name.
+COLUMNS = (
+    "id, host, environment, tags, tls_pin, executor_key, enrolled_us, last_seen_us, last_seq, "
+    "events_through, certificate_ends_us, quarantined, struck_off_us, root_version"
+)
+AGENTS = f"SELECT {COLUMNS} FROM agents"  # noqa: S608 - names of columns
+
 # Agents that were not struck off: what each filter adds, and the order.
 LISTED = "FROM agents WHERE struck_off_us IS NULL"
 TEXT = f"AND {SEARCHED} LIKE :pattern ESCAPE '!'"
@@ -63,7 +70,7 @@ def page(where: AgentFilter, cursor: str | None, limit: int | None) -> tuple[Tex
     if limit is not None:
         parts.append("LIMIT :limit")
         values["limit"] = limit + 1
-    return text("\n".join(("SELECT *", *parts))), values
+    return text("\n".join((f"SELECT {COLUMNS}", *parts))), values
 
 
 def counts(where: AgentFilter) -> tuple[TextClause, Values]:

@@ -13,6 +13,7 @@ from sqlalchemy import Row, TextClause, bindparam, text
 
 from sentienguard.adapters.joint_commit import JointCommit
 from sentienguard.adapters.sql_store import agent_lists, codec, tokens
+from sentienguard.adapters.sql_store.agent_lists import AGENTS
 from sentienguard.adapters.sql_store.connections import Connections
 from sentienguard.model import errors
 from sentienguard.model.ids import AgentId
@@ -38,18 +39,18 @@ ADD = text("""
 """)
 
 # One agent by its id.
-GET = text("SELECT * FROM agents WHERE id = :id")
+GET = text(f"{AGENTS} WHERE id = :id")
 
 # The agent whose client certificate has this key.
-BY_PIN = text("SELECT * FROM agents WHERE tls_pin = :tls_pin AND struck_off_us IS NULL")
+BY_PIN = text(f"{AGENTS} WHERE tls_pin = :tls_pin AND struck_off_us IS NULL")
 
 # The agents whose client certificates have these keys.
-BY_PINS = text(
-    "SELECT * FROM agents WHERE tls_pin IN :tls_pins AND struck_off_us IS NULL"
-).bindparams(bindparam("tls_pins", expanding=True))
+BY_PINS = text(f"{AGENTS} WHERE tls_pin IN :tls_pins AND struck_off_us IS NULL").bindparams(
+    bindparam("tls_pins", expanding=True)
+)
 
 # All agents that were not struck off, by host name.
-LIST = text("SELECT * FROM agents WHERE struck_off_us IS NULL ORDER BY host, id")
+LIST = text(f"{AGENTS} WHERE struck_off_us IS NULL ORDER BY host, id")
 
 # Who is on the hosts of an environment, by host name.
 HOSTS = text("""
@@ -320,21 +321,27 @@ def _columns(agent: Agent) -> dict[str, str | int | None]:
     }
 
 
-def _agent(row: Row[Any]) -> Agent:
-    """Read a row."""
+def _agent(row: Sequence[Any]) -> Agent:
+    """Read a row of `agent_lists.COLUMNS`."""
+    # fmt: off
+    (
+        name, host, environment, tags, tls_pin, executor_key, enrolled_us, last_seen_us, last_seq,
+        events_through, certificate_ends_us, quarantined, struck_off_us, root_version,
+    ) = row
+    # fmt: on
     return Agent(
-        id=AgentId(row.id),
-        host=row.host,
-        environment=row.environment,
-        tags=codec.TAGS.decode(row.tags),
-        tls_pin=row.tls_pin,
-        executor_key=row.executor_key,
-        enrolled_at=codec.instant(row.enrolled_us),
-        last_seen=codec.instant_or_none(row.last_seen_us),
-        last_seq=row.last_seq,
-        events_through=row.events_through,
-        certificate_ends=codec.instant_or_none(row.certificate_ends_us),
-        quarantined=row.quarantined or "",
-        struck_off=codec.instant_or_none(row.struck_off_us),
-        root_version=row.root_version or 0,
+        id=AgentId(name),
+        host=host,
+        environment=environment,
+        tags=codec.TAGS.decode(tags),
+        tls_pin=tls_pin,
+        executor_key=executor_key,
+        enrolled_at=codec.instant(enrolled_us),
+        last_seen=codec.instant_or_none(last_seen_us),
+        last_seq=last_seq,
+        events_through=events_through,
+        certificate_ends=codec.instant_or_none(certificate_ends_us),
+        quarantined=quarantined or "",
+        struck_off=codec.instant_or_none(struck_off_us),
+        root_version=root_version or 0,
     )

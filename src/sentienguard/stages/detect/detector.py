@@ -39,6 +39,9 @@ Recent: TypeAlias = grounds.Recent
 _MISSED_SAMPLES = 20  # in a row, at least, before a series is gone: one clock jump is not an hour
 
 
+_NO_RAMPS: Mapping[tuple[str, str], Ramping] = {}
+
+
 def _unknown(_series: Series) -> None:
     """Nothing is known of any series: the lane is not asked."""
 
@@ -90,13 +93,14 @@ class Detector:
         baselines: Callable[[Series], Baseline | None],
         recent: Callable[[Series], Recent],
         deviations: Callable[[Series], Deviating | None] = _unknown,
-        ramps: Callable[[Series], Ramping | None] = _unknown,
+        ramps: Mapping[tuple[str, str], Ramping] = _NO_RAMPS,
     ) -> Judgement:
         """Judge one sample.
 
         `baselines` answers for the sample's time of day; `recent` gives the series of the last
-        hour, oldest first, with or without this sample's reading; `deviations` and `ramps` say what
-        the lanes found of this sample. Each is asked only where needed.
+        hour, oldest first, with or without this sample's reading; `deviations` says what that lane
+        found of this sample. Each is asked only where needed. `ramps` are those there are, by
+        metric and subject.
         """
         at_ms = _ms(sample.at)
         if at_ms <= self._last_ms.get(sample.host, -1):
@@ -105,8 +109,13 @@ class Detector:
         anomalies: list[Anomaly] = []
         cleared: list[Fingerprint] = []
         watches = self._watches.setdefault(sample.host, {})
+        loud = ramps.keys() | {(one.metric, one.subject) for one in watches}
         views = grounds.Views(sample.at, baselines, recent, deviations, ramps, self._settings)
-        for (metric, subject), value in sample.values.items():
+        for place, value in sample.values.items():
+            metric, subject = place
+            low, high = grounds.quiet(metric)
+            if low < value < high and place not in loud:
+                continue
             if not math.isfinite(value) or _explained(sample, metric, subject):
                 continue  # rules 8 and 7
             series = Series(sample.host, metric, subject)

@@ -14,15 +14,17 @@ import base64
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sentienguard.model.telemetry import Series
 from sentienguard.stages.detect import kinds
 from sentienguard.stages.detect.lanes import deviation
+from sentienguard.stages.detect.lanes.levels import Floats
 
 Key: TypeAlias = tuple[str, str]  # metric and subject
 MOST_SERIES: Final = 2000
@@ -47,6 +49,19 @@ class _Cohort:
     lane: deviation.Deviation
     began_s: float  # of its first reading
     here_s: float  # of its last one
+    places: dict[Key, int] = field(init=False)  # in `keys`
+
+    def __post_init__(self) -> None:
+        self.places = {key: place for place, key in enumerate(self.keys)}
+
+
+class _Found(NamedTuple):
+    """What is said of a cohort's readings: most of it is never asked for."""
+
+    places: Mapping[Key, int]
+    here: NDArray[np.bool_]
+    sigmas: Floats
+    steps: Floats
 
 
 class Deviations:
@@ -70,7 +85,7 @@ class Deviations:
             return lambda _series: None  # rule 4
         self._last_s = at_s
         self._admit(at_s, values)
-        found: dict[Key, Deviating] = {}
+        found: list[_Found] = []
         for cohort in self._cohorts:
             readings = np.array([values.get(key, np.nan) for key in cohort.keys])
             here = np.isfinite(readings)
@@ -80,10 +95,8 @@ class Deviations:
             sigmas = cohort.lane.judge(at_s, readings)
             if cohort.lane.seen <= LEARNED or at_s - cohort.began_s < LEAST_S:
                 continue  # rule 3
-            steps = cohort.lane.step
-            for place in np.flatnonzero(here).tolist():
-                found[cohort.keys[place]] = Deviating(float(sigmas[place]), float(steps[place]))
-        return lambda series: found.get((series.metric, series.subject))
+            found.append(_Found(cohort.places, here, sigmas, cohort.lane.step))
+        return lambda series: _of(found, (series.metric, series.subject))
 
     def state(self) -> str:
         """Return all that was learned, as text."""
@@ -124,6 +137,14 @@ class Deviations:
             self._known.difference_update(oldest.keys)
         self._known.update(new)
         self._cohorts.append(_Cohort(new, deviation.Deviation(len(new)), at_s, at_s))
+
+
+def _of(found: Sequence[_Found], key: Key) -> Deviating | None:
+    for one in found:
+        place = one.places.get(key)
+        if place is not None and one.here[place]:
+            return Deviating(float(one.sigmas[place]), float(one.steps[place]))
+    return None
 
 
 def _cohort(row: Sequence[object]) -> _Cohort:

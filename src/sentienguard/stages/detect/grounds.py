@@ -4,16 +4,19 @@ Called by `detector`, which believes it or waits. Rules, cited by `detector` as 
 
 1. Ground by ground: limit, baseline, deviation, trend. A ground that cannot say anything is calm or
    left out.
-2. `is_normal` is the quick look that most readings get: it passes over nothing that a ground says.
+2. `is_normal` is a quick look: it passes over nothing that a ground says. Nor does `quiet`, which
+   most readings get instead: by the metric's name alone it tells where only a ramp can speak.
 3. A trend has two witnesses, and the one that finds it worse speaks. The last hour (`trend`) needs
    no history and speaks near the end; it says nothing of a level that this time of day is used to.
    A ramp (`ramps`) speaks from far, of what this series never did before: then it is of severity
    info, a forecast, for people.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from sentienguard.model.anomaly import Anomaly, Baseline, Ground, Severity, Trend
@@ -31,6 +34,7 @@ CERTAINTY: Mapping[Ground, int] = {
     Ground.LIMIT: 3,
 }
 _DEVIATING_SAMPLES = 4  # in a row, at least: a lane that knows no names is believed later
+_NAMES_REMEMBERED = 4096  # names of metrics come from hosts
 _DEVIATING_S = 90  # seconds that they last, at least
 
 
@@ -57,8 +61,24 @@ class Views(NamedTuple):
     baselines: Callable[[Series], Baseline | None]
     recent: Callable[[Series], Recent]
     deviations: Callable[[Series], Deviating | None]
-    ramps: Callable[[Series], Ramping | None]
+    ramps: Mapping[tuple[str, str], Ramping]  # by metric and subject
     settings: DetectSettings
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
+def quiet(metric: str) -> tuple[float, float]:
+    """Return the readings between which no ground but a ramp finds anything, both excluded."""
+    kind, limit = kinds.kind_of(metric), limits.LIMITS.get(metric)
+    low, high = -math.inf, math.inf
+    if kind.by_baseline:
+        high = -math.inf if kind.material is None else kind.material
+    if kind.by_trend and kind.ceiling is not None:
+        high = min(high, limits.LOWEST_APPROACH * kind.ceiling)
+    if limit is not None and limit.falling:
+        low = limit.reached
+    elif limit is not None:
+        high = min(high, limit.reached)
+    return low, high
 
 
 class Reading:
@@ -208,7 +228,7 @@ class Reading:
         return Finding(Ground.TREND, severity, calm=not near, going=going)
 
     def _from_ramp(self) -> Finding:
-        ceiling, found = self.kind.ceiling, self.views.ramps(self.series)
+        ceiling, found = self.kind.ceiling, self._ramp()
         if ceiling is None or found is None or self.value < found.undone_below:
             return _GOING_NOWHERE
         if not found.lately:
@@ -225,10 +245,13 @@ class Reading:
 
     def _going(self) -> Trend | None:
         """Return where it goes, for people: by the last hour where that says when it ends."""
-        near, ramp = self._trend(), self.views.ramps(self.series)
+        near, ramp = self._trend(), self._ramp()
         if ramp is None or (near is not None and near.hours_to_exhaustion is not None):
             return near
         return _foretold(ramp)
+
+    def _ramp(self) -> Ramping | None:
+        return self.views.ramps.get((self.series.metric, self.series.subject))
 
     def _trend(self) -> Trend | None:
         at = self.views.at

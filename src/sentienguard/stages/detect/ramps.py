@@ -18,7 +18,7 @@ Called by controlplane.intake, for `detector.Detector`. Rules:
 import base64
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -27,7 +27,6 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sentienguard.model.telemetry import Series
 from sentienguard.stages.detect import kinds
 from sentienguard.stages.detect.lanes import ramp
 
@@ -99,9 +98,7 @@ class Ramps:
         self._last_s = float("-inf")
         self.unsaved = False
 
-    def judge(
-        self, at: datetime, values: Mapping[Key, float]
-    ) -> Callable[[Series], Ramping | None]:
+    def judge(self, at: datetime, values: Mapping[Key, float]) -> Mapping[Key, Ramping]:
         """Judge one sample and learn it; return which series ramp, and how."""
         at_s = at.timestamp()
         if at_s > self._last_s:  # rule 4
@@ -112,8 +109,7 @@ class Ramps:
             for one in self._cohorts:
                 one.note(at_s, values)
             self._last_s = at_s
-        found = self._found(at_s)
-        return lambda series: found.get((series.metric, series.subject))
+        return self._found(at_s)
 
     def state(self) -> str:
         """Return all that was learned, as text."""

@@ -26,11 +26,12 @@ Rules:
 5. A field that is not in the shape is refused, and so is one that comes twice.
 """
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeGuard, TypeVar
 
 from sentienguard.model import errors, ids, telemetry
 
@@ -45,6 +46,8 @@ MAX_TOP = 32  # processes or paths in one list
 MAX_VOLUMES = 64  # volumes with top paths
 MAX_LOG_LINES = 256
 MAX_COUNT = 2**53 - 1  # the largest integer that every JSON reader keeps
+
+_NAMES_REMEMBERED = 4096  # of metrics, from hosts
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -223,8 +226,12 @@ def _list(value: Any, path: str, most: int, read: Callable[[Any, str], T]) -> tu
     return tuple(read(item, f"{path}[{index}]") for index, item in enumerate(value))
 
 
+def _is_name(value: Any, most: int = MAX_NAME) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= most and value.isprintable()
+
+
 def _name(value: Any, path: str, *, most: int = MAX_NAME) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= most or not value.isprintable():
+    if not _is_name(value, most):
         raise Malformed(f"{path}: expected 1 to {most} printable characters, got {_show(value)}")
     return value
 
@@ -266,22 +273,32 @@ def _tags(value: Any) -> dict[str, str]:
 def _flatten(groups: Mapping[str, Any]) -> dict[tuple[str, str], float]:
     values: dict[tuple[str, str], float] = {}
     for group, members in groups.items():
-        for name, reading in _object(members, f"metrics.{_show(group)}").items():
-            metric = _matching(f"{group}.{name}", _METRIC, "metrics")
-            values.update(_readings(metric, reading))
+        if not isinstance(members, dict):
+            _object(members, f"metrics.{_show(group)}")  # says why
+        for name, reading in members.items():
+            metric = _metric(f"{group}.{name}")
+            if isinstance(reading, dict):
+                for subject, value in reading.items():
+                    if subject and not _is_name(subject):
+                        _name(subject, f"metrics.{metric}")  # says why
+                    values[metric, subject] = _reading(value, metric, subject)
+            else:
+                values[metric, ""] = _reading(reading, metric)
             if len(values) > MAX_VALUES:
                 raise Malformed(f"metrics: expected at most {MAX_VALUES} readings, got more")
     return values
 
 
-def _readings(metric: str, reading: Any) -> dict[tuple[str, str], float]:
-    path = f"metrics.{metric}"
-    if not isinstance(reading, dict):
-        return {(metric, ""): _number(reading, path)}
-    return {
-        (metric, subject and _name(subject, path)): _number(value, path, subject)
-        for subject, value in reading.items()
-    }
+@functools.lru_cache(maxsize=_NAMES_REMEMBERED)
+def _metric(name: str) -> str:
+    return _matching(name, _METRIC, "metrics")
+
+
+def _reading(value: Any, metric: str, subject: str | None = None) -> float:
+    """Do as `_number`, for what every host sends: a path is only made to be shown."""
+    if type(value) is float and -1.7e308 < value < 1.7e308:  # noqa: PLR2004 - a float's range
+        return value
+    return _number(value, f"metrics.{metric}", subject)
 
 
 def _process(value: Any, path: str) -> telemetry.ProcessUse:
