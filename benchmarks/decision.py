@@ -93,7 +93,7 @@ def _judging(*, anomalous: bool) -> Callable[[int], float]:
 
 
 def taken(metric: str, number: int) -> Evidence:
-    """Return evidence of a metric that no playbook declares; also for benchmarks.matching."""
+    """Return evidence of a metric that no playbook declares; also for benchmarks.matching_speed."""
     anomaly = Anomaly(
         Series("bench-01", metric, ""),
         _START,

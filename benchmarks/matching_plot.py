@@ -1,6 +1,6 @@
 """The reliability plot as SVG: what was said against what was right.
 
-Called by benchmarks.matching.
+Called by benchmarks.matching_confidence.
 """
 
 from collections.abc import Mapping, Sequence

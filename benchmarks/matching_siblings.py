@@ -1,9 +1,9 @@
 """What an alert finds whose own text was taken out: a sibling, which must not be acted on.
 
-Called by benchmarks.matching. Every answerable alert is asked again of a library without its right
-texts, so that whatever comes first is wrong: as many honest cases of *no match* near the boundary
-as there are answers. They fit the second logistic of `retrieval.calibration` (rule 4 there), and
-take no part in the first, whose probabilities stay those of the alerts as they are.
+Called by benchmarks.matching_confidence. Every answerable alert is asked again of a library without
+its right texts, so that whatever comes first is wrong: as many honest cases of *no match* near the
+boundary as there are answers. They fit the second logistic of `retrieval.calibration` (rule 4
+there), and take no part in the first, whose probabilities stay those of the alerts as they are.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -76,6 +76,28 @@ def sign_in(page: Any, name: str) -> None:
     page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
 
 
+def name_second_factor(page: Any, label: str) -> None:
+    """Go to one's account, and say what the second factor that comes next is called."""
+    page.get_by_role("link", name="Account").click()
+    page.get_by_label("A name for it").fill(label)
+    page.get_by_label("Your password").fill(PASSWORD)
+
+
+def with_passkey(page: Any, name: str) -> None:
+    """Sign in and register a passkey; the recovery codes are shown."""
+    authenticator(page)
+    sign_in(page, name)
+    name_second_factor(page, "my key")
+    page.get_by_role("button", name="Register a passkey").click()
+    expect(page.get_by_label("Recovery codes", exact=True)).to_contain_text("-")
+
+
+def step_up(page: Any) -> None:
+    """Show the passkey where it is asked for again, in place."""
+    asked = page.get_by_role("dialog", name="Show that it is you")
+    asked.get_by_role("button", name="Use a passkey").click()
+
+
 def look(page: Any, name: str) -> None:
     """Keep what is shown, and let axe look at it."""
     page.wait_for_timeout(300)
@@ -85,13 +107,7 @@ def look(page: Any, name: str) -> None:
 
 
 def test_a_passkey_is_registered_opens_the_account_and_steps_up(centre: Centre, page: Any) -> None:
-    authenticator(page)
-    sign_in(page, "key@local")
-    page.get_by_role("link", name="Account").click()
-    page.get_by_label("A name for it").fill("my key")
-    page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Register a passkey").click()
-    expect(page.get_by_label("Recovery codes", exact=True)).to_contain_text("-")
+    with_passkey(page, "key@local")
     expect(page.get_by_role("cell", name="passkey", exact=True)).to_be_visible()
     look(page, "account")
     page.get_by_role("button", name="I have kept them").click()
@@ -108,22 +124,14 @@ def test_a_passkey_is_registered_opens_the_account_and_steps_up(centre: Centre, 
     age_second_factors(centre)
     page.get_by_label("What it is for").fill("grafana")
     page.get_by_role("button", name="Make a token for 90 days").click()
-    page.get_by_role("dialog", name="Show that it is you").get_by_role(
-        "button", name="Use a passkey"
-    ).click()
+    step_up(page)
     expect(page.get_by_label("New token")).to_contain_text("sgr_")
 
 
 def test_a_person_is_forgotten_after_their_name_was_typed_and_a_passkey_shown(
     centre: Centre, page: Any
 ) -> None:
-    authenticator(page)
-    sign_in(page, "boss@local")
-    page.get_by_role("link", name="Account").click()
-    page.get_by_label("A name for it").fill("my key")
-    page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Register a passkey").click()
-    expect(page.get_by_label("Recovery codes", exact=True)).to_contain_text("-")
+    with_passkey(page, "boss@local")
     age_second_factors(centre)
     page.get_by_role("link", name="Users and roles").click()
     expect(page.get_by_role("button", name="Forget boss@local")).to_have_count(0)
@@ -135,8 +143,7 @@ def test_a_person_is_forgotten_after_their_name_was_typed_and_a_passkey_shown(
     dialog.get_by_label("Type gone@local to confirm").fill("gone@local")
     look(page, "users-forget")
     deed.click()
-    step = page.get_by_role("dialog", name="Show that it is you")
-    step.get_by_role("button", name="Use a passkey").click()
+    step_up(page)
     told = page.get_by_role("status").filter(has_text="gone@local was forgotten")
     expect(told).to_be_focused()
     expect(page.get_by_role("cell", name="gone@local", exact=True)).to_have_count(0)
@@ -178,13 +185,7 @@ def test_a_content_is_erased_after_its_digest_was_typed_and_a_passkey_shown(
     centre: Centre, page: Any
 ) -> None:
     index, sha256 = decided(centre)
-    authenticator(page)
-    sign_in(page, "keep@local")
-    page.get_by_role("link", name="Account").click()
-    page.get_by_label("A name for it").fill("my key")
-    page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Register a passkey").click()
-    expect(page.get_by_label("Recovery codes", exact=True)).to_contain_text("-")
+    with_passkey(page, "keep@local")
     age_second_factors(centre)
     page.goto(f"/audit?kind=decision.made&entry={index}")
     page.get_by_role("link", name=f"#{index} proof").click()
@@ -199,8 +200,7 @@ def test_a_content_is_erased_after_its_digest_was_typed_and_a_passkey_shown(
     dialog.get_by_label(f"Type {sha256[:8]} to confirm").fill(sha256[:8])
     look(page, "audit-erase")
     deed.click()
-    step = page.get_by_role("dialog", name="Show that it is you")
-    step.get_by_role("button", name="Use a passkey").click()
+    step_up(page)
     told = page.get_by_role("status").filter(has_text=f"Content {sha256[:8]} was erased")
     expect(told).to_be_focused()
     expect(page.get_by_text("erased on purpose")).to_be_visible()
@@ -226,9 +226,7 @@ def age_second_factors(centre: Centre) -> None:
 
 def test_an_app_is_registered_and_its_code_opens_the_account(page: Any) -> None:
     sign_in(page, "app@local")
-    page.get_by_role("link", name="Account").click()
-    page.get_by_label("A name for it").fill("telephone")
-    page.get_by_label("Your password").fill(PASSWORD)
+    name_second_factor(page, "telephone")
     page.get_by_role("button", name="Register an app with codes").click()
     secret = page.get_by_label("Secret for the app").inner_text().strip()
     raw = base64.b32decode(secret + "=" * (-len(secret) % 8))

@@ -24,7 +24,7 @@ from sentienguard.trust import bundle as bundles
 from sentienguard.trust import ceremony, keys, passkeys
 from sentienguard.trust import root as roots
 from sentienguard.trust.catalogue import Proven, ProvingRecord
-from tests.browser.test_browser_access import authenticator, look, sign_in
+from tests.browser.test_browser_access import look, sign_in, with_passkey
 from tests.browser.test_browser_pages import CHROMIUM, FLAGS
 from tests.support import centre_process, installation
 from tests.support.centre_process import PASSWORD
@@ -96,9 +96,8 @@ def world(installed: Installation) -> Iterator[World]:
         launched = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         page = launched.new_context(base_url=f"http://localhost:{port}").new_page()
         page.set_default_timeout(20_000)
-        authenticator(page)
-        sign_in(page, SIGNER)
-        name_in_root(installed, registered(page))
+        with_passkey(page, SIGNER)
+        name_in_root(installed, for_the_root(page))
         sign_in(page, SIGNER)
         page.get_by_role("button", name="Use a passkey").click()
         expect(page.get_by_role("heading", name="Overview")).to_be_visible()
@@ -106,12 +105,8 @@ def world(installed: Installation) -> Iterator[World]:
         launched.close()
 
 
-def registered(page: Any) -> passkeys.ApproverKey:
-    """Register a passkey in the dashboard and return the line for the root's holders."""
-    page.get_by_role("link", name="Account").click()
-    page.get_by_label("A name for it").fill("my key")
-    page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Register a passkey").click()
+def for_the_root(page: Any) -> passkeys.ApproverKey:
+    """Return what the dashboard shows the root's holders of the new passkey, and sign out."""
     page.get_by_role("button", name="I have kept them").click()
     page.get_by_text("For signing approvals").click()
     line = page.get_by_role("region", name="Second factors").locator("code").first.inner_text()

@@ -13,6 +13,7 @@ durable (the engine), who may ask for it (the API).
     advising        an adviser asked beside it, within its budget, and what crossed
     answers         a person's answer, decided once and told
     dispatch        what a poll is answered with
+    log_growth      the proof for a host that the log it saw has only grown
     receipts        what a host signed, durable before anything follows from it
     reports ledger  what the log says of an incident, and the pen that writes it
 """

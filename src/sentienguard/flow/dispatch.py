@@ -17,14 +17,13 @@ Called by `controlplane.poll_desk` and by simulations. Rules:
     order in which a single poll has them, and each poll gets what it would get alone.
 """
 
-import base64
 import contextlib
-import functools
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sentienguard.flow import log_growth
 from sentienguard.flow.centre import Centre
 from sentienguard.model import ids
 from sentienguard.model.order import Order, OrderStatus
@@ -33,14 +32,11 @@ from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.audit_log import EntryRefused
 from sentienguard.ports.order_store import KeptOrder
 from sentienguard.ports.switches import Freeze
-from sentienguard.stages.audit import checkpoint
 from sentienguard.stages.detect import silencing
 
 REDELIVER_AFTER_S = 5.0  # a host that refused one delivery for a passing reason gets another
 MOST_REMEMBERED = 10_000  # deliveries; forgetting one only makes the next come sooner
 _AT_ONCE = 500  # agents that the store is asked about together
-_PROOFS = 256  # of the log's growth that are remembered: a kilobyte each
-_NOTES = 8  # checkpoints whose size is remembered; there is a newer one four times a second
 _WAITING = frozenset({OrderStatus.RELEASED, OrderStatus.DELIVERED})
 _UNDER_WAY = frozenset({OrderStatus.DELIVERED, OrderStatus.ADMITTED})
 
@@ -87,7 +83,7 @@ class Dispatch:
         self._centre = centre
         self._given: dict[str, float] = {}  # monotonic time of the last delivery
         self._taking = threading.Lock()  # several threads answer polls
-        self._grown: dict[tuple[int, int], tuple[str, ...]] = {}  # proofs, by sizes of the log
+        self._growth = log_growth.Growth(centre)
 
     def look(self) -> Look:
         """Return what holds for every host now."""
@@ -249,24 +245,10 @@ class Dispatch:
 
     def _checkpoint(self, poll: Poll) -> tuple[str | None, tuple[str, ...]]:
         note = self._centre.log.checkpoint()
-        size = _size(note)
+        size = log_growth.size(note)
         if poll.tree_size in {0, size} or poll.tree_size > size:
             return note, ()
-        return note, self._growth(poll.tree_size, size)
-
-    def _growth(self, old: int, new: int) -> tuple[str, ...]:
-        """Return the proof that the log grew so; hosts that ask together nearly all saw the same.
-
-        It holds for good: entries are never taken back.
-        """
-        known = self._grown.get((old, new))
-        if known is None:
-            proof = self._centre.log.consistency(old, new)
-            known = tuple(base64.b64encode(node).decode() for node in proof)
-            if len(self._grown) >= _PROOFS:
-                self._grown.clear()
-            self._grown[old, new] = known
-        return known
+        return note, self._growth.proof(poll.tree_size, size)
 
 
 @dataclass(slots=True)
@@ -303,12 +285,6 @@ def _is_running(kept: KeptOrder, poll: Poll) -> bool:
 
 def _question(order: Order) -> ids.ApprovalId:
     return ids.approval_id(order.incident, order.digest)
-
-
-@functools.lru_cache(_NOTES)
-def _size(note: str) -> int:
-    """Return how many entries a checkpoint of ours covers."""
-    return checkpoint.read_text(checkpoint.read_note(note).text).size
 
 
 def stop_all(centre: Centre, standing: Freeze) -> Sequence[ids.AgentId]:

@@ -25,12 +25,19 @@ from sentienguard.model.order import Order
 from sentienguard.model.telemetry import Series
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.episode_store import Episode
-from sentienguard.simulation import audit_store, flows, remedies, spells, stores, watch
+from sentienguard.simulation import audit_store, flows, remedies, spells, watch
 from sentienguard.simulation import clock as clocks
 from sentienguard.simulation import disk as disks
 from sentienguard.simulation import host as pretend
 from sentienguard.simulation.link import Respond
 from sentienguard.simulation.scheduler import Process, Scheduler
+from sentienguard.simulation.stores.agents import Agents
+from sentienguard.simulation.stores.approvals import Approvals
+from sentienguard.simulation.stores.database import Database
+from sentienguard.simulation.stores.episodes import Episodes
+from sentienguard.simulation.stores.incidents import Incidents
+from sentienguard.simulation.stores.orders import Orders
+from sentienguard.simulation.stores.switches import KillSwitch
 from sentienguard.stages.audit import ledger as ledgers
 from sentienguard.trust import keys
 from sentienguard.trust import order as orders
@@ -57,15 +64,15 @@ class Site:
         self.performed = observer.performed  # people listen here, too
         self.clock = clocks.SimulatedClock(scheduler)
         self.disk = disks.Disk("centre", point)
-        self.database = stores.Database(point)
-        self.incidents = stores.Incidents(self.database)
-        self.orders = stores.Orders(self.database, self._outcome)
+        self.database = Database(point)
+        self.incidents = Incidents(self.database)
+        self.orders = Orders(self.database, self._outcome)
         self.orders.inserted = observer.released
-        self.approvals = stores.Approvals(self.database)
+        self.approvals = Approvals(self.database)
         self.approvals.decided = observer.answered
-        self.agents = stores.Agents(self.database)
-        self.switches = stores.KillSwitch(self.database)
-        self.episodes = stores.Episodes(self.database)
+        self.agents = Agents(self.database)
+        self.switches = KillSwitch(self.database)
+        self.episodes = Episodes(self.database)
         self.spells = spells.Spells(self.database, self.episodes, self.incidents, self.orders)
         self.flows: dict[ids.IncidentId, flows.Record] = {}
         self.judged_at: dict[ids.AgentId, datetime] = {}

@@ -14,7 +14,7 @@ from sentienguard.flow import incident_work
 from sentienguard.model import errors
 from sentienguard.model.ids import IncidentId
 from sentienguard.simulation.scheduler import Process, Scheduler
-from sentienguard.simulation.stores import Database
+from sentienguard.simulation.stores.database import Database
 
 _NOTICES_S = 0.1  # how soon a waiting incident notices a message
 _RETRY_FIRST_S, _RETRY_LONGEST_S = 0.5, 30.0

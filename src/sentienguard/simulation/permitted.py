@@ -14,7 +14,10 @@ from sentienguard.model.order import ExecutionOutcome, Order
 from sentienguard.model.playbook import Risk
 from sentienguard.ports.order_store import KeptOrder
 from sentienguard.simulation import clock as clocks
-from sentienguard.simulation import host, remedies, stores
+from sentienguard.simulation import host, remedies
+from sentienguard.simulation.stores.incidents import Incidents
+from sentienguard.simulation.stores.orders import Orders
+from sentienguard.simulation.stores.switches import KillSwitch
 
 _HARM = {ExecutionOutcome.PARTIALLY_ROLLED_BACK, ExecutionOutcome.UNKNOWN}
 _FAILED = {ExecutionOutcome.ROLLED_BACK, *_HARM}
@@ -26,9 +29,9 @@ class Truth:
 
     def __init__(
         self,
-        incidents: stores.Incidents,
-        orders: stores.Orders,
-        switches: stores.KillSwitch,
+        incidents: Incidents,
+        orders: Orders,
+        switches: KillSwitch,
         clock: clocks.SimulatedClock,
         machine_of: Callable[[str], host.Machine],
     ) -> None:

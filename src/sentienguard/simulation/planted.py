@@ -23,10 +23,12 @@ from sentienguard.simulation import (
     journal,
     remedies,
     search,
-    stores,
     vault,
     world,
 )
+from sentienguard.simulation.stores.approvals import Approvals
+from sentienguard.simulation.stores.orders import Orders
+from sentienguard.simulation.stores.switches import KillSwitch
 from sentienguard.stages.audit import merkle, witness
 from sentienguard.stages.decide import policy, routing
 from sentienguard.stages.execute import admission, engine, memory, resume, undo, verification
@@ -75,14 +77,14 @@ def _after_start(
 def release_without_unique_key() -> contextlib.AbstractContextManager[None]:
     """A release that is repeated after a crash writes the order once more."""
 
-    def release(self: stores.Orders, order: Any, *, at: Any, within: Any = None) -> bool:
+    def release(self: Orders, order: Any, *, at: Any, within: Any = None) -> bool:
         del within
         self._database.write("order")
         self.insert(order, at)
         self._database.wrote("order")
         return True
 
-    return swapped(stores.Orders, "release", release)
+    return swapped(Orders, "release", release)
 
 
 def known_orders_admitted() -> contextlib.AbstractContextManager[None]:
@@ -251,20 +253,20 @@ def events_forgotten_when_sent() -> contextlib.AbstractContextManager[None]:
 
 def second_answer_counts() -> contextlib.AbstractContextManager[None]:
     """Who answers last is right."""
-    real = stores.Approvals.decide
+    real = Approvals.decide
 
-    def decide(self: stores.Approvals, approval: Any, status: Any, **more: Any) -> Any:
+    def decide(self: Approvals, approval: Any, status: Any, **more: Any) -> Any:
         self.rows[approval] = dataclasses.replace(
             self.rows[approval], status=ApprovalStatus.PENDING
         )
         return real(self, approval, status, **more)
 
-    return swapped(stores.Approvals, "decide", decide)
+    return swapped(Approvals, "decide", decide)
 
 
 def late_answer_counts() -> contextlib.AbstractContextManager[None]:
     """A question never expires for who answers it."""
-    return swapped(stores.Approvals, "late", lambda *_: False)
+    return swapped(Approvals, "late", lambda *_: False)
 
 
 def answers_not_followed() -> contextlib.AbstractContextManager[None]:
@@ -282,11 +284,11 @@ def answers_not_followed() -> contextlib.AbstractContextManager[None]:
 def withdrawn_after_delivery() -> contextlib.AbstractContextManager[None]:
     """The centre takes back an order that a host may have."""
 
-    def withdraw(self: stores.Orders, order: Any) -> bool:
+    def withdraw(self: Orders, order: Any) -> bool:
         states = {OrderStatus.RELEASED, OrderStatus.DELIVERED, OrderStatus.WITHDRAWN}
         return self._change("withdrawal", order, states, OrderStatus.WITHDRAWN)
 
-    return swapped(stores.Orders, "withdraw", withdraw)
+    return swapped(Orders, "withdraw", withdraw)
 
 
 def meet_takes_the_most() -> contextlib.AbstractContextManager[None]:
@@ -304,7 +306,7 @@ def rule_missing() -> contextlib.AbstractContextManager[None]:
 
 def freeze_ignored() -> contextlib.AbstractContextManager[None]:
     """The kill switch is not looked at."""
-    return swapped(stores.KillSwitch, "freeze", lambda _: None)
+    return swapped(KillSwitch, "freeze", lambda _: None)
 
 
 def stop_ignored() -> contextlib.AbstractContextManager[None]:

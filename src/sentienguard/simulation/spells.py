@@ -1,6 +1,6 @@
 """How long symptoms stood in the pretend world, and what was judged of recoveries.
 
-Called by `stores` and `centre`; see ports.spell_store for what each method promises.
+Called by `centre`; see ports.spell_store for what each method promises.
 """
 
 import dataclasses
@@ -13,7 +13,10 @@ from sentienguard.model.order import OrderStatus
 from sentienguard.model.spell import Spell
 from sentienguard.model.target import kind
 from sentienguard.ports.order_store import KeptOrder
-from sentienguard.simulation import stores
+from sentienguard.simulation.stores.database import Database
+from sentienguard.simulation.stores.episodes import Episodes
+from sentienguard.simulation.stores.incidents import Incidents
+from sentienguard.simulation.stores.orders import Orders
 
 _NOT_OF_PEOPLE = {Outcome.RESOLVED, Outcome.SELF_RECOVERED, Outcome.NO_ACTION_NEEDED, None}
 _NOTHING_RAN = {OrderStatus.WITHDRAWN, OrderStatus.REFUSED}
@@ -24,10 +27,10 @@ class Spells:
 
     def __init__(
         self,
-        database: stores.Database,
-        episodes: stores.Episodes,
-        incidents: stores.Incidents,
-        orders: stores.Orders,
+        database: Database,
+        episodes: Episodes,
+        incidents: Incidents,
+        orders: Orders,
     ) -> None:
         """Read what these hold."""
         self._database = database

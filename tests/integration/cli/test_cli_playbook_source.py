@@ -8,7 +8,7 @@ import pytest
 from sentienguard.cli import playbook_source
 from sentienguard.cli.installation import bundled
 from sentienguard.playbook import parse
-from tests.integration.cli.test_cli_trust import People, renamed
+from tests.support.trust_ceremony import People, renamed
 
 pytestmark = pytest.mark.integration
 STORED = next(one for one in bundled.playbooks().values())

@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -14,47 +14,15 @@ import pytest
 from joserfc import jwk, jws
 
 from sentienguard.controlplane import single_sign_on
-from tests.servers import openid_provider
 from tests.servers.openid_provider import CLIENT, SECRET, Provider
-from tests.support import sign_on
+from tests.support import sign_on_fixtures as fixtures
 from tests.support.centre_process import Centre
 from tests.support.sign_on import GROUPS, as_person, entries
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+running_provider, provider = fixtures.running_provider, fixtures.provider
+centre, admin, browser = fixtures.centre, fixtures.admin, fixtures.browser
 BEGIN, CALLBACK = "/api/v1/auth/provider", "/api/v1/auth/provider/callback"
-
-
-@pytest.fixture(scope="module")
-def running_provider() -> Iterator[Provider]:
-    with openid_provider.running() as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def centre(
-    tmp_path_factory: pytest.TempPathFactory, running_provider: Provider
-) -> Iterator[Centre]:
-    data = tmp_path_factory.mktemp("sign-on")
-    with sign_on.running(data, running_provider) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def admin(centre: Centre) -> httpx.Client:
-    return centre.login("admin@local")
-
-
-@pytest.fixture
-def provider(running_provider: Provider) -> Iterator[Provider]:
-    running_provider.reset()
-    yield running_provider
-    running_provider.reset()
-
-
-@pytest.fixture
-def browser(centre: Centre) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=centre.people, timeout=30) as client:
-        yield client
 
 
 def begun(browser: httpx.Client, to: str = "/") -> str:

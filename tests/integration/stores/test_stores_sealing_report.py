@@ -9,11 +9,11 @@ from sqlalchemy import text
 
 from sentienguard.adapters.key_keepers import local_file
 from sentienguard.adapters.sql_store import open_database, sealed_columns, sealing_report
-from tests.integration.stores import test_stores_sealed as cases
+from tests.support import sealed_store
 
-pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.integration
 
-url, keeper, server = cases.url, cases.keeper, cases.server
+url, keeper = sealed_store.url, sealed_store.keeper
 
 # A column of these names holds a name, an id, a word of a closed list, a digest, a pattern, or a
 # public or a wrapped key. What of them is personal, docs/how-to/seal-secrets-at-rest.md says.
@@ -61,12 +61,14 @@ def test_what_is_in_the_clear_is_counted_without_a_key(url, keeper, engine, requ
         url = request.getfixturevalue("server").new_database()
     assert sealing_report.look(url) is None
     with contextlib.closing(open_database(url)) as stores:
-        cases.fill(stores)
+        sealed_store.fill(stores)
     found = sealing_report.look(url)
     assert (found.sealed, set(found.clear.values())) == (0, {1})
     assert set(found.clear) == {f"{one.table}.{one.name}" for one in sealed_columns.SEALED}
     with contextlib.closing(open_database(url, keeper)) as stores:
-        assert sealing_report.look(url) == sealing_report.Report(cases.ALL, {}, cases.ALL)
+        assert sealing_report.look(url) == sealing_report.Report(
+            sealed_store.ALL, {}, sealed_store.ALL
+        )
         with stores._connections.write() as transaction:
             transaction.change(text("UPDATE outbox SET notice = 'of an earlier release'"))
     assert sealing_report.look(url).clear == {"outbox.notice": 1}
@@ -76,6 +78,6 @@ def test_the_keeper_is_not_asked(url, tmp_path):
     with contextlib.closing(
         open_database(url, local_file.LocalFile(tmp_path / "data.key"))
     ) as all_:
-        cases.fill(all_)
+        sealed_store.fill(all_)
     (tmp_path / "data.key").unlink()
-    assert sealing_report.look(url).sealed == cases.ALL
+    assert sealing_report.look(url).sealed == sealed_store.ALL

@@ -14,7 +14,11 @@ from sentienguard.model import ids, target
 from sentienguard.model.incident import Incident, Outcome, Status
 from sentienguard.model.order import ExecutionOutcome, ExecutionReport, Order
 from sentienguard.ports.episode_store import Episode
-from sentienguard.simulation import spells, stores
+from sentienguard.simulation import spells
+from sentienguard.simulation.stores.database import Database
+from sentienguard.simulation.stores.episodes import Episodes
+from sentienguard.simulation.stores.incidents import Incidents
+from sentienguard.simulation.stores.orders import Orders
 from tests.support import decide_cases as cases
 
 RESTART = ids.digest(b"service_restart_hung")
@@ -29,10 +33,10 @@ class World:
     """The pretend stores, and an audit log that is a list."""
 
     def __init__(self):
-        database = stores.Database(lambda _: None)
-        self.incidents = stores.Incidents(database)
-        self.orders = stores.Orders(database, self.outcome_of)
-        self.episodes = stores.Episodes(database)
+        database = Database(lambda _: None)
+        self.incidents = Incidents(database)
+        self.orders = Orders(database, self.outcome_of)
+        self.episodes = Episodes(database)
         self.spells = spells.Spells(database, self.episodes, self.incidents, self.orders)
         self.audit = SimpleNamespace(once=self.once)
         self.entries = {}

@@ -16,7 +16,11 @@ from sentienguard.model.order import OrderStatus
 from sentienguard.model.window import Comparison, Matcher, Purpose, Window, WindowId
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.switches import Freeze
-from sentienguard.simulation import stores
+from sentienguard.simulation.stores.agents import Agents
+from sentienguard.simulation.stores.approvals import Approvals
+from sentienguard.simulation.stores.database import Database
+from sentienguard.simulation.stores.orders import Orders
+from sentienguard.simulation.stores.switches import KillSwitch
 from sentienguard.stages.audit import ledger, merkle
 from sentienguard.trust.log_keys import LogSigners
 from tests.unit.audit.test_audit_ledger import LOG, fact
@@ -80,11 +84,11 @@ class Site:
     """A centre's parts and its dispatch."""
 
     def __init__(self):
-        database = stores.Database(lambda _: None)
-        self.orders = stores.Orders(database, lambda _: None)
-        self.approvals = stores.Approvals(database)
-        self.switches = stores.KillSwitch(database)
-        self.agents = stores.Agents(database)
+        database = Database(lambda _: None)
+        self.orders = Orders(database, lambda _: None)
+        self.approvals = Approvals(database)
+        self.switches = KillSwitch(database)
+        self.agents = Agents(database)
         for name in ("a", "b"):
             self.agents.add(a_host(name))
         self.log, self.clock, self.trust = Log(), Time(), Seals()
@@ -191,6 +195,19 @@ def test_a_host_that_works_is_given_no_order(site):
     assert site.given() == "ord_2"
 
 
+def test_what_a_host_began_is_not_signed_for_it_again(site):
+    site.released("ord_1")
+    assert site.given() == "ord_1"
+    site.orders.admitted(OrderId("ord_1"))
+    site.clock.passed += 60
+    assert site.given() is None
+    assert site.orders.numbers == {"a": 1}
+
+
+def test_a_host_that_names_no_root_goes_by_none():
+    assert a_poll().root_version == 0
+
+
 def frozen():
     return Freeze(by="pat", at=NOW, reason="audit")
 
@@ -219,9 +236,18 @@ def test_a_freeze_stops_what_hosts_were_given_and_nothing_else(site):
     told = [one for one in site.log.recorded if one.kind == "order.stop"]
     assert sorted(one.key for one in told) == ["ord_1/stop", "ord_2/stop", "ord_3/stop"]
     assert {one.actor for one in told} == {"pat"}
+    assert sorted(one.data["order_id"] for one in told) == ["ord_1", "ord_2", "ord_3"]
     assert told[0].data["note"] == "the kill switch: audit"
     assert site.asked(busy="ord_1").stop["by"] == by
     assert site.asked(agent="b", busy="ord_3").stop["by"] == by
+
+
+def test_a_freeze_stops_also_what_the_last_of_many_hosts_was_given(site):
+    for number in range(501):  # more than the store is asked about at once
+        site.agents.add(a_host(f"h{number}"))
+    site.released("ord_1", agent="h500")
+    site.asked(agent="h500")
+    assert dispatch.stop_all(site, frozen()) == ("h500",)
 
 
 def test_a_freeze_finds_an_order_that_began_while_it_was_set(site):
@@ -335,7 +361,8 @@ def test_the_delivery_of_an_order_does_not_hold_back_its_stop(site):
 def test_a_stop_is_for_the_order_that_the_host_works_on(site):
     running(site)
     site.released("ord_2")
-    site.asked()
+    idle = site.asked()
+    assert (idle.order["order"], idle.stop) == ("ord_2", None)
     answer = site.asked(busy="ord_2")
     assert (answer.order, answer.stop) == (None, None)
     site.orders.request_stop(OrderId("ord_2"), by="pat")
@@ -347,7 +374,7 @@ def test_a_stop_is_for_the_order_that_the_host_works_on(site):
     assert idle.stop is None
 
 
-class Withdrawing(stores.Orders):
+class Withdrawing(Orders):
     """A person takes the first order back between the look and the delivery."""
 
     def delivered(self, orders, *, at):
@@ -357,7 +384,7 @@ class Withdrawing(stores.Orders):
 
 
 def test_an_order_that_is_taken_back_just_now_is_not_given_and_the_next_one_is(site):
-    site.orders = Withdrawing(stores.Database(lambda _: None), lambda _: None)
+    site.orders = Withdrawing(Database(lambda _: None), lambda _: None)
     site.released("ord_1", "ord_2")
     assert site.given() == "ord_2"
     assert [entry.key for entry in site.log.recorded] == ["ord_2/delivered"]

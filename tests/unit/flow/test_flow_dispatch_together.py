@@ -14,7 +14,7 @@ from sentienguard.model.window import Comparison, Matcher
 from sentienguard.ports.agent_store import Agent
 from sentienguard.ports.audit_log import AuditUnavailable, EntryRefused
 from sentienguard.ports.switches import Freeze
-from sentienguard.simulation import stores
+from sentienguard.simulation.stores.orders import Orders
 from tests.unit.flow.test_flow_dispatch import NOW, Log, Site, maintenance
 from tests.unit.flow.test_flow_incident import order
 
@@ -115,7 +115,7 @@ def test_many_take_one_look_one_commit_of_numbers_one_of_deliveries_and_one_of_e
     assert len(site.log.store.recorded) == len(asked)
 
 
-class TakenBack(stores.Orders):
+class TakenBack(Orders):
     """A person takes the first order of h1 back between the look and the delivery."""
 
     def delivered(self, orders, *, at):
@@ -268,12 +268,3 @@ def test_the_proof_of_the_logs_growth_is_made_once_for_hosts_that_saw_the_same()
     assert first.consistency
     assert all(one == first for one in others)
     assert site.log.proofs == 1
-
-
-def test_proofs_that_are_remembered_do_not_grow_without_end():
-    site, _ = crowd(1)
-    site.dispatch._grown = {(old, 10_000): () for old in range(256)}
-    asked = [(host("h0"), poll(1, tree_size=3, busy="ord_x"))]
-    (found,) = site.dispatch.answer_all(asked, site.dispatch.look())
-    assert found.consistency
-    assert len(site.dispatch._grown) == 1

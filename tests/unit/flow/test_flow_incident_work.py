@@ -7,7 +7,8 @@ import pytest
 from sentienguard.flow import incident as flow
 from sentienguard.model.incident import Outcome, Status
 from sentienguard.ports.incident_store import WrongTransition
-from sentienguard.simulation import stores
+from sentienguard.simulation.stores.database import Database
+from sentienguard.simulation.stores.incidents import Incidents
 from tests.contract import stores_nouns as nouns
 from tests.unit.flow.test_flow_dispatch import NOW
 from tests.unit.flow.test_flow_fleet_budget import an_order, site, work_on
@@ -18,7 +19,7 @@ FOUND = nouns.incident()
 
 @pytest.fixture
 def known(site):
-    site.incidents = stores.Incidents(stores.Database(lambda _: None))
+    site.incidents = Incidents(Database(lambda _: None))
     site.incidents.open(FOUND)
     return site
 

@@ -13,7 +13,8 @@ from sentienguard.flow import receipts
 from sentienguard.model.ids import IncidentId, OrderId
 from sentienguard.model.order import ExecutionOutcome, OrderStatus
 from sentienguard.ports import audit_log
-from sentienguard.simulation import stores
+from sentienguard.simulation.stores.database import Database
+from sentienguard.simulation.stores.orders import Orders
 from sentienguard.trust import canonical
 from tests.unit.flow.test_flow_incident import NOW
 from tests.unit.flow.test_flow_receipts import KEYS, OURS, Host, Log
@@ -46,7 +47,7 @@ class Site:
     def __init__(self):
         self.diary, self.told, self.alarms = [], [], []
         self.log = Diary(self.diary)
-        self.orders = stores.Orders(stores.Database(lambda _: None), lambda _: None)
+        self.orders = Orders(Database(lambda _: None), lambda _: None)
         self.orders.release(OURS, at=NOW)
         self.clock = SimpleNamespace(now=lambda: NOW)
         self.counted = Counter()

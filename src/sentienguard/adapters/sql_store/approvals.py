@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Row, bindparam, text
 
-from sentienguard.adapters.sql_store import codec
+from sentienguard.adapters.sql_store import codec, grouping
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
 from sentienguard.adapters.sql_store.data_keys import DataKeys
 from sentienguard.adapters.sql_store.sealed_columns import (
@@ -178,10 +178,7 @@ class SqlApprovalStore:
             return {}
         with self._connections.read() as transaction:
             rows = transaction.rows(AGREEMENTS_OF, approvals=sorted(approvals))
-        found: dict[ApprovalId, list[Agreement]] = {}
-        for row in rows:
-            found.setdefault(ApprovalId(row.approval), []).append(self._agreement(row))
-        return found
+        return grouping.grouped(rows, lambda row: ApprovalId(row.approval), self._agreement)
 
     def list(self, status: ApprovalStatus | None, *, within: Collection[str]) -> Sequence[Approval]:
         """List those of some environments newest first, at most 500."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Row, TextClause, bindparam, text
 
-from sentienguard.adapters.sql_store import codec
+from sentienguard.adapters.sql_store import codec, grouping
 from sentienguard.adapters.sql_store.connections import Connections, Transaction
 from sentienguard.adapters.sql_store.data_keys import DataKeys
 from sentienguard.adapters.sql_store.sealed_columns import REFUSAL, REPORT
@@ -192,10 +192,7 @@ class SqlOrderStore:
             return {}
         with self._connections.read() as transaction:
             rows = transaction.rows(STANDING, agents=list(agents))
-        found: dict[AgentId, list[KeptOrder]] = {}
-        for row in rows:
-            found.setdefault(AgentId(row.agent), []).append(self._kept(row))
-        return found
+        return grouping.grouped(rows, lambda row: AgentId(row.agent), self._kept)
 
     def expecting(self, agents: Collection[AgentId]) -> frozenset[AgentId]:
         """Return which of these agents have an order that is waiting or under way."""

@@ -3,7 +3,7 @@
 Called by the stores, which seal and open their values under data_keys, and by data_keys, which puts
 all of them under a new key. To add one: a Column here, in SEALED; its store; a revision of the
 tables that lets the next start seal what is there (`whole_us`, as v0021); a canary in
-tests/integration/stores/test_stores_sealed.py; its row in docs/how-to/seal-secrets-at-rest.md.
+tests/support/sealed_store.py; its row in docs/how-to/seal-secrets-at-rest.md.
 """
 
 import json
