@@ -8,7 +8,7 @@ import pytest
 from sentienguard.model.anomaly import Baseline, Ground
 from sentienguard.model.ids import AgentId
 from sentienguard.model.telemetry import Sample, Series
-from sentienguard.stages.detect import deviations
+from sentienguard.stages.detect import cohorts, deviations
 from sentienguard.stages.detect.detector import Detector
 from sentienguard.stages.detect.deviations import Deviations
 from sentienguard.stages.detect.lanes.deviation import Deviation
@@ -161,5 +161,5 @@ def test_what_is_kept_of_a_host_is_bounded_whatever_names_it_makes_up():
     for number in range(60):
         names = {(f"app.job_{number}_{one}_percent", ""): 1.0 for one in range(200)}
         lane.judge(NOW + timedelta(seconds=30 * number), names)
-    assert len(lane._known) <= deviations.MOST_SERIES
-    assert len(lane._cohorts) <= deviations.MOST_COHORTS
+    assert lane._cohorts.series <= deviations.MOST_SERIES
+    assert len(lane._cohorts) <= cohorts.MOST_COHORTS

@@ -9,7 +9,7 @@ import pytest
 from sentienguard.model.anomaly import Ground, Severity
 from sentienguard.model.ids import AgentId
 from sentienguard.model.telemetry import Sample, Series
-from sentienguard.stages.detect import baseline, kinds, ramps
+from sentienguard.stages.detect import baseline, cohorts, kinds, ramps
 from sentienguard.stages.detect.detector import Detector
 from sentienguard.stages.detect.ramps import Ramps
 from sentienguard.stages.detect.settings import DetectSettings
@@ -251,8 +251,8 @@ def test_what_is_kept_of_a_host_is_small_and_bounded_whatever_names_it_makes_up(
     for number in range(60):
         names = {(f"app.job_{number}_{one}_used_percent", ""): 1.0 for one in range(200)}
         lane.judge(NOW + timedelta(seconds=STEP_S * number), names)
-    assert len(lane._known) <= ramps.MOST_SERIES
-    assert len(lane._cohorts) <= ramps.MOST_COHORTS
+    assert lane._cohorts.series <= ramps.MOST_SERIES
+    assert len(lane._cohorts) <= cohorts.MOST_COHORTS
     lane = Ramps()
     random = np.random.default_rng(5)
     mounts = {("system.disk_usage_percent", f"/{number}"): 1.0 for number in range(15)}

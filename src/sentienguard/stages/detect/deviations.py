@@ -2,10 +2,9 @@
 
 Called by controlplane.intake, for `detector.Detector`. Rules:
 
-1. Series that appear together are judged together (a cohort): a mean of a young series is not that
-   of an old one. A series that stays away is missing and learns nothing.
-2. A host has at most `MOST_SERIES` judged series; more are not judged. Of more than `MOST_COHORTS`
-   cohorts the one that was away longest goes, with what it learned.
+1. Series that appear together are judged together (`cohorts`). A series that stays away is missing
+   and learns nothing.
+2. A host has at most `MOST_SERIES` judged series; more are not judged.
 3. Nothing is said before a cohort was read `LEARNED` times over `LEAST_S`: its means are young.
 4. A sample that is not newer than the last one is not judged, and teaches nothing.
 """
@@ -16,19 +15,18 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentienguard.model.telemetry import Series
 from sentienguard.stages.detect import kinds
+from sentienguard.stages.detect.cohorts import Cohorts, Key
 from sentienguard.stages.detect.lanes import deviation
 from sentienguard.stages.detect.lanes.levels import Floats
 
-Key: TypeAlias = tuple[str, str]  # metric and subject
 MOST_SERIES: Final = 2000
-MOST_COHORTS: Final = 16
 LEARNED: Final = 120  # readings
 LEAST_S: Final = 1800.0  # seconds that they span
 
@@ -69,8 +67,7 @@ class Deviations:
 
     def __init__(self) -> None:
         """Begin knowing nothing."""
-        self._cohorts: list[_Cohort] = []
-        self._known: set[Key] = set()
+        self._cohorts: Cohorts[_Cohort] = Cohorts(MOST_SERIES)
         self._last_s = float("-inf")
 
     def judge(
@@ -84,7 +81,7 @@ class Deviations:
         if at_s <= self._last_s:
             return lambda _series: None  # rule 4
         self._last_s = at_s
-        self._admit(at_s, values)
+        self._cohorts.admit(values, _by_baseline, lambda new: _begun(new, at_s))
         found: list[_Found] = []
         for cohort in self._cohorts:
             readings = np.array([values.get(key, np.nan) for key in cohort.keys])
@@ -121,22 +118,7 @@ class Deviations:
         except (KeyError, TypeError, IndexError, zlib.error) as cause:
             message = f"no deviations: {cause}"
             raise ValueError(message) from cause
-        self._cohorts, self._last_s = cohorts, last_s
-        self._known = {key for one in cohorts for key in one.keys}
-
-    def _admit(self, at_s: float, values: Mapping[Key, float]) -> None:
-        """Make a cohort of what was not seen before (rules 1 and 2)."""
-        new = tuple(
-            key for key in values if key not in self._known and kinds.kind_of(key[0]).by_baseline
-        )[: max(MOST_SERIES - len(self._known), 0)]
-        if not new:
-            return
-        if len(self._cohorts) >= MOST_COHORTS:
-            oldest = min(self._cohorts, key=lambda one: one.here_s)
-            self._cohorts.remove(oldest)
-            self._known.difference_update(oldest.keys)
-        self._known.update(new)
-        self._cohorts.append(_Cohort(new, deviation.Deviation(len(new)), at_s, at_s))
+        self._cohorts, self._last_s = Cohorts(MOST_SERIES, cohorts), last_s
 
 
 def _of(found: Sequence[_Found], key: Key) -> Deviating | None:
@@ -145,6 +127,14 @@ def _of(found: Sequence[_Found], key: Key) -> Deviating | None:
         if place is not None and one.here[place]:
             return Deviating(float(one.sigmas[place]), float(one.steps[place]))
     return None
+
+
+def _by_baseline(metric: str) -> bool:
+    return kinds.kind_of(metric).by_baseline
+
+
+def _begun(keys: tuple[Key, ...], at_s: float) -> _Cohort:
+    return _Cohort(keys, deviation.Deviation(len(keys)), at_s, at_s)
 
 
 def _cohort(row: Sequence[object]) -> _Cohort:

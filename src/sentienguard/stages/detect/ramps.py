@@ -3,8 +3,7 @@
 Called by controlplane.intake, for `detector.Detector`. Rules:
 
 1. Judged are series of kinds that say where they end and that they fill up (`kinds.Kind.by_trend`).
-   Series that appear together are judged together (a cohort). A host has at most `MOST_SERIES` of
-   them; of more than `MOST_COHORTS` cohorts the one that was away longest goes.
+   Series that appear together are judged together (`cohorts`), at most `MOST_SERIES` of a host.
 2. The lane gets the lowest reading of each `SLOT_S`, however often a host samples: it was chosen on
    series of one reading a minute and one each five. Where samples come less often, it gets each.
 3. A ramp begins where the lane tells of it, and what it says of the time left is renewed whenever
@@ -28,13 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentienguard.stages.detect import kinds
+from sentienguard.stages.detect.cohorts import Cohorts, Key
 from sentienguard.stages.detect.lanes import ramp
 
-Key: TypeAlias = tuple[str, str]  # metric and subject
 Floats: TypeAlias = NDArray[np.float64]
 SLOT_S: Final = 300.0  # seconds; at one reading a minute, a third fewer false warnings than without
 MOST_SERIES: Final = 500
-MOST_COHORTS: Final = 16
 _NAMES_REMEMBERED: Final = 4096  # asked of each series of each sample; names come from hosts
 OVER_S: Final = 6 * 3600.0  # seconds, and as long as its blocks hold: noise hides ramps for a while
 _HOUR_S: Final = 3600.0
@@ -93,8 +91,7 @@ class Ramps:
 
     def __init__(self) -> None:
         """Begin knowing nothing."""
-        self._cohorts: list[_Cohort] = []
-        self._known: set[Key] = set()
+        self._cohorts: Cohorts[_Cohort] = Cohorts(MOST_SERIES)
         self._last_s = float("-inf")
         self.unsaved = False
 
@@ -105,7 +102,7 @@ class Ramps:
             if at_s // SLOT_S != self._last_s // SLOT_S:
                 for one in self._cohorts:
                     self.unsaved |= one.close(self._last_s)
-            self._admit(at_s, values)
+            self._cohorts.admit(values, _fills, lambda new: _Cohort(new, at_s))
             for one in self._cohorts:
                 one.note(at_s, values)
             self._last_s = at_s
@@ -135,8 +132,8 @@ class Ramps:
         except (KeyError, TypeError, IndexError, zlib.error) as cause:
             message = f"no ramps: {cause}"
             raise ValueError(message) from cause
-        self._cohorts, self._last_s, self.unsaved = cohorts, last_s, False
-        self._known = {key for one in cohorts for key in one.keys}
+        self._cohorts, self._last_s = Cohorts(MOST_SERIES, cohorts), last_s
+        self.unsaved = False
 
     def _found(self, at_s: float) -> dict[Key, Ramping]:
         found: dict[Key, Ramping] = {}
@@ -145,19 +142,6 @@ class Ramps:
                 lately = bool(one.lane.climbs[place])
                 found[one.keys[place]] = _ramping(one.ramping[:, place].tolist(), at_s, lately)
         return found
-
-    def _admit(self, at_s: float, values: Mapping[Key, float]) -> None:
-        """Make a cohort of what was not seen before (rule 1)."""
-        new = tuple(key for key in values if key not in self._known and _fills(key[0]))
-        new = new[: max(MOST_SERIES - len(self._known), 0)]
-        if not new:
-            return
-        if len(self._cohorts) >= MOST_COHORTS:
-            oldest = min(self._cohorts, key=lambda one: one.here_s)
-            self._cohorts.remove(oldest)
-            self._known.difference_update(oldest.keys)
-        self._known.update(new)
-        self._cohorts.append(_Cohort(new, at_s))
 
 
 @lru_cache(maxsize=_NAMES_REMEMBERED)
