@@ -248,7 +248,7 @@ def _samples(
         told = load.figures()
     planted = _noticed(centre, told["planted"])
     counted = _counted(centre, 'samples_total{result="accepted"}')
-    lost = _not_stored(centre, fleet, rounds + 1)
+    absent = _absent(centre, fleet, rounds + 1)
     steady = rounds * hosts
     grown = watch.looks[-1][1] - begun_mb if watch.looks else 0.0
     return {
@@ -258,7 +258,7 @@ def _samples(
             "acknowledged": told["sent"],
             "counted_by_the_centre": counted,
             "given_up": told["failed"],
-            "acknowledged_and_not_stored": lost,
+            "acknowledged_and_not_stored": max(absent - told["failed"], 0),
             "late_by_an_interval": told["late"],
             "connections_opened_again": told["again"],
             "problems": told["problems"],
@@ -339,10 +339,8 @@ def _counted(centre: centre_process.Centre, name: str) -> int:
     return int(lines[0].rpartition(" ")[2]) if lines else 0
 
 
-def _not_stored(
-    centre: centre_process.Centre, fleet: Sequence[Mapping[str, str]], samples: int
-) -> int:
-    """Return how many acknowledged samples are not in the metric store."""
+def _absent(centre: centre_process.Centre, fleet: Sequence[Mapping[str, str]], samples: int) -> int:
+    """Return how many of the samples that every host was to send are not in the metric store."""
     now = datetime.now(UTC)
     with contextlib.closing(BlockStore(centre.data / "controlplane/metrics.db")) as store:
         series = [Series(one["name"], "system.cpu_percent", "") for one in fleet]

@@ -219,7 +219,7 @@ def _drifted(centre: Centre, agent: Agent, status: AgentStatus) -> None:
 
 def _peer(request: Request) -> bytes | None:
     """Return the client certificate that TLS checked, DER; None: the client showed none."""
-    found: bytes | None = getattr(request.state, "peer_certificate", None)
+    found: bytes | None = request.scope.get("state", {}).get("peer_certificate")
     return found
 
 
