@@ -14,8 +14,9 @@ Rules:
 2. A commit that failed is not tried again here: who was not acknowledged sends again.
 3. Where a batch is refused as such, each of its members is put by itself, so that one that cannot
    be kept takes no other with it.
-4. After a commit it rests for `rest_s`, unless `most` have come: where a commit costs the processor
-   much, one for each of many that come would take all of it.
+4. After a commit of several it rests for `rest_s`, unless `most` have come: where a commit costs
+   the processor much, one for each of many that come would take all of it. Who comes while few do
+   waits for nothing.
 """
 
 import asyncio
@@ -90,7 +91,7 @@ class GroupCommit(Generic[T]):
             for loop, answers in by_loop.items():  # one call for a whole commit
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(_answer, answers)
-            if self._rest_s:  # rule 4
+            if self._rest_s and len(requests) > 1:  # rule 4
                 with self._changed:
                     self._changed.wait_for(self._is_pressed, self._rest_s)
 
