@@ -1,14 +1,12 @@
 // What an entry keeps beside the log, and erasing it: the beginning of its digest has to be typed.
-import { Button, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { useMayEverywhere } from "../../api/access";
 import { request } from "../../api/client";
 import { proof } from "../../api/queries";
 import type { BlobErased, Content } from "../../api/types";
 import { bytes } from "../../format";
-import { Dialog } from "../../parts/Dialog";
-import { Failure } from "../../parts/Loaded";
+import { ForGood } from "../../parts/ForGood";
 import { Card } from "../../parts/Page";
 import { Tag } from "../../parts/Tag";
 
@@ -55,87 +53,30 @@ function Erase({ index, sha256, onErased }: {
 }) {
   const allowed = useMayEverywhere("manage_users");
   const begins = sha256.slice(0, 8);
-  const [open, setOpen] = useState(false);
-  const [reason, setReason] = useState("");
-  const [typed, setTyped] = useState("");
   const queries = useQueryClient();
-  const erase = useMutation({
-    mutationFn: () =>
-      request<BlobErased>("POST", `/audit/entries/${index}/blobs/${sha256}/erase`, {
-        reason: reason.trim(),
-      }),
-    onSuccess: () => {
-      close();
-      onErased(sha256);
-      void queries.invalidateQueries({ queryKey: proof(index).queryKey });
-      void queries.invalidateQueries({ queryKey: ["audit"] });
-    },
-  });
-  const close = () => {
-    setOpen(false);
-    setReason("");
-    setTyped("");
-    erase.reset();
-  };
   if (!allowed) return null;
   return (
-    <>
-      <Button
-        size="xs"
-        color="red"
-        variant="outline"
-        aria-label={`Erase content ${begins}`}
-        onClick={() => setOpen(true)}
-      >
-        Erase
-      </Button>
-      <Dialog open={open} onClose={close} title={`Erase content ${begins} for good?`}>
-        <form
-          className="stack"
-          onSubmit={(event) => {
-            event.preventDefault();
-            erase.mutate();
-          }}
-        >
-          <p>
-            The key of this content is destroyed, for every entry that names the same content. The
-            entry stays, digest and length stay proven, and the log remembers who erased it and why.
-            A decision that rests on it cannot be replayed any more.
-          </p>
-          <p><strong>Nothing takes this back.</strong> Backups and packages of evidence keep theirs.</p>
-          <TextInput
-            label="Reason"
-            description="It goes into the audit log, so without what the content says: the number of the request."
-            value={reason}
-            onChange={(event) => setReason(event.currentTarget.value)}
-            maxLength={300}
-            required
-            autoFocus
-          />
-          <TextInput
-            label={`Type ${begins} to confirm`}
-            description="How its digest begins."
-            autoComplete="off"
-            spellCheck={false}
-            value={typed}
-            onChange={(event) => setTyped(event.currentTarget.value)}
-            required
-          />
-          {erase.error && <Failure error={erase.error} />}
-          <div className="row end">
-            <Button variant="default" onClick={close}>Cancel</Button>
-            <Button
-              type="submit"
-              color="red"
-              loading={erase.isPending}
-              disabled={reason.trim() === "" || typed.trim() !== begins}
-            >
-              Erase it for good
-            </Button>
-          </div>
-        </form>
-      </Dialog>
-    </>
+    <ForGood
+      verb="Erase"
+      what={`content ${begins}`}
+      title={`Erase content ${begins} for good?`}
+      keeps="Backups and packages of evidence keep theirs."
+      reasonHint="It goes into the audit log, so without what the content says: the number of the request."
+      word={begins}
+      wordHint="How its digest begins."
+      deed="Erase it for good"
+      ask={(reason) =>
+        request<BlobErased>("POST", `/audit/entries/${index}/blobs/${sha256}/erase`, { reason })}
+      onDone={() => {
+        onErased(sha256);
+        void queries.invalidateQueries({ queryKey: proof(index).queryKey });
+        void queries.invalidateQueries({ queryKey: ["audit"] });
+      }}
+    >
+      The key of this content is destroyed, for every entry that names the same content. The entry
+      stays, digest and length stay proven, and the log remembers who erased it and why. A decision
+      that rests on it cannot be replayed any more.
+    </ForGood>
   );
 }
 

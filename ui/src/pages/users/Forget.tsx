@@ -1,15 +1,13 @@
 // Forgetting a person: it cannot be taken back, so their name has to be typed.
-import { Button, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import { useMayEverywhere } from "../../api/access";
 import { request } from "../../api/client";
 import { me } from "../../api/queries";
 import type { PersonErased } from "../../api/types";
 import { plural } from "../../format";
-import { Dialog } from "../../parts/Dialog";
-import { Failure } from "../../parts/Loaded";
+import { ForGood } from "../../parts/ForGood";
 import { Tag } from "../../parts/Tag";
 
 /** Somebody who was forgotten a moment ago; the name is known to this page alone. */
@@ -19,86 +17,29 @@ export type Gone = PersonErased & { name: string };
 export function Forget({ name, onForgotten }: { name: string; onForgotten: (gone: Gone) => void }) {
   const allowed = useMayEverywhere("manage_users");
   const own = useQuery(me).data?.name.toLowerCase() === name.toLowerCase();
-  const [open, setOpen] = useState(false);
-  const [reason, setReason] = useState("");
-  const [typed, setTyped] = useState("");
   const queries = useQueryClient();
-  const forget = useMutation({
-    mutationFn: () =>
-      request<PersonErased>("POST", `/users/${encodeURIComponent(name)}/erase`, {
-        reason: reason.trim(),
-      }),
-    onSuccess: (erased) => {
-      onForgotten({ ...erased, name });
-      close();
-      for (const key of ["users", "people", "audit", "findings"]) {
-        void queries.invalidateQueries({ queryKey: [key] });
-      }
-    },
-  });
-  const close = () => {
-    setOpen(false);
-    setReason("");
-    setTyped("");
-    forget.reset();
-  };
   if (!allowed || own) return null;
   return (
-    <>
-      <Button
-        size="xs"
-        color="red"
-        variant="outline"
-        aria-label={`Forget ${name}`}
-        onClick={() => setOpen(true)}
-      >
-        Forget
-      </Button>
-      <Dialog open={open} onClose={close} title={`Forget ${name}?`}>
-        <form
-          className="stack"
-          onSubmit={(event) => {
-            event.preventDefault();
-            forget.mutate();
-          }}
-        >
-          <p>
-            For somebody who asks to be forgotten. Their logins end; account, second factors and
-            links to chats are deleted; a pseudonym takes the place of their name, and the key that
-            shows whose it was is destroyed. The audit log stays whole and every proof holds.
-          </p>
-          <p><strong>Nothing takes this back.</strong></p>
-          <TextInput
-            label="Reason"
-            description="It goes into the audit log, so without their name: the number of the request."
-            value={reason}
-            onChange={(event) => setReason(event.currentTarget.value)}
-            maxLength={300}
-            required
-            autoFocus
-          />
-          <TextInput
-            label={`Type ${name} to confirm`}
-            autoComplete="off"
-            value={typed}
-            onChange={(event) => setTyped(event.currentTarget.value)}
-            required
-          />
-          {forget.error && <Failure error={forget.error} />}
-          <div className="row end">
-            <Button variant="default" onClick={close}>Cancel</Button>
-            <Button
-              type="submit"
-              color="red"
-              loading={forget.isPending}
-              disabled={reason.trim() === "" || typed.trim() !== name}
-            >
-              Forget them for good
-            </Button>
-          </div>
-        </form>
-      </Dialog>
-    </>
+    <ForGood
+      verb="Forget"
+      what={name}
+      title={`Forget ${name}?`}
+      reasonHint="It goes into the audit log, so without their name: the number of the request."
+      word={name}
+      deed="Forget them for good"
+      ask={(reason) =>
+        request<PersonErased>("POST", `/users/${encodeURIComponent(name)}/erase`, { reason })}
+      onDone={(erased) => {
+        onForgotten({ ...erased, name });
+        for (const key of ["users", "people", "audit", "findings"]) {
+          void queries.invalidateQueries({ queryKey: [key] });
+        }
+      }}
+    >
+      For somebody who asks to be forgotten. Their logins end; account, second factors and links to
+      chats are deleted; a pseudonym takes the place of their name, and the key that shows whose it
+      was is destroyed. The audit log stays whole and every proof holds.
+    </ForGood>
   );
 }
 
