@@ -20,6 +20,7 @@ from sentienguard.ports.session_store import (
 from sentienguard.ports.user_store import NoSuchUser, NotAuthenticated
 from tests.contract.stores_nouns import NOW, later
 from tests.contract.stores_threads import at_once
+from tests.support import accounts
 
 
 def login(user: str = "anna", number: int = 1, *, at=NOW, hours: float = 12) -> Login:
@@ -35,7 +36,9 @@ class People:
     @pytest.fixture
     def people(self, database: Database) -> Database:
         for name in ("anna", "bert"):
-            database.users.add(name, "correct horse battery", {"production": Role.OBSERVER})
+            accounts.add(
+                database.users, name, "correct horse battery", {"production": Role.OBSERVER}
+            )
         return database
 
 

@@ -14,6 +14,7 @@ from sentienguard.trust import pseudonym
 from tests.contract import stores_nouns as nouns
 from tests.contract.stores_nouns import NOW
 from tests.contract.stores_threads import at_once
+from tests.support import accounts
 
 ANN, BERT = "ann@example.org", "bert@example.org"
 PASSWORD = "correct horse battery"
@@ -54,25 +55,25 @@ NOBODY = {
 }
 
 
-def accounts(database: Database) -> None:
+def two_people(database: Database) -> None:
     for name in (ANN, BERT):
-        database.users.add(name, PASSWORD, {"*": Role.ADMINISTRATOR})
+        accounts.add(database.users, name, PASSWORD, {"*": Role.ADMINISTRATOR})
 
 
 class PeopleCases:
     def test_whoever_has_an_account_has_a_pseudonym_that_stays(self, database: Database) -> None:
-        accounts(database)
+        two_people(database)
         known = database.people.known()
         assert set(known) == {ANN, BERT}
         assert all(pseudonym.PATTERN.fullmatch(one) for one in known.values())
         assert database.people.names() == {known[name]: name for name in known}
         assert database.people.known() is known  # until something changes
-        database.users.add("carl", PASSWORD, {})
+        accounts.add(database.users, "carl", PASSWORD, {})
         assert database.people.known()[ANN] == known[ANN]
         assert set(database.people.known()) == {ANN, BERT, "carl"}
 
     def test_the_key_shows_whose_it_is_and_each_has_another(self, database: Database) -> None:
-        accounts(database)
+        two_people(database)
         found = [database.people.opening(one) for one in database.people.known().values()]
         for one in found:
             assert one is not None
@@ -91,7 +92,7 @@ class PeopleCases:
     def test_a_claimed_name_gives_the_same_each_time_and_is_not_kept(
         self, database: Database
     ) -> None:
-        accounts(database)
+        two_people(database)
         claimed = database.people.stranger("hunter2")
         assert database.people.stranger("hunter2") == claimed != database.people.stranger("x")
         assert set(database.people.known()) == {ANN, BERT}
@@ -103,7 +104,7 @@ class PeopleCases:
         assert len(set(at_once(lambda _: database.people.meet("new one")))) == 1
 
     def test_whoever_is_forgotten_is_nobodys_name_any_more(self, database: Database) -> None:
-        accounts(database)
+        two_people(database)
         database.users.adopt(Outside("https://id.example", "7"), "carl@example.org", {})
         was = database.people.known()
         database.care.assign(nouns.incident().id, ANN, Signed(BERT, NOW))
@@ -120,11 +121,11 @@ class PeopleCases:
         with pytest.raises(NoSuchUser):
             database.users.get(ANN)
         # A namesake is somebody else.
-        database.users.add(ANN, PASSWORD, {})
+        accounts.add(database.users, ANN, PASSWORD, {})
         assert database.people.known()[ANN] != was[ANN]
 
     def test_forgetting_one_leaves_the_other_as_they_were(self, database: Database) -> None:
-        accounts(database)
+        two_people(database)
         before = database.people.known()[BERT]
         database.people.forget(ANN)
         assert database.people.known() == {BERT: before}
@@ -146,7 +147,7 @@ class PeopleCases:
         assert judged <= found, "judged, and no column any more"
 
     def test_what_stands_goes_on_under_the_pseudonym(self, database: Database) -> None:
-        accounts(database)
+        two_people(database)
         database.switches.set_freeze(Freeze(by=ANN, at=NOW, reason=f"for {ANN}"))
         stands_for = database.people.known()[ANN]
         database.people.forget(ANN)

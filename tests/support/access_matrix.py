@@ -17,7 +17,7 @@ from sentienguard.model import ids
 from sentienguard.model.access import Role
 from sentienguard.ports.session_store import ReadToken
 from tests.contract import stores_nouns as nouns
-from tests.support import access_rules, centre_process
+from tests.support import access_rules, accounts, centre_process
 from tests.support.access_rules import RULES
 from tests.support.api_world import GRANTED, PLACES, PLAYBOOK, ROLES, person, token
 
@@ -142,7 +142,7 @@ def opened_by_a_role_that_is_over(
     for role in Role:
         name = f"over.{role.value}@local"
         if name not in known:
-            centre.users.add(name, centre_process.PASSWORD, {"*": role}, over)
+            accounts.add(centre.users, name, centre_process.PASSWORD, {"*": role}, over)
         bearer = token(centre, name)
         opened += [
             (operation, role.value)

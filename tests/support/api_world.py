@@ -34,7 +34,7 @@ from sentienguard.model.emergency import Emergency, EmergencyId
 from sentienguard.model.window import Comparison, Matcher, Purpose, Window, WindowId
 from sentienguard.ports.session_store import Issued, Login
 from tests.contract import stores_nouns as nouns
-from tests.support import centre_process, nameless
+from tests.support import accounts, centre_process, nameless
 
 PLACES = ("staging", "production")
 GRANTED = (*PLACES, "*")
@@ -76,9 +76,9 @@ def _peopled_once() -> Path:
         for role, granted in itertools.product(ROLES, GRANTED):
             roles = {granted: Role(role)} if role else {}
             ends = {granted: now + timedelta(days=29)} if role == "auditor" else {}
-            made.users.add(person(role, granted), centre_process.PASSWORD, roles, ends)
-        made.users.add("victim@local", centre_process.PASSWORD, {})
-        made.users.add("erased@local", centre_process.PASSWORD, {})
+            accounts.add(made.users, person(role, granted), centre_process.PASSWORD, roles, ends)
+        accounts.add(made.users, "victim@local", centre_process.PASSWORD, {})
+        accounts.add(made.users, "erased@local", centre_process.PASSWORD, {})
     return data
 
 

@@ -32,6 +32,7 @@ from sentienguard.ports.session_store import Issued, Login
 from sentienguard.ports.switches import Freeze
 from sentienguard.ports.webhook_tokens import WebhookToken
 from tests.contract import stores_nouns as nouns
+from tests.support import accounts
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 TOTP = b"canary-totp-secret-12"
@@ -58,7 +59,7 @@ CANARIES = [
 
 
 def fill(stores):
-    stores.users.add("ada@local", PASSWORD, {"*": Role.OBSERVER})
+    accounts.add(stores.users, "ada@local", PASSWORD, {"*": Role.OBSERVER})
     stores.factors.add(Factor("fac_1", "ada@local", Way.TOTP, "phone", NOW, TOTP))
     ends = datetime.now(UTC) + timedelta(hours=1)
     stores.factors.open_ticket("t", Ticket("login", "ada@local", CHALLENGE, ends), at=NOW)

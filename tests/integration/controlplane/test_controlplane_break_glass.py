@@ -28,7 +28,7 @@ from sentienguard.ports.factor_store import Factor, Way
 from sentienguard.ports.session_store import Issued, Login, ReadToken
 from tests.servers import chat_services
 from tests.servers.chat_services import Services
-from tests.support import centre_process
+from tests.support import accounts, centre_process
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 PLACE, ELSEWHERE = "production", "staging"
@@ -114,7 +114,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         centre = replace(made, clock=clock)
         configure(directory, services)
         for name, roles in PEOPLE.items():
-            centre.users.add(name, centre_process.PASSWORD, roles)
+            accounts.add(centre.users, name, centre_process.PASSWORD, roles)
         with app_notices.opened(centre, directory, "http://sg.test") as told:
             assert told.desk is not None
             told.desk.round()

@@ -10,7 +10,7 @@ from sentienguard.model.access import Permission, Role
 from sentienguard.model.approval import ApprovalStatus
 from sentienguard.model.emergency import Emergency, EmergencyId
 from sentienguard.ports.chat_identities import ChatIdentity
-from tests.support import api_world, centre_process
+from tests.support import accounts, api_world, centre_process
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 PAGE = "https://guard.example/approvals"
@@ -24,8 +24,8 @@ def centre(tmp_path_factory):
     evaluation.prepare(data / "controlplane", data / "offline", {}, now=datetime.now(UTC))
     with app.centre_in(data / "controlplane", settings, "https://127.0.0.1:1") as made:
         made.messages.connect(api_world.NoEngine())
-        made.users.add("ada", centre_process.PASSWORD, {"drill": Role.ADMINISTRATOR})
-        made.users.add("victim@local", centre_process.PASSWORD, {})
+        accounts.add(made.users, "ada", centre_process.PASSWORD, {"drill": Role.ADMINISTRATOR})
+        accounts.add(made.users, "victim@local", centre_process.PASSWORD, {})
         made.chat.link(ChatIdentity("slack", "T1", "U_ADA", "ada", "admin", datetime.now(UTC)))
         for place, number in PLACES.items():
             api_world.things(made, number, place)

@@ -12,7 +12,7 @@ from sentienguard.controlplane.centre import Centre
 from sentienguard.model.access import Role
 from sentienguard.ports.audit_log import BlobRef
 from sentienguard.trust import pseudonym
-from tests.support import access_matrix, api_world, centre_process, nameless
+from tests.support import access_matrix, accounts, api_world, centre_process, nameless
 from tests.support.access_rules import RULES
 from tests.support.api_world import PLACES
 
@@ -30,7 +30,7 @@ def data(tmp_path: Path) -> Path:
 def centre(data: Path) -> Iterator[Centre]:
     with api_world.centre(data) as made:
         for name in (QUIST, ADA):
-            made.users.add(name, PASSWORD, {"*": Role.ADMINISTRATOR})
+            accounts.add(made.users, name, PASSWORD, {"*": Role.ADMINISTRATOR})
         yield made
 
 

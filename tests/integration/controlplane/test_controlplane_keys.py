@@ -32,7 +32,7 @@ from sentienguard.trust import bundle as bundles
 from sentienguard.trust import ceremony, certificates
 from sentienguard.trust import keys as key_files
 from sentienguard.trust.root import RoleName
-from tests.support import api_world, centre_process
+from tests.support import accounts, api_world, centre_process
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 ADMIN = "admin@local"
@@ -57,7 +57,7 @@ def data(tmp_path):
 @pytest.fixture
 def centre(data):
     with opened(data) as made:
-        made.users.add(ADMIN, centre_process.PASSWORD, {"*": Role.ADMINISTRATOR})
+        accounts.add(made.users, ADMIN, centre_process.PASSWORD, {"*": Role.ADMINISTRATOR})
         yield made
 
 

@@ -18,7 +18,7 @@ from sentienguard.model.access import Role
 from sentienguard.model.telemetry import Series
 from sentienguard.ports.metric_store import Moment, Readings
 from tests.contract import stores_nouns as nouns
-from tests.support import centre_process
+from tests.support import accounts, centre_process
 
 pytestmark = pytest.mark.integration
 LABELS = (("environment", "drill"), ("job", "node"))
@@ -41,7 +41,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         agent = replace(nouns.agent(1), host="web-1", environment="drill")
         centre.agents.add(agent)
         for name, place in (("ada@local", "drill"), ("bob@local", "production")):
-            centre.users.add(name, centre_process.PASSWORD, {place: Role.OBSERVER})
+            accounts.add(centre.users, name, centre_process.PASSWORD, {place: Role.OBSERVER})
         minutes = np.arange(24 * 60, 0, -1)
         times = (int(now.timestamp() * 1000) - minutes * 60_000).astype(np.int64)
         for one in (LOAD, OTHER):

@@ -16,7 +16,7 @@ from sentienguard.trust import dsse
 from sentienguard.trust import order as orders
 from sentienguard.trust import root as roots
 from tests.contract import stores_nouns as nouns
-from tests.support import api_world, centre_process, execution
+from tests.support import accounts, api_world, centre_process, execution
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 ANN, BOB = "ann@local", "bob@local"
@@ -31,7 +31,7 @@ class Office:
         self.centre, self.client = centre, client
         self.now = datetime.now(UTC)
         for name in (ANN, BOB):
-            centre.users.add(name, centre_process.PASSWORD, OPERATES)
+            accounts.add(centre.users, name, centre_process.PASSWORD, OPERATES)
 
     def ask(self, *, signed=False):
         number = next(NUMBERS)
@@ -189,7 +189,7 @@ def test_what_is_signed_lasts_for_the_minutes_of_the_setting_and_no_longer_is_ta
 def test_a_yes_from_a_network_that_is_new_for_this_person_is_a_finding(office):
     office.ask()
     name = "cat@local"
-    office.centre.users.add(name, centre_process.PASSWORD, OPERATES)
+    accounts.add(office.centre.users, name, centre_process.PASSWORD, OPERATES)
     office.centre.sessions.came_from(name, "198.51.100.0/24", at=office.now)
     assert office.approve(name).status_code == 200  # from 127.0.0.1, with a token of elsewhere
     found = [one for one in office.entries("access.finding") if one["finding"] == "new_network"]

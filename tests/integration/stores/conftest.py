@@ -25,11 +25,15 @@ def server() -> Iterator[postgresql.Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shelf(server: postgresql.Server) -> tables.Shelf:
+    return tables.Shelf(server)
+
+
 @pytest.fixture
-def url(server: postgresql.Server) -> Iterator[str]:
-    made = tables.on(server)
-    yield made
-    server.drop(made)  # some thousand files for each test would be much to remove at once
+def url(shelf: tables.Shelf) -> Iterator[str]:
+    with shelf.lent() as lent:
+        yield lent
 
 
 @pytest.fixture
