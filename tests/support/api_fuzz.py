@@ -42,6 +42,7 @@ class Found:
 
     answers: collections.Counter[str] = field(default_factory=collections.Counter)
     wrong: dict[str, str] = field(default_factory=dict)  # operation and role -> what, how to repeat
+    done: set[str] = field(default_factory=set)  # operations that did what was asked, once at least
 
     @property
     def requests(self) -> int:
@@ -96,6 +97,8 @@ def ask(
         # An answer of an endless or slow kind would be a defect too.
         answer = case.call(base_url=address, headers=headers, timeout=60)
         found.answers[f"{answer.status_code // 100}xx"] += 1
+        if answer.status_code // 100 == 2:  # noqa: PLR2004 - success
+            found.done.add(operation.label)
         if answer.text == REFUSED_BELOW and len(answer.request.url) > LONG_ADDRESS:
             return
         try:

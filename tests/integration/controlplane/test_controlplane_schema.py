@@ -24,6 +24,9 @@ pytestmark = [
 ROLES = ("none", "", *(role.value for role in Role))
 EXAMPLES = effort.pick(1, thorough=90)  # of each operation and role
 LEAST = effort.pick(700, thorough=50_000)
+# Operations of 162 that are to do what was asked, once at least. Not a share of the requests: what
+# is right runs out soon, and what is wrong never does.
+DONE = effort.pick(50, thorough=75)
 INCIDENT = nouns.incident(1).id
 THINGS = {
     "incident_id": str(INCIDENT),
@@ -70,4 +73,4 @@ def test_no_answer_is_5xx_or_other_than_described(centre: Centre, client: httpx.
         pytest.fail(f"{len(found.wrong)} of {found.requests}:\n{told}", pytrace=False)
     assert found.answers["5xx"] == 0, found.answers
     assert found.requests >= LEAST, found.answers
-    assert found.answers["2xx"] > found.requests / 10, found.answers
+    assert len(found.done) >= DONE, "a fuzz that is refused nearly everywhere shows little"
